@@ -1,0 +1,64 @@
+namespace Portable.Reference.BitPlanes;
+
+/// <summary>
+/// An N×K matrix of codes stored as bit planes: the packed weights of a linear layer.
+/// </summary>
+/// <remarks>
+/// <para>A row is a sequence of blocks of 64 codes (<see cref="GroupLayout"/>); a block is one 64-bit word per plane, lowest plane first:</para>
+/// <code>
+/// words[(row × blocks + block) × bits + plane],   bit c of the word = bit `plane` of the code at padded column 64 × block + c
+///
+/// bits = 3:   | p0 p1 p2 | p0 p1 p2 | p0 p1 p2 | …      one row; each cell 64 bits, each | … | one block
+/// </code>
+/// <para>All planes of a block are adjacent, so one stream of memory feeds every evaluation: AND + popcount per plane, or an
+/// 8×8 bit transposition into bytes. On a GPU the same memory is read as pairs of 32-bit words (low half first).</para>
+/// </remarks>
+public sealed class BitPlaneMatrix
+{
+    /// <summary>Wraps packed words.</summary>
+    /// <param name="rows">N ≥ 1.</param>
+    /// <param name="layout">Columns, groups and blocks.</param>
+    /// <param name="format">1…8 bits.</param>
+    /// <param name="words">rows × blocks × bits words in the layout above; padding bits are 0.</param>
+    /// <param name="rowSums">Σ of the codes of each row and group, [row × groups + group].</param>
+    /// <exception cref="ArgumentException">The lengths do not match, or the format has 16 bits.</exception>
+    public BitPlaneMatrix(int rows, GroupLayout layout, CodeFormat format, ulong[] words, int[] rowSums)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        if (format.Bits > 8)
+        {
+            throw new ArgumentException("Weights have at most 8 bits.", nameof(format));
+        }
+
+        if (words.Length != WordCount(rows, layout, format) || rowSums.Length != rows * layout.Groups)
+        {
+            throw new ArgumentException($"{words.Length} words and {rowSums.Length} row sums do not fit {rows}×{layout.Columns} {format}.");
+        }
+
+        (Rows, Layout, Format, Words, RowSums) = (rows, layout, format, words, rowSums);
+    }
+
+    /// <summary>N.</summary>
+    public int Rows { get; }
+
+    /// <summary>K and its cut into groups and blocks.</summary>
+    public GroupLayout Layout { get; }
+
+    /// <summary>K.</summary>
+    public int Columns => Layout.Columns;
+
+    /// <summary>Width and signedness of the codes.</summary>
+    public CodeFormat Format { get; }
+
+    /// <summary>The planes; see the layout above.</summary>
+    public ulong[] Words { get; }
+
+    /// <summary>Σ_k code[row, k] over each group, [row × groups + group].</summary>
+    public int[] RowSums { get; }
+
+    /// <summary>Words of one row.</summary>
+    public int RowWords => Layout.Blocks * Format.Bits;
+
+    /// <summary>Words of a matrix of this shape.</summary>
+    public static int WordCount(int rows, GroupLayout layout, CodeFormat format) => checked(rows * layout.Blocks * format.Bits);
+}

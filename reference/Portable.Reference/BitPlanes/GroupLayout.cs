@@ -1,0 +1,71 @@
+namespace Portable.Reference.BitPlanes;
+
+/// <summary>
+/// How the K columns of an operand are cut into scale groups and laid into blocks of 64 codes.
+/// </summary>
+/// <remarks>
+/// Every group starts at a block border, so a block never mixes two groups; the codes that pad a group's last block are 0 in
+/// every plane and add nothing to any sum. With K = 300 and groups of 128:
+/// <code>
+/// columns   0 … 127      128 … 255     256 … 299
+/// groups    0            1             2 (shorter)
+/// blocks    0  1         2  3          4
+/// </code>
+/// </remarks>
+public readonly record struct GroupLayout
+{
+    /// <summary>Codes per block: one 64-bit word per plane.</summary>
+    public const int BlockSize = 64;
+
+    /// <summary>Lays out <paramref name="columns"/> columns.</summary>
+    /// <param name="columns">K ≥ 1.</param>
+    /// <param name="groupSize">Columns per group; 0, or at least K, means one group. The last group may be shorter.</param>
+    public GroupLayout(int columns, int groupSize = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(groupSize);
+        Columns = columns;
+        GroupSize = groupSize == 0 || groupSize >= columns ? columns : groupSize;
+        Groups = (columns + GroupSize - 1) / GroupSize;
+        BlocksPerGroup = (GroupSize + BlockSize - 1) / BlockSize;
+        int lastColumns = columns - (Groups - 1) * GroupSize;
+        Blocks = checked((Groups - 1) * BlocksPerGroup + (lastColumns + BlockSize - 1) / BlockSize);
+    }
+
+    /// <summary>K.</summary>
+    public int Columns { get; }
+
+    /// <summary>Columns per group (K where there is one group).</summary>
+    public int GroupSize { get; }
+
+    /// <summary>Number of groups, at least 1.</summary>
+    public int Groups { get; }
+
+    /// <summary>Blocks of every group but the last, which may have fewer.</summary>
+    public int BlocksPerGroup { get; }
+
+    /// <summary>Number of blocks of a row.</summary>
+    public int Blocks { get; }
+
+    /// <summary>Codes of a row including padding: 64 × blocks.</summary>
+    public int PaddedColumns => Blocks * BlockSize;
+
+    /// <summary>The first block of a group.</summary>
+    public int FirstBlock(int group) => group * BlocksPerGroup;
+
+    /// <summary>One past the last block of a group.</summary>
+    public int EndBlock(int group) => group == Groups - 1 ? Blocks : (group + 1) * BlocksPerGroup;
+
+    /// <summary>The first column of a group.</summary>
+    public int FirstColumn(int group) => group * GroupSize;
+
+    /// <summary>The number of columns of a group.</summary>
+    public int ColumnsIn(int group) => group == Groups - 1 ? Columns - group * GroupSize : GroupSize;
+
+    /// <summary>The padded position (64 × block + bit) of a column.</summary>
+    public int PaddedIndex(int column)
+    {
+        int group = column / GroupSize;
+        return group * BlocksPerGroup * BlockSize + (column - group * GroupSize);
+    }
+}

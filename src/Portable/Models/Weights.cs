@@ -1,0 +1,114 @@
+using Portable.Reference.Quantization;
+
+namespace Portable.Models;
+
+/// <summary>Element types of tables and float weights.</summary>
+public enum FloatType
+{
+    /// <summary>IEEE binary32.</summary>
+    Float32,
+
+    /// <summary>IEEE binary16.</summary>
+    Float16,
+
+    /// <summary>bfloat16.</summary>
+    BFloat16,
+}
+
+/// <summary>A row-major float matrix in the checkpoint's own element type: an embedding, a head, or unquantized weights.</summary>
+/// <param name="Rows">Rows (vocabulary, positions, or output features).</param>
+/// <param name="Columns">Columns.</param>
+/// <param name="Type">Element type of <paramref name="Data"/>.</param>
+/// <param name="Data">Little-endian elements, rows × columns.</param>
+public sealed record FloatTable(int Rows, int Columns, FloatType Type, ReadOnlyMemory<byte> Data);
+
+/// <summary>Gain, and for LayerNorm also bias, of a normalisation.</summary>
+/// <param name="Gain">Hidden-size values.</param>
+/// <param name="Bias">LayerNorm's bias, or null for RMSNorm.</param>
+public sealed record NormWeights(float[] Gain, float[]? Bias);
+
+/// <summary>One linear layer of a block: float, or quantized.</summary>
+public sealed record LinearWeights
+{
+    /// <summary>Module name in the checkpoint, without ".weight" (model.layers.0.self_attn.q_proj).</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Float weights N×K, or null when quantized.</summary>
+    public FloatTable? Float { get; init; }
+
+    /// <summary>Bias of the float layer, or null.</summary>
+    public float[]? Bias { get; init; }
+
+    /// <summary>The quantized layer (with its own bias), or null when float.</summary>
+    public QuantizedLinear? Quantized { get; init; }
+
+    /// <summary>The scheme of a quantized layer as text (W6A8g128), or null.</summary>
+    public string? Scheme { get; init; }
+
+    /// <summary>N.</summary>
+    public int OutputFeatures => Float?.Rows ?? Quantized!.OutputFeatures;
+}
+
+/// <summary>The weights of one decoder block. OPT: Up = fc1, Down = fc2, no gate.</summary>
+public sealed record BlockWeights
+{
+    /// <summary>Norm before attention.</summary>
+    public required NormWeights AttentionNorm { get; init; }
+
+    /// <summary>Query projection.</summary>
+    public required LinearWeights Query { get; init; }
+
+    /// <summary>Key projection.</summary>
+    public required LinearWeights Key { get; init; }
+
+    /// <summary>Value projection.</summary>
+    public required LinearWeights Value { get; init; }
+
+    /// <summary>Output projection of the attention.</summary>
+    public required LinearWeights Output { get; init; }
+
+    /// <summary>Norm before the MLP.</summary>
+    public required NormWeights MlpNorm { get; init; }
+
+    /// <summary>Gate projection (Llama family), or null.</summary>
+    public LinearWeights? Gate { get; init; }
+
+    /// <summary>Up projection, or OPT's fc1.</summary>
+    public required LinearWeights Up { get; init; }
+
+    /// <summary>Down projection, or OPT's fc2.</summary>
+    public required LinearWeights Down { get; init; }
+
+    /// <summary>The linears in the order of the forward pass.</summary>
+    public IEnumerable<LinearWeights> Linears => Gate is null
+        ? [Query, Key, Value, Output, Up, Down]
+        : [Query, Key, Value, Output, Gate, Up, Down];
+}
+
+/// <summary>
+/// A model that can be read part by part, so that no reader ever holds more than one block of it: a Hugging Face
+/// checkpoint, a Portable checkpoint, or synthetic weights.
+/// </summary>
+public interface IModelSource : IDisposable
+{
+    /// <summary>Shape of the model.</summary>
+    ModelConfig Config { get; }
+
+    /// <summary>Bits of the KV cache: 2…8 quantized, 16 half precision, 32 for an unquantized model.</summary>
+    int KeyValueBits { get; }
+
+    /// <summary>Token embedding, vocabulary × hidden.</summary>
+    FloatTable LoadEmbedding();
+
+    /// <summary>OPT's learned positions, (positions + 2) × hidden, or null.</summary>
+    FloatTable? LoadPositions();
+
+    /// <summary>One block.</summary>
+    BlockWeights LoadBlock(int index);
+
+    /// <summary>Norm before the head.</summary>
+    NormWeights LoadFinalNorm();
+
+    /// <summary>Head, vocabulary × hidden, or null where it is the embedding.</summary>
+    FloatTable? LoadHead();
+}
