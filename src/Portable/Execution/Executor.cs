@@ -1,0 +1,95 @@
+using Portable.Models;
+
+namespace Portable.Execution;
+
+/// <summary>
+/// The execution seam: a device that owns tensors and offers the closed set of operations that models are written in. A
+/// model's forward pass is written once (<see cref="Transformer"/>) and gives the same bits on every executor.
+/// </summary>
+/// <remarks>
+/// Operations act on the rows of the batch given to <see cref="Begin"/>, in the order of the calls; an executor may record
+/// them and run them at <see cref="End"/>, and may fuse neighbours, but never changes their arithmetic (the float contract).
+/// </remarks>
+public abstract class Executor : IDisposable
+{
+    /// <summary>The device that serves, as reported to users ("cpu", "vulkan:0 NVIDIA H200").</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The most rows of one batch.</summary>
+    public abstract int MaximumRows { get; }
+
+    /// <summary>Takes a table to the device.</summary>
+    public abstract DeviceTable Upload(FloatTable table);
+
+    /// <summary>Takes a normalisation to the device.</summary>
+    public abstract DeviceNorm Upload(NormWeights norm, float epsilon);
+
+    /// <summary>Takes linear layers that read one input to the device.</summary>
+    /// <param name="parts">Layers whose outputs lie side by side in this order.</param>
+    public abstract DeviceLinear Upload(IReadOnlyList<LinearWeights> parts);
+
+    /// <summary>Computes rotary tables for positions 0 … <paramref name="positions"/> − 1.</summary>
+    public abstract DeviceRotary CreateRotary(ModelConfig config, int positions);
+
+    /// <summary>Allocates the cache of one block.</summary>
+    public abstract DeviceCache CreateCache(CacheShape shape);
+
+    /// <summary>Allocates an f32 activation of <see cref="MaximumRows"/> rows.</summary>
+    public abstract DeviceActivation CreateActivation(int columns);
+
+    /// <summary>Allocates the input of linear layers for <see cref="MaximumRows"/> rows.</summary>
+    public abstract DeviceInput CreateInput(InputSpec spec);
+
+    /// <summary>Starts a forward pass.</summary>
+    public abstract void Begin(Batch batch);
+
+    /// <summary>x = embedding rows of the batch's tokens (+ position rows).</summary>
+    public abstract void Embed(DeviceTable embedding, DeviceTable? positions, int positionOffset, DeviceActivation x);
+
+    /// <summary>Normalises x into each of the inputs (quantizing as each says).</summary>
+    public abstract void Normalize(DeviceActivation x, DeviceNorm norm, ReadOnlySpan<DeviceInput> inputs);
+
+    /// <summary>Quantizes (or copies) x into each of the inputs.</summary>
+    public abstract void Prepare(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs);
+
+    /// <summary>y[:, column …] = input · Wᵀ + b.</summary>
+    public abstract void Linear(DeviceInput input, DeviceLinear linear, DeviceActivation y, int column);
+
+    /// <summary>x = x + (input · Wᵀ + b): a linear with the residual added.</summary>
+    public abstract void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x);
+
+    /// <summary>
+    /// Rotates queries and keys (unless <paramref name="rotary"/> is null), appends keys and values to the cache, and attends.
+    /// </summary>
+    /// <param name="qkv">Queries, keys and values side by side.</param>
+    /// <param name="heads">Query heads.</param>
+    /// <param name="rotary">Rotary tables, or null.</param>
+    /// <param name="cache">The block's cache.</param>
+    /// <param name="output">rows × (heads · head size).</param>
+    public abstract void Attention(DeviceActivation qkv, int heads, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output);
+
+    /// <summary>SiLU(gate)·up of the halves of <paramref name="gateUp"/> into each of the inputs.</summary>
+    public abstract void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs);
+
+    /// <summary>max(x, 0) into each of the inputs.</summary>
+    public abstract void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs);
+
+    /// <summary>Normalises the batch's logit rows of x and multiplies them by the head.</summary>
+    public abstract void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head);
+
+    /// <summary>Finishes the forward pass.</summary>
+    /// <returns>Logits, [logit row × vocabulary]; valid until the next <see cref="Begin"/>.</returns>
+    public abstract ReadOnlySpan<float> End();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Releases the device's memory.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+}

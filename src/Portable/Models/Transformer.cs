@@ -1,0 +1,124 @@
+using Portable.Execution;
+
+namespace Portable.Models;
+
+/// <summary>
+/// A decoder-only transformer on an executor: LLaMA and OPT families, float or quantized, written once against the
+/// execution seam.
+/// </summary>
+public sealed class Transformer : IDisposable
+{
+    private readonly Executor _executor;
+    private readonly DeviceTable _embedding;
+    private readonly DeviceTable? _positions;
+    private readonly DeviceTable _head;
+    private readonly DeviceNorm _finalNorm;
+    private readonly DeviceRotary? _rotary;
+    private readonly TransformerBlock[] _blocks;
+    private readonly DeviceActivation _x;
+
+    /// <summary>Loads a model block by block onto an executor.</summary>
+    /// <param name="source">The weights; not needed afterwards.</param>
+    /// <param name="executor">The device; owned by the model from now on.</param>
+    /// <param name="sequences">Cache slots.</param>
+    /// <param name="context">Positions per sequence; 0 = the model's maximum.</param>
+    /// <param name="progress">Blocks loaded so far.</param>
+    /// <param name="cancellation">Stops loading.</param>
+    public Transformer(IModelSource source, Executor executor, int sequences = 1, int context = 0, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    {
+        Config = source.Config;
+        Context = context == 0 ? Config.MaximumPositions : Math.Min(context, Config.MaximumPositions);
+        Sequences = sequences;
+        _executor = executor;
+        try
+        {
+            _embedding = executor.Upload(source.LoadEmbedding());
+            _positions = source.LoadPositions() is { } positions ? executor.Upload(positions) : null;
+            _rotary = Config.Family == ModelFamily.Llama ? executor.CreateRotary(Config, Context) : null;
+            CacheShape cache = new(sequences, Context, Config.KeyValueHeads, Config.HeadSize, source.KeyValueBits);
+            Workspace workspace = new(executor, Config);
+            _x = workspace.Activation(Config.HiddenSize, 'x');
+            _blocks = new TransformerBlock[Config.Layers];
+            for (int i = 0; i < _blocks.Length; i++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                _blocks[i] = new TransformerBlock(executor, workspace, Config, source.LoadBlock(i), cache);
+                progress?.Report(i + 1);
+            }
+
+            _finalNorm = executor.Upload(source.LoadFinalNorm(), Config.NormEpsilon);
+            _head = source.LoadHead() is { } head ? executor.Upload(head) : _embedding;
+        }
+        catch
+        {
+            executor.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Shape of the model.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>Positions per sequence.</summary>
+    public int Context { get; }
+
+    /// <summary>Cache slots.</summary>
+    public int Sequences { get; }
+
+    /// <summary>The device that serves.</summary>
+    public string DeviceName => _executor.Name;
+
+    /// <summary>The most rows of one <see cref="Forward"/>.</summary>
+    public int MaximumRows => _executor.MaximumRows;
+
+    /// <summary>Runs one batch.</summary>
+    /// <param name="batch">At most <see cref="MaximumRows"/> rows.</param>
+    /// <returns>Logits, [logit row × vocabulary]; valid until the next call.</returns>
+    /// <exception cref="ArgumentException">Too many rows, or a token, position or sequence out of range.</exception>
+    public ReadOnlySpan<float> Forward(Batch batch)
+    {
+        Check(batch);
+        _executor.Begin(batch);
+        _executor.Embed(_embedding, _positions, Config.PositionOffset, _x);
+        foreach (TransformerBlock block in _blocks)
+        {
+            block.Forward(_executor, _x, _rotary);
+        }
+
+        if (batch.LogitRows.Length > 0)
+        {
+            _executor.Logits(_x, _finalNorm, _head);
+        }
+
+        return _executor.End();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _executor.Dispose();
+
+    private void Check(Batch batch)
+    {
+        if (batch.Rows > MaximumRows)
+        {
+            throw new ArgumentException($"A batch has at most {MaximumRows} rows on {DeviceName}, not {batch.Rows}.");
+        }
+
+        for (int i = 0; i < batch.Rows; i++)
+        {
+            if ((uint)batch.Tokens[i] >= (uint)Config.VocabularySize)
+            {
+                throw new ArgumentException($"Token id {batch.Tokens[i]} is outside the vocabulary 0…{Config.VocabularySize - 1}.");
+            }
+
+            if ((uint)batch.Positions[i] >= (uint)Context)
+            {
+                throw new ArgumentException($"Position {batch.Positions[i]} is outside the context of {Context} tokens.");
+            }
+
+            if ((uint)batch.Sequences[i] >= (uint)Sequences)
+            {
+                throw new ArgumentException($"Sequence {batch.Sequences[i]} is outside 0…{Sequences - 1}.");
+            }
+        }
+    }
+}

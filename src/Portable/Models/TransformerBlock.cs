@@ -1,0 +1,134 @@
+using Portable.Execution;
+
+namespace Portable.Models;
+
+/// <summary>Activations and inputs shared by all blocks: one buffer per use and shape, allocated once.</summary>
+internal sealed class Workspace(Executor executor, ModelConfig config)
+{
+    private readonly Dictionary<(int Columns, char Use), DeviceActivation> _activations = [];
+    private readonly List<(char Use, DeviceInput Input)> _inputs = [];
+
+    public DeviceActivation Activation(int columns, char use)
+    {
+        if (!_activations.TryGetValue((columns, use), out DeviceActivation? activation))
+        {
+            activation = executor.CreateActivation(columns);
+            _activations.Add((columns, use), activation);
+        }
+
+        return activation;
+    }
+
+    public DeviceInput Input(InputSpec spec, char use)
+    {
+        foreach ((char otherUse, DeviceInput input) in _inputs)
+        {
+            if (otherUse == use && input.Spec.Matches(spec))
+            {
+                return input;
+            }
+        }
+
+        DeviceInput created = executor.CreateInput(spec);
+        _inputs.Add((use, created));
+        return created;
+    }
+
+    public ModelConfig Config => config;
+}
+
+/// <summary>
+/// Linear layers that read one activation: runs of neighbours with the same quantizer become one operation, and each
+/// distinct quantizer becomes one input.
+/// </summary>
+internal sealed class LinearGroup
+{
+    private readonly List<(DeviceInput Input, DeviceLinear Linear, int Column)> _runs = [];
+
+    public LinearGroup(Executor executor, Workspace workspace, IReadOnlyList<LinearWeights> parts, int sourceColumns, char use)
+    {
+        int column = 0;
+        for (int start = 0; start < parts.Count;)
+        {
+            InputSpec spec = InputSpec.Of(parts[start], sourceColumns);
+            int end = start + 1;
+            while (end < parts.Count && InputSpec.Of(parts[end], sourceColumns).Matches(spec))
+            {
+                end++;
+            }
+
+            DeviceInput input = workspace.Input(spec, use);
+            DeviceLinear linear = executor.Upload(parts.Skip(start).Take(end - start).ToList());
+            _runs.Add((input, linear, column));
+            column += linear.OutputFeatures;
+            start = end;
+        }
+
+        OutputFeatures = column;
+        Inputs = _runs.Select(r => r.Input).Distinct().ToArray();
+    }
+
+    public DeviceInput[] Inputs { get; }
+
+    public int OutputFeatures { get; }
+
+    public void Forward(Executor executor, DeviceActivation y)
+    {
+        foreach ((DeviceInput input, DeviceLinear linear, int column) in _runs)
+        {
+            executor.Linear(input, linear, y, column);
+        }
+    }
+
+    /// <summary>For a group of one layer, whose output is added to the residual stream.</summary>
+    public void ForwardResidual(Executor executor, DeviceActivation x) => executor.LinearResidual(_runs[0].Input, _runs[0].Linear, x);
+}
+
+/// <summary>One decoder block on an executor.</summary>
+internal sealed class TransformerBlock
+{
+    private readonly int _heads;
+    private readonly DeviceNorm _attentionNorm, _mlpNorm;
+    private readonly LinearGroup _qkv, _output, _up, _down;
+    private readonly DeviceCache _cache;
+    private readonly DeviceActivation _qkvValues, _attended, _upValues;
+    private readonly bool _gated;
+
+    public TransformerBlock(Executor executor, Workspace workspace, ModelConfig config, BlockWeights weights, CacheShape cache)
+    {
+        _heads = config.Heads;
+        _gated = weights.Gate is not null;
+        _attentionNorm = executor.Upload(weights.AttentionNorm, config.NormEpsilon);
+        _mlpNorm = executor.Upload(weights.MlpNorm, config.NormEpsilon);
+        _qkv = new LinearGroup(executor, workspace, [weights.Query, weights.Key, weights.Value], config.HiddenSize, 'n');
+        _output = new LinearGroup(executor, workspace, [weights.Output], config.QueryWidth, 'o');
+        _up = new LinearGroup(executor, workspace, weights.Gate is { } gate ? [gate, weights.Up] : [weights.Up], config.HiddenSize, 'n');
+        _down = new LinearGroup(executor, workspace, [weights.Down], config.IntermediateSize, 'd');
+        _cache = executor.CreateCache(cache);
+        _qkvValues = workspace.Activation(_qkv.OutputFeatures, 'q');
+        _attended = workspace.Activation(config.QueryWidth, 'a');
+        _upValues = workspace.Activation(_up.OutputFeatures, 'u');
+    }
+
+    public void Forward(Executor executor, DeviceActivation x, DeviceRotary? rotary)
+    {
+        executor.Normalize(x, _attentionNorm, _qkv.Inputs);
+        _qkv.Forward(executor, _qkvValues);
+        executor.Attention(_qkvValues, _heads, rotary, _cache, _attended);
+        executor.Prepare(_attended, _output.Inputs);
+        _output.ForwardResidual(executor, x);
+
+        executor.Normalize(x, _mlpNorm, _up.Inputs);
+        _up.Forward(executor, _upValues);
+        if (_gated)
+        {
+            executor.Gate(_upValues, _down.Inputs);
+        }
+        else
+        {
+            executor.Relu(_upValues, _down.Inputs);
+        }
+
+        _down.ForwardResidual(executor, x);
+    }
+}
