@@ -1,0 +1,66 @@
+using FsCheck.Xunit;
+using Portable.Reference.Quantization;
+using Xunit;
+
+namespace Portable.Tests.Quantization;
+
+public class QuantizationSchemeTests
+{
+    [Property]
+    public void PrintingAndParsingAreInverse(byte w, byte a, ushort g, byte kv, bool balanced)
+    {
+        int weight = balanced ? 2 : 1 + w % 8;
+        int activation = a % 9 == 8 ? 16 : 1 + a % 9;
+        int keyValue = kv % 8 == 0 ? 16 : 1 + kv % 8;
+        QuantizationScheme scheme = new(weight, activation, g, keyValue, balanced);
+        string text = scheme.ToString();
+        Assert.Equal(scheme, QuantizationScheme.Parse(text));
+        Assert.Equal(text, QuantizationScheme.Parse(text).ToString());
+    }
+
+    [Theory]
+    [InlineData("W4A8", 4, 8, 0, 16, false)]
+    [InlineData("W6A6g128", 6, 6, 128, 16, false)]
+    [InlineData("W2*A8KV8", 2, 8, 0, 8, true)]
+    [InlineData("W4A16", 4, 16, 0, 16, false)]
+    [InlineData("W1A1g7KV2", 1, 1, 7, 2, false)]
+    public void ReadsTheGrammar(string text, int w, int a, int g, int kv, bool balanced)
+    {
+        QuantizationScheme scheme = QuantizationScheme.Parse(text);
+        Assert.Equal(new QuantizationScheme(w, a, g, kv, balanced), scheme);
+        Assert.Equal(text, scheme.ToString());
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("W4")]
+    [InlineData("w4a8")]
+    [InlineData("W0A8")]
+    [InlineData("W9A8")]
+    [InlineData("W4A9")]
+    [InlineData("W4A0")]
+    [InlineData("W4A15")]
+    [InlineData("W4A8KV1")]
+    [InlineData("W4A8KV9")]
+    [InlineData("W4A8g0")]
+    [InlineData("W4A8g-1")]
+    [InlineData("W3*A8")]
+    [InlineData("W4A8 ")]
+    [InlineData("W4A8\n")]
+    [InlineData("W99999999999999A8")]
+    [InlineData("W4A8g99999999999")]
+    public void RefusesEverythingElseWithTheTextInTheMessage(string text)
+    {
+        FormatException e = Assert.Throws<FormatException>(() => QuantizationScheme.Parse(text));
+        Assert.Contains($"'{text}'", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void OneBitIsRefusedOnlyWhereAQuantizerIsSymmetric()
+    {
+        QuantizationScheme scheme = QuantizationScheme.Parse("W1A8");
+        scheme.RequireSymmetric(weights: false, activations: true);
+        Assert.Throws<FormatException>(() => scheme.RequireSymmetric(weights: true, activations: true));
+        Assert.Throws<FormatException>(() => QuantizationScheme.Parse("W4A1").RequireSymmetric(weights: false, activations: true));
+    }
+}
