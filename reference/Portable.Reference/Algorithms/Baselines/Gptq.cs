@@ -1,0 +1,140 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
+
+namespace Portable.Reference.Algorithms.Baselines;
+
+/// <summary>
+/// GPTQ (Frantar et al., ICLR 2023): columns are quantized one after the other, and what rounding a column did to the output
+/// is compensated in the columns still to come, w_j ← w_j − (w_i − q_i)/U_ii · U_ij, with U the upper Cholesky factor of H⁻¹
+/// and H = X·Xᵀ + λI over the calibration inputs.
+/// </summary>
+/// <remarks>
+/// Act-order: columns in descending diag(H). Grids are fixed beforehand from the uncompensated weights ("static groups"), so
+/// that the order does not disturb the groups. Columns that no calibration token ever used are rounded to nearest.
+/// </remarks>
+public static class Gptq
+{
+    private const int RowTile = 8;
+
+    /// <summary>Quantizes a matrix.</summary>
+    /// <param name="weights">N×K, row-major; not changed.</param>
+    /// <param name="rows">N.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="hessian">Σ x·xᵀ over calibration tokens, K×K; not changed. Its scale does not matter.</param>
+    /// <param name="grid">Grid of the weight at (row, column).</param>
+    /// <param name="codes">Receives N×K codes.</param>
+    /// <param name="options">Order, damping and rounding.</param>
+    /// <exception cref="ArithmeticException">The damped Hessian is not positive definite (damping too small).</exception>
+    public static void Quantize(ReadOnlySpan<float> weights, int rows, int columns, double[] hessian, Func<int, int, WeightGrid> grid, short[] codes, GptqOptions? options = null)
+    {
+        options ??= new GptqOptions();
+        int[] order = Order(hessian, columns, options.ActivationOrder);
+        InverseFactor factor = Factor(hessian, columns, order, options.Damping);
+        Quantize(weights, rows, columns, factor, order, grid, codes, options.Rounding);
+    }
+
+    /// <summary>Quantizes a matrix with a factor that several matrices (q, k, v) share.</summary>
+    /// <param name="weights">N×K, row-major.</param>
+    /// <param name="rows">N.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="factor">From <see cref="Factor"/>.</param>
+    /// <param name="order">From <see cref="Order"/>: the column at each position; the last position is quantized first.</param>
+    /// <param name="grid">Grid of the weight at (row, column).</param>
+    /// <param name="codes">Receives N×K codes.</param>
+    /// <param name="rounding">Treatment of ties.</param>
+    public static void Quantize(ReadOnlySpan<float> weights, int rows, int columns, InverseFactor factor, int[] order, Func<int, int, WeightGrid> grid, short[] codes, Rounding rounding = Rounding.HalfEven)
+    {
+        float[] source = weights.ToArray();
+        WorkerPool.Run((rows + RowTile - 1) / RowTile, tile =>
+        {
+            int first = tile * RowTile, count = Math.Min(RowTile, rows - first);
+            double[] w = new double[count * columns];
+            for (int r = 0; r < count; r++)
+            {
+                for (int p = 0; p < columns; p++)
+                {
+                    w[r * columns + p] = source[(first + r) * columns + order[p]];
+                }
+            }
+
+            for (int p = columns - 1; p >= 0; p--)
+            {
+                ReadOnlySpan<double> coupling = factor.Rows.AsSpan(p * columns, p);
+                double diagonal = factor.Rows[p * columns + p];
+                for (int r = 0; r < count; r++)
+                {
+                    WeightGrid g = grid(first + r, order[p]);
+                    int code = g.Encode(w[r * columns + p], rounding);
+                    codes[(first + r) * columns + order[p]] = (short)code;
+                    double error = (w[r * columns + p] - g.Decode(code)) / diagonal;
+                    Subtract(w.AsSpan(r * columns, p), error, coupling);
+                }
+            }
+        });
+    }
+
+    /// <summary>The column at each position, quantized from the last position to the first.</summary>
+    /// <param name="hessian">K×K.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="activationOrder">Descending diag(H) when true, else ascending column.</param>
+    public static int[] Order(double[] hessian, int columns, bool activationOrder)
+    {
+        int[] order = [.. Enumerable.Range(0, columns)];
+        return activationOrder
+            ? [.. order.OrderBy(k => hessian[k * columns + k]).ThenByDescending(k => k)]
+            : [.. Enumerable.Reverse(order)];
+    }
+
+    /// <summary>Damps the Hessian, permutes it and factorises it.</summary>
+    /// <param name="hessian">K×K; not changed.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="order">Column of each position.</param>
+    /// <param name="damping">Part of mean diag(H) that is added to the diagonal.</param>
+    public static InverseFactor Factor(double[] hessian, int columns, int[] order, double damping)
+    {
+        double mean = 0;
+        for (int k = 0; k < columns; k++)
+        {
+            mean += hessian[k * columns + k];
+        }
+
+        mean /= columns;
+        double[] permuted = new double[columns * columns];
+        for (int i = 0; i < columns; i++)
+        {
+            for (int j = 0; j <= i; j++)
+            {
+                permuted[i * columns + j] = hessian[order[i] * columns + order[j]];
+            }
+
+            // Inputs that were never anything but zero: any positive diagonal leaves their columns uncoupled.
+            permuted[i * columns + i] += mean > 0 ? damping * mean : 1;
+        }
+
+        return InverseFactor.Of(permuted, columns);
+    }
+
+    private static void Subtract(Span<double> w, double factor, ReadOnlySpan<double> direction)
+    {
+        Span<Vector256<double>> x = MemoryMarshal.Cast<double, Vector256<double>>(w);
+        ReadOnlySpan<Vector256<double>> d = MemoryMarshal.Cast<double, Vector256<double>>(direction);
+        Vector256<double> f = Vector256.Create(factor);
+        for (int v = 0; v < x.Length; v++)
+        {
+            x[v] -= f * d[v];
+        }
+
+        for (int i = x.Length * Vector256<double>.Count; i < w.Length; i++)
+        {
+            w[i] -= factor * direction[i];
+        }
+    }
+}
+
+/// <summary>Options of GPTQ.</summary>
+/// <param name="ActivationOrder">Columns in descending diag(H) ("act-order"), not left to right.</param>
+/// <param name="Damping">Part of mean diag(H) added to the diagonal; 0.01 in the paper.</param>
+/// <param name="Rounding">Treatment of ties.</param>
+public sealed record GptqOptions(bool ActivationOrder = true, double Damping = 0.01, Rounding Rounding = Rounding.HalfEven);

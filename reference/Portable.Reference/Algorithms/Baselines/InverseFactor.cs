@@ -1,0 +1,149 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Portable.Reference.Threading;
+
+namespace Portable.Reference.Algorithms.Baselines;
+
+/// <summary>
+/// L⁻¹ of the Cholesky factorisation H = L·Lᵀ of a damped, positive definite K×K matrix, in double precision.
+/// </summary>
+/// <remarks>
+/// GPTQ wants the rows of the upper factor U of H⁻¹ = Uᵀ·U in the order in which columns are quantized. With the columns laid
+/// out in the opposite order, U read backwards is exactly L⁻¹: no inverse of H is formed. Sums run in four fixed vectors of
+/// four lanes, or with lanes as independent outputs, so that the bits depend on neither instruction set nor threads.
+/// </remarks>
+public sealed class InverseFactor
+{
+    private const int Panel = 64;
+
+    private InverseFactor(int size, double[] rows) => (Size, Rows) = (size, rows);
+
+    /// <summary>K.</summary>
+    public int Size { get; }
+
+    /// <summary>L⁻¹, row-major K×K, zero above the diagonal.</summary>
+    public double[] Rows { get; }
+
+    /// <summary>Factorises.</summary>
+    /// <param name="matrix">Symmetric positive definite K×K, row-major; the lower triangle is read and overwritten by L.</param>
+    /// <param name="size">K.</param>
+    /// <exception cref="ArithmeticException">The matrix is not positive definite.</exception>
+    public static InverseFactor Of(double[] matrix, int size)
+    {
+        Factorise(matrix, size);
+        return new InverseFactor(size, Invert(matrix, size));
+    }
+
+    private static void Factorise(double[] a, int n)
+    {
+        for (int start = 0; start < n; start += Panel)
+        {
+            int first = start, end = Math.Min(n, start + Panel);
+            WorkerPool.Run(n - first, r =>
+            {
+                int i = first + r;
+                for (int j = first; j < Math.Min(end, i + 1); j++)
+                {
+                    a[i * n + j] -= Dot(a.AsSpan(i * n, first), a.AsSpan(j * n, first));
+                }
+            });
+
+            for (int j = first; j < end; j++)
+            {
+                double pivot = a[j * n + j] - Dot(a.AsSpan(j * n + first, j - first), a.AsSpan(j * n + first, j - first));
+                if (!(pivot > 0))
+                {
+                    throw new ArithmeticException($"The matrix is not positive definite: pivot {pivot} in column {j} of {n}.");
+                }
+
+                a[j * n + j] = Math.Sqrt(pivot);
+                for (int i = j + 1; i < end; i++)
+                {
+                    a[i * n + j] = (a[i * n + j] - Dot(a.AsSpan(i * n + first, j - first), a.AsSpan(j * n + first, j - first))) / a[j * n + j];
+                }
+            }
+
+            WorkerPool.Run(n - end, r =>
+            {
+                int i = end + r;
+                for (int j = first; j < end; j++)
+                {
+                    a[i * n + j] = (a[i * n + j] - Dot(a.AsSpan(i * n + first, j - first), a.AsSpan(j * n + first, j - first))) / a[j * n + j];
+                }
+            });
+        }
+    }
+
+    /// <summary>Rows of L⁻¹ by forward substitution; a strip of columns is independent of every other.</summary>
+    private static double[] Invert(double[] l, int n)
+    {
+        const int strip = 16;
+        int padded = (n + strip - 1) / strip * strip;
+        double[] inverse = new double[n * n];
+        WorkerPool.Run(padded / strip, s =>
+        {
+            int c0 = s * strip;
+            double[] block = new double[n * strip];
+            ReadOnlySpan<Vector256<double>> vectors = MemoryMarshal.Cast<double, Vector256<double>>(block.AsSpan());
+            for (int i = c0; i < n; i++)
+            {
+                Vector256<double> x0 = default, x1 = default, x2 = default, x3 = default;
+                for (int k = c0; k < i; k++)
+                {
+                    Vector256<double> factor = Vector256.Create(l[i * n + k]);
+                    x0 -= factor * vectors[k * 4];
+                    x1 -= factor * vectors[k * 4 + 1];
+                    x2 -= factor * vectors[k * 4 + 2];
+                    x3 -= factor * vectors[k * 4 + 3];
+                }
+
+                Span<double> row = block.AsSpan(i * strip, strip);
+                x0.CopyTo(row);
+                x1.CopyTo(row[4..]);
+                x2.CopyTo(row[8..]);
+                x3.CopyTo(row[12..]);
+                if (i < c0 + strip)
+                {
+                    row[i - c0] += 1;
+                }
+
+                double diagonal = l[i * n + i];
+                for (int c = 0; c < strip; c++)
+                {
+                    row[c] /= diagonal;
+                }
+
+                row[..Math.Min(strip, n - c0)].CopyTo(inverse.AsSpan(i * n + c0));
+            }
+        });
+        return inverse;
+    }
+
+    private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
+    {
+        ReadOnlySpan<Vector256<double>> x = MemoryMarshal.Cast<double, Vector256<double>>(a), y = MemoryMarshal.Cast<double, Vector256<double>>(b);
+        Vector256<double> s0 = default, s1 = default, s2 = default, s3 = default;
+        int v = 0;
+        for (; v + 4 <= x.Length; v += 4)
+        {
+            s0 += x[v] * y[v];
+            s1 += x[v + 1] * y[v + 1];
+            s2 += x[v + 2] * y[v + 2];
+            s3 += x[v + 3] * y[v + 3];
+        }
+
+        for (; v < x.Length; v++)
+        {
+            s0 += x[v] * y[v];
+        }
+
+        Vector256<double> all = (s0 + s1) + (s2 + s3);
+        double sum = (all[0] + all[1]) + (all[2] + all[3]);
+        for (int i = x.Length * 4; i < a.Length; i++)
+        {
+            sum += a[i] * b[i];
+        }
+
+        return sum;
+    }
+}

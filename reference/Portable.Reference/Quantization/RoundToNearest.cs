@@ -1,0 +1,37 @@
+using Portable.Reference.BitPlanes;
+
+namespace Portable.Reference.Quantization;
+
+/// <summary>
+/// The plain baseline: every weight to the nearest level of its asymmetric min-max grid (per output channel, or per group
+/// where the scheme names one), activations symmetric per token.
+/// </summary>
+public static class RoundToNearest
+{
+    /// <summary>Quantizes a linear layer.</summary>
+    /// <param name="weights">N×K, row-major.</param>
+    /// <param name="rows">N.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="bias">N values, or null.</param>
+    /// <param name="scheme">Widths; its KV part is ignored.</param>
+    /// <exception cref="FormatException">A1, which is symmetric here.</exception>
+    public static QuantizedLinear Quantize(ReadOnlySpan<float> weights, int rows, int columns, float[]? bias, QuantizationScheme scheme)
+    {
+        ActivationQuantizer input = PerToken(scheme);
+        WeightCodes codes = new(rows, new GroupLayout(columns, scheme.GroupSize), scheme.WeightFormat, Grids(weights, rows, columns, scheme));
+        codes.Round(weights);
+        return codes.ToLinear(bias, input);
+    }
+
+    /// <summary>Asymmetric min-max grids per output channel or group, as the scheme says.</summary>
+    public static WeightGrid[] Grids(ReadOnlySpan<float> weights, int rows, int columns, QuantizationScheme scheme) =>
+        WeightCodes.FindGrids(weights, rows, new GroupLayout(columns, scheme.GroupSize), WeightGranularity.Group, v => WeightGrid.Asymmetric(v, scheme.LargestWeightCode));
+
+    /// <summary>The symmetric per-token quantizer of a scheme's activations.</summary>
+    /// <exception cref="FormatException">A1.</exception>
+    public static ActivationQuantizer PerToken(QuantizationScheme scheme)
+    {
+        scheme.RequireSymmetric(weights: false, activations: true);
+        return new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: true), ActivationMode.Symmetric, 0);
+    }
+}

@@ -1,0 +1,130 @@
+using Portable.Reference.BitPlanes;
+
+namespace Portable.Reference.Quantization;
+
+/// <summary>How many weights share a grid.</summary>
+public enum WeightGranularity
+{
+    /// <summary>The whole matrix.</summary>
+    Tensor,
+
+    /// <summary>An output channel.</summary>
+    Channel,
+
+    /// <summary>A group of columns of an output channel.</summary>
+    Group,
+}
+
+/// <summary>
+/// An N×K matrix of weight codes before packing: what every weight quantizer produces.
+/// </summary>
+public sealed class WeightCodes
+{
+    /// <summary>Allocates codes, all 0, on given grids.</summary>
+    /// <param name="rows">N.</param>
+    /// <param name="layout">K and its groups.</param>
+    /// <param name="format">Format of the packed codes.</param>
+    /// <param name="grids">A grid per row and group, [n × groups + group].</param>
+    public WeightCodes(int rows, GroupLayout layout, CodeFormat format, WeightGrid[] grids)
+    {
+        if (grids.Length != rows * layout.Groups)
+        {
+            throw new ArgumentException($"{grids.Length} grids do not fit {rows} rows × {layout.Groups} groups.", nameof(grids));
+        }
+
+        (Rows, Layout, Format, Grids) = (rows, layout, format, grids);
+        Codes = new short[checked(rows * layout.Columns)];
+    }
+
+    /// <summary>N.</summary>
+    public int Rows { get; }
+
+    /// <summary>K and its groups.</summary>
+    public GroupLayout Layout { get; }
+
+    /// <summary>Format of the packed codes.</summary>
+    public CodeFormat Format { get; }
+
+    /// <summary>Codes, row-major N×K.</summary>
+    public short[] Codes { get; }
+
+    /// <summary>Grids, [n × groups + group].</summary>
+    public WeightGrid[] Grids { get; }
+
+    /// <summary>The grid of one weight.</summary>
+    public WeightGrid Grid(int row, int column) => Grids[row * Layout.Groups + column / Layout.GroupSize];
+
+    /// <summary>Finds the min-max grids of a matrix.</summary>
+    /// <param name="weights">N×K, row-major.</param>
+    /// <param name="rows">N.</param>
+    /// <param name="layout">K and its groups.</param>
+    /// <param name="granularity">How many weights share a grid; coarser than the layout's groups repeats the grid.</param>
+    /// <param name="find">Grid of a run of values (several runs of one grid are seen as one span where they are adjacent).</param>
+    public static WeightGrid[] FindGrids(ReadOnlySpan<float> weights, int rows, GroupLayout layout, WeightGranularity granularity, Func<float[], WeightGrid> find)
+    {
+        WeightGrid[] grids = new WeightGrid[rows * layout.Groups];
+        if (granularity == WeightGranularity.Tensor)
+        {
+            Array.Fill(grids, find(weights.ToArray()));
+            return grids;
+        }
+
+        for (int n = 0; n < rows; n++)
+        {
+            ReadOnlySpan<float> row = weights.Slice(n * layout.Columns, layout.Columns);
+            if (granularity == WeightGranularity.Channel)
+            {
+                Array.Fill(grids, find(row.ToArray()), n * layout.Groups, layout.Groups);
+                continue;
+            }
+
+            for (int g = 0; g < layout.Groups; g++)
+            {
+                grids[n * layout.Groups + g] = find(row.Slice(layout.FirstColumn(g), layout.ColumnsIn(g)).ToArray());
+            }
+        }
+
+        return grids;
+    }
+
+    /// <summary>Rounds every weight to its grid.</summary>
+    /// <param name="weights">N×K, row-major.</param>
+    /// <param name="rounding">Treatment of ties.</param>
+    public void Round(ReadOnlySpan<float> weights, Rounding rounding = Rounding.HalfEven)
+    {
+        for (int n = 0; n < Rows; n++)
+        {
+            for (int k = 0; k < Layout.Columns; k++)
+            {
+                int i = n * Layout.Columns + k;
+                Codes[i] = (short)Grid(n, k).Encode(weights[i], rounding);
+            }
+        }
+    }
+
+    /// <summary>The matrix that the codes stand for, N×K in single precision.</summary>
+    public float[] Decode()
+    {
+        float[] values = new float[Codes.Length];
+        for (int n = 0; n < Rows; n++)
+        {
+            for (int k = 0; k < Layout.Columns; k++)
+            {
+                int i = n * Layout.Columns + k;
+                values[i] = (float)Grid(n, k).Decode(Codes[i]);
+            }
+        }
+
+        return values;
+    }
+
+    /// <summary>Packs the codes into a layer.</summary>
+    /// <param name="bias">N values, or null.</param>
+    /// <param name="input">The quantizer of the input.</param>
+    public QuantizedLinear ToLinear(float[]? bias, ActivationQuantizer input)
+    {
+        float[] scales = Array.ConvertAll(Grids, g => g.Scale);
+        byte[]? zeros = Array.Exists(Grids, g => g.ZeroPoint != 0) ? Array.ConvertAll(Grids, g => (byte)g.ZeroPoint) : null;
+        return new QuantizedLinear(BitPacking.Pack(Codes, Rows, Layout, Format), scales, zeros, bias, input);
+    }
+}
