@@ -1,0 +1,13 @@
+using System.CommandLine;
+
+namespace Portable.Cli;
+
+/// <summary>How one command line is run: the streams, and what kind of reader is at their other end.</summary>
+public sealed class Call : InvocationConfiguration
+{
+    /// <summary>Whether the error stream is a terminal that can show progress bars.</summary>
+    public bool Interactive { get; init; }
+
+    /// <summary>Whether the result is to be one JSON object.</summary>
+    public bool Json { get; init; }
+}

@@ -1,0 +1,44 @@
+using System.CommandLine;
+using System.Text;
+
+namespace Portable.Cli;
+
+/// <summary>What several verbs ask of their arguments: a model directory, a text, a number in range.</summary>
+public static class ModelFiles
+{
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>Creates the argument MODEL.</summary>
+    public static Argument<string> CreateArgument() => new("MODEL")
+    {
+        Description = "Directory of a Hugging Face checkpoint (float) or of a Portable checkpoint (quantized).",
+    };
+
+    /// <summary>Reads a UTF-8 text.</summary>
+    /// <exception cref="IOException">The file cannot be read, is empty, or is not UTF-8.</exception>
+    public static string ReadText(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"{path}: no such file");
+        }
+
+        try
+        {
+            string text = StrictUtf8.GetString(File.ReadAllBytes(path));
+            return text.Length > 0 ? text : throw new IOException($"{path}: the text is empty");
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new IOException($"{path}: not UTF-8 at offset {e.Index}", e);
+        }
+    }
+
+    /// <summary>The value of an integer option.</summary>
+    /// <exception cref="UsageException">It is under the minimum.</exception>
+    public static int AtLeast(ParseResult parsed, Option<int> option, int minimum)
+    {
+        int value = parsed.GetValue(option);
+        return value >= minimum ? value : throw new UsageException($"{option.Name} must be at least {minimum}, not {value}");
+    }
+}

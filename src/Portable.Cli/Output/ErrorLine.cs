@@ -1,0 +1,25 @@
+using System.Reflection;
+
+namespace Portable.Cli.Output;
+
+/// <summary>Turns an exception into the one line that a failed verb prints.</summary>
+public static class ErrorLine
+{
+    /// <summary>The reason on one line: messages of expected failures as they are, others with the exception's type.</summary>
+    public static string Of(Exception exception)
+    {
+        while ((exception is AggregateException or TargetInvocationException) && exception.InnerException is { } inner)
+        {
+            exception = inner;
+        }
+
+        string message = string.Join(' ', exception.Message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        bool fault = exception is NullReferenceException or IndexOutOfRangeException or InvalidCastException or KeyNotFoundException;
+        return exception switch
+        {
+            OutOfMemoryException => "out of memory: " + message,
+            _ when fault => $"internal fault, {exception.GetType().Name}: {message} (at {exception.StackTrace?.Split('\n')[0].Trim()})",
+            _ => message,
+        };
+    }
+}

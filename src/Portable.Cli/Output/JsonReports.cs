@@ -1,0 +1,9 @@
+using System.Text.Json.Serialization;
+using Portable.Cli.Verbs;
+
+namespace Portable.Cli.Output;
+
+/// <summary>JSON shapes of the reports, generated at build time; names are snake case as the contract has them.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(DevicesReport))]
+public sealed partial class JsonReports : JsonSerializerContext;

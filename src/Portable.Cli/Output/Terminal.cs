@@ -1,0 +1,109 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Spectre.Console;
+
+namespace Portable.Cli.Output;
+
+/// <summary>
+/// Where a verb's words go: the result to the output stream, as JSON or for people; messages and progress to the error
+/// stream, with bars only where that is a terminal.
+/// </summary>
+/// <param name="call">The streams of this command line.</param>
+public sealed class Terminal(Call call)
+{
+    /// <summary>Whether the result is to be one JSON object.</summary>
+    public bool Json => call.Json;
+
+    /// <summary>Stream of the result.</summary>
+    public TextWriter Output => call.Output;
+
+    /// <summary>One line for the reader on the error stream.</summary>
+    public void Message(string line) => call.Error.WriteLine(line);
+
+    /// <summary>Writes the result: the report as JSON, or what <paramref name="forPeople"/> writes.</summary>
+    /// <param name="report">The report.</param>
+    /// <param name="type">Its JSON shape.</param>
+    /// <param name="forPeople">Prints the report for a reader.</param>
+    public void Result<T>(T report, JsonTypeInfo<T> type, Action<T> forPeople)
+    {
+        if (Json)
+        {
+            call.Output.WriteLine(JsonSerializer.Serialize(report, type));
+        }
+        else
+        {
+            forPeople(report);
+        }
+
+        call.Output.Flush();
+    }
+
+    /// <summary>Prints a line of the result for people.</summary>
+    public void Line(string text) => call.Output.WriteLine(text);
+
+    /// <summary>Prints a table of the result for people: columns of numbers are right-aligned.</summary>
+    /// <param name="headings">Column titles; a leading '&gt;' aligns the column to the right.</param>
+    /// <param name="rows">Cells as text.</param>
+    public void Table(IEnumerable<string> headings, IEnumerable<IEnumerable<string>> rows)
+    {
+        var table = new Table { Border = TableBorder.Simple, ShowRowSeparators = false };
+        foreach (string heading in headings)
+        {
+            bool right = heading.StartsWith('>');
+            var column = new TableColumn(Markup.Escape(right ? heading[1..] : heading)) { NoWrap = true };
+            table.AddColumn(right ? column.RightAligned() : column);
+        }
+
+        foreach (IEnumerable<string> row in rows)
+        {
+            table.AddRow(row.Select(Markup.Escape).ToArray());
+        }
+
+        CreateConsole(call.Output, call.Interactive && !Console.IsOutputRedirected).Write(table);
+    }
+
+    /// <summary>Runs work that reports its progress as a fraction 0 … 1, under a bar where a terminal can show one.</summary>
+    /// <param name="title">What is going on.</param>
+    /// <param name="work">The work; it may report from any thread.</param>
+    public T Track<T>(string title, Func<IProgress<double>, T> work)
+    {
+        if (!call.Interactive)
+        {
+            return work(new Silence());
+        }
+
+        return CreateConsole(call.Error, ansi: true).Progress()
+            .AutoClear(true)
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Start(context => work(new Bar(context.AddTask(Markup.Escape(title), maxValue: 1))));
+    }
+
+    private static IAnsiConsole CreateConsole(TextWriter writer, bool ansi)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = ansi ? AnsiSupport.Detect : AnsiSupport.No,
+            ColorSystem = ansi ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+            Out = new AnsiConsoleOutput(writer),
+        });
+        if (!ansi)
+        {
+            // Not a terminal: nothing wraps there, so no cell is cut.
+            console.Profile.Width = 240;
+        }
+
+        return console;
+    }
+
+    private sealed class Silence : IProgress<double>
+    {
+        public void Report(double value)
+        {
+        }
+    }
+
+    private sealed class Bar(ProgressTask task) : IProgress<double>
+    {
+        public void Report(double value) => task.Value = value;
+    }
+}

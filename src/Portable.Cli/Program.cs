@@ -1,0 +1,29 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Portable.Cli;
+
+/// <summary>The process: console streams and signals around <see cref="Tool"/>.</summary>
+public static class Program
+{
+    /// <summary>Runs the tool.</summary>
+    /// <param name="args">Verb and options; none runs the demo.</param>
+    /// <returns>0 done, 1 failed, 2 bad usage.</returns>
+    public static int Main(string[] args)
+    {
+        // JSON and generated text are UTF-8 whatever the console's code page is, and carry no byte order mark.
+        Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+
+        using var cancellation = new CancellationTokenSource();
+        Action<PosixSignalContext> stop = context =>
+        {
+            // The first signal asks the verb to stop in good order; a second one ends the process at once.
+            context.Cancel = !cancellation.IsCancellationRequested;
+            cancellation.Cancel();
+        };
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, stop);
+
+        return Tool.Invoke(args, Console.Out, Console.Error, interactive: !Console.IsErrorRedirected, cancellation.Token);
+    }
+}

@@ -1,0 +1,102 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using Portable.Cli.Output;
+using Portable.Cli.Verbs;
+
+namespace Portable.Cli;
+
+/// <summary>
+/// The command line as a function of arguments and two streams, so that tests can call it in process. Its contract: the
+/// result goes to the output stream (with <c>--json</c> exactly one JSON object), everything else to the error stream; 0 is
+/// done, 1 is failed with one line that says why, 2 is bad usage.
+/// </summary>
+public static class Tool
+{
+    /// <summary>The verb did what was asked.</summary>
+    public const int Done = 0;
+
+    /// <summary>The verb failed; one line on the error stream says why.</summary>
+    public const int Failed = 1;
+
+    /// <summary>The arguments make no sense.</summary>
+    public const int BadUsage = 2;
+
+    /// <summary>Runs one command line.</summary>
+    /// <param name="args">Verb and options; none runs the demo.</param>
+    /// <param name="output">Receives results.</param>
+    /// <param name="error">Receives progress, messages and errors.</param>
+    /// <param name="interactive">Whether <paramref name="error"/> is a terminal that can show progress bars.</param>
+    /// <param name="cancellation">Stops the verb in good order.</param>
+    /// <returns><see cref="Done"/>, <see cref="Failed"/> or <see cref="BadUsage"/>.</returns>
+    public static int Invoke(string[] args, TextWriter output, TextWriter error, bool interactive, CancellationToken cancellation)
+    {
+        var settings = new ParserConfiguration
+        {
+            EnablePosixBundling = false,
+            // A prompt may start with '@': it is text, not the name of a response file.
+            ResponseFileTokenReplacer = null,
+        };
+        var json = new Option<bool>("--json") { Description = "Print exactly one JSON object on standard output.", Recursive = true };
+        ParseResult parsed = CreateRoot(json).Parse(args, settings);
+        if (parsed.Errors.Count > 0)
+        {
+            // Of several complaints the one about a word that nobody knows explains the others.
+            string reason = parsed.UnmatchedTokens.Count > 0 ? $"unknown argument '{parsed.UnmatchedTokens[0]}'" : parsed.Errors[0].Message;
+            return Complain(error, $"{reason} (try {CommandPath(parsed.CommandResult.Command)} --help)", BadUsage);
+        }
+
+        try
+        {
+            var call = new Call { Output = output, Error = error, Interactive = interactive, Json = parsed.GetValue(json) };
+            return parsed.InvokeAsync(call, cancellation).GetAwaiter().GetResult();
+        }
+        catch (UsageException e)
+        {
+            return Complain(error, $"{e.Message} (try {CommandPath(parsed.CommandResult.Command)} --help)", BadUsage);
+        }
+        catch (OperationCanceledException)
+        {
+            return Complain(error, "cancelled", Failed);
+        }
+        catch (Exception e)
+        {
+            return Complain(error, ErrorLine.Of(e), Failed);
+        }
+    }
+
+    private static Command CreateRoot(Option<bool> json)
+    {
+        // Not a RootCommand: that one takes its name from the assembly, and users type "portable".
+        var root = new Command("portable", "Quantizes LLaMA- and OPT-family models to any bit-width and runs them with the same bits on every CPU and GPU.");
+        root.Options.Add(json);
+        root.Options.Add(new HelpOption { Recursive = true });
+        root.Options.Add(new VersionOption());
+        Verb[] verbs =
+        [
+            new DevicesVerb(),
+        ];
+        foreach (Verb verb in verbs)
+        {
+            root.Subcommands.Add(verb);
+        }
+
+        return root;
+    }
+
+    private static int Complain(TextWriter error, string reason, int code)
+    {
+        error.WriteLine($"error: {reason}");
+        return code;
+    }
+
+    private static string CommandPath(Command command)
+    {
+        var path = new List<string>();
+        for (Symbol? symbol = command; symbol is Command { } named; symbol = symbol.Parents.FirstOrDefault())
+        {
+            path.Insert(0, named.Name);
+        }
+
+        return string.Join(' ', path);
+    }
+}

@@ -1,0 +1,37 @@
+using System.CommandLine;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+
+namespace Portable.Cli.Verbs;
+
+/// <summary>A device that could be asked for.</summary>
+/// <param name="Name">What <c>--device</c> takes.</param>
+/// <param name="Kind">cpu or vulkan.</param>
+/// <param name="Description">The hardware and its driver.</param>
+/// <param name="Usable">Whether it can serve.</param>
+/// <param name="Reason">Why not, where it cannot.</param>
+/// <param name="Features">What it offers the kernels.</param>
+public sealed record DeviceReport(string Name, string Kind, string Description, bool Usable, string? Reason, IReadOnlyList<string> Features);
+
+/// <summary>The answer of <c>portable devices</c>.</summary>
+/// <param name="Devices">The CPU first, then Vulkan devices by index.</param>
+/// <param name="Tier">The CPU's instruction tier in this process.</param>
+public sealed record DevicesReport(IReadOnlyList<DeviceReport> Devices, string Tier);
+
+/// <summary>Lists what models can run on.</summary>
+public sealed class DevicesVerb() : Verb(
+    "devices",
+    "Lists the CPU's instruction tier and the Vulkan devices: what each can do, and why one is refused.",
+    new Example("portable devices", "a table"),
+    new Example("portable devices --json", "the same for programs"))
+{
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        var report = new DevicesReport(DeviceList.All(), CpuTier.Name);
+        terminal.Result(report, JsonReports.Default.DevicesReport, r => terminal.Table(
+            ["device", "hardware", "usable", "features"],
+            r.Devices.Select(d => (string[])[d.Name, d.Description, d.Usable ? "yes" : $"no: {d.Reason}", string.Join(' ', d.Features)])));
+        return Tool.Done;
+    }
+}

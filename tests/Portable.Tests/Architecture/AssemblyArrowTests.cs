@@ -1,0 +1,55 @@
+using System.Reflection;
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
+using System.Runtime.CompilerServices;
+
+namespace Portable.Tests.Architecture;
+
+/// <summary>The house's arrows, read from the built assemblies: Reference ← Portable ← Vulkan, Cli.</summary>
+public sealed class AssemblyArrowTests
+{
+    private static readonly string[] Products = ["Portable.Reference", "Portable", "Portable.Vulkan", "Portable.Cli"];
+
+    [Theory]
+    [InlineData("Portable.Reference", "")]
+    [InlineData("Portable", "Portable.Reference")]
+    [InlineData("Portable.Vulkan", "Portable.Reference Portable")]
+    [InlineData("Portable.Cli", "Portable.Reference Portable Portable.Vulkan")]
+    public void AssembliesReferenceOnlyWhatTheyMay(string assembly, string allowed)
+    {
+        string[] references = ReadReferences(assembly).Intersect(Products).ToArray();
+        Assert.Empty(references.Except(allowed.Split(' ')));
+    }
+
+    [Fact]
+    public void ReferenceTouchesNoFileAndNoDevice()
+    {
+        using var file = new PEReader(File.OpenRead(PathOf("Portable.Reference")));
+        MetadataReader metadata = file.GetMetadataReader();
+        string[] used = [.. metadata.TypeReferences.Select(metadata.GetTypeReference).Select(t => $"{metadata.GetString(t.Namespace)}.{metadata.GetString(t.Name)}")];
+        Assert.NotEmpty(used);
+        Assert.DoesNotContain(used, name => name.StartsWith("System.IO.", StringComparison.Ordinal) && !name.EndsWith("Exception", StringComparison.Ordinal));
+        Assert.DoesNotContain(ReadReferences("Portable.Reference"), name => name.StartsWith("Silk.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void ReferenceNamesNoModelFileOrDevice()
+    {
+        string[] words = ["Llama", "Vulkan", "Safetensors", "Checkpoint", "Transformer", "Gpu"];
+        string[] names = [.. Assembly.Load("Portable.Reference").GetTypes().Select(t => t.FullName!)];
+        Assert.DoesNotContain(names, name => words.Any(name.Contains));
+    }
+
+    [Theory]
+    [InlineData("Portable.Reference")]
+    [InlineData("Portable")]
+    [InlineData("Portable.Vulkan")]
+    [InlineData("Portable.Cli")]
+    public void NoProductAssemblyOpensItsInternals(string assembly) =>
+        Assert.Empty(Assembly.Load(assembly).GetCustomAttributes<InternalsVisibleToAttribute>());
+
+    private static string[] ReadReferences(string assembly) =>
+        [.. Assembly.LoadFrom(PathOf(assembly)).GetReferencedAssemblies().Select(r => r.Name!)];
+
+    private static string PathOf(string assembly) => Path.Combine(AppContext.BaseDirectory, assembly + ".dll");
+}
