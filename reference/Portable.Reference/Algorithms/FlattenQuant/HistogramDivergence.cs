@@ -1,0 +1,56 @@
+namespace Portable.Reference.Algorithms.FlattenQuant;
+
+/// <summary>
+/// Kullback–Leibler divergence between the distributions of a layer's exact and quantized outputs, nats: equal bins over the
+/// range of the exact values, other values in the end bins, every bin given 10⁻⁸ before normalising.
+/// </summary>
+public sealed class HistogramDivergence
+{
+    private const double Smoothing = 1e-8;
+    private readonly double _minimum;
+    private readonly double _binsPerUnit;
+    private readonly long[] _reference;
+    private readonly long[] _quantized;
+
+    /// <summary>Creates empty histograms.</summary>
+    /// <param name="minimum">Smallest exact value.</param>
+    /// <param name="maximum">Largest exact value.</param>
+    /// <param name="bins">Number of bins.</param>
+    public HistogramDivergence(float minimum, float maximum, int bins = 2048)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(bins, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximum, minimum);
+        _minimum = minimum;
+        _binsPerUnit = maximum > minimum ? bins / ((double)maximum - minimum) : 0;
+        _reference = new long[bins];
+        _quantized = new long[bins];
+    }
+
+    /// <summary>Counts outputs.</summary>
+    public void Add(ReadOnlySpan<float> exact, ReadOnlySpan<float> quantized)
+    {
+        for (int i = 0; i < exact.Length; i++)
+        {
+            _reference[Bin(exact[i])]++;
+            _quantized[Bin(quantized[i])]++;
+        }
+    }
+
+    /// <summary>KL(exact ‖ quantized) of what was counted.</summary>
+    public double Divergence()
+    {
+        double countP = Total(_reference), countQ = Total(_quantized), sum = 0, normal = 1 + _reference.Length * Smoothing;
+        for (int i = 0; i < _reference.Length; i++)
+        {
+            double p = (_reference[i] / countP + Smoothing) / normal, q = (_quantized[i] / countQ + Smoothing) / normal;
+            sum += p * Math.Log(p / q);
+        }
+
+        // Never negative in exact arithmetic; rounding of equal distributions may be.
+        return Math.Max(0, sum);
+    }
+
+    private static double Total(long[] counts) => Math.Max(1, counts.Sum());
+
+    private int Bin(float value) => (int)Math.Clamp((value - _minimum) * _binsPerUnit, 0, _reference.Length - 1);
+}
