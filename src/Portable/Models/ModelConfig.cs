@@ -1,3 +1,5 @@
+using Portable.Reference.Arithmetic;
+
 namespace Portable.Models;
 
 /// <summary>The two block layouts that Portable runs.</summary>
@@ -9,13 +11,6 @@ public enum ModelFamily
     /// <summary>LayerNorm before each part, learned positions, ReLU MLP: OPT.</summary>
     Opt,
 }
-
-/// <summary>Frequency scaling of Llama 3 rotary positions (config.json `rope_scaling` with `rope_type` llama3).</summary>
-/// <param name="Factor">Division of the low frequencies, ≥ 1.</param>
-/// <param name="LowFrequencyFactor">Wavelengths over original / this are divided whole.</param>
-/// <param name="HighFrequencyFactor">Wavelengths under original / this are kept.</param>
-/// <param name="OriginalMaximumPositions">Context length before scaling.</param>
-public sealed record RotaryScaling(double Factor, double LowFrequencyFactor, double HighFrequencyFactor, int OriginalMaximumPositions);
 
 /// <summary>The shape of a decoder-only transformer, as read from config.json.</summary>
 public sealed record ModelConfig

@@ -1,26 +1,14 @@
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 
 namespace Portable.Models;
-
-/// <summary>Element types of tables and float weights.</summary>
-public enum FloatType
-{
-    /// <summary>IEEE binary32.</summary>
-    Float32,
-
-    /// <summary>IEEE binary16.</summary>
-    Float16,
-
-    /// <summary>bfloat16.</summary>
-    BFloat16,
-}
 
 /// <summary>A row-major float matrix in the checkpoint's own element type: an embedding, a head, or unquantized weights.</summary>
 /// <param name="Rows">Rows (vocabulary, positions, or output features).</param>
 /// <param name="Columns">Columns.</param>
 /// <param name="Type">Element type of <paramref name="Data"/>.</param>
 /// <param name="Data">Little-endian elements, rows × columns.</param>
-public sealed record FloatTable(int Rows, int Columns, FloatType Type, ReadOnlyMemory<byte> Data);
+public sealed record FloatTable(int Rows, int Columns, ElementType Type, ReadOnlyMemory<byte> Data);
 
 /// <summary>Gain, and for LayerNorm also bias, of a normalisation.</summary>
 /// <param name="Gain">Hidden-size values.</param>

@@ -1,0 +1,115 @@
+using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.BitPlanes;
+
+namespace Portable.Reference.Operations;
+
+/// <summary>Scale, zero point and codes of one run of values that share a scale (a token, a group, or a head of the KV cache).</summary>
+public static class ActivationRounding
+{
+    // Beyond every code, and exact as f32 and int: conversion of a clamped value cannot overflow.
+    private const float Bound = 1 << 30;
+
+    /// <summary>s = clamp(max|x| · fl(1/Q), 2^-24, 2^14), Q = 2^(b−1)−1; code = clamp(round half even(x · 1/s)) within the format.</summary>
+    /// <param name="x">Values.</param>
+    /// <param name="format">Signed, 2…8 or 16 bits.</param>
+    /// <param name="codes">As many codes.</param>
+    public static (float Scale, int ZeroPoint) Symmetric(ReadOnlySpan<float> x, CodeFormat format, Span<int> codes)
+    {
+        Vector256<float> high = Vector256<float>.Zero;
+        int i = 0;
+        for (; i <= x.Length - 8; i += 8)
+        {
+            high = Vector256.MaxNative(high, Vector256.Abs(Vector256.Create(x.Slice(i, 8))));
+        }
+
+        float maximum = Largest(high);
+        for (; i < x.Length; i++)
+        {
+            maximum = MathF.Max(maximum, MathF.Abs(x[i]));
+        }
+
+        float scale = ClampScale(maximum * (1f / format.Maximum));
+        Nearest(x, Contract.Reciprocal(scale), 0f, format.Minimum, format.Maximum, codes);
+        return (scale, 0);
+    }
+
+    /// <summary>
+    /// lo = min(0, min x), hi = max(0, max x), s = clamp((hi − lo) · fl(1/L), 2^-24, 2^14), L = 2^b−1,
+    /// z = clamp(round(−lo · 1/s), 0, L); code = clamp(round(x · 1/s) + z, 0, L), rounding half to even.
+    /// </summary>
+    /// <param name="x">Values.</param>
+    /// <param name="bits">1…8 or 16.</param>
+    /// <param name="codes">As many codes, unsigned.</param>
+    public static (float Scale, int ZeroPoint) Asymmetric(ReadOnlySpan<float> x, int bits, Span<int> codes)
+    {
+        Vector256<float> high = Vector256<float>.Zero, low = Vector256<float>.Zero;
+        int i = 0;
+        for (; i <= x.Length - 8; i += 8)
+        {
+            Vector256<float> v = Vector256.Create(x.Slice(i, 8));
+            high = Vector256.MaxNative(high, v);
+            low = Vector256.MaxNative(low, -v);
+        }
+
+        float maximum = Largest(high), minimum = -Largest(low);
+        for (; i < x.Length; i++)
+        {
+            maximum = MathF.Max(maximum, x[i]);
+            minimum = MathF.Min(minimum, x[i]);
+        }
+
+        int levels = (1 << bits) - 1;
+        float scale = ClampScale((maximum - minimum) * (1f / levels));
+        float r = Contract.Reciprocal(scale);
+        float zero = MathF.Min(MathF.Max(MathF.Round(-minimum * r), 0f), levels);
+        Nearest(x, r, zero, 0f, levels, codes);
+        return (scale, (int)zero);
+    }
+
+    /// <summary>code = round half away(x · r), clamped to ±2^30.</summary>
+    /// <param name="x">Values.</param>
+    /// <param name="r">1/s.</param>
+    /// <param name="codes">At least as many.</param>
+    public static void HalfAway(ReadOnlySpan<float> x, float r, Span<int> codes)
+    {
+        codes = codes[..x.Length];
+        int i = 0;
+        for (; i <= x.Length - 8; i += 8)
+        {
+            Vector256<float> v = VectorContract.RoundHalfAway(Vector256.Create(x.Slice(i, 8)) * Vector256.Create(r));
+            v = Vector256.MinNative(Vector256.MaxNative(v, Vector256.Create(-Bound)), Vector256.Create(Bound));
+            Vector256.ConvertToInt32Native(v).CopyTo(codes[i..]);
+        }
+
+        for (; i < x.Length; i++)
+        {
+            codes[i] = (int)MathF.Min(MathF.Max(Contract.RoundHalfAway(x[i] * r), -Bound), Bound);
+        }
+    }
+
+    private static void Nearest(ReadOnlySpan<float> x, float r, float zero, float minimum, float maximum, Span<int> codes)
+    {
+        codes = codes[..x.Length];
+        int i = 0;
+        for (; i <= x.Length - 8; i += 8)
+        {
+            Vector256<float> v = Vector256.Round(Vector256.Create(x.Slice(i, 8)) * Vector256.Create(r)) + Vector256.Create(zero);
+            v = Vector256.MinNative(Vector256.MaxNative(v, Vector256.Create(minimum)), Vector256.Create(maximum));
+            Vector256.ConvertToInt32Native(v).CopyTo(codes[i..]);
+        }
+
+        for (; i < x.Length; i++)
+        {
+            codes[i] = (int)MathF.Min(MathF.Max(MathF.Round(x[i] * r) + zero, minimum), maximum);
+        }
+    }
+
+    private static float ClampScale(float scale) => MathF.Min(MathF.Max(scale, Contract.MinimumScale), Contract.MaximumScale);
+
+    private static float Largest(Vector256<float> v)
+    {
+        Vector128<float> four = Vector128.MaxNative(v.GetLower(), v.GetUpper());
+        return MathF.Max(MathF.Max(four[0], four[1]), MathF.Max(four[2], four[3]));
+    }
+}

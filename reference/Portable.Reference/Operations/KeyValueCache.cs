@@ -1,0 +1,176 @@
+using System.Runtime.InteropServices;
+using Portable.Reference.Arithmetic;
+
+namespace Portable.Reference.Operations;
+
+/// <summary>
+/// Keys (after rotary) and values of one block for every sequence: f32 (unquantized models), binary16, or 2…8-bit codes
+/// quantized asymmetrically per token and head.
+/// </summary>
+/// <remarks>
+/// Positions are cut into chunks of <see cref="ChunkSize"/>. Per sequence and head, elements lie
+/// <code>
+/// keys     [head][chunk][d][64 positions]      lanes of a score vector are positions
+/// values   [head][chunk][64 positions][d]      lanes of an output vector are components
+/// </code>
+/// so that both products of attention read whole vectors. Appends to different positions may run concurrently.
+/// </remarks>
+public sealed class KeyValueCache
+{
+    /// <summary>Positions per chunk; also the unit of the contract's output sums.</summary>
+    public const int ChunkSize = 64;
+
+    private readonly byte[][] _keys, _values;
+
+    /// <summary>Allocates the cache.</summary>
+    /// <param name="sequences">Slots.</param>
+    /// <param name="keyValueHeads">Key and value heads.</param>
+    /// <param name="headSize">Width of a head.</param>
+    /// <param name="capacity">Positions per sequence.</param>
+    /// <param name="bits">2…8, 16 or 32.</param>
+    public KeyValueCache(int sequences, int keyValueHeads, int headSize, int capacity, int bits)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(sequences, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(keyValueHeads, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(headSize, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        if (bits is (< 2 or > 8) and not 16 and not 32)
+        {
+            throw new ArgumentOutOfRangeException(nameof(bits), bits, "A cache has 2 to 8 bits, 16, or 32.");
+        }
+
+        if (bits <= 8 && capacity > MaximumQuantizedCapacity)
+        {
+            throw new ArgumentOutOfRangeException(nameof(capacity), capacity, $"Σ of 16-bit probability codes is exact up to {MaximumQuantizedCapacity} positions.");
+        }
+
+        (Sequences, KeyValueHeads, HeadSize, Capacity, Bits) = (sequences, keyValueHeads, headSize, capacity, bits);
+        Chunks = (capacity + ChunkSize - 1) / ChunkSize;
+        ElementSize = bits switch { 32 => 4, 16 => 2, _ => 1 };
+        int bytes = checked(keyValueHeads * Chunks * ChunkSize * headSize * ElementSize);
+        _keys = Allocate<byte>(sequences, bytes);
+        _values = Allocate<byte>(sequences, bytes);
+        int tokens = bits <= 8 ? keyValueHeads * Chunks * ChunkSize : 0;
+        KeyScales = Allocate<float>(sequences, tokens);
+        ValueScales = Allocate<float>(sequences, tokens);
+        KeyZeroPoints = Allocate<byte>(sequences, tokens);
+        ValueZeroPoints = Allocate<byte>(sequences, tokens);
+    }
+
+    /// <summary>The longest context of a quantized cache: Σ of 16-bit codes and both digit products stay within int32.</summary>
+    public const int MaximumQuantizedCapacity = 32767;
+
+    /// <summary>Slots.</summary>
+    public int Sequences { get; }
+
+    /// <summary>Key and value heads.</summary>
+    public int KeyValueHeads { get; }
+
+    /// <summary>Width of a head.</summary>
+    public int HeadSize { get; }
+
+    /// <summary>Positions per sequence.</summary>
+    public int Capacity { get; }
+
+    /// <summary>2…8, 16 or 32.</summary>
+    public int Bits { get; }
+
+    /// <summary>Whether keys and values are codes.</summary>
+    public bool Quantized => Bits <= 8;
+
+    internal int Chunks { get; }
+
+    internal int ElementSize { get; }
+
+    internal float[][] KeyScales { get; }
+
+    internal float[][] ValueScales { get; }
+
+    internal byte[][] KeyZeroPoints { get; }
+
+    internal byte[][] ValueZeroPoints { get; }
+
+    /// <summary>Stores one token's keys and values.</summary>
+    /// <param name="sequence">Slot.</param>
+    /// <param name="position">Position, 0 … capacity − 1.</param>
+    /// <param name="keys">heads × head size, after rotary.</param>
+    /// <param name="values">heads × head size.</param>
+    public void Append(int sequence, int position, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)sequence, (uint)Sequences);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)position, (uint)Capacity);
+        Span<ushort> halves = stackalloc ushort[Bits == 16 ? HeadSize : 0];
+        for (int head = 0; head < KeyValueHeads; head++)
+        {
+            ReadOnlySpan<float> key = keys.Slice(head * HeadSize, HeadSize), value = values.Slice(head * HeadSize, HeadSize);
+            Span<byte> keyChunk = KeyChunk(sequence, head, position / ChunkSize), valueChunk = ValueChunk(sequence, head, position / ChunkSize);
+            int lane = position % ChunkSize;
+            switch (Bits)
+            {
+                case 32:
+                    value.CopyTo(MemoryMarshal.Cast<byte, float>(valueChunk).Slice(lane * HeadSize, HeadSize));
+                    Scatter(key, MemoryMarshal.Cast<byte, float>(keyChunk), lane);
+                    break;
+                case 16:
+                    HalfConversion.ToHalf(value, MemoryMarshal.Cast<byte, ushort>(valueChunk).Slice(lane * HeadSize, HeadSize));
+                    HalfConversion.ToHalf(key, halves);
+                    Scatter((ReadOnlySpan<ushort>)halves, MemoryMarshal.Cast<byte, ushort>(keyChunk), lane);
+                    break;
+                default:
+                    AppendCodes(sequence, head * Chunks * ChunkSize + position, key, value, keyChunk, valueChunk, lane);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Elements of a chunk of keys, [d][64].</summary>
+    internal Span<byte> KeyChunk(int sequence, int head, int chunk) => Chunk(_keys[sequence], head, chunk);
+
+    /// <summary>Elements of a chunk of values, [64][d].</summary>
+    internal Span<byte> ValueChunk(int sequence, int head, int chunk) => Chunk(_values[sequence], head, chunk);
+
+    private void AppendCodes(int sequence, int token, ReadOnlySpan<float> key, ReadOnlySpan<float> value, Span<byte> keyChunk, Span<byte> valueChunk, int lane)
+    {
+        Span<int> codes = stackalloc int[HeadSize];
+        (KeyScales[sequence][token], int keyZero) = ActivationRounding.Asymmetric(key, Bits, codes);
+        for (int d = 0; d < codes.Length; d++)
+        {
+            keyChunk[d * ChunkSize + lane] = (byte)codes[d];
+        }
+
+        (ValueScales[sequence][token], int valueZero) = ActivationRounding.Asymmetric(value, Bits, codes);
+        for (int d = 0; d < codes.Length; d++)
+        {
+            valueChunk[lane * HeadSize + d] = (byte)codes[d];
+        }
+
+        KeyZeroPoints[sequence][token] = (byte)keyZero;
+        ValueZeroPoints[sequence][token] = (byte)valueZero;
+    }
+
+    private static void Scatter<T>(ReadOnlySpan<T> values, Span<T> chunk, int lane)
+    {
+        for (int d = 0; d < values.Length; d++)
+        {
+            chunk[d * ChunkSize + lane] = values[d];
+        }
+    }
+
+    private Span<byte> Chunk(byte[] elements, int head, int chunk)
+    {
+        int size = ChunkSize * HeadSize * ElementSize;
+        return elements.AsSpan((head * Chunks + chunk) * size, size);
+    }
+
+    // Zeroed and lazily committed by the operating system: unused positions cost address space only.
+    private static T[][] Allocate<T>(int count, int length)
+    {
+        T[][] arrays = new T[count][];
+        for (int i = 0; i < count; i++)
+        {
+            arrays[i] = new T[length];
+        }
+
+        return arrays;
+    }
+}

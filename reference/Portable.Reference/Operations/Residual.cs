@@ -1,0 +1,28 @@
+using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic;
+
+namespace Portable.Reference.Operations;
+
+/// <summary>The residual stream.</summary>
+public static class Residual
+{
+    /// <summary>output = canonical(x + y), elementwise.</summary>
+    /// <param name="x">Values.</param>
+    /// <param name="y">As many.</param>
+    /// <param name="output">At least as long; may be x or y.</param>
+    public static void Add(ReadOnlySpan<float> x, ReadOnlySpan<float> y, Span<float> output)
+    {
+        y = y[..x.Length];
+        output = output[..x.Length];
+        int i = 0;
+        for (; i <= x.Length - 8; i += 8)
+        {
+            VectorContract.Canonical(Vector256.Create(x.Slice(i, 8)) + Vector256.Create(y.Slice(i, 8))).CopyTo(output[i..]);
+        }
+
+        for (; i < x.Length; i++)
+        {
+            output[i] = Contract.Canonical(x[i] + y[i]);
+        }
+    }
+}
