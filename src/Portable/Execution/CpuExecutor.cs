@@ -1,0 +1,221 @@
+using Portable.Models;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Operations;
+using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
+
+namespace Portable.Execution;
+
+/// <summary>The managed CPU: every operation runs at once through <c>Portable.Reference</c>.</summary>
+public sealed class CpuExecutor : Executor
+{
+    private readonly Dictionary<(int Columns, int Use), CpuActivation> _scratch = [];
+    private Batch? _batch;
+    private float[] _logits = [];
+    private int _logitCount;
+
+    /// <inheritdoc/>
+    public override string Name => "cpu";
+
+    /// <inheritdoc/>
+    public override int MaximumRows => 512;
+
+    private Batch Current => _batch ?? throw new InvalidOperationException("Begin has not been called.");
+
+    /// <inheritdoc/>
+    public override DeviceTable Upload(FloatTable table) => new CpuTable(table);
+
+    /// <inheritdoc/>
+    public override DeviceNorm Upload(NormWeights norm, float epsilon) => new CpuNorm(norm, epsilon);
+
+    /// <inheritdoc/>
+    public override DeviceLinear Upload(IReadOnlyList<LinearWeights> parts) => new CpuLinear(parts);
+
+    /// <inheritdoc/>
+    public override DeviceRotary CreateRotary(ModelConfig config, int positions) => new CpuRotary(new RotaryTable(positions, config.HeadSize, config.RotaryBase, config.RotaryScaling));
+
+    /// <inheritdoc/>
+    public override DeviceCache CreateCache(CacheShape shape) =>
+        new CpuCache(new KeyValueCache(shape.Sequences, shape.KeyValueHeads, shape.HeadSize, shape.Capacity, shape.Bits), shape);
+
+    /// <inheritdoc/>
+    public override DeviceActivation CreateActivation(int columns) => new CpuActivation(MaximumRows, columns);
+
+    /// <inheritdoc/>
+    public override DeviceInput CreateInput(InputSpec spec) => new CpuInput(spec, MaximumRows);
+
+    /// <inheritdoc/>
+    public override void Begin(Batch batch)
+    {
+        _batch = batch;
+        _logitCount = 0;
+    }
+
+    /// <inheritdoc/>
+    public override void Embed(DeviceTable embedding, DeviceTable? positions, int positionOffset, DeviceActivation x)
+    {
+        FloatTable table = ((CpuTable)embedding).Table;
+        Span<float> rows = ((CpuActivation)x).Rows(Current.Rows);
+        Embedding.Lookup(table.Data.Span, table.Type, x.Columns, Current.Tokens, rows);
+        if (positions is CpuTable { Table: { } learned })
+        {
+            int[] shifted = Array.ConvertAll(Current.Positions, p => p + positionOffset);
+            Embedding.Add(learned.Data.Span, learned.Type, x.Columns, shifted, rows);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Normalize(DeviceActivation x, DeviceNorm norm, ReadOnlySpan<DeviceInput> inputs)
+    {
+        CpuActivation normalized = Scratch(x.Columns, 0);
+        Normalize(((CpuActivation)x).Rows(Current.Rows), Current.Rows, (CpuNorm)norm, normalized.Rows(Current.Rows));
+        Prepare(normalized, inputs);
+    }
+
+    /// <inheritdoc/>
+    public override void Prepare(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs)
+    {
+        int rows = Current.Rows;
+        ReadOnlySpan<float> source = ((CpuActivation)x).Rows(rows);
+        foreach (DeviceInput deviceInput in inputs)
+        {
+            CpuInput input = (CpuInput)deviceInput;
+            if (input.Float is { } copy)
+            {
+                source.CopyTo(copy.Rows(rows));
+            }
+            else
+            {
+                ActivationQuantization.Quantize(source, rows, x.Columns, input.Spec.Quantizer!, input.Quantized!);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Linear(DeviceInput input, DeviceLinear linear, DeviceActivation y, int column)
+    {
+        CpuInput from = (CpuInput)input;
+        int rows = Current.Rows;
+        foreach (LinearWeights part in ((CpuLinear)linear).Parts)
+        {
+            Span<float> output = ((CpuActivation)y).Values.AsSpan(column);
+            if (part.Quantized is { } quantized)
+            {
+                BitMatmul.Multiply(from.Quantized!, quantized, output, y.Columns);
+            }
+            else
+            {
+                FloatLinear.Multiply(from.Float!.Rows(rows), rows, part, output, y.Columns);
+            }
+
+            column += part.OutputFeatures;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x)
+    {
+        CpuActivation y = Scratch(x.Columns, 1);
+        Linear(input, linear, y, 0);
+        Span<float> stream = ((CpuActivation)x).Rows(Current.Rows);
+        Residual.Add(stream, y.Rows(Current.Rows), stream);
+    }
+
+    /// <inheritdoc/>
+    public override void Attention(DeviceActivation qkv, int heads, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
+    {
+        CpuCache store = (CpuCache)cache;
+        int rows = Current.Rows, headSize = store.Shape.HeadSize, keyValueHeads = store.Shape.KeyValueHeads;
+        int queryWidth = heads * headSize, keyValueWidth = keyValueHeads * headSize, stride = qkv.Columns;
+        float[] values = ((CpuActivation)qkv).Values;
+        float[] queries = Scratch(queryWidth, 2).Values;
+        Batch batch = Current;
+        WorkerPool.Run(rows, row =>
+        {
+            Span<float> all = values.AsSpan(row * stride, stride);
+            Span<float> q = all[..queryWidth], k = all.Slice(queryWidth, keyValueWidth);
+            if (rotary is CpuRotary { Table: { } table })
+            {
+                int position = batch.Positions[row];
+                Rotary.Apply(q, heads, headSize, table.Cosine(position), table.Sine(position));
+                Rotary.Apply(k, keyValueHeads, headSize, table.Cosine(position), table.Sine(position));
+            }
+
+            q.CopyTo(queries.AsSpan(row * queryWidth, queryWidth));
+            store.Cache.Append(batch.Sequences[row], batch.Positions[row], k, all.Slice(queryWidth + keyValueWidth, keyValueWidth));
+        });
+        Reference.Operations.Attention.Compute(queries.AsSpan(0, rows * queryWidth), store.Cache, batch.Sequences, batch.Positions, heads, ((CpuActivation)output).Rows(rows));
+    }
+
+    /// <inheritdoc/>
+    public override void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs)
+    {
+        int width = gateUp.Columns / 2;
+        CpuActivation gated = Scratch(width, 3);
+        Reference.Operations.Gate.SiluRows(((CpuActivation)gateUp).Rows(Current.Rows), Current.Rows, width, gated.Rows(Current.Rows));
+        Prepare(gated, inputs);
+    }
+
+    /// <inheritdoc/>
+    public override void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs)
+    {
+        CpuActivation rectified = Scratch(x.Columns, 3);
+        Activation.Relu(((CpuActivation)x).Rows(Current.Rows), rectified.Rows(Current.Rows));
+        Prepare(rectified, inputs);
+    }
+
+    /// <inheritdoc/>
+    public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head)
+    {
+        int[] wanted = Current.LogitRows;
+        CpuActivation hidden = Scratch(x.Columns, 0), picked = Scratch(x.Columns, 1);
+        for (int i = 0; i < wanted.Length; i++)
+        {
+            ((CpuActivation)x).Values.AsSpan(wanted[i] * x.Columns, x.Columns).CopyTo(picked.Values.AsSpan(i * x.Columns));
+        }
+
+        Normalize(picked.Rows(wanted.Length), wanted.Length, (CpuNorm)norm, hidden.Rows(wanted.Length));
+        _logitCount = checked(wanted.Length * head.Rows);
+        if (_logits.Length < _logitCount)
+        {
+            _logits = GC.AllocateUninitializedArray<float>(_logitCount, pinned: true);
+        }
+
+        FloatTable table = ((CpuTable)head).Table;
+        Head.Logits(hidden.Rows(wanted.Length), wanted.Length, x.Columns, table.Data.Span, table.Type, head.Rows, _logits.AsSpan(0, _logitCount));
+    }
+
+    /// <inheritdoc/>
+    public override ReadOnlySpan<float> End()
+    {
+        _batch = null;
+        ReadOnlySpan<float> logits = _logits.AsSpan(0, _logitCount);
+        FiniteCheck.Logits(logits);
+        return logits;
+    }
+
+    private static void Normalize(ReadOnlySpan<float> x, int rows, CpuNorm norm, Span<float> y)
+    {
+        int columns = norm.Weights.Gain.Length;
+        if (norm.Weights.Bias is { } bias)
+        {
+            Normalization.LayerNorm(x, rows, columns, norm.Weights.Gain, bias, norm.Epsilon, y);
+        }
+        else
+        {
+            Normalization.RmsNorm(x, rows, columns, norm.Weights.Gain, norm.Epsilon, y);
+        }
+    }
+
+    private CpuActivation Scratch(int columns, int use)
+    {
+        if (!_scratch.TryGetValue((columns, use), out CpuActivation? scratch))
+        {
+            scratch = new CpuActivation(MaximumRows, columns);
+            _scratch.Add((columns, use), scratch);
+        }
+
+        return scratch;
+    }
+}

@@ -1,0 +1,63 @@
+using Portable.Models;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Operations;
+using Portable.Reference.Quantization;
+
+namespace Portable.Execution;
+
+internal sealed class CpuTable(FloatTable table) : DeviceTable(table.Rows, table.Columns)
+{
+    public FloatTable Table => table;
+}
+
+internal sealed class CpuNorm(NormWeights weights, float epsilon) : DeviceNorm
+{
+    public NormWeights Weights => weights;
+
+    public float Epsilon => epsilon;
+}
+
+internal sealed class CpuLinear(IReadOnlyList<LinearWeights> parts) : DeviceLinear(parts.Sum(p => p.OutputFeatures))
+{
+    public IReadOnlyList<LinearWeights> Parts => parts;
+}
+
+internal sealed class CpuActivation(int rows, int columns) : DeviceActivation(columns)
+{
+    public float[] Values { get; } = GC.AllocateUninitializedArray<float>(rows * columns, pinned: true);
+
+    public Span<float> Rows(int rows) => Values.AsSpan(0, rows * Columns);
+}
+
+internal sealed class CpuInput : DeviceInput
+{
+    public CpuInput(InputSpec spec, int rows)
+        : base(spec)
+    {
+        if (spec.Quantizer is { } quantizer)
+        {
+            Quantized = new QuantizedActivations(rows, spec.Layout, quantizer.Format, groupScales: quantizer.GroupSize != 0);
+        }
+        else
+        {
+            Float = new CpuActivation(rows, spec.Columns);
+        }
+    }
+
+    public QuantizedActivations? Quantized { get; }
+
+    public CpuActivation? Float { get; }
+}
+
+internal sealed class CpuRotary(RotaryTable table) : DeviceRotary
+{
+    public RotaryTable Table => table;
+}
+
+internal sealed class CpuCache(KeyValueCache cache, CacheShape shape) : DeviceCache
+{
+    public KeyValueCache Cache => cache;
+
+    public CacheShape Shape => shape;
+}

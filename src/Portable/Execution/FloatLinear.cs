@@ -1,0 +1,38 @@
+using System.Buffers;
+using Portable.Models;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.Operations;
+
+namespace Portable.Execution;
+
+/// <summary>Unquantized linear layers on the CPU: outside the bit-exact promise, yet equal on every ISA tier and thread count.</summary>
+internal static class FloatLinear
+{
+    /// <summary>y[m · yStride + n] = Σ_k x[m, k]·w[n, k] + b[n].</summary>
+    public static void Multiply(ReadOnlySpan<float> x, int rows, LinearWeights linear, Span<float> y, int yStride)
+    {
+        FloatTable w = linear.Float!;
+        float[] product = ArrayPool<float>.Shared.Rent(rows * w.Rows);
+        try
+        {
+            FloatGemm.Multiply(x, w.Data.Span, w.Type, product.AsSpan(0, rows * w.Rows), rows, w.Rows, w.Columns);
+            for (int m = 0; m < rows; m++)
+            {
+                ReadOnlySpan<float> row = product.AsSpan(m * w.Rows, w.Rows);
+                Span<float> output = y.Slice(m * yStride, w.Rows);
+                if (linear.Bias is { } bias)
+                {
+                    Residual.Add(row, bias, output);
+                }
+                else
+                {
+                    row.CopyTo(output);
+                }
+            }
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(product);
+        }
+    }
+}

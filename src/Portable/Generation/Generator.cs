@@ -1,0 +1,60 @@
+using Portable.Execution;
+using Portable.Models;
+
+namespace Portable.Generation;
+
+/// <summary>Continues a prompt token by token.</summary>
+/// <param name="model">The model; its first cache slot is used.</param>
+/// <param name="sampler">Chooses tokens.</param>
+public sealed class Generator(Transformer model, Sampler sampler)
+{
+    /// <summary>Yields new tokens as they are made.</summary>
+    /// <param name="prompt">Token ids, BOS included where the model wants one; at least one.</param>
+    /// <param name="count">The most tokens to make.</param>
+    /// <param name="ignoreEnd">Go on after an end token.</param>
+    /// <param name="cancellation">Stops between tokens.</param>
+    /// <exception cref="ArgumentException">The prompt is empty or fills the context.</exception>
+    public IEnumerable<int> Generate(int[] prompt, int count, bool ignoreEnd = false, CancellationToken cancellation = default)
+    {
+        if (prompt.Length == 0)
+        {
+            throw new ArgumentException("The prompt has no token.");
+        }
+
+        if (prompt.Length >= model.Context)
+        {
+            throw new ArgumentException($"The prompt has {prompt.Length} tokens; the model's context is {model.Context}.");
+        }
+
+        int position = 0, token = 0;
+        while (position < prompt.Length)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int rows = Math.Min(model.MaximumRows, prompt.Length - position);
+            ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(prompt.AsSpan(position, rows), position, allLogits: false));
+            position += rows;
+            if (position == prompt.Length)
+            {
+                token = sampler.Next(logits);
+            }
+        }
+
+        for (int made = 0; made < count;)
+        {
+            if (!ignoreEnd && model.Config.EndTokens.Contains(token))
+            {
+                yield break;
+            }
+
+            yield return token;
+            made++;
+            if (made == count || position == model.Context)
+            {
+                yield break;
+            }
+
+            cancellation.ThrowIfCancellationRequested();
+            token = sampler.Next(model.Forward(Batch.Consecutive([token], position++, allLogits: false)));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using Portable.Execution;
+using Portable.Generation;
+using Portable.Models;
+using Portable.Tests.Support;
+
+namespace Portable.Tests.Generation;
+
+public sealed class GeneratorTests
+{
+    private static Transformer Model(ModelConfig? config = null) => new(RandomModel.RoundToNearest(config ?? RandomModel.Llama(), "W4A8KV8", 4), new CpuExecutor());
+
+    [Fact]
+    public void Greedy_text_is_the_argmax_of_the_whole_sequence_each_time()
+    {
+        int[] prompt = [1, 17, 33];
+        using Transformer model = Model();
+        int[] made = new Generator(model, new Sampler(new SamplingOptions())).Generate(prompt, 12).ToArray();
+        List<int> sequence = [.. prompt];
+        foreach (int token in made)
+        {
+            ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(sequence.ToArray(), 0, allLogits: false));
+            int best = Enumerable.Range(0, logits.Length).MaxBy(i => model.Forward(Batch.Consecutive(sequence.ToArray(), 0, allLogits: false))[i]);
+            Assert.Equal(best, token);
+            sequence.Add(token);
+        }
+
+        Assert.Equal(12, made.Length);
+    }
+
+    [Fact]
+    public void The_same_seed_draws_the_same_text_and_another_seed_another()
+    {
+        using Transformer model = Model();
+        int[] Draw(int seed) => new Generator(model, new Sampler(new SamplingOptions(Temperature: 1.5, Seed: seed))).Generate([1, 2], 30, ignoreEnd: true).ToArray();
+        Assert.Equal(Draw(7), Draw(7));
+        Assert.NotEqual(Draw(7), Draw(8));
+    }
+
+    [Fact]
+    public void An_end_token_stops_unless_ignored()
+    {
+        using Transformer probe = Model();
+        int[] free = new Generator(probe, new Sampler(new SamplingOptions())).Generate([1, 17, 33], 10, ignoreEnd: true).ToArray();
+        using Transformer model = Model(RandomModel.Llama() with { EndTokens = [free[4]] });
+        int[] stopped = new Generator(model, new Sampler(new SamplingOptions())).Generate([1, 17, 33], 10).ToArray();
+        Assert.Equal(free[..Array.IndexOf(free, free[4])], stopped);
+        Assert.Equal(free, new Generator(model, new Sampler(new SamplingOptions())).Generate([1, 17, 33], 10, ignoreEnd: true));
+    }
+
+    [Fact]
+    public void Generation_ends_where_the_context_is_full()
+    {
+        using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 4), new CpuExecutor(), context: 10);
+        int[] made = new Generator(model, new Sampler(new SamplingOptions())).Generate([1, 2, 3], 100, ignoreEnd: true).ToArray();
+        Assert.Equal(8, made.Length); // positions 3…9 are fed; the eighth token is made from position 9.
+        Assert.Throws<ArgumentException>(() => new Generator(model, new Sampler(new SamplingOptions())).Generate(new int[10], 1).ToArray());
+    }
+}
