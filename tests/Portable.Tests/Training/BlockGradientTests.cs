@@ -1,0 +1,91 @@
+using FsCheck.Xunit;
+using Portable.Reference.Training;
+using Portable.Tests.Oracle;
+using Xunit;
+
+namespace Portable.Tests.Training;
+
+/// <summary>Every gradient of the block against central finite differences of the double-precision oracle.</summary>
+public class BlockGradientTests
+{
+    private const double Step = 1e-5;
+
+    [Property(MaxTest = 6)]
+    public void LlamaBlock(int seed, byte shape) => Check(new BlockFixture(seed, gated: true, tokens: 1 + shape % 7, group: 1 << (shape % 3)), seed);
+
+    [Property(MaxTest = 4)]
+    public void OptBlock(int seed, byte shape) => Check(new BlockFixture(seed, gated: false, tokens: 1 + shape % 7, group: 1), seed);
+
+    /// <summary>More tokens than one run of queries, so that runs meet.</summary>
+    [Fact]
+    public void LongSequence() => Check(new BlockFixture(3, gated: true, tokens: 133, heads: 2, group: 2, hidden: 6, intermediate: 5), 3, samples: 2);
+
+    private static void Check(BlockFixture f, int seed, int samples = 12)
+    {
+        Random random = new(seed ^ 77);
+        TrainingBlock block = f.Block();
+        float[] y = new float[f.Input.Length], mean = new float[f.Tokens * f.Tokens], dx = new float[f.Input.Length];
+        block.Forward(f.Tensors, f.Input, y, f.Tokens);
+        block.MeanAttention(mean);
+        double[] x = BlockFixture.Wide(f.Input)!;
+        BlockOracle oracle = f.Oracle();
+        double[] expected = f.OracleForward(oracle, x);
+        AssertNear(expected, y, 1e-4);
+        AssertNear(oracle.MeanAttention!, mean, 1e-5);
+
+        float[] dy = BlockFixture.Fill(random, y.Length, 1), dMean = BlockFixture.Fill(random, mean.Length, 1);
+        BlockTensors gradients = new(f.Tensors);
+        block.Backward(f.Tensors, dy, dMean, gradients, dx);
+
+        // loss = Σ dy·y + Σ dMean·A.
+        double Loss()
+        {
+            double[] output = f.OracleForward(oracle, x);
+            return output.Select((v, i) => v * dy[i]).Sum() + oracle.MeanAttention!.Select((v, i) => v * dMean[i]).Sum();
+        }
+
+        Compare(x, dx, Loss, random, samples, "x");
+        Compare(oracle.Gain1, gradients.AttentionGain, Loss, random, samples, "gain 1");
+        Compare(oracle.Gain2, gradients.MlpGain, Loss, random, samples, "gain 2");
+        if (!f.Shape.Gated)
+        {
+            Compare(oracle.Bias1!, gradients.AttentionBias!, Loss, random, samples, "bias 1");
+            Compare(oracle.Bias2!, gradients.MlpBias!, Loss, random, samples, "bias 2");
+        }
+
+        foreach (BlockLinear linear in f.Shape.Linears)
+        {
+            Compare(oracle.Weights[(int)linear]!, gradients[linear].Weight, Loss, random, samples, $"{linear}");
+            if (oracle.Biases[(int)linear] is { } bias)
+            {
+                Compare(bias, gradients[linear].Bias!, Loss, random, samples, $"{linear} bias");
+            }
+        }
+    }
+
+    private static void Compare(double[] values, float[] gradient, Func<double> loss, Random random, int samples, string name)
+    {
+        double scale = 1 + gradient.Max(Math.Abs);
+        for (int i = 0; i < samples; i++)
+        {
+            int at = random.Next(values.Length);
+            double kept = values[at];
+            values[at] = kept + Step;
+            double above = loss();
+            values[at] = kept - Step;
+            double below = loss();
+            values[at] = kept;
+            double expected = (above - below) / (2 * Step);
+            Assert.True(Math.Abs(expected - gradient[at]) < 2e-4 * scale, $"{name}[{at}]: {gradient[at]}, finite difference {expected}");
+        }
+    }
+
+    private static void AssertNear(double[] expected, float[] actual, double tolerance)
+    {
+        double scale = 1 + expected.Max(Math.Abs);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.True(Math.Abs(expected[i] - actual[i]) < tolerance * scale, $"[{i}]: {actual[i]}, expected {expected[i]}");
+        }
+    }
+}
