@@ -1,0 +1,190 @@
+using System.Runtime.InteropServices;
+using Portable.Vulkan.Engine;
+using Silk.NET.Core.Native;
+using Silk.NET.Vulkan;
+
+namespace Portable.Vulkan.Devices;
+
+/// <summary>Reads a physical device's facts from the driver.</summary>
+internal static unsafe class DeviceQuery
+{
+    /// <summary>All physical devices, in the loader's order.</summary>
+    public static PhysicalDevice[] Enumerate(VulkanInstance instance)
+    {
+        uint count = 0;
+        VulkanException.Check(instance.Api.EnumeratePhysicalDevices(instance.Handle, &count, null), "Listing Vulkan devices");
+        var devices = new PhysicalDevice[count];
+        fixed (PhysicalDevice* p = devices)
+        {
+            VulkanException.Check(instance.Api.EnumeratePhysicalDevices(instance.Handle, &count, p), "Listing Vulkan devices");
+        }
+
+        return devices;
+    }
+
+    /// <summary>The facts of one device, unmasked.</summary>
+    public static VulkanDeviceFacts Read(VulkanInstance instance, PhysicalDevice device, int index)
+    {
+        Vk api = instance.Api;
+        PhysicalDeviceProperties basic;
+        api.GetPhysicalDeviceProperties(device, &basic);
+        var version = new Version((int)(basic.ApiVersion >> 22) & 0x7f, (int)(basic.ApiVersion >> 12) & 0x3ff);
+        var facts = new VulkanDeviceFacts
+        {
+            Index = index,
+            Name = SilkMarshal.PtrToString((nint)basic.DeviceName) ?? "",
+            VendorId = basic.VendorID,
+            DeviceId = basic.DeviceID,
+            ApiVersion = version,
+            Kind = basic.DeviceType switch
+            {
+                PhysicalDeviceType.DiscreteGpu => VulkanDeviceKind.Discrete,
+                PhysicalDeviceType.IntegratedGpu => VulkanDeviceKind.Integrated,
+                PhysicalDeviceType.VirtualGpu => VulkanDeviceKind.Virtual,
+                PhysicalDeviceType.Cpu => VulkanDeviceKind.Cpu,
+                _ => VulkanDeviceKind.Other,
+            },
+        };
+        if (version < new Version(1, 3))
+        {
+            return facts with { Refusal = $"Vulkan 1.3 is needed, the driver offers {version}; update the driver" };
+        }
+
+        HashSet<string> extensions = Extensions(api, device);
+        return ReadMatrices(instance, device, ReadFeatures(api, device, ReadProperties(api, device, facts), extensions), extensions);
+    }
+
+    private static HashSet<string> Extensions(Vk api, PhysicalDevice device)
+    {
+        uint count = 0;
+        api.EnumerateDeviceExtensionProperties(device, (byte*)null, &count, null);
+        var properties = new ExtensionProperties[count];
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        fixed (ExtensionProperties* p = properties)
+        {
+            api.EnumerateDeviceExtensionProperties(device, (byte*)null, &count, p);
+            for (int i = 0; i < count; i++)
+            {
+                names.Add(SilkMarshal.PtrToString((nint)p[i].ExtensionName) ?? "");
+            }
+        }
+
+        return names;
+    }
+
+    private static VulkanDeviceFacts ReadProperties(Vk api, PhysicalDevice device, VulkanDeviceFacts facts)
+    {
+        var v13 = new PhysicalDeviceVulkan13Properties { SType = StructureType.PhysicalDeviceVulkan13Properties };
+        var v12 = new PhysicalDeviceVulkan12Properties { SType = StructureType.PhysicalDeviceVulkan12Properties, PNext = &v13 };
+        var v11 = new PhysicalDeviceVulkan11Properties { SType = StructureType.PhysicalDeviceVulkan11Properties, PNext = &v12 };
+        var all = new PhysicalDeviceProperties2 { SType = StructureType.PhysicalDeviceProperties2, PNext = &v11 };
+        api.GetPhysicalDeviceProperties2(device, &all);
+        PhysicalDeviceLimits limits = all.Properties.Limits;
+
+        PhysicalDeviceMemoryProperties memory;
+        api.GetPhysicalDeviceMemoryProperties(device, &memory);
+        long largest = 0;
+        for (int i = 0; i < memory.MemoryHeapCount; i++)
+        {
+            if (memory.MemoryHeaps[i].Flags.HasFlag(MemoryHeapFlags.DeviceLocalBit))
+            {
+                largest = Math.Max(largest, (long)memory.MemoryHeaps[i].Size);
+            }
+        }
+
+        return facts with
+        {
+            Driver = $"{SilkMarshal.PtrToString((nint)v12.DriverName)} {SilkMarshal.PtrToString((nint)v12.DriverInfo)}",
+            MemoryBytes = largest,
+            SubgroupSize = (int)v11.SubgroupSize,
+            MinimumSubgroupSize = (int)v13.MinSubgroupSize,
+            MaximumSubgroupSize = (int)v13.MaxSubgroupSize,
+            SharedMemoryBytes = (int)limits.MaxComputeSharedMemorySize,
+            MaximumInvocations = (int)Math.Min(limits.MaxComputeWorkGroupInvocations, limits.MaxComputeWorkGroupSize[0]),
+            MaximumWorkgroups = (int)Math.Min(limits.MaxComputeWorkGroupCount[0], Math.Min(limits.MaxComputeWorkGroupCount[1], limits.MaxComputeWorkGroupCount[2])),
+            MaximumBindingBytes = limits.MaxStorageBufferRange,
+            MaximumAllocationBytes = (long)Math.Min(v11.MaxMemoryAllocationSize, long.MaxValue),
+            MaximumBufferBytes = (long)Math.Min(v13.MaxBufferSize, long.MaxValue),
+            PushConstantBytes = (int)limits.MaxPushConstantsSize,
+            TimestampPeriod = limits.TimestampComputeAndGraphics ? limits.TimestampPeriod : 0,
+            DotProductAccelerated = v13.IntegerDotProduct4x8BitPackedSignedAccelerated,
+            RoundingModeRte32 = v12.ShaderRoundingModeRtefloat32,
+            SignedZeroInfNan32 = v12.ShaderSignedZeroInfNanPreserveFloat32,
+        };
+    }
+
+    private static VulkanDeviceFacts ReadFeatures(Vk api, PhysicalDevice device, VulkanDeviceFacts facts, HashSet<string> extensions)
+    {
+        bool khr = extensions.Contains("VK_KHR_cooperative_matrix"), nv = extensions.Contains("VK_NV_cooperative_matrix2");
+        var matrix2 = new PhysicalDeviceCooperativeMatrix2FeaturesNV { SType = StructureType.PhysicalDeviceCooperativeMatrix2FeaturesNV };
+        var matrix = new PhysicalDeviceCooperativeMatrixFeaturesKHR { SType = StructureType.PhysicalDeviceCooperativeMatrixFeaturesKhr, PNext = nv ? &matrix2 : null };
+        var v13 = new PhysicalDeviceVulkan13Features { SType = StructureType.PhysicalDeviceVulkan13Features, PNext = khr ? &matrix : null };
+        var v12 = new PhysicalDeviceVulkan12Features { SType = StructureType.PhysicalDeviceVulkan12Features, PNext = &v13 };
+        var v11 = new PhysicalDeviceVulkan11Features { SType = StructureType.PhysicalDeviceVulkan11Features, PNext = &v12 };
+        var all = new PhysicalDeviceFeatures2 { SType = StructureType.PhysicalDeviceFeatures2, PNext = &v11 };
+        api.GetPhysicalDeviceFeatures2(device, &all);
+
+        (string Name, bool Present)[] needed =
+        [
+            ("bufferDeviceAddress", v12.BufferDeviceAddress),
+            ("timelineSemaphore", v12.TimelineSemaphore),
+            ("hostQueryReset", v12.HostQueryReset),
+            ("vulkanMemoryModel", v12.VulkanMemoryModel),
+            ("synchronization2", v13.Synchronization2),
+            ("subgroupSizeControl", v13.SubgroupSizeControl),
+            ("computeFullSubgroups", v13.ComputeFullSubgroups),
+            ("maintenance4", v13.Maintenance4),
+            ("shaderIntegerDotProduct", v13.ShaderIntegerDotProduct),
+        ];
+        string[] missing = [.. needed.Where(n => !n.Present).Select(n => n.Name)];
+        return facts with
+        {
+            ShaderInt8 = v12.ShaderInt8,
+            Storage8 = v12.StorageBuffer8BitAccess,
+            Storage16 = v11.StorageBuffer16BitAccess,
+            DotProduct = v13.ShaderIntegerDotProduct,
+            CooperativeMatrix = khr && matrix.CooperativeMatrix && v12.ShaderInt8,
+            CooperativeMatrix2 = nv && khr && matrix2.CooperativeMatrixWorkgroupScope,
+            Refusal = missing.Length == 0 ? null : $"the driver lacks {string.Join(", ", missing)}",
+        };
+    }
+
+    private static VulkanDeviceFacts ReadMatrices(VulkanInstance instance, PhysicalDevice device, VulkanDeviceFacts facts, HashSet<string> extensions)
+    {
+        var shapes = new List<CooperativeMatrixShape>();
+        var khr = (delegate* unmanaged<PhysicalDevice, uint*, CooperativeMatrixPropertiesKHR*, Result>)instance.Proc("vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
+        if (facts.CooperativeMatrix && khr != null)
+        {
+            uint count = 0;
+            VulkanException.Check(khr(device, &count, null), "Reading cooperative-matrix shapes");
+            var rows = new CooperativeMatrixPropertiesKHR[count];
+            rows.AsSpan().Fill(new CooperativeMatrixPropertiesKHR { SType = StructureType.CooperativeMatrixPropertiesKhr });
+            fixed (CooperativeMatrixPropertiesKHR* p = rows)
+            {
+                VulkanException.Check(khr(device, &count, p), "Reading cooperative-matrix shapes");
+            }
+
+            shapes.AddRange(rows.Where(r => !r.SaturatingAccumulation && r.CType == r.ResultType).Select(r => new CooperativeMatrixShape(
+                (int)r.MSize, (int)r.NSize, (int)r.KSize, (MatrixElement)r.AType, (MatrixElement)r.BType, (MatrixElement)r.CType, (int)r.Scope == 2)));
+        }
+
+        var flexible = (delegate* unmanaged<PhysicalDevice, uint*, CooperativeMatrixFlexibleDimensionsPropertiesNV*, Result>)
+            instance.Proc("vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV");
+        if (facts.CooperativeMatrix2 && flexible != null)
+        {
+            uint count = 0;
+            VulkanException.Check(flexible(device, &count, null), "Reading workgroup matrix shapes");
+            var rows = new CooperativeMatrixFlexibleDimensionsPropertiesNV[count];
+            rows.AsSpan().Fill(new CooperativeMatrixFlexibleDimensionsPropertiesNV { SType = StructureType.CooperativeMatrixFlexibleDimensionsPropertiesNV });
+            fixed (CooperativeMatrixFlexibleDimensionsPropertiesNV* p = rows)
+            {
+                VulkanException.Check(flexible(device, &count, p), "Reading workgroup matrix shapes");
+            }
+
+            shapes.AddRange(rows.Where(r => !r.SaturatingAccumulation && r.CType == r.ResultType && (int)r.Scope == 2).Select(r => new CooperativeMatrixShape(
+                (int)r.MGranularity, (int)r.NGranularity, (int)r.KGranularity, (MatrixElement)r.AType, (MatrixElement)r.BType, (MatrixElement)r.CType, true, (int)r.WorkgroupInvocations)));
+        }
+
+        return facts with { Matrices = shapes };
+    }
+}

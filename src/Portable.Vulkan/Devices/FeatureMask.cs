@@ -1,0 +1,54 @@
+namespace Portable.Vulkan.Devices;
+
+/// <summary>
+/// Features to pretend away, so that the paths of poorer devices can be tested on richer ones: environment variable
+/// <c>PORTABLE_VULKAN_MASK</c>, a comma-separated list of <c>coopmat</c>, <c>coopmat2</c>, <c>dot</c>, <c>storage8</c>, <c>storage16</c>.
+/// </summary>
+/// <param name="Names">Masked features.</param>
+public sealed record FeatureMask(IReadOnlySet<string> Names)
+{
+    /// <summary>The environment variable.</summary>
+    public const string Variable = "PORTABLE_VULKAN_MASK";
+
+    private static readonly string[] s_known = ["coopmat", "coopmat2", "dot", "storage8", "storage16"];
+
+    /// <summary>Nothing masked.</summary>
+    public static FeatureMask None { get; } = new(new HashSet<string>());
+
+    /// <summary>Parses a list.</summary>
+    /// <exception cref="FormatException">A name is unknown.</exception>
+    public static FeatureMask Parse(string? text)
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (string name in (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (!s_known.Contains(name))
+            {
+                throw new FormatException($"{Variable}: '{name}' is none of {string.Join(", ", s_known)}.");
+            }
+
+            names.Add(name);
+        }
+
+        return new FeatureMask(names);
+    }
+
+    /// <summary>The mask of this process.</summary>
+    public static FeatureMask FromEnvironment() => Parse(Environment.GetEnvironmentVariable(Variable));
+
+    /// <summary>The facts with the masked features gone.</summary>
+    public VulkanDeviceFacts Apply(VulkanDeviceFacts facts)
+    {
+        bool noMatrix = Names.Contains("coopmat");
+        return facts with
+        {
+            CooperativeMatrix = facts.CooperativeMatrix && !noMatrix,
+            CooperativeMatrix2 = facts.CooperativeMatrix2 && !noMatrix && !Names.Contains("coopmat2"),
+            Matrices = noMatrix ? [] : facts.Matrices,
+            DotProduct = facts.DotProduct && !Names.Contains("dot"),
+            DotProductAccelerated = facts.DotProductAccelerated && !Names.Contains("dot"),
+            Storage8 = facts.Storage8 && !Names.Contains("storage8"),
+            Storage16 = facts.Storage16 && !Names.Contains("storage16"),
+        };
+    }
+}

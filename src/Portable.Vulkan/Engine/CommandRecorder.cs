@@ -1,0 +1,118 @@
+using System.Runtime.CompilerServices;
+using Silk.NET.Vulkan;
+
+namespace Portable.Vulkan.Engine;
+
+/// <summary>
+/// Records commands; <see cref="End"/> gives a list to submit, once or again and again. Commands may overlap unless a
+/// <see cref="Barrier"/> lies between them. Used by one thread.
+/// </summary>
+public sealed unsafe class CommandRecorder
+{
+    private readonly VulkanContext _context;
+    private readonly CommandPool _pool;
+    private readonly CommandBuffer _commands;
+    private readonly Vk _api;
+    private Pipeline _bound;
+
+    internal CommandRecorder(VulkanContext context)
+    {
+        (_context, _api) = (context, context.Api);
+        var poolInfo = new CommandPoolCreateInfo { SType = StructureType.CommandPoolCreateInfo, QueueFamilyIndex = context.QueueFamily };
+        CommandPool pool;
+        VulkanException.Check(_api.CreateCommandPool(context.Device, &poolInfo, null, &pool), "Creating a command pool");
+        _pool = pool;
+        var info = new CommandBufferAllocateInfo { SType = StructureType.CommandBufferAllocateInfo, CommandPool = pool, Level = CommandBufferLevel.Primary, CommandBufferCount = 1 };
+        CommandBuffer commands;
+        VulkanException.Check(_api.AllocateCommandBuffers(context.Device, &info, &commands), "Allocating a command buffer");
+        _commands = commands;
+        var begin = new CommandBufferBeginInfo { SType = StructureType.CommandBufferBeginInfo };
+        VulkanException.Check(_api.BeginCommandBuffer(commands, &begin), "Starting a command buffer");
+
+        // A submission sees everything that earlier submissions wrote.
+        Barrier();
+    }
+
+    /// <summary>Runs a kernel.</summary>
+    /// <param name="pipeline">The kernel.</param>
+    /// <param name="constants">Push constants: a struct laid out as in the shader.</param>
+    /// <param name="x">Workgroups along x, at least 1.</param>
+    /// <param name="y">Workgroups along y.</param>
+    /// <param name="z">Workgroups along z.</param>
+    public CommandRecorder Dispatch<T>(ComputePipeline pipeline, in T constants, int x, int y = 1, int z = 1)
+        where T : unmanaged
+    {
+        if (sizeof(T) != pipeline.PushConstantBytes)
+        {
+            throw new ArgumentException($"{pipeline.Shader} takes {pipeline.PushConstantBytes} bytes of push constants, not {sizeof(T)}.");
+        }
+
+        if (_bound.Handle != pipeline.Handle.Handle)
+        {
+            _api.CmdBindPipeline(_commands, PipelineBindPoint.Compute, _bound = pipeline.Handle);
+        }
+
+        _api.CmdPushConstants(_commands, pipeline.Layout, ShaderStageFlags.ComputeBit, 0, (uint)sizeof(T), Unsafe.AsPointer(ref Unsafe.AsRef(in constants)));
+        _api.CmdDispatch(_commands, (uint)x, (uint)y, (uint)z);
+        return this;
+    }
+
+    /// <summary>Everything recorded before is finished and visible before anything recorded after starts.</summary>
+    public CommandRecorder Barrier()
+    {
+        Depend(PipelineStageFlags2.ComputeShaderBit | PipelineStageFlags2.TransferBit, AccessFlags2.MemoryReadBit | AccessFlags2.MemoryWriteBit);
+        return this;
+    }
+
+    /// <summary>Copies bytes between buffers.</summary>
+    public CommandRecorder Copy(GpuBuffer source, long sourceOffset, GpuBuffer target, long targetOffset, long bytes)
+    {
+        if (bytes > 0)
+        {
+            var region = new BufferCopy { SrcOffset = (ulong)(source.Offset + sourceOffset), DstOffset = (ulong)(target.Offset + targetOffset), Size = (ulong)bytes };
+            _api.CmdCopyBuffer(_commands, source.Block.Buffer, target.Block.Buffer, 1, &region);
+        }
+
+        return this;
+    }
+
+    /// <summary>Fills a range with a 32-bit value.</summary>
+    /// <param name="target">The buffer.</param>
+    /// <param name="offset">First byte, a multiple of 4.</param>
+    /// <param name="bytes">Bytes, a multiple of 4.</param>
+    /// <param name="value">The value.</param>
+    public CommandRecorder Fill(GpuBuffer target, long offset, long bytes, uint value)
+    {
+        _api.CmdFillBuffer(_commands, target.Block.Buffer, (ulong)(target.Offset + offset), (ulong)bytes, value);
+        return this;
+    }
+
+    /// <summary>Writes the time at which everything recorded before has finished.</summary>
+    public CommandRecorder Timestamp(TimestampPool pool, int index)
+    {
+        _api.CmdWriteTimestamp2(_commands, PipelineStageFlags2.AllCommandsBit, pool.Handle, (uint)index);
+        return this;
+    }
+
+    /// <summary>Ends recording.</summary>
+    public CommandList End()
+    {
+        Depend(PipelineStageFlags2.HostBit, AccessFlags2.HostReadBit);
+        VulkanException.Check(_api.EndCommandBuffer(_commands), "Ending a command buffer");
+        return new CommandList(_context, _pool, _commands);
+    }
+
+    private void Depend(PipelineStageFlags2 after, AccessFlags2 access)
+    {
+        var memory = new MemoryBarrier2
+        {
+            SType = StructureType.MemoryBarrier2,
+            SrcStageMask = PipelineStageFlags2.ComputeShaderBit | PipelineStageFlags2.TransferBit,
+            SrcAccessMask = AccessFlags2.MemoryWriteBit,
+            DstStageMask = after,
+            DstAccessMask = access,
+        };
+        var info = new DependencyInfo { SType = StructureType.DependencyInfo, MemoryBarrierCount = 1, PMemoryBarriers = &memory };
+        _api.CmdPipelineBarrier2(_commands, &info);
+    }
+}

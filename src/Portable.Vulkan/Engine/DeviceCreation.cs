@@ -1,0 +1,111 @@
+using Portable.Vulkan.Devices;
+using Silk.NET.Core.Native;
+using Silk.NET.Vulkan;
+
+namespace Portable.Vulkan.Engine;
+
+/// <summary>Creates a logical device with one compute queue and exactly the features that the facts report.</summary>
+internal static unsafe class DeviceCreation
+{
+    /// <summary>Creates the device.</summary>
+    public static Device Create(Vk api, PhysicalDevice physical, VulkanDeviceFacts facts, out uint family, out Queue queue)
+    {
+        family = ComputeFamily(api, physical);
+        float priority = 1;
+        var queueInfo = new DeviceQueueCreateInfo { SType = StructureType.DeviceQueueCreateInfo, QueueFamilyIndex = family, QueueCount = 1, PQueuePriorities = &priority };
+
+        var matrix2 = new PhysicalDeviceCooperativeMatrix2FeaturesNV
+        {
+            SType = StructureType.PhysicalDeviceCooperativeMatrix2FeaturesNV,
+            CooperativeMatrixWorkgroupScope = true,
+            CooperativeMatrixFlexibleDimensions = true,
+            CooperativeMatrixTensorAddressing = true,
+            CooperativeMatrixBlockLoads = true,
+            CooperativeMatrixPerElementOperations = true,
+            CooperativeMatrixConversions = true,
+        };
+        var matrix = new PhysicalDeviceCooperativeMatrixFeaturesKHR
+        {
+            SType = StructureType.PhysicalDeviceCooperativeMatrixFeaturesKhr,
+            PNext = facts.CooperativeMatrix2 ? &matrix2 : null,
+            CooperativeMatrix = true,
+        };
+        var v13 = new PhysicalDeviceVulkan13Features
+        {
+            SType = StructureType.PhysicalDeviceVulkan13Features,
+            PNext = facts.CooperativeMatrix ? &matrix : null,
+            Synchronization2 = true,
+            SubgroupSizeControl = true,
+            ComputeFullSubgroups = true,
+            Maintenance4 = true,
+            ShaderIntegerDotProduct = true,
+        };
+        var v12 = new PhysicalDeviceVulkan12Features
+        {
+            SType = StructureType.PhysicalDeviceVulkan12Features,
+            PNext = &v13,
+            BufferDeviceAddress = true,
+            TimelineSemaphore = true,
+            HostQueryReset = true,
+            VulkanMemoryModel = true,
+            ShaderInt8 = facts.ShaderInt8,
+            StorageBuffer8BitAccess = facts.Storage8,
+        };
+        var v11 = new PhysicalDeviceVulkan11Features
+        {
+            SType = StructureType.PhysicalDeviceVulkan11Features,
+            PNext = &v12,
+            StorageBuffer16BitAccess = facts.Storage16,
+        };
+        var features = new PhysicalDeviceFeatures2 { SType = StructureType.PhysicalDeviceFeatures2, PNext = &v11 };
+
+        List<string> extensions = [];
+        if (facts.CooperativeMatrix)
+        {
+            extensions.Add("VK_KHR_cooperative_matrix");
+        }
+
+        if (facts.CooperativeMatrix2)
+        {
+            extensions.Add("VK_NV_cooperative_matrix2");
+        }
+
+        byte** names = (byte**)SilkMarshal.StringArrayToPtr(extensions);
+        var create = new DeviceCreateInfo
+        {
+            SType = StructureType.DeviceCreateInfo,
+            PNext = &features,
+            QueueCreateInfoCount = 1,
+            PQueueCreateInfos = &queueInfo,
+            EnabledExtensionCount = (uint)extensions.Count,
+            PpEnabledExtensionNames = names,
+        };
+        Device device;
+        Result result = api.CreateDevice(physical, &create, null, &device);
+        SilkMarshal.Free((nint)names);
+        VulkanException.Check(result, $"Opening {facts.Name}");
+        Queue q;
+        api.GetDeviceQueue(device, family, 0, &q);
+        queue = q;
+        return device;
+    }
+
+    private static uint ComputeFamily(Vk api, PhysicalDevice physical)
+    {
+        uint count = 0;
+        api.GetPhysicalDeviceQueueFamilyProperties(physical, &count, null);
+        QueueFamilyProperties* families = stackalloc QueueFamilyProperties[(int)count];
+        api.GetPhysicalDeviceQueueFamilyProperties(physical, &count, families);
+
+        // The first family that computes: on every desktop driver it also has timestamps; a compute-only family may not.
+        for (uint i = 0; i < count; i++)
+        {
+            if (families[i].QueueFlags.HasFlag(QueueFlags.ComputeBit))
+            {
+                return i;
+            }
+        }
+
+        throw new VulkanException("The device has no compute queue.");
+    }
+}

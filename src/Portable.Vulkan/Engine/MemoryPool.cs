@@ -1,0 +1,109 @@
+using Portable.Vulkan.Devices;
+using Silk.NET.Vulkan;
+
+namespace Portable.Vulkan.Engine;
+
+/// <summary>
+/// Sub-allocates buffers from blocks of 64 MiB (large ones get a block of their own), so that a model of thousands of
+/// tensors stays far below the driver's limit of allocations. Thread-safe.
+/// </summary>
+internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice physical, VulkanDeviceFacts facts) : IDisposable
+{
+    private const long BlockBytes = 64L << 20;
+    private const long Alignment = 256;
+    private readonly Lock _lock = new();
+    private readonly List<MemoryBlock> _blocks = [];
+
+    /// <summary>Bytes handed out.</summary>
+    public long UsedBytes { get; private set; }
+
+    /// <summary>Bytes taken from the driver.</summary>
+    public long ReservedBytes => _blocks.Sum(b => b.Size);
+
+    /// <summary>Allocates a buffer.</summary>
+    /// <exception cref="VulkanException">The device has no room, or forbids a buffer of this size.</exception>
+    public GpuBuffer Allocate(long bytes, MemoryKind kind)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        long size = Math.Max(Alignment, (bytes + Alignment - 1) / Alignment * Alignment);
+        long limit = Math.Min(facts.MaximumAllocationBytes, facts.MaximumBufferBytes);
+        if (size > limit)
+        {
+            throw new VulkanException($"A buffer of {size >> 20} MiB exceeds what {facts.Name} allows at once ({limit >> 20} MiB); use a smaller batch or context.");
+        }
+
+        lock (_lock)
+        {
+            foreach (MemoryBlock block in _blocks)
+            {
+                if (block.Kind == kind && block.TryTake(size) is >= 0 and var offset)
+                {
+                    return Count(new GpuBuffer(this, block, offset, size));
+                }
+            }
+
+            long blockSize = size > BlockBytes / 2 ? size : Math.Min(BlockBytes, limit);
+            var created = new MemoryBlock(api, device, kind, blockSize, bits => ChooseType(bits, kind));
+            _blocks.Add(created);
+            return Count(new GpuBuffer(this, created, created.TryTake(size), size));
+        }
+    }
+
+    /// <summary>Takes a buffer back; a block that is wholly free goes back to the driver.</summary>
+    public void Free(GpuBuffer buffer)
+    {
+        lock (_lock)
+        {
+            UsedBytes -= buffer.Size;
+            buffer.Block.Return(buffer.Offset, buffer.Size);
+            if (buffer.Block.IsEmpty && _blocks.Remove(buffer.Block))
+            {
+                buffer.Block.Dispose();
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (MemoryBlock block in _blocks)
+        {
+            block.Dispose();
+        }
+
+        _blocks.Clear();
+    }
+
+    private GpuBuffer Count(GpuBuffer buffer)
+    {
+        UsedBytes += buffer.Size;
+        return buffer;
+    }
+
+    private uint ChooseType(uint allowed, MemoryKind kind)
+    {
+        PhysicalDeviceMemoryProperties properties;
+        api.GetPhysicalDeviceMemoryProperties(physical, &properties);
+        MemoryPropertyFlags visible = MemoryPropertyFlags.HostVisibleBit | MemoryPropertyFlags.HostCoherentBit;
+
+        // Best first; a device-local type that the host can map is not taken for uploads: such windows are small.
+        (MemoryPropertyFlags Need, MemoryPropertyFlags Avoid)[] wishes = kind switch
+        {
+            MemoryKind.Device => [(MemoryPropertyFlags.DeviceLocalBit, MemoryPropertyFlags.HostVisibleBit), (MemoryPropertyFlags.DeviceLocalBit, 0), (0, 0)],
+            MemoryKind.Readback => [(visible | MemoryPropertyFlags.HostCachedBit, 0), (visible, 0)],
+            _ => [(visible, MemoryPropertyFlags.DeviceLocalBit), (visible, 0)],
+        };
+        foreach ((MemoryPropertyFlags need, MemoryPropertyFlags avoid) in wishes)
+        {
+            for (int i = 0; i < properties.MemoryTypeCount; i++)
+            {
+                MemoryPropertyFlags flags = properties.MemoryTypes[i].PropertyFlags;
+                if ((allowed >> i & 1) != 0 && (flags & need) == need && (flags & avoid) == 0)
+                {
+                    return (uint)i;
+                }
+            }
+        }
+
+        throw new VulkanException($"{facts.Name} offers no memory type for {kind} buffers.");
+    }
+}

@@ -1,0 +1,148 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using Portable.Vulkan.Devices;
+using Silk.NET.Core.Native;
+using Silk.NET.Vulkan;
+
+namespace Portable.Vulkan.Engine;
+
+/// <summary>Makes pipelines once per shader and constants, with the driver's cache kept on disk between runs. Thread-safe.</summary>
+internal sealed unsafe class PipelineStore : IDisposable
+{
+    private readonly Vk _api;
+    private readonly Device _device;
+    private readonly string _path;
+    private readonly PipelineCache _cache;
+    private readonly ConcurrentDictionary<string, Lazy<ComputePipeline>> _pipelines = new();
+    private readonly ConcurrentDictionary<string, Lazy<ShaderModule>> _modules = new();
+    private readonly ConcurrentDictionary<int, Lazy<PipelineLayout>> _layouts = new();
+    private bool _changed;
+
+    public PipelineStore(Vk api, Device device, VulkanDeviceFacts facts)
+    {
+        (_api, _device) = (api, device);
+        _path = UserCache.PathOf("pipelines", facts.Key + ShaderLibrary.Hash);
+        byte[] saved = UserCache.TryRead(_path) ?? [];
+        fixed (byte* p = saved)
+        {
+            var info = new PipelineCacheCreateInfo { SType = StructureType.PipelineCacheCreateInfo, InitialDataSize = (nuint)saved.Length, PInitialData = p };
+            PipelineCache cache;
+            VulkanException.Check(api.CreatePipelineCache(device, &info, null, &cache), "Creating the pipeline cache");
+            _cache = cache;
+        }
+    }
+
+    /// <summary>The pipeline of a shader with its constants 0, 1, 2 … set to <paramref name="constants"/>.</summary>
+    /// <param name="shader">Name in the <see cref="ShaderLibrary"/>.</param>
+    /// <param name="pushConstantBytes">Bytes of push constants, a multiple of 4.</param>
+    /// <param name="constants">Values by constant id.</param>
+    /// <param name="subgroupSize">Required subgroup size with full subgroups, or 0 for whatever the driver takes.</param>
+    public ComputePipeline Get(string shader, int pushConstantBytes, ReadOnlySpan<uint> constants, int subgroupSize)
+    {
+        uint[] values = constants.ToArray();
+        string key = $"{shader}|{pushConstantBytes}|{subgroupSize}|{string.Join(',', values)}";
+        return _pipelines.GetOrAdd(key, _ => new Lazy<ComputePipeline>(() => Create(shader, pushConstantBytes, values, subgroupSize))).Value;
+    }
+
+    public void Dispose()
+    {
+        Save();
+        foreach (Lazy<ComputePipeline> pipeline in _pipelines.Values.Where(p => p.IsValueCreated))
+        {
+            _api.DestroyPipeline(_device, pipeline.Value.Handle, null);
+        }
+
+        foreach (Lazy<ShaderModule> module in _modules.Values.Where(p => p.IsValueCreated))
+        {
+            _api.DestroyShaderModule(_device, module.Value, null);
+        }
+
+        foreach (Lazy<PipelineLayout> layout in _layouts.Values.Where(p => p.IsValueCreated))
+        {
+            _api.DestroyPipelineLayout(_device, layout.Value, null);
+        }
+
+        _api.DestroyPipelineCache(_device, _cache, null);
+    }
+
+    private void Save()
+    {
+        nuint size = 0;
+        if (_changed && _api.GetPipelineCacheData(_device, _cache, &size, null) == Result.Success && size > 0)
+        {
+            byte[] data = new byte[(int)size];
+            fixed (byte* p = data)
+            {
+                if (_api.GetPipelineCacheData(_device, _cache, &size, p) == Result.Success)
+                {
+                    UserCache.TryWrite(_path, data.AsSpan(0, (int)size));
+                }
+            }
+        }
+    }
+
+    private ComputePipeline Create(string shader, int pushConstantBytes, uint[] constants, int subgroupSize)
+    {
+        _changed = true;
+        ShaderModule module = _modules.GetOrAdd(shader, name => new Lazy<ShaderModule>(() => CreateModule(name))).Value;
+        PipelineLayout layout = _layouts.GetOrAdd(pushConstantBytes, bytes => new Lazy<PipelineLayout>(() => CreateLayout(bytes))).Value;
+        var entries = new SpecializationMapEntry[constants.Length];
+        for (int i = 0; i < entries.Length; i++)
+        {
+            entries[i] = new SpecializationMapEntry { ConstantID = (uint)i, Offset = (uint)(4 * i), Size = 4 };
+        }
+
+        nint name = SilkMarshal.StringToPtr("main");
+        var size = new PipelineShaderStageRequiredSubgroupSizeCreateInfo
+        {
+            SType = StructureType.PipelineShaderStageRequiredSubgroupSizeCreateInfo,
+            RequiredSubgroupSize = (uint)subgroupSize,
+        };
+        fixed (SpecializationMapEntry* map = entries)
+        fixed (uint* data = constants)
+        {
+            var special = new SpecializationInfo { MapEntryCount = (uint)entries.Length, PMapEntries = map, DataSize = (nuint)(4 * constants.Length), PData = data };
+            var create = new ComputePipelineCreateInfo
+            {
+                SType = StructureType.ComputePipelineCreateInfo,
+                Layout = layout,
+                Stage = new PipelineShaderStageCreateInfo
+                {
+                    SType = StructureType.PipelineShaderStageCreateInfo,
+                    PNext = subgroupSize > 0 ? &size : null,
+                    Flags = subgroupSize > 0 ? PipelineShaderStageCreateFlags.RequireFullSubgroupsBit : 0,
+                    Stage = ShaderStageFlags.ComputeBit,
+                    Module = module,
+                    PName = (byte*)name,
+                    PSpecializationInfo = &special,
+                },
+            };
+            Pipeline pipeline;
+            Result result = _api.CreateComputePipelines(_device, _cache, 1, &create, null, &pipeline);
+            SilkMarshal.Free(name);
+            VulkanException.Check(result, $"Building the kernel '{shader}'");
+            return new ComputePipeline(shader, pipeline, layout, pushConstantBytes);
+        }
+    }
+
+    private ShaderModule CreateModule(string name)
+    {
+        byte[] code = ShaderLibrary.Load(name);
+        fixed (byte* p = code)
+        {
+            var info = new ShaderModuleCreateInfo { SType = StructureType.ShaderModuleCreateInfo, CodeSize = (nuint)code.Length, PCode = (uint*)p };
+            ShaderModule module;
+            VulkanException.Check(_api.CreateShaderModule(_device, &info, null, &module), $"Loading the shader '{name}'");
+            return module;
+        }
+    }
+
+    private PipelineLayout CreateLayout(int bytes)
+    {
+        var range = new PushConstantRange { StageFlags = ShaderStageFlags.ComputeBit, Size = (uint)bytes };
+        var info = new PipelineLayoutCreateInfo { SType = StructureType.PipelineLayoutCreateInfo, PushConstantRangeCount = bytes > 0 ? 1u : 0u, PPushConstantRanges = &range };
+        PipelineLayout layout;
+        VulkanException.Check(_api.CreatePipelineLayout(_device, &info, null, &layout), "Creating a pipeline layout");
+        return layout;
+    }
+}

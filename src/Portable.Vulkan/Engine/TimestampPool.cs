@@ -1,0 +1,46 @@
+using Silk.NET.Vulkan;
+
+namespace Portable.Vulkan.Engine;
+
+/// <summary>A row of device timestamps, written by <see cref="CommandRecorder.Timestamp"/> and read after the work is done.</summary>
+public sealed unsafe class TimestampPool : IDisposable
+{
+    private readonly Vk _api;
+    private readonly Device _device;
+    private readonly double _period;
+
+    internal TimestampPool(Vk api, Device device, double period, int count)
+    {
+        (_api, _device, _period, Count) = (api, device, period, count);
+        var info = new QueryPoolCreateInfo { SType = StructureType.QueryPoolCreateInfo, QueryType = QueryType.Timestamp, QueryCount = (uint)count };
+        QueryPool pool;
+        VulkanException.Check(api.CreateQueryPool(device, &info, null, &pool), "Creating timestamps");
+        Handle = pool;
+        Reset();
+    }
+
+    /// <summary>How many there are.</summary>
+    public int Count { get; }
+
+    internal QueryPool Handle { get; }
+
+    /// <summary>Makes them ready to be written again; nothing that writes them may be running.</summary>
+    public void Reset() => _api.ResetQueryPool(_device, Handle, 0, (uint)Count);
+
+    /// <summary>Nanoseconds of every timestamp since an arbitrary start.</summary>
+    public double[] ReadNanoseconds()
+    {
+        var ticks = new ulong[Count];
+        fixed (ulong* p = ticks)
+        {
+            VulkanException.Check(
+                _api.GetQueryPoolResults(_device, Handle, 0, (uint)Count, (nuint)(8 * Count), p, 8, QueryResultFlags.Result64Bit | QueryResultFlags.ResultWaitBit),
+                "Reading timestamps");
+        }
+
+        return [.. ticks.Select(t => (t - ticks[0]) * _period)];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _api.DestroyQueryPool(_device, Handle, null);
+}

@@ -1,0 +1,188 @@
+using System.Runtime.InteropServices;
+using Portable.Vulkan.Devices;
+using Silk.NET.Vulkan;
+using Semaphore = Silk.NET.Vulkan.Semaphore;
+
+namespace Portable.Vulkan.Engine;
+
+/// <summary>
+/// An opened device: allocates buffers, makes kernels, records and submits commands. All members may be called from any
+/// thread; submissions run in the order of the calls.
+/// </summary>
+/// <example>
+/// <code>
+/// using VulkanContext gpu = VulkanContext.Open(VulkanDevices.Select());
+/// ComputePipeline kernel = gpu.CreatePipeline("gate", sizeof(GateArguments), [256]);
+/// using CommandList list = gpu.Record().Dispatch(kernel, arguments, groups).Barrier().Dispatch(…).End();
+/// gpu.Wait(gpu.Submit(list));   // again and again
+/// </code>
+/// </example>
+public sealed unsafe class VulkanContext : IDisposable
+{
+    private const ulong TimeoutNanoseconds = 120_000_000_000;
+    private readonly VulkanInstance _instance;
+    private readonly MemoryPool _memory;
+    private readonly PipelineStore _pipelines;
+    private readonly StagingRing _staging;
+    private readonly Queue _queue;
+    private readonly Semaphore _timeline;
+    private readonly Lock _submit = new();
+    private ulong _ticket;
+    private bool _disposed;
+
+    private VulkanContext(VulkanInstance instance, VulkanDeviceFacts facts)
+    {
+        (_instance, Api, Facts) = (instance, instance.Api, facts);
+        PhysicalDevice physical = DeviceQuery.Enumerate(instance)[facts.Index];
+        Device = DeviceCreation.Create(Api, physical, facts, out uint family, out _queue);
+        QueueFamily = family;
+        _memory = new MemoryPool(Api, Device, physical, facts);
+        _pipelines = new PipelineStore(Api, Device, facts);
+        _staging = new StagingRing(this);
+        var type = new SemaphoreTypeCreateInfo { SType = StructureType.SemaphoreTypeCreateInfo, SemaphoreType = SemaphoreType.Timeline };
+        var info = new SemaphoreCreateInfo { SType = StructureType.SemaphoreCreateInfo, PNext = &type };
+        Semaphore timeline;
+        VulkanException.Check(Api.CreateSemaphore(Device, &info, null, &timeline), "Creating a semaphore");
+        _timeline = timeline;
+    }
+
+    /// <summary>The device's facts (with the environment's mask applied).</summary>
+    public VulkanDeviceFacts Facts { get; }
+
+    /// <summary>Bytes handed out to buffers.</summary>
+    public long UsedBytes => _memory.UsedBytes;
+
+    /// <summary>Bytes taken from the driver.</summary>
+    public long ReservedBytes => _memory.ReservedBytes;
+
+    internal Vk Api { get; }
+
+    internal Device Device { get; }
+
+    internal uint QueueFamily { get; }
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="facts">As chosen by <see cref="VulkanDevices.Select"/>.</param>
+    /// <exception cref="VulkanException">It cannot be opened.</exception>
+    public static VulkanContext Open(VulkanDeviceFacts facts)
+    {
+        if (facts.Refusal is { } refusal)
+        {
+            throw new VulkanException($"{facts.Name} cannot serve: {refusal}.");
+        }
+
+        VulkanInstance instance = VulkanInstance.TryAcquire(out string? reason) ?? throw new VulkanException($"No Vulkan: {reason}.");
+        try
+        {
+            return new VulkanContext(instance, facts);
+        }
+        catch
+        {
+            instance.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Allocates a buffer; its content is undefined.</summary>
+    /// <param name="bytes">Bytes; rounded up to a multiple of 256.</param>
+    /// <param name="kind">Where.</param>
+    public GpuBuffer Allocate(long bytes, MemoryKind kind = MemoryKind.Device) => _memory.Allocate(bytes, kind);
+
+    /// <summary>Allocates a device buffer and fills it.</summary>
+    public GpuBuffer Allocate<T>(ReadOnlySpan<T> data)
+        where T : unmanaged
+    {
+        GpuBuffer buffer = Allocate((long)data.Length * sizeof(T));
+        Upload(data, buffer);
+        return buffer;
+    }
+
+    /// <summary>A kernel with its specialization constants fixed; made once and kept.</summary>
+    /// <param name="shader">Name in the <see cref="ShaderLibrary"/>.</param>
+    /// <param name="pushConstantBytes">Bytes of its push constants.</param>
+    /// <param name="constants">Specialization constants by id 0, 1, 2 …</param>
+    /// <param name="subgroupSize">Required subgroup size (with full subgroups), or 0 for any.</param>
+    public ComputePipeline CreatePipeline(string shader, int pushConstantBytes, ReadOnlySpan<uint> constants, int subgroupSize = 0) =>
+        _pipelines.Get(shader, pushConstantBytes, constants, subgroupSize);
+
+    /// <summary>Starts recording.</summary>
+    public CommandRecorder Record() => new(this);
+
+    /// <summary>Timestamps to measure with.</summary>
+    /// <exception cref="VulkanException">The device has none.</exception>
+    public TimestampPool CreateTimestamps(int count) => Facts.TimestampPeriod > 0
+        ? new TimestampPool(Api, Device, Facts.TimestampPeriod, count)
+        : throw new VulkanException($"{Facts.Name} has no timestamps.");
+
+    /// <summary>Submits a list; it must not be running.</summary>
+    /// <returns>A ticket for <see cref="Wait"/>.</returns>
+    public ulong Submit(CommandList list)
+    {
+        lock (_submit)
+        {
+            Wait(list.LastTicket);
+            ulong ticket = _ticket + 1;
+            var buffer = new CommandBufferSubmitInfo { SType = StructureType.CommandBufferSubmitInfo, CommandBuffer = list.Handle };
+            var signal = new SemaphoreSubmitInfo { SType = StructureType.SemaphoreSubmitInfo, Semaphore = _timeline, Value = ticket, StageMask = PipelineStageFlags2.AllCommandsBit };
+            var submit = new SubmitInfo2
+            {
+                SType = StructureType.SubmitInfo2,
+                CommandBufferInfoCount = 1,
+                PCommandBufferInfos = &buffer,
+                SignalSemaphoreInfoCount = 1,
+                PSignalSemaphoreInfos = &signal,
+            };
+            VulkanException.Check(Api.QueueSubmit2(_queue, 1, &submit, default), "Submitting work");
+            list.LastTicket = _ticket = ticket;
+            return ticket;
+        }
+    }
+
+    /// <summary>Waits for a submission and all before it.</summary>
+    /// <exception cref="VulkanException">The device was lost, or did not finish within two minutes.</exception>
+    public void Wait(ulong ticket)
+    {
+        Semaphore semaphore = _timeline;
+        var info = new SemaphoreWaitInfo { SType = StructureType.SemaphoreWaitInfo, SemaphoreCount = 1, PSemaphores = &semaphore, PValues = &ticket };
+        Result result = ticket == 0 ? Result.Success : Api.WaitSemaphores(Device, &info, TimeoutNanoseconds);
+        if (result != Result.Success)
+        {
+            throw new VulkanException("Waiting for the device", result);
+        }
+    }
+
+    /// <summary>Records, submits and waits.</summary>
+    public void Run(Action<CommandRecorder> record)
+    {
+        CommandRecorder recorder = Record();
+        record(recorder);
+        using CommandList list = recorder.End();
+        Wait(Submit(list));
+    }
+
+    /// <summary>Copies host data into a buffer; later submissions see it.</summary>
+    public void Upload<T>(ReadOnlySpan<T> data, GpuBuffer target, long byteOffset = 0)
+        where T : unmanaged => _staging.Upload(MemoryMarshal.AsBytes(data), target, byteOffset);
+
+    /// <summary>Copies a buffer to the host, after everything submitted so far.</summary>
+    public void Download<T>(GpuBuffer source, Span<T> data, long byteOffset = 0)
+        where T : unmanaged => _staging.Download(source, MemoryMarshal.AsBytes(data), byteOffset);
+
+    /// <summary>Waits for the device and releases everything made here.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        Api.DeviceWaitIdle(Device);
+        _staging.Dispose();
+        _pipelines.Dispose();
+        _memory.Dispose();
+        Api.DestroySemaphore(Device, _timeline, null);
+        Api.DestroyDevice(Device, null);
+        _instance.Dispose();
+    }
+}

@@ -1,0 +1,158 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Silk.NET.Core.Native;
+using Silk.NET.Vulkan;
+
+namespace Portable.Vulkan.Engine;
+
+/// <summary>
+/// The process's Vulkan instance, shared by counting: made by the first user, destroyed by the last. With
+/// <c>PORTABLE_VULKAN_VALIDATION=1</c> the Khronos validation layer is on and its errors are collected.
+/// </summary>
+public sealed unsafe class VulkanInstance : IDisposable
+{
+    /// <summary>The environment variable that turns the validation layer on.</summary>
+    public const string ValidationVariable = "PORTABLE_VULKAN_VALIDATION";
+
+    private const string ValidationLayer = "VK_LAYER_KHRONOS_validation";
+    private static readonly Lock s_lock = new();
+    private static readonly ConcurrentQueue<string> s_messages = new();
+    private static VulkanInstance? s_shared;
+    private DebugUtilsMessengerEXT _messenger;
+    private int _users;
+
+    private VulkanInstance(Vk api)
+    {
+        Api = api;
+        Validation = Environment.GetEnvironmentVariable(ValidationVariable) == "1" && HasLayer(api);
+        Create();
+    }
+
+    /// <summary>What the validation layer has said since the process started.</summary>
+    public static IReadOnlyCollection<string> ValidationMessages => s_messages;
+
+    /// <summary>Whether the validation layer is on.</summary>
+    public bool Validation { get; }
+
+    /// <summary>The bindings.</summary>
+    internal Vk Api { get; }
+
+    /// <summary>The instance.</summary>
+    internal Instance Handle { get; private set; }
+
+    /// <summary>Joins the shared instance, or returns null and the reason there can be none.</summary>
+    public static VulkanInstance? TryAcquire(out string? reason)
+    {
+        lock (s_lock)
+        {
+            if (VulkanLoader.TryLoad(out reason) is not { } api)
+            {
+                return null;
+            }
+
+            try
+            {
+                s_shared ??= new VulkanInstance(api);
+            }
+            catch (VulkanException e)
+            {
+                reason = e.Message;
+                return null;
+            }
+
+            s_shared._users++;
+            return s_shared;
+        }
+    }
+
+    /// <summary>Leaves the shared instance.</summary>
+    public void Dispose()
+    {
+        lock (s_lock)
+        {
+            if (--_users > 0)
+            {
+                return;
+            }
+
+            if (_messenger.Handle != 0)
+            {
+                var destroy = (delegate* unmanaged<Instance, DebugUtilsMessengerEXT, AllocationCallbacks*, void>)Proc("vkDestroyDebugUtilsMessengerEXT");
+                destroy(Handle, _messenger, null);
+            }
+
+            Api.DestroyInstance(Handle, null);
+            s_shared = null;
+        }
+    }
+
+    /// <summary>An extension's entry point, or 0.</summary>
+    internal nint Proc(string name) => (nint)Api.GetInstanceProcAddr(Handle, name).Handle;
+
+    private static bool HasLayer(Vk api)
+    {
+        uint count = 0;
+        api.EnumerateInstanceLayerProperties(&count, null);
+        var layers = new LayerProperties[count];
+        fixed (LayerProperties* p = layers)
+        {
+            api.EnumerateInstanceLayerProperties(&count, p);
+            for (int i = 0; i < count; i++)
+            {
+                if (SilkMarshal.PtrToString((nint)p[i].LayerName) == ValidationLayer)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static uint OnMessage(DebugUtilsMessageSeverityFlagsEXT severity, uint types, DebugUtilsMessengerCallbackDataEXT* data, void* user)
+    {
+        s_messages.Enqueue(SilkMarshal.PtrToString((nint)data->PMessage) ?? "");
+        return 0;
+    }
+
+    private void Create()
+    {
+        nint name = SilkMarshal.StringToPtr("portable"), layer = SilkMarshal.StringToPtr(ValidationLayer), debug = SilkMarshal.StringToPtr("VK_EXT_debug_utils");
+        var application = new ApplicationInfo { SType = StructureType.ApplicationInfo, PApplicationName = (byte*)name, ApiVersion = Vk.Version13 };
+        var create = new InstanceCreateInfo { SType = StructureType.InstanceCreateInfo, PApplicationInfo = &application };
+        if (Validation)
+        {
+            create.EnabledLayerCount = 1;
+            create.PpEnabledLayerNames = (byte**)&layer;
+            create.EnabledExtensionCount = 1;
+            create.PpEnabledExtensionNames = (byte**)&debug;
+        }
+
+        Instance handle;
+        Result result = Api.CreateInstance(&create, null, &handle);
+        SilkMarshal.Free(name);
+        SilkMarshal.Free(layer);
+        SilkMarshal.Free(debug);
+        VulkanException.Check(result, "Starting Vulkan");
+        Handle = handle;
+        Api.CurrentInstance = handle;
+        if (Validation)
+        {
+            var info = new DebugUtilsMessengerCreateInfoEXT
+            {
+                SType = StructureType.DebugUtilsMessengerCreateInfoExt,
+                MessageSeverity = DebugUtilsMessageSeverityFlagsEXT.ErrorBitExt | DebugUtilsMessageSeverityFlagsEXT.WarningBitExt,
+                MessageType = DebugUtilsMessageTypeFlagsEXT.ValidationBitExt,
+                PfnUserCallback = new PfnDebugUtilsMessengerCallbackEXT(
+                    (delegate* unmanaged[Cdecl]<DebugUtilsMessageSeverityFlagsEXT, DebugUtilsMessageTypeFlagsEXT, DebugUtilsMessengerCallbackDataEXT*, void*, Silk.NET.Core.Bool32>)
+                    (delegate* unmanaged[Cdecl]<DebugUtilsMessageSeverityFlagsEXT, uint, DebugUtilsMessengerCallbackDataEXT*, void*, uint>)&OnMessage),
+            };
+            DebugUtilsMessengerEXT messenger;
+            var createMessenger = (delegate* unmanaged<Instance, DebugUtilsMessengerCreateInfoEXT*, AllocationCallbacks*, DebugUtilsMessengerEXT*, Result>)Proc("vkCreateDebugUtilsMessengerEXT");
+            VulkanException.Check(createMessenger(handle, &info, null, &messenger), "Creating the validation messenger");
+            _messenger = messenger;
+        }
+    }
+}
