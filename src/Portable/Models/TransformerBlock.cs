@@ -110,15 +110,19 @@ internal sealed class TransformerBlock
         _upValues = workspace.Activation(_up.OutputFeatures, 'u');
     }
 
-    public void Forward(Executor executor, DeviceActivation x, DeviceRotary? rotary)
+    /// <summary>Runs the block on the rows of the current batch; <paramref name="observe"/> is shown the inputs of the linears (calibration).</summary>
+    public void Forward(Executor executor, DeviceActivation x, DeviceRotary? rotary, Action<BlockInput, DeviceInput>? observe = null)
     {
         executor.Normalize(x, _attentionNorm, _qkv.Inputs);
+        observe?.Invoke(BlockInput.Attention, _qkv.Inputs[0]);
         _qkv.Forward(executor, _qkvValues);
         executor.Attention(_qkvValues, _heads, rotary, _cache, _attended);
         executor.Prepare(_attended, _output.Inputs);
+        observe?.Invoke(BlockInput.Output, _output.Inputs[0]);
         _output.ForwardResidual(executor, x);
 
         executor.Normalize(x, _mlpNorm, _up.Inputs);
+        observe?.Invoke(BlockInput.Mlp, _up.Inputs[0]);
         _up.Forward(executor, _upValues);
         if (_gated)
         {
@@ -129,6 +133,7 @@ internal sealed class TransformerBlock
             executor.Relu(_upValues, _down.Inputs);
         }
 
+        observe?.Invoke(BlockInput.Down, _down.Inputs[0]);
         _down.ForwardResidual(executor, x);
     }
 }

@@ -1,0 +1,162 @@
+using Portable.Models;
+using Portable.Reference.Algorithms.FlexQ;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+
+namespace Portable.Quantization.FlexQ;
+
+/// <summary>How the sensitivity analysis decides.</summary>
+/// <param name="Budget">Largest share of the multiply-adds at the high activation width; null = the share of the authors' rule.</param>
+/// <param name="ByLayer">Decide by single linear instead of by type over all blocks.</param>
+/// <param name="HighBits">Activation width of retained layers, 8 in the paper.</param>
+internal sealed record SensitivityOptions(double? Budget, bool ByLayer, int HighBits = 8);
+
+/// <summary>
+/// Which linears need 8-bit activations: measured, not assumed. With all weights quantized, the reference keeps every
+/// activation at the high width; each linear type over all blocks, then each single linear, is set to the low width, and the
+/// KL divergence of the next-token distribution from the reference is its gain. The choice of greatest total gain within the
+/// budget of multiply-adds is measured jointly, against the authors' rule, and the better of the two is taken.
+/// </summary>
+internal sealed class SensitivityAnalysis : IDisposable
+{
+    private readonly QuantizationContext _context;
+    private readonly SensitivityOptions _options;
+    private readonly VariantModel _model;
+    private readonly BlockWeights[] _high;
+    private readonly TransformerBlock[] _reference;
+    private readonly float[][][] _hidden;
+    private readonly float[][] _logits;
+    private readonly int _lowBits;
+
+    private SensitivityAnalysis(QuantizationContext context, SensitivityOptions options)
+    {
+        (_context, _options, _lowBits) = (context, options, context.Scheme.ActivationBits);
+        _model = new VariantModel(context.Source, Windows(context), context.Scheme.KeyValueBits);
+        int layers = context.Source.Config.Layers;
+        _high = new BlockWeights[layers];
+        _reference = new TransformerBlock[layers];
+        _hidden = [.. Enumerable.Range(0, layers).Select(_ => new float[_model.Batches][])];
+        _logits = new float[_model.Batches][];
+        for (int l = 0; l < layers; l++)
+        {
+            _high[l] = QuantizeBlock(context.Source.LoadBlock(l));
+            _reference[l] = _model.Load(_high[l]);
+        }
+
+        for (int batch = 0; batch < _model.Batches; batch++)
+        {
+            float[] x = _model.Embedded(batch);
+            for (int l = 0; l < layers; l++)
+            {
+                _hidden[l][batch] = x;
+                x = _model.Run(_reference[l], batch, x);
+            }
+
+            _logits[batch] = _model.Logits(batch, x).ToArray();
+        }
+    }
+
+    /// <summary>Analyses a model and decides.</summary>
+    public static SensitivityTable Run(QuantizationContext context, SensitivityOptions options)
+    {
+        using SensitivityAnalysis analysis = new(context, options);
+        return analysis.Decide();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _model.Dispose();
+
+    private SensitivityTable Decide()
+    {
+        LinearWeights[] linears = [.. _high.SelectMany(b => b.Linears)];
+        string[] types = [.. linears.Select(l => l.TypeName()).Distinct()];
+        double total = linears.Sum(MultiplyAdds);
+        int done = 0, steps = types.Length + linears.Length + 2;
+        SensitivityRow Row(string name, IReadOnlyList<LinearWeights> members)
+        {
+            HashSet<string> low = [.. members.Select(l => l.Name)];
+            long work = members.Sum(MultiplyAdds);
+            SensitivityRow row = new(name, work, work / total, Divergence(l => low.Contains(l.Name)));
+            _context.Progress("sensitivity analysis", ++done, steps);
+            return row;
+        }
+
+        SensitivityRow[] byType = [.. types.Select(t => Row(t, [.. linears.Where(l => l.TypeName() == t)]))];
+        SensitivityRow[] byLayer = [.. linears.Select(l => Row(l.Name, [l]))];
+        HashSet<string> rule = [.. linears.Where(l => AuthorsRule(l.TypeName())).Select(l => l.Name)];
+        double ruleShare = linears.Where(l => rule.Contains(l.Name)).Sum(MultiplyAdds) / total;
+        double budget = _options.Budget ?? ruleShare;
+
+        SensitivityRow[] rows = _options.ByLayer ? byLayer : byType;
+        bool[] chosen = BudgetedChoice.Choose([.. rows.Select(r => r.MultiplyAdds)], [.. rows.Select(r => r.Gain)], budget);
+        HashSet<string> names = [.. rows.Where((_, i) => chosen[i]).Select(r => r.Name)];
+        HashSet<string> retained = [.. linears.Where(l => names.Contains(_options.ByLayer ? l.Name : l.TypeName())).Select(l => l.Name)];
+        string basis = _options.ByLayer ? "analysis by layer" : "analysis by type";
+        double joint = Divergence(l => !retained.Contains(l.Name));
+        _context.Progress("sensitivity analysis", ++done, steps);
+        if (ruleShare <= budget * (1 + 1e-12) && !retained.SetEquals(rule) && Divergence(l => !rule.Contains(l.Name)) is double ruleDivergence && ruleDivergence < joint)
+        {
+            (retained, basis) = (rule, $"authors' rule, which measured better jointly than the {basis}");
+        }
+
+        _context.Progress("sensitivity analysis", steps, steps);
+        double share = linears.Where(l => retained.Contains(l.Name)).Sum(MultiplyAdds) / total;
+        return new SensitivityTable(byType, byLayer, budget, share, basis, [.. linears.Where(l => retained.Contains(l.Name)).Select(l => l.Name)], _model.Tokens);
+    }
+
+    /// <summary>Mean divergence per token from the reference when some linears have low activations.</summary>
+    private double Divergence(Func<LinearWeights, bool> low)
+    {
+        int first = Array.FindIndex(_high, b => b.Linears.Any(low));
+        if (first < 0)
+        {
+            return 0;
+        }
+
+        TransformerBlock[] blocks = [.. _high.Select((b, l) => b.Linears.Any(low) ? _model.Load(b.MapLinears(x => low(x) ? WithBits(x, _lowBits) : x)) : _reference[l])];
+        double sum = 0;
+        for (int batch = 0; batch < _model.Batches; batch++)
+        {
+            _context.Cancellation.ThrowIfCancellationRequested();
+            float[] x = _hidden[first][batch];
+            for (int l = first; l < blocks.Length; l++)
+            {
+                x = _model.Run(blocks[l], batch, x);
+            }
+
+            sum += _model.Divergence(_logits[batch], _model.Logits(batch, x));
+        }
+
+        return SensitivityTable.Rounded(Math.Max(0, sum / _model.Tokens));
+    }
+
+    private BlockWeights QuantizeBlock(BlockWeights block) => block.MapLinears(linear =>
+    {
+        float[] weights = linear.ReadWeights();
+        WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), _context.Scheme);
+        codes.Round(weights);
+        return linear.WithQuantized(codes.ToLinear(linear.Bias, FlexQQuantizer.Input(_options.HighBits, _context.Scheme.GroupSize)), _context.Scheme.Layer);
+    });
+
+    private LinearWeights WithBits(LinearWeights linear, int bits)
+    {
+        QuantizedLinear q = linear.Quantized!;
+        return linear with { Quantized = new QuantizedLinear(q.Weights, q.Scales, q.ZeroPoints, q.Bias, FlexQQuantizer.Input(bits, _context.Scheme.GroupSize)) };
+    }
+
+    /// <summary>The authors' outcome: 8-bit activations for the K-long linear (down_proj; fc2 in OPT).</summary>
+    public static bool AuthorsRule(string type) => type is "down_proj" or "fc2";
+
+    private static long MultiplyAdds(LinearWeights linear) => (long)linear.OutputFeatures * linear.Quantized!.Weights.Columns;
+
+    /// <summary>A few windows of at most 256 tokens, spread over the calibration set; fewer where the vocabulary is large, since their logits are kept.</summary>
+    private static IReadOnlyList<int[]> Windows(QuantizationContext context)
+    {
+        const int length = 256, most = 8;
+        const long keptLogits = 1L << 25;
+        IReadOnlyList<int[]> windows = context.Calibration!.Windows;
+        int each = Math.Min(length, context.Calibration.Context);
+        int count = (int)Math.Clamp(keptLogits / ((long)each * context.Source.Config.VocabularySize), 1, Math.Min(most, windows.Count));
+        return [.. Enumerable.Range(0, count).Select(i => windows[i * windows.Count / count][..each])];
+    }
+}

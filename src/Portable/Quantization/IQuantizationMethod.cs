@@ -1,0 +1,69 @@
+using System.Text.Json.Nodes;
+using Portable.Calibration;
+using Portable.Models;
+
+namespace Portable.Quantization;
+
+/// <summary>
+/// A row of the method table. Methods are objects without state; what a run needs lives in the
+/// <see cref="IBlockQuantizer"/> that <see cref="Prepare"/> returns.
+/// </summary>
+public interface IQuantizationMethod
+{
+    /// <summary>Name on the command line.</summary>
+    string Name { get; }
+
+    /// <summary>One line for help.</summary>
+    string Summary { get; }
+
+    /// <summary>Whether a calibration text must be given.</summary>
+    bool NeedsCalibration { get; }
+
+    /// <summary>Named options that it understands.</summary>
+    IReadOnlyList<MethodOption> Options { get; }
+
+    /// <summary>Checks scheme and options, and does what must be done before the first block (an analysis of the whole model).</summary>
+    /// <exception cref="MethodUsageException">The method cannot serve the scheme or an option.</exception>
+    /// <exception cref="FormatException">The scheme is refused by a quantizer.</exception>
+    IBlockQuantizer Prepare(QuantizationContext context);
+}
+
+/// <summary>Quantizes the blocks of one model in order.</summary>
+public interface IBlockQuantizer
+{
+    /// <summary>Which stream of calibration inputs <see cref="Quantize"/> is given.</summary>
+    CalibrationInputs Inputs { get; }
+
+    /// <summary>What the method found or decided, for the manifest; null for nothing.</summary>
+    JsonObject? Manifest { get; }
+
+    /// <summary>Quantizes a block.</summary>
+    /// <param name="index">Index of the block.</param>
+    /// <param name="block">Its float weights.</param>
+    /// <param name="stream">Hidden states that enter the block, or null without calibration.</param>
+    QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream);
+}
+
+/// <summary>The calibration inputs of a block.</summary>
+public enum CalibrationInputs
+{
+    /// <summary>None.</summary>
+    None,
+
+    /// <summary>What the float model's earlier blocks give.</summary>
+    Float,
+
+    /// <summary>What the already quantized blocks give: errors made so far can be compensated.</summary>
+    Quantized,
+}
+
+/// <summary>A quantized block and what its report should say beyond the errors.</summary>
+/// <param name="Weights">All linears quantized, each with its scheme; norms as the method left them.</param>
+public sealed record QuantizedBlock(BlockWeights Weights)
+{
+    /// <summary>Factors that the method divided a linear's input by (and multiplied its weight columns by), by module name.</summary>
+    public IReadOnlyDictionary<string, float[]> InputFactors { get; init; } = new Dictionary<string, float[]>();
+
+    /// <summary>More numbers of the report, by module name and key (kl, expansion, clipped).</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> Details { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, double>>();
+}

@@ -1,0 +1,45 @@
+using System.Text.Json.Nodes;
+using Portable.Calibration;
+using Portable.Models;
+using Portable.Reference.Quantization;
+
+namespace Portable.Quantization;
+
+/// <summary>What a method is given: the model, the scheme, the options, calibration windows, and where to say and keep things.</summary>
+public sealed class QuantizationContext
+{
+    /// <summary>The float model.</summary>
+    public required IModelSource Source { get; init; }
+
+    /// <summary>The scheme asked for.</summary>
+    public required QuantizationScheme Scheme { get; init; }
+
+    /// <summary>The options.</summary>
+    public required MethodOptions Options { get; init; }
+
+    /// <summary>Calibration windows, or null without a calibration text.</summary>
+    public CalibrationSet? Calibration { get; init; }
+
+    /// <summary>Streams open their hidden states here.</summary>
+    public required StreamStorage Storage { get; init; }
+
+    /// <summary>What was kept of an interrupted run under a name, or null.</summary>
+    public required Func<string, JsonNode?> Recall { get; init; }
+
+    /// <summary>Keeps an intermediate result for a resumed run.</summary>
+    public required Action<string, JsonNode> Keep { get; init; }
+
+    /// <summary>Says something to the user, one line.</summary>
+    public required Action<string> Say { get; init; }
+
+    /// <summary>Reports progress of the preparation: what, done, total.</summary>
+    public required Action<string, int, int> Progress { get; init; }
+
+    /// <summary>Cancels the run.</summary>
+    public required CancellationToken Cancellation { get; init; }
+
+    /// <summary>A stream of hidden states over calibration windows.</summary>
+    /// <param name="windows">Token windows.</param>
+    /// <param name="keyValueBits">KV cache of the blocks that will run; 32 for float blocks.</param>
+    public BlockStream OpenStream(IReadOnlyList<int[]> windows, int keyValueBits) => new(Source, windows, keyValueBits, Storage, Cancellation);
+}

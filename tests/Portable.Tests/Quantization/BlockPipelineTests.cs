@@ -1,0 +1,162 @@
+using System.Text.Json.Nodes;
+using Portable.Calibration;
+using Portable.Execution;
+using Portable.Models;
+using Portable.Quantization;
+using Portable.Reference.Quantization;
+using Portable.Tests.Support;
+using Xunit;
+
+namespace Portable.Tests.Quantization;
+
+/// <summary>Every method of the table, on small random models of both families.</summary>
+public class BlockPipelineTests
+{
+    public static TheoryData<string, bool> Methods()
+    {
+        TheoryData<string, bool> data = [];
+        foreach (IQuantizationMethod method in QuantizationMethods.All)
+        {
+            data.Add(method.Name, false);
+            data.Add(method.Name, true);
+        }
+
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void EveryMethodQuantizesEveryLinearAndTheResultRuns(string name, bool opt)
+    {
+        RandomModel model = new(opt ? RandomModel.Opt() : RandomModel.Llama(), 32, 5, null);
+        MethodRun run = MethodRun.Quantize(name, model);
+        Assert.Equal(model.Config.Layers, run.Blocks.Count);
+        foreach ((BlockWeights block, IReadOnlyList<LayerReport> reports) in run.Blocks.Zip(run.Reports))
+        {
+            Assert.All(block.Linears, l => Assert.NotNull(l.Quantized));
+            Assert.Equal(block.Linears.Select(l => (l.Name, l.Scheme!)), reports.Select(r => (r.Name, r.Scheme)));
+            Assert.All(reports, r => Assert.Equal(r.Scheme, QuantizationScheme.Parse(r.Scheme).ToString()));
+            Assert.All(reports, r => Assert.InRange(r.Error, 1e-4, 0.5));
+            Assert.All(reports, r => Assert.InRange(r.OutputError!.Value, 1e-4, 0.5));
+        }
+
+        using Transformer transformer = new(run.Source, new CpuExecutor());
+        foreach (float logit in transformer.Forward(Batch.Consecutive([1, 2, 3], 0, allLogits: true)))
+        {
+            Assert.True(float.IsFinite(logit));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void AResumedRunEndsWithTheSameBlocks(string name, bool opt)
+    {
+        RandomModel model = new(opt ? RandomModel.Opt() : RandomModel.Llama(), 32, 6, null);
+        MethodRun whole = MethodRun.Quantize(name, model);
+        MethodRun resumed = MethodRun.Quantize(name, model, whole.Kept, [whole.Blocks[0]]);
+        Assert.Single(resumed.Blocks);
+        foreach ((LinearWeights a, LinearWeights b) in whole.Blocks[1].Linears.Zip(resumed.Blocks[0].Linears))
+        {
+            Assert.Equal(a.Scheme, b.Scheme);
+            Assert.Equal(a.Quantized!.Weights.Words, b.Quantized!.Weights.Words);
+            Assert.Equal(a.Quantized.Scales, b.Quantized.Scales);
+            Assert.Equal(a.Quantized.Input.StaticScale, b.Quantized.Input.StaticScale);
+        }
+
+        Assert.Equal(whole.Blocks[1].AttentionNorm.Gain, resumed.Blocks[0].AttentionNorm.Gain);
+        Assert.Equal(whole.Reports[1].Select(r => (r.Error, r.OutputError)), resumed.Reports[0].Select(r => (r.Error, r.OutputError)));
+        Assert.Equal(whole.Manifest?.ToJsonString(), resumed.Manifest?.ToJsonString());
+    }
+
+    [Theory]
+    [InlineData("flexq", "W6A6")]
+    [InlineData("flexq", "W1A6g32")]
+    [InlineData("flexq", "W2*A6g32")]
+    [InlineData("rtn", "W4A1")]
+    [InlineData("gptq", "W4A1")]
+    public void SchemesThatAMethodCannotServeAreRefused(string name, string scheme) =>
+        Assert.Throws<FormatException>(() => MethodRun.Quantize(name, new RandomModel(RandomModel.Llama(), 32, 7, null), scheme: scheme));
+
+    [Theory]
+    [InlineData("gptq", "act-order", "maybe")]
+    [InlineData("gptq", "damping", "-1")]
+    [InlineData("flexq", "a8-budget", "2")]
+    [InlineData("flexq", "refine", "yes")]
+    public void OptionsOutOfRangeAreRefusedByName(string name, string option, string value)
+    {
+        MethodUsageException e = Assert.Throws<MethodUsageException>(() => MethodRun.Quantize(name, new RandomModel(RandomModel.Llama(), 32, 7, null), named: new() { [option] = value }));
+        Assert.Contains("--" + option, e.Message, StringComparison.Ordinal);
+    }
+}
+
+/// <summary>A quantization in memory.</summary>
+internal sealed class MethodRun
+{
+    private MethodRun(IModelSource source) => Source = source;
+
+    public List<BlockWeights> Blocks { get; } = [];
+
+    public List<IReadOnlyList<LayerReport>> Reports { get; } = [];
+
+    public Dictionary<string, JsonNode> Kept { get; } = [];
+
+    public JsonObject? Manifest { get; private set; }
+
+    public IModelSource Source { get; private set; }
+
+    public static string DefaultScheme(string method) => method switch
+    {
+        "flexq" => "W6A6g32",
+        "smoothquant" or "flatten" => "W8A8",
+        _ => "W4A8",
+    };
+
+    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null)
+    {
+        MethodRun run = new(model);
+        Random random = new(3);
+        int[] tokens = [.. Enumerable.Range(0, 400).Select(_ => random.Next(model.Config.VocabularySize))];
+        using StreamStorage storage = new(Path.GetTempPath());
+        QuantizationContext context = new()
+        {
+            Source = model,
+            Scheme = QuantizationScheme.Parse(scheme ?? DefaultScheme(method)),
+            Options = new MethodOptions { Samples = 8, Context = 40, Named = named ?? [] },
+            Calibration = CalibrationSet.FromTokens(tokens, 8, 40, 0),
+            Storage = storage,
+            Recall = key => kept?.GetValueOrDefault(key),
+            Keep = (key, value) => run.Kept[key] = value,
+            Say = _ => { },
+            Progress = (_, _, _) => { },
+            Cancellation = CancellationToken.None,
+        };
+        run.Manifest = BlockPipeline.Run(QuantizationMethods.Find(method), context, i => i < finished?.Count ? finished[i] : null, (_, block, reports) =>
+        {
+            run.Blocks.Add(block.Weights);
+            run.Reports.Add(reports);
+        });
+        run.Source = new QuantizedSource(model, [.. finished ?? [], .. run.Blocks], context.Scheme.KeyValueBits);
+        return run;
+    }
+
+    private sealed class QuantizedSource(IModelSource model, IReadOnlyList<BlockWeights> blocks, int keyValueBits) : IModelSource
+    {
+        public ModelConfig Config => model.Config;
+
+        public int KeyValueBits => keyValueBits;
+
+        public FloatTable LoadEmbedding() => model.LoadEmbedding();
+
+        public FloatTable? LoadPositions() => model.LoadPositions();
+
+        public BlockWeights LoadBlock(int index) => blocks[index];
+
+        public NormWeights LoadFinalNorm() => model.LoadFinalNorm();
+
+        public FloatTable? LoadHead() => model.LoadHead();
+
+        public void Dispose()
+        {
+        }
+    }
+}
