@@ -1,0 +1,66 @@
+using Portable.Reference.BitPlanes.Kernels;
+
+namespace Portable.Reference.BitPlanes;
+
+/// <summary>
+/// Every matmul kernel. One that is in the table is dispatched, tested, verified and benchmarked; one that is not does not exist.
+/// </summary>
+public static class KernelTable
+{
+    /// <summary>Names the kernel that every matmul of the process must use.</summary>
+    public const string EnvironmentVariable = "PORTABLE_KERNEL";
+
+    private static readonly string? Forced = Environment.GetEnvironmentVariable(EnvironmentVariable) is { Length: > 0 } name ? name : null;
+
+    /// <summary>All rows, the definition first.</summary>
+    public static IReadOnlyList<MatmulKernel> Rows { get; } = KernelRows.Create();
+
+    /// <summary>The rows that this process can run.</summary>
+    public static IReadOnlyList<MatmulKernel> Supported { get; } = [.. Rows.Where(k => k.IsSupported)];
+
+    /// <summary>Whether a kernel can evaluate a scheme exactly.</summary>
+    public static bool Serves(MatmulKernel kernel, CodeFormat weights, CodeFormat activations)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        return kernel.Serves(weights, ActivationRows.DigitFormat(activations, 0)) && kernel.Serves(weights, ActivationRows.DigitFormat(activations, 1));
+    }
+
+    /// <summary>The kernel for a shape: the named one, else the one that <c>PORTABLE_KERNEL</c> names, else the cheapest by its own model.</summary>
+    /// <exception cref="KernelException">The name is unknown, or that kernel cannot run here or cannot serve the scheme.</exception>
+    public static MatmulKernel Select(MatmulShape shape, string? name = null)
+    {
+        name ??= Forced;
+        return name is null ? Cheapest(shape) : Named(shape, name);
+    }
+
+    private static MatmulKernel Cheapest(MatmulShape shape)
+    {
+        MatmulKernel? best = null;
+        double cost = double.PositiveInfinity;
+        foreach (MatmulKernel kernel in Supported)
+        {
+            if (Serves(kernel, shape.Weights, shape.Activations) && kernel.Cost(shape) is double c && c < cost)
+            {
+                (best, cost) = (kernel, c);
+            }
+        }
+
+        return best!;
+    }
+
+    private static MatmulKernel Named(MatmulShape shape, string name)
+    {
+        MatmulKernel? kernel = Rows.FirstOrDefault(k => k.Name == name);
+        string able = string.Join(", ", Supported.Where(k => Serves(k, shape.Weights, shape.Activations)).Select(k => k.Name));
+        return kernel switch
+        {
+            null => throw new KernelException($"There is no kernel '{name}'; these can serve here: {able}."),
+            { IsSupported: false } => throw new KernelException($"Kernel '{name}' needs {kernel.Requires}, which this processor or process does not have; these can serve here: {able}."),
+            _ when !Serves(kernel, shape.Weights, shape.Activations) => throw new KernelException($"Kernel '{name}' cannot hold {shape.Weights} weights × {shape.Activations} activations exactly; these can: {able}."),
+            _ => kernel,
+        };
+    }
+}
+
+/// <summary>A kernel was asked for by name that does not exist or cannot serve; the message says what would work.</summary>
+public sealed class KernelException(string message) : Exception(message);

@@ -1,0 +1,129 @@
+using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.Quantization;
+
+namespace Portable.Reference.BitPlanes;
+
+/// <summary>
+/// The contract's epilogue, vectorised over output channels: per group, ascending,
+/// I = acc − zw·Σx − zx·Σw + K·zx·zw in int32, y ← y + (float)I · (sx·sw) from y = 0; then + bias; then canonical.
+/// </summary>
+/// <remarks>
+/// A kernel's operand offsets (x' = x − xo, w' = w − wo) join the zero points:
+/// I = acc' + (wo − zw)·Σx + (xo − zx)·Σw + (K·zw)·zx − P·xo·wo. Lanes are independent outputs and products and sums are
+/// rounded separately, so every vector width gives the same bits.
+/// </remarks>
+internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear linear, MatmulKernel kernel, float* y, int yStride) : MatmulSink
+{
+    private static readonly int Lanes = Vector256<int>.Count;
+
+    private readonly int _weightOffset = kernel.WeightOffset(linear.Weights.Format);
+    private readonly int _lowOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0));
+    private readonly int _highOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 1));
+
+    public override void Take(in KernelTask task, int group)
+    {
+        // Per channel of the block: scale, wo − zw, K·zw, Σw; columns of [n × groups + group] made contiguous.
+        int capacity = (task.Channels + Lanes - 1) / Lanes * Lanes;
+        float* scales = stackalloc float[capacity];
+        int* shifts = stackalloc int[capacity], zeros = stackalloc int[capacity], sums = stackalloc int[capacity];
+        GroupLayout layout = linear.Weights.Layout;
+        Gather(task, group, scales, shifts, zeros, sums);
+        bool first = group == 0, last = group == layout.Groups - 1;
+        int digits = task.Activations.Digits, padded = IntegerSink.PaddedColumns(layout, group);
+        for (int row = task.FirstRow; row < task.FirstRow + task.Rows; row += digits)
+        {
+            int token = row / digits, sumIndex = token * layout.Groups + group, scaleIndex = x.GroupScales ? sumIndex : token;
+            int zx = x.ZeroPoints[scaleIndex];
+            Row terms = new()
+            {
+                Low = task.SumsOf(group, row),
+                High = digits == 2 ? task.SumsOf(group, row + 1) : null,
+                Scale = x.Scales[scaleIndex],
+                Zero = zx,
+                LowSum = x.RowSums[sumIndex],
+                LowShift = _lowOffset - zx,
+                LowConstant = -padded * _lowOffset * _weightOffset,
+                HighSum = digits == 2 ? x.HighRowSums![sumIndex] : 0,
+                HighShift = _highOffset,
+                HighConstant = -padded * _highOffset * _weightOffset,
+                Output = y + (long)token * yStride + task.FirstChannel,
+            };
+            Apply(terms, task.FirstChannel, task.Channels, scales, shifts, zeros, sums, first, last);
+        }
+    }
+
+    private void Gather(in KernelTask task, int group, float* scales, int* shifts, int* zeros, int* sums)
+    {
+        GroupLayout layout = linear.Weights.Layout;
+        int groups = layout.Groups, columns = layout.ColumnsIn(group), index = task.FirstChannel * groups + group;
+        ReadOnlySpan<int> rowSums = linear.Weights.RowSums;
+        ReadOnlySpan<float> weightScales = linear.Scales;
+        ReadOnlySpan<byte> zeroPoints = linear.ZeroPoints;
+        for (int i = 0; i < task.Channels; i++, index += groups)
+        {
+            int zero = zeroPoints.IsEmpty ? 0 : zeroPoints[index];
+            scales[i] = weightScales[index];
+            shifts[i] = _weightOffset - zero;
+            zeros[i] = columns * zero;
+            sums[i] = rowSums[index];
+        }
+    }
+
+    private void Apply(in Row row, int firstChannel, int channels, float* scales, int* shifts, int* zeros, int* sums, bool first, bool last)
+    {
+        Vector256<float> scale = Vector256.Create(row.Scale);
+        Vector256<int> zero = Vector256.Create(row.Zero), lowSum = Vector256.Create(row.LowSum), lowShift = Vector256.Create(row.LowShift), lowConstant = Vector256.Create(row.LowConstant);
+        Vector256<int> highSum = Vector256.Create(row.HighSum), highShift = Vector256.Create(row.HighShift), highConstant = Vector256.Create(row.HighConstant);
+        float* bias = stackalloc float[Lanes], tail = stackalloc float[Lanes];
+        for (int i = 0; i < channels; i += Lanes)
+        {
+            Vector256<int> shift = Vector256.Load(shifts + i), sum = Vector256.Load(sums + i);
+            Vector256<float> value = Vector256.ConvertToSingle(Vector256.Load(row.Low + i) + shift * lowSum + sum * lowShift + Vector256.Load(zeros + i) * zero + lowConstant);
+            if (row.High != null)
+            {
+                value = Vector256.ConvertToSingle(Vector256.Load(row.High + i) + shift * highSum + sum * highShift + highConstant) * 256f + value;
+            }
+
+            Vector256<float> term = value * (scale * Vector256.Load(scales + i));
+            int valid = Math.Min(Lanes, channels - i);
+            float* output = row.Output + i;
+            bool whole = valid == Lanes;
+            if (!whole && !first)
+            {
+                Buffer.MemoryCopy(output, tail, Lanes * sizeof(float), valid * sizeof(float));
+            }
+
+            Vector256<float> result = (first ? Vector256<float>.Zero : Vector256.Load(whole ? output : tail)) + term;
+            if (last)
+            {
+                if (linear.Bias is { } values)
+                {
+                    values.AsSpan(firstChannel + i, valid).CopyTo(new Span<float>(bias, Lanes));
+                    result += Vector256.Load(bias);
+                }
+
+                result = Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Abs(result), Vector256.Create(Contract.Tiny)), Vector256<float>.Zero, result);
+            }
+
+            if (whole)
+            {
+                result.Store(output);
+            }
+            else
+            {
+                result.Store(tail);
+                Buffer.MemoryCopy(tail, output, valid * sizeof(float), valid * sizeof(float));
+            }
+        }
+    }
+
+    // What one token contributes to a group.
+    private struct Row
+    {
+        public int* Low, High;
+        public float* Output;
+        public float Scale;
+        public int Zero, LowSum, LowShift, LowConstant, HighSum, HighShift, HighConstant;
+    }
+}

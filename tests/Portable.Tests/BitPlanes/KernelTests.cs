@@ -1,0 +1,115 @@
+using FsCheck.Xunit;
+using Portable.Reference.BitPlanes;
+using Portable.Tests.Oracle;
+using Xunit;
+
+namespace Portable.Tests.BitPlanes;
+
+/// <summary>The contract over every row of the kernel table that runs here.</summary>
+public class KernelTests
+{
+    private static readonly int[] Lengths = [1, 2, 7, 8, 63, 64, 65, 127, 128, 129, 191, 192, 255, 257, 511, 513, 640, 1025];
+    private static readonly int[] GroupSizes = [0, 0, 0, 1, 32, 64, 100, 128, 130];
+
+    public static TheoryData<string> Names => [.. KernelTable.Supported.Select(k => k.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void EveryWidthAndSign(string name)
+    {
+        MatmulKernel kernel = Kernel(name);
+        int seed = 1;
+        foreach (int activationBits in (int[])[1, 2, 3, 4, 5, 6, 7, 8, 16])
+        {
+            for (int weightBits = 1; weightBits <= 8; weightBits++)
+            {
+                for (int signs = 0; signs < 4; signs++)
+                {
+                    int k = 1 + seed * 37 % 150;
+                    KernelContract.Check(kernel, MatmulCase.Create(seed, 1 + seed % 6, 1 + seed % 9, k, seed % 5 == 0 ? 50 : 0, weightBits, signs % 2 == 1, activationBits, signs > 1));
+                    seed++;
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void LengthsAroundEveryBoundary(string name)
+    {
+        MatmulKernel kernel = Kernel(name);
+        for (int i = 0; i < Lengths.Length; i++)
+        {
+            for (int group = 0; group < GroupSizes.Length; group += 3)
+            {
+                int size = GroupSizes[(i + group) % GroupSizes.Length];
+                KernelContract.Check(kernel, MatmulCase.Create(i, 1 + i % 5, 1 + i * 7 % 33, Lengths[i], size, 1 + i % 8, i % 2 == 0, 1 + (i * 5 + group) % 8, i % 3 == 0));
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void ChannelsAndRowsAroundEveryTile(string name)
+    {
+        MatmulKernel kernel = Kernel(name);
+        foreach (int n in (int[])[1, 3, 4, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130])
+        {
+            KernelContract.Check(kernel, MatmulCase.Create(n, 1 + n % 9, n, 70, 0, 1 + n % 8, n % 2 == 0, 1 + n % 8, n % 3 == 0));
+        }
+
+        foreach (int m in (int[])[1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33])
+        {
+            KernelContract.Check(kernel, MatmulCase.Create(m, m, 19, 130, m % 2 * 64, 1 + m % 8, m % 2 == 0, m % 4 == 0 ? 16 : 1 + m % 8, m % 3 == 0));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void ExtremesOfEveryWidth(string name)
+    {
+        MatmulKernel kernel = Kernel(name);
+        foreach (MatmulCase.Fill fill in (MatmulCase.Fill[])[MatmulCase.Fill.Minimum, MatmulCase.Fill.Maximum, MatmulCase.Fill.MinimumTimesMaximum])
+        {
+            for (int bits = 1; bits <= 8; bits++)
+            {
+                for (int signs = 0; signs < 4; signs++)
+                {
+                    KernelContract.Check(kernel, MatmulCase.Create(bits, 1, 2, 1500, 0, bits, signs % 2 == 1, signs == 2 ? 8 : 9 - bits, signs > 1, fill));
+                    KernelContract.Check(kernel, MatmulCase.Create(bits, 1, 2, 300, 0, bits, signs % 2 == 1, 8, signs > 1, fill));
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void TheLongestGroupHolds(string name)
+    {
+        MatmulKernel kernel = Kernel(name);
+        foreach ((CodeFormat w, CodeFormat x) in ((CodeFormat, CodeFormat)[])[(new(8, false), new(8, false)), (new(8, true), new(8, false)), (new(7, false), new(8, true)), (new(8, false), new(16, true))])
+        {
+            int k = Math.Min(MatmulShape.MaximumGroup(w, x), 70_000);
+            KernelContract.Check(kernel, MatmulCase.Create(k, 1, 1, k, 0, w.Bits, w.Signed, x.Bits, x.Signed, MatmulCase.Fill.Maximum));
+            KernelContract.Check(kernel, MatmulCase.Create(k, 1, 1, k, 0, w.Bits, w.Signed, x.Bits, x.Signed, MatmulCase.Fill.Minimum));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void FiveLevelWeights(string name) =>
+        KernelContract.Check(Kernel(name), MatmulCase.Create(5, 3, 20, 200, 64, 3, false, 8, true, MatmulCase.Fill.Balanced));
+
+    [Property(MaxTest = 60)]
+    public void EveryKernelAgreesWithTheOracleOnAnyShape(int seed, byte m, byte n, ushort k, ushort group, byte widths, byte signs)
+    {
+        int columns = 1 + k % 300, activation = 1 + widths / 8 % 9;
+        MatmulCase c = MatmulCase.Create(seed, 1 + m % 7, 1 + n % 40, columns, group % 4 == 0 ? 0 : 1 + group % 200, 1 + widths % 8, signs % 2 == 1, activation == 9 ? 16 : activation, signs / 2 % 2 == 1);
+        foreach (MatmulKernel kernel in KernelTable.Supported)
+        {
+            KernelContract.Check(kernel, c);
+        }
+    }
+
+    private static MatmulKernel Kernel(string name) => KernelTable.Rows.Single(k => k.Name == name);
+}
