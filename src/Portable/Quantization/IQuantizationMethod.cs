@@ -64,6 +64,9 @@ public sealed record QuantizedBlock(BlockWeights Weights)
     /// <summary>Factors that the method divided a linear's input by (and multiplied its weight columns by), by module name.</summary>
     public IReadOnlyDictionary<string, float[]> InputFactors { get; init; } = new Dictionary<string, float[]>();
 
+    /// <summary>Factors that the method divided a linear's output by (rows and bias), by module name.</summary>
+    public IReadOnlyDictionary<string, float[]> OutputFactors { get; init; } = new Dictionary<string, float[]>();
+
     /// <summary>More numbers of the report, by module name and key (kl, expansion, clipped).</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> Details { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, double>>();
 }

@@ -26,7 +26,7 @@ internal sealed class LayerReporter(BlockStream? stream)
             {
                 if (!outputs.TryGetValue(linear.Name, out OutputComparison? comparison))
                 {
-                    comparison = new OutputComparison(linear, layers[linear.Name].Quantized!, quantized.InputFactors.GetValueOrDefault(linear.Name), rows);
+                    comparison = new OutputComparison(linear, layers[linear.Name].Quantized!, quantized, rows);
                     outputs.Add(linear.Name, comparison);
                 }
 
@@ -38,7 +38,7 @@ internal sealed class LayerReporter(BlockStream? stream)
             .. exact.Linears.Select(linear => new LayerReport(
                 linear.Name,
                 layers[linear.Name].Scheme!,
-                SensibleDigits(WeightError(linear.ReadWeights(), layers[linear.Name].Quantized!, quantized.InputFactors.GetValueOrDefault(linear.Name))),
+                SensibleDigits(WeightError(linear.ReadWeights(), layers[linear.Name].Quantized!, quantized.InputFactors.GetValueOrDefault(linear.Name), quantized.OutputFactors.GetValueOrDefault(linear.Name))),
                 outputs.TryGetValue(linear.Name, out OutputComparison? comparison) ? SensibleDigits(comparison.RelativeError) : null,
                 quantized.Details.GetValueOrDefault(linear.Name) ?? new Dictionary<string, double>())),
         ];
@@ -47,8 +47,8 @@ internal sealed class LayerReporter(BlockStream? stream)
     /// <summary>Moves the stream behind a block that was reported in an earlier run.</summary>
     public void Skip(BlockWeights exact) => stream?.Advance(exact);
 
-    /// <summary>‖Ŵ−W‖/‖W‖: the decoded weights, digits of one channel added, smoothing undone.</summary>
-    public static double WeightError(ReadOnlySpan<float> weights, QuantizedLinear quantized, float[]? factors)
+    /// <summary>‖Ŵ−W‖/‖W‖: the decoded weights, digits of one channel added, equivalent transformations undone.</summary>
+    public static double WeightError(ReadOnlySpan<float> weights, QuantizedLinear quantized, float[]? inputFactors = null, float[]? outputFactors = null)
     {
         int rows = quantized.OutputFeatures, columns = weights.Length / rows;
         GroupLayout layout = quantized.Weights.Layout;
@@ -72,7 +72,7 @@ internal sealed class LayerReporter(BlockStream? stream)
 
             for (int k = 0; k < columns; k++)
             {
-                double exact = weights[n * columns + k], e = decoded[k] / (factors?[k] ?? 1) - exact;
+                double exact = weights[n * columns + k], e = decoded[k] / (inputFactors?[k] ?? 1) * (outputFactors?[n] ?? 1) - exact;
                 difference += e * e;
                 norm += exact * exact;
             }
@@ -86,11 +86,13 @@ internal sealed class LayerReporter(BlockStream? stream)
     private static double SensibleDigits(double value) => FlexQ.SensitivityTable.Rounded(value);
 
     /// <summary>‖Y−Ŷ‖² and ‖Y‖² of one linear.</summary>
-    private sealed class OutputComparison(LinearWeights exact, QuantizedLinear quantized, float[]? factors, int capacity)
+    private sealed class OutputComparison(LinearWeights exact, QuantizedLinear quantized, QuantizedBlock block, int capacity)
     {
         private readonly QuantizedActivations _codes = new(capacity, quantized.Weights.Layout, quantized.Input.Format, groupScales: quantized.Input.GroupSize != 0);
         private readonly float[] _exact = new float[capacity * quantized.OutputFeatures];
         private readonly float[] _approximate = new float[capacity * quantized.OutputFeatures];
+        private readonly float[]? _inputFactors = block.InputFactors.GetValueOrDefault(exact.Name);
+        private readonly float[]? _outputFactors = block.OutputFactors.GetValueOrDefault(exact.Name);
         private double _difference;
         private double _norm;
 
@@ -100,11 +102,11 @@ internal sealed class LayerReporter(BlockStream? stream)
         {
             int columns = x.Length / rows, count = rows * quantized.OutputFeatures;
             FloatLinear.Multiply(x, rows, exact, _exact, quantized.OutputFeatures);
-            ActivationQuantization.Quantize(factors is null ? x : Smoothing.Scale(x, factors, divide: true), rows, columns, quantized.Input, _codes);
+            ActivationQuantization.Quantize(_inputFactors is null ? x : Smoothing.Scale(x, _inputFactors, divide: true), rows, columns, quantized.Input, _codes);
             BitMatmul.Multiply(_codes, quantized, _approximate, quantized.OutputFeatures);
             for (int i = 0; i < count; i++)
             {
-                double y = _exact[i], e = _approximate[i] - y;
+                double y = _exact[i], e = (double)_approximate[i] * (_outputFactors?[i % quantized.OutputFeatures] ?? 1) - y;
                 _difference += e * e;
                 _norm += y * y;
             }

@@ -7,6 +7,7 @@ public static class QuantizationMethods
     public static IReadOnlyList<IQuantizationMethod> All { get; } =
     [
         new RoundToNearestMethod(),
+        new SmoothQuantMethod(),
         new GptqMethod(),
         new FlexQ.FlexQMethod(),
     ];
