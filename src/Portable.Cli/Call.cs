@@ -5,6 +5,9 @@ namespace Portable.Cli;
 /// <summary>How one command line is run: the streams, and what kind of reader is at their other end.</summary>
 public sealed class Call : InvocationConfiguration
 {
+    /// <summary>Leaves exceptions and signals to <see cref="Tool"/>, which turns them into exit codes and one line.</summary>
+    public Call() => (EnableDefaultExceptionHandler, ProcessTerminationTimeout) = (false, null);
+
     /// <summary>Whether the error stream is a terminal that can show progress bars.</summary>
     public bool Interactive { get; init; }
 

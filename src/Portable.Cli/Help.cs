@@ -29,6 +29,9 @@ public static class Help
     {
         private readonly HelpAction page = new();
 
+        /// <summary>Who asks for help need not give what is required.</summary>
+        public override bool ClearsParseErrors => true;
+
         public override int Invoke(ParseResult parseResult)
         {
             int code = page.Invoke(parseResult);

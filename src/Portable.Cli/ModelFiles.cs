@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Portable.Cli;
 
-/// <summary>What several verbs ask of their arguments: a model directory, a text, a number in range.</summary>
+/// <summary>What several verbs ask of their arguments: a model directory and a text.</summary>
 public static class ModelFiles
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
@@ -34,11 +34,7 @@ public static class ModelFiles
         }
     }
 
-    /// <summary>The value of an integer option.</summary>
-    /// <exception cref="UsageException">It is under the minimum.</exception>
-    public static int AtLeast(ParseResult parsed, Option<int> option, int minimum)
-    {
-        int value = parsed.GetValue(option);
-        return value >= minimum ? value : throw new UsageException($"{option.Name} must be at least {minimum}, not {value}");
-    }
+    /// <summary>Bytes of all files of a directory.</summary>
+    public static long DirectoryBytes(string directory) =>
+        new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
 }

@@ -1,7 +1,5 @@
 using System.CommandLine;
-using System.CommandLine.Help;
 using Portable.Cli.Output;
-using Portable.Cli.Verbs;
 
 namespace Portable.Cli;
 
@@ -30,14 +28,8 @@ public static class Tool
     /// <returns><see cref="Done"/>, <see cref="Failed"/> or <see cref="BadUsage"/>.</returns>
     public static int Invoke(string[] args, TextWriter output, TextWriter error, bool interactive, CancellationToken cancellation)
     {
-        var settings = new ParserConfiguration
-        {
-            EnablePosixBundling = false,
-            // A prompt may start with '@': it is text, not the name of a response file.
-            ResponseFileTokenReplacer = null,
-        };
-        var json = new Option<bool>("--json") { Description = "Print exactly one JSON object on standard output.", Recursive = true };
-        ParseResult parsed = CreateRoot(json).Parse(args, settings);
+        Option<bool> json = CommandTree.CreateJsonOption();
+        ParseResult parsed = CommandTree.Create(json).Parse(args, CommandTree.Settings);
         if (parsed.Errors.Count > 0)
         {
             // Of several complaints the one about a word that nobody knows explains the others.
@@ -62,25 +54,6 @@ public static class Tool
         {
             return Complain(error, ErrorLine.Of(e), Failed);
         }
-    }
-
-    private static Command CreateRoot(Option<bool> json)
-    {
-        // Not a RootCommand: that one takes its name from the assembly, and users type "portable".
-        var root = new Command("portable", "Quantizes LLaMA- and OPT-family models to any bit-width and runs them with the same bits on every CPU and GPU.");
-        root.Options.Add(json);
-        root.Options.Add(new HelpOption { Recursive = true });
-        root.Options.Add(new VersionOption());
-        Verb[] verbs =
-        [
-            new DevicesVerb(),
-        ];
-        foreach (Verb verb in verbs)
-        {
-            root.Subcommands.Add(verb);
-        }
-
-        return root;
     }
 
     private static int Complain(TextWriter error, string reason, int code)

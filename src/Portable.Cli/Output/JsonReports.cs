@@ -5,5 +5,10 @@ namespace Portable.Cli.Output;
 
 /// <summary>JSON shapes of the reports, generated at build time; names are snake case as the contract has them.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(BenchModelReport))]
 [JsonSerializable(typeof(DevicesReport))]
+[JsonSerializable(typeof(GenerateReport))]
+[JsonSerializable(typeof(InspectReport))]
+[JsonSerializable(typeof(PerplexityReport))]
+[JsonSerializable(typeof(LogitsReport))]
 public sealed partial class JsonReports : JsonSerializerContext;

@@ -17,6 +17,8 @@ public sealed class Terminal(Call call)
     /// <summary>Stream of the result.</summary>
     public TextWriter Output => call.Output;
 
+    private bool OnTerminal => call.Interactive && !Console.IsOutputRedirected;
+
     /// <summary>One line for the reader on the error stream.</summary>
     public void Message(string line) => call.Error.WriteLine(line);
 
@@ -50,7 +52,7 @@ public sealed class Terminal(Call call)
         foreach (string heading in headings)
         {
             bool right = heading.StartsWith('>');
-            var column = new TableColumn(Markup.Escape(right ? heading[1..] : heading)) { NoWrap = true };
+            var column = new TableColumn(Markup.Escape(right ? heading[1..] : heading)) { NoWrap = !OnTerminal };
             table.AddColumn(right ? column.RightAligned() : column);
         }
 
@@ -59,7 +61,7 @@ public sealed class Terminal(Call call)
             table.AddRow(row.Select(Markup.Escape).ToArray());
         }
 
-        CreateConsole(call.Output, call.Interactive && !Console.IsOutputRedirected).Write(table);
+        CreateConsole(call.Output, OnTerminal).Write(table);
     }
 
     /// <summary>Runs work that reports its progress as a fraction 0 … 1, under a bar where a terminal can show one.</summary>
@@ -89,7 +91,7 @@ public sealed class Terminal(Call call)
         if (!ansi)
         {
             // Not a terminal: nothing wraps there, so no cell is cut.
-            console.Profile.Width = 240;
+            console.Profile.Width = 4096;
         }
 
         return console;

@@ -11,7 +11,17 @@ namespace Portable.Cli.Verbs;
 /// <param name="Usable">Whether it can serve.</param>
 /// <param name="Reason">Why not, where it cannot.</param>
 /// <param name="Features">What it offers the kernels.</param>
-public sealed record DeviceReport(string Name, string Kind, string Description, bool Usable, string? Reason, IReadOnlyList<string> Features);
+public sealed record DeviceReport(string Name, string Kind, string Description, bool Usable, string? Reason, IReadOnlyList<string> Features)
+{
+    /// <summary>Invocations of a subgroup, of a Vulkan device.</summary>
+    public int? SubgroupSize { get; init; }
+
+    /// <summary>Shared memory of a workgroup in bytes, of a Vulkan device.</summary>
+    public int? SharedMemoryBytes { get; init; }
+
+    /// <summary>Device-local memory in bytes, of a Vulkan device.</summary>
+    public long? MemoryBytes { get; init; }
+}
 
 /// <summary>The answer of <c>portable devices</c>.</summary>
 /// <param name="Devices">The CPU first, then Vulkan devices by index.</param>
@@ -29,9 +39,14 @@ public sealed class DevicesVerb() : Verb(
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         var report = new DevicesReport(DeviceList.All(), CpuTier.Name);
-        terminal.Result(report, JsonReports.Default.DevicesReport, r => terminal.Table(
-            ["device", "hardware", "usable", "features"],
-            r.Devices.Select(d => (string[])[d.Name, d.Description, d.Usable ? "yes" : $"no: {d.Reason}", string.Join(' ', d.Features)])));
+        terminal.Result(report, JsonReports.Default.DevicesReport, r =>
+        {
+            terminal.Table(["device", "hardware", "usable", "features"], r.Devices.Select(d => (string[])[d.Name, d.Description, d.Usable ? "yes" : "no", string.Join(' ', d.Features)]));
+            foreach (DeviceReport refused in r.Devices.Where(d => !d.Usable))
+            {
+                terminal.Line($"{refused.Name} is not usable: {refused.Reason}");
+            }
+        });
         return Tool.Done;
     }
 }

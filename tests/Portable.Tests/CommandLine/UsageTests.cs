@@ -9,6 +9,15 @@ public sealed class UsageTests
     [InlineData("no-such-verb")]
     [InlineData("devices", "--no-such-option")]
     [InlineData("devices", "stray")]
+    [InlineData("logits")]
+    [InlineData("logits", "model", "--ids", "1,x")]
+    [InlineData("logits", "model", "--ids", "1", "--device", "gpu")]
+    [InlineData("logits", "model", "--ids", "1", "--chunk", "-1")]
+    [InlineData("perplexity", "model")]
+    [InlineData("perplexity", "model", "--text", "file", "--context", "1")]
+    [InlineData("generate", "model", "--prompt", "a", "--top-p", "2")]
+    [InlineData("bench", "model", "--shape", "no-such-shape", "--scheme", "W4A8")]
+    [InlineData("bench", "model", "--shape", "llama-7b", "--scheme", "W9A8")]
     public void BadUsageIsTwoAndOneLine(params string[] args)
     {
         ToolRun run = ToolRun.Here(args);
@@ -17,19 +26,30 @@ public sealed class UsageTests
         Assert.Single(run.ErrorLines);
     }
 
+    private static readonly string[] Names =
+    [
+        "devices", "perplexity", "generate", "logits", "inspect", "bench model",
+    ];
+
+    public static TheoryData<string> Verbs => new(Names);
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public void EveryVerbHasHelpWithExamples(string verb)
+    {
+        ToolRun help = ToolRun.Here([.. verb.Split(' '), "--help"]);
+        Assert.Equal(0, help.Code);
+        Assert.Contains("Examples:", help.Output);
+        Assert.Contains($"  portable {verb}", help.Output);
+        Assert.Contains("--json", help.Output);
+    }
+
     [Fact]
-    public void EveryVerbHasHelpWithExamples()
+    public void RootHelpListsTheVerbs()
     {
         ToolRun root = ToolRun.Here("--help");
         Assert.Equal(0, root.Code);
-        foreach (string verb in new[] { "devices" })
-        {
-            ToolRun help = ToolRun.Here([.. verb.Split(' '), "--help"]);
-            Assert.Equal(0, help.Code);
-            Assert.Contains("Examples:", help.Output);
-            Assert.Contains($"portable {verb}", help.Output);
-            Assert.Contains(verb.Split(' ')[0], root.Output);
-        }
+        Assert.All(Names, verb => Assert.Contains("\n  " + verb.Split(' ')[0], root.Output));
     }
 
     [Fact]

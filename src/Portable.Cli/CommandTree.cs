@@ -1,0 +1,49 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using Portable.Cli.Verbs;
+
+namespace Portable.Cli;
+
+/// <summary>The verbs of the tool: one that is here is offered, documented and tested.</summary>
+public static class CommandTree
+{
+    /// <summary>How arguments are read.</summary>
+    public static ParserConfiguration Settings { get; } = new()
+    {
+        EnablePosixBundling = false,
+        // A prompt may start with '@': it is text, not the name of a response file.
+        ResponseFileTokenReplacer = null,
+    };
+
+    /// <summary>Creates the option that every verb takes.</summary>
+    public static Option<bool> CreateJsonOption() => new("--json")
+    {
+        Description = "Print exactly one JSON object on standard output.",
+        Recursive = true,
+    };
+
+    /// <summary>Creates the command <c>portable</c> with its verbs.</summary>
+    /// <param name="json">The option of <see cref="CreateJsonOption"/>.</param>
+    public static Command Create(Option<bool> json)
+    {
+        // Not a RootCommand: that one takes its name from the assembly, and users type "portable".
+        var root = new Command("portable", "Quantizes LLaMA- and OPT-family models to any bit-width and runs them with the same bits on every CPU and GPU.");
+        root.Options.Add(json);
+        root.Options.Add(new HelpOption());
+        root.Options.Add(new VersionOption());
+        Verb[] verbs =
+        [
+            new DevicesVerb(), new PerplexityVerb(), new GenerateVerb(), new LogitsVerb(), new InspectVerb(),
+        ];
+        foreach (Verb verb in verbs)
+        {
+            root.Subcommands.Add(verb);
+        }
+
+        var bench = new Command("bench", "Measures speed against what the same process measures of the hardware.");
+        bench.Options.Add(new HelpOption());
+        bench.Subcommands.Add(new BenchModelVerb());
+        root.Subcommands.Add(bench);
+        return root;
+    }
+}

@@ -1,0 +1,52 @@
+using System.CommandLine;
+using Portable.Execution;
+using Portable.Vulkan.Devices;
+
+namespace Portable.Cli.Devices;
+
+/// <summary>
+/// What <c>--device</c> asks for: the CPU, or a Vulkan device by index or by part of its name. The one place where a
+/// device is chosen; asked for one that cannot serve, it fails and says what would work.
+/// </summary>
+/// <param name="Vulkan">A Vulkan device; otherwise the CPU.</param>
+/// <param name="Selector">Index or part of the name of the Vulkan device; null = the best.</param>
+public sealed record DeviceSelection(bool Vulkan, string? Selector)
+{
+    /// <summary>The managed CPU.</summary>
+    public static DeviceSelection Cpu { get; } = new(false, null);
+
+    /// <summary>Creates the option <c>--device</c>.</summary>
+    public static Option<string> CreateOption() => new("--device")
+    {
+        Description = "Where it runs: cpu, vulkan (the best GPU), vulkan:N or vulkan:NAME (see `portable devices`).",
+        HelpName = "cpu|vulkan[:N|:NAME]",
+        DefaultValueFactory = _ => "cpu",
+    };
+
+    /// <summary>Reads <c>cpu</c>, <c>vulkan</c>, <c>vulkan:N</c> or <c>vulkan:NAME</c>.</summary>
+    /// <exception cref="UsageException">Any other text.</exception>
+    public static DeviceSelection Parse(string text)
+    {
+        string[] parts = text.Split(':', 2);
+        return (parts[0], parts.Length) switch
+        {
+            ("cpu", 1) => Cpu,
+            ("vulkan", 1) => new DeviceSelection(true, null),
+            ("vulkan", 2) when parts[1].Length > 0 => new DeviceSelection(true, parts[1]),
+            _ => throw new UsageException($"--device '{text}' is neither cpu nor vulkan[:N|:NAME]"),
+        };
+    }
+
+    /// <summary>The executor of the chosen device; the caller owns it.</summary>
+    /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
+    public Executor CreateExecutor()
+    {
+        if (!Vulkan)
+        {
+            return new CpuExecutor();
+        }
+
+        VulkanDeviceFacts facts = VulkanDevices.Select(Selector);
+        throw new InvalidOperationException($"models do not run on vulkan:{facts.Index} ({facts.Name}) yet; --device cpu would work");
+    }
+}

@@ -1,0 +1,71 @@
+using Portable.Checkpoints;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Execution;
+using Portable.Models;
+using Portable.Tokenizers;
+
+namespace Portable.Cli;
+
+/// <summary>A model on its device, with its tokenizer.</summary>
+public sealed class LoadedModel : IDisposable
+{
+    private readonly IModelSource source;
+
+    private readonly string directory;
+    private ITokenizer? tokenizer;
+
+    private LoadedModel(string directory, IModelSource source, Transformer model) => (this.directory, this.source, Model) = (directory, source, model);
+
+    /// <summary>The model.</summary>
+    public Transformer Model { get; }
+
+    /// <summary>Its tokenizer, read when first used: <c>logits</c> needs none.</summary>
+    public ITokenizer Tokenizer => tokenizer ??= Tokenizers.Tokenizer.Open(directory);
+
+    /// <summary>Opens a checkpoint of either kind and loads it onto a device.</summary>
+    /// <param name="directory">The checkpoint.</param>
+    /// <param name="selection">The device.</param>
+    /// <param name="terminal">Shows progress.</param>
+    /// <param name="cancellation">Stops loading.</param>
+    /// <param name="context">Positions wanted; 0 = the model's maximum.</param>
+    public static LoadedModel Open(string directory, DeviceSelection selection, Terminal terminal, CancellationToken cancellation, int context = 0)
+    {
+        // The device first: that it does not exist is known before a large file is read.
+        Executor executor = selection.CreateExecutor();
+        IModelSource? source = null;
+        try
+        {
+            source = Checkpoint.Open(directory);
+            if (context > source.Config.MaximumPositions)
+            {
+                throw new ArgumentException($"{directory}: {context} tokens are more than the model's {source.Config.MaximumPositions} positions");
+            }
+
+            Transformer model = terminal.Track("loading", bar =>
+                new Transformer(source, executor, 1, context, new Fraction(bar, source.Config.Layers), cancellation));
+            // Tables may be views of the mapped file: the source lives as long as the model.
+            return new LoadedModel(directory, source, model);
+        }
+        catch
+        {
+            source?.Dispose();
+            executor.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Token ids of a text, the model's begin token first where it has one.</summary>
+    public int[] EncodeWithBegin(string text)
+    {
+        int[] ids = Tokenizer.Encode(text);
+        return Model.Config.BeginToken is { } begin ? [begin, .. ids] : ids;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Model.Dispose();
+        source.Dispose();
+    }
+}

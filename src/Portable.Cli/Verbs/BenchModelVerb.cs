@@ -1,0 +1,135 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Execution;
+using Portable.Models;
+using Portable.Reference.Quantization;
+
+namespace Portable.Cli.Verbs;
+
+/// <summary>The answer of <c>portable bench model</c>.</summary>
+/// <param name="Device">The device that served.</param>
+/// <param name="Shape">Name of the shape.</param>
+/// <param name="Scheme">The scheme.</param>
+/// <param name="Context">Tokens of each prompt.</param>
+/// <param name="Batch">Sequences that are decoded together.</param>
+/// <param name="Blocks">Blocks that ran.</param>
+/// <param name="BlocksOfShape">Blocks of the whole shape.</param>
+/// <param name="PrefillTokensPerSecond">Prompt tokens per second, all sequences.</param>
+/// <param name="DecodeTokensPerSecond">New tokens per second, all sequences.</param>
+/// <param name="DecodeMilliseconds">Median time of one decode step.</param>
+/// <param name="LoadSeconds">Time to make the weights and take them to the device.</param>
+/// <param name="Operations">Milliseconds of each operation over the measured steps, with <c>--profile</c>.</param>
+public sealed record BenchModelReport(
+    string Device, string Shape, string Scheme, int Context, int Batch, int Blocks, int BlocksOfShape, double PrefillTokensPerSecond,
+    double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations);
+
+/// <summary>Measures prefill and decode of a model with synthetic weights.</summary>
+public sealed class BenchModelVerb : Verb
+{
+    private readonly Option<string> shape = new("--shape") { Description = $"One of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME", Required = true };
+    private readonly Option<string> scheme = new("--scheme") { Description = "Scheme of every linear, for example W4A8 or W6A6g128.", HelpName = "S", Required = true };
+    private readonly Option<int> context = new("--context") { Description = "Tokens of each prompt.", HelpName = "N", DefaultValueFactory = _ => 512 };
+    private readonly Option<int> batch = new("--batch") { Description = "Sequences that are decoded together.", HelpName = "B", DefaultValueFactory = _ => 1 };
+    private readonly Option<int> steps = new("--tokens") { Description = "Decode steps to measure.", HelpName = "N", DefaultValueFactory = _ => 16 };
+    private readonly Option<int> blocks = new("--blocks") { Description = "Run only the first N blocks (0 = all); the report says so.", HelpName = "N" };
+    private readonly Option<bool> profile = new("--profile") { Description = "Also print the time of each operation (adds overhead)." };
+    private readonly Option<string> device = DeviceSelection.CreateOption();
+
+    /// <summary>Defines the verb.</summary>
+    public BenchModelVerb()
+        : base(
+            "model",
+            "Measures prefill and decode of a well-known shape with synthetic weights.",
+            new Example("portable bench model --shape llama-7b --scheme W4A8", "tokens per second on the CPU"),
+            new Example("portable bench model --shape llama-3-8b --scheme W6A6g128 --context 1024 --batch 8 --device vulkan --json", "eight sequences on the best GPU"))
+    {
+        foreach (Option option in (Option[])[shape, scheme, context, batch, steps, blocks, profile, device])
+        {
+            Options.Add(option);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        string name = parsed.GetValue(shape)!;
+        QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
+        int length = OptionValues.AtLeast(parsed, context, 1), sequences = OptionValues.AtLeast(parsed, batch, 1), count = OptionValues.AtLeast(parsed, steps, 1);
+        int limit = OptionValues.AtLeast(parsed, blocks, 0);
+        ModelConfig whole = OptionValues.Shape(name);
+        ModelConfig config = limit > 0 ? whole with { Layers = Math.Min(limit, whole.Layers) } : whole;
+        if (length + count > config.MaximumPositions)
+        {
+            throw new UsageException($"--context {length} and --tokens {count} are more than the {config.MaximumPositions} positions of {name}");
+        }
+
+        Executor executor = DeviceSelection.Parse(parsed.GetValue(device)!).CreateExecutor();
+        ProfilingExecutor? profiler = parsed.GetValue(profile) ? new ProfilingExecutor(executor) : null;
+        long start = Stopwatch.GetTimestamp();
+        using Transformer model = terminal.Track("making weights", bar => new Transformer(
+            new SyntheticModel(config, widths), profiler ?? executor, sequences, length + count, new Fraction(bar, config.Layers), cancellation));
+        double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        var report = terminal.Track("measuring", bar => Measure(model, length, sequences, count, profiler, bar, cancellation)) with
+        {
+            Shape = name,
+            Scheme = widths.ToString(),
+            BlocksOfShape = whole.Layers,
+            LoadSeconds = load,
+        };
+        terminal.Result(report, JsonReports.Default.BenchModelReport, r => Print(terminal, r));
+        return Tool.Done;
+    }
+
+    private static BenchModelReport Measure(Transformer model, int context, int sequences, int steps, ProfilingExecutor? profiler, IProgress<double> progress, CancellationToken cancellation)
+    {
+        var random = new Random(1);
+        int Token() => random.Next(model.Config.VocabularySize);
+        double total = sequences + steps;
+        long start = Stopwatch.GetTimestamp();
+        for (int sequence = 0; sequence < sequences; sequence++)
+        {
+            for (int position = 0; position < context; position += model.MaximumRows)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                int[] tokens = [.. Enumerable.Range(0, Math.Min(model.MaximumRows, context - position)).Select(_ => Token())];
+                model.Forward(Batch.Consecutive(tokens, position, allLogits: false, sequence));
+            }
+
+            progress.Report((sequence + 1) / total);
+        }
+
+        double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        profiler?.Reset();
+        double[] times = new double[steps];
+        int[] slots = [.. Enumerable.Range(0, sequences)];
+        for (int step = 0; step < steps; step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int[] tokens = [.. slots.Select(_ => Token())], positions = [.. slots.Select(_ => context + step)];
+            long begin = Stopwatch.GetTimestamp();
+            model.Forward(new Batch(tokens, slots, positions, slots));
+            times[step] = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+            progress.Report((sequences + step + 1) / total);
+        }
+
+        Array.Sort(times);
+        double median = times[times.Length / 2];
+        return new BenchModelReport(
+            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, profiler?.Milliseconds());
+    }
+
+    private static void Print(Terminal terminal, BenchModelReport r)
+    {
+        string part = r.Blocks < r.BlocksOfShape ? $", {r.Blocks} of its {r.BlocksOfShape} blocks" : "";
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Scheme}{part} on {r.Device}, {r.Batch} × {r.Context} tokens"));
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"prefill {r.PrefillTokensPerSecond:F1} tokens/s   decode {r.DecodeTokensPerSecond:F2} tokens/s ({r.DecodeMilliseconds:F2} ms a step)   loaded in {r.LoadSeconds:F1} s"));
+        if (r.Operations is { } operations)
+        {
+            terminal.Table(["operation", ">ms", ">share"], operations.OrderByDescending(o => o.Value).Select(o => (string[])
+                [o.Key, o.Value.ToString("F2", CultureInfo.InvariantCulture), (o.Value / operations.Values.Sum()).ToString("P1", CultureInfo.InvariantCulture)]));
+        }
+    }
+}

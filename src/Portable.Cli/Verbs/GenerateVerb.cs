@@ -1,0 +1,98 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Generation;
+using Portable.Tokenizers;
+
+namespace Portable.Cli.Verbs;
+
+/// <summary>The answer of <c>portable generate</c>: new tokens only.</summary>
+/// <param name="Text">The continuation.</param>
+/// <param name="Ids">Its token ids.</param>
+/// <param name="TokensPerSecond">New tokens per second after the first, the prompt's time left out.</param>
+/// <param name="Device">The device that served.</param>
+public sealed record GenerateReport(string Text, int[] Ids, double TokensPerSecond, string Device);
+
+/// <summary>Continues a prompt.</summary>
+public sealed class GenerateVerb : Verb
+{
+    private readonly Argument<string> model = ModelFiles.CreateArgument();
+    private readonly Option<string> prompt = new("--prompt") { Description = "The text to continue.", HelpName = "TEXT", Required = true };
+    private readonly Option<int> tokens = new("--tokens") { Description = "The most tokens to make.", HelpName = "N", DefaultValueFactory = _ => 128 };
+    private readonly Option<double> temperature = new("--temperature") { Description = "0 = always the likeliest token; 1 = as the model says.", HelpName = "T" };
+    private readonly Option<int> topK = new("--top-k") { Description = "Draw from the K likeliest tokens (0 = all).", HelpName = "K" };
+    private readonly Option<double> topP = new("--top-p") { Description = "Draw from the likeliest tokens that together reach probability P.", HelpName = "P", DefaultValueFactory = _ => 1 };
+    private readonly Option<int> seed = new("--seed") { Description = "Seed of the draws: the same seed, the same text.", HelpName = "N" };
+    private readonly Option<bool> ignoreEos = new("--ignore-eos") { Description = "Go on after an end-of-text token." };
+    private readonly Option<string> device = DeviceSelection.CreateOption();
+
+    /// <summary>Defines the verb.</summary>
+    public GenerateVerb()
+        : base(
+            "generate",
+            "Continues a prompt, token by token; the text streams to standard output.",
+            new Example("portable generate llama-w4 --prompt \"The lighthouse keeper\"", "the likeliest continuation"),
+            new Example("portable generate llama-w4 --prompt \"Once\" --tokens 200 --temperature 0.8 --top-p 0.95 --seed 7", "a seeded draw; the same on every device"))
+    {
+        foreach (Option option in (Option[])[prompt, tokens, temperature, topK, topP, seed, ignoreEos, device])
+        {
+            Options.Add(option);
+        }
+
+        Arguments.Add(model);
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        int count = OptionValues.AtLeast(parsed, tokens, 1);
+        var sampling = new SamplingOptions(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed));
+        try
+        {
+            sampling.Validate();
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException(e.Message);
+        }
+
+        var selection = DeviceSelection.Parse(parsed.GetValue(device)!);
+        using LoadedModel loaded = LoadedModel.Open(parsed.GetValue(model)!, selection, terminal, cancellation);
+        int[] start = loaded.EncodeWithBegin(parsed.GetValue(prompt)!);
+        var generator = new Generator(loaded.Model, new Sampler(sampling));
+        var ids = new List<int>();
+        var text = new StringBuilder();
+        void Show(string more)
+        {
+            text.Append(more);
+            if (!terminal.Json)
+            {
+                terminal.Output.Write(more);
+                terminal.Output.Flush();
+            }
+        }
+
+        var decoder = new StreamingDecoder(loaded.Tokenizer);
+        long first = 0, last = 0;
+        foreach (int id in generator.Generate(start, count, parsed.GetValue(ignoreEos), cancellation))
+        {
+            last = Stopwatch.GetTimestamp();
+            first = first == 0 ? last : first;
+            ids.Add(id);
+            Show(decoder.Next(id));
+        }
+
+        Show(decoder.Finish());
+        double seconds = Stopwatch.GetElapsedTime(first, last).TotalSeconds;
+        var report = new GenerateReport(text.ToString(), [.. ids], seconds > 0 ? (ids.Count - 1) / seconds : 0, loaded.Model.DeviceName);
+        terminal.Result(report, JsonReports.Default.GenerateReport, r =>
+        {
+            terminal.Line("");
+            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{r.Ids.Length} tokens, {r.TokensPerSecond:F1} tokens/s on {r.Device}"));
+        });
+        return Tool.Done;
+    }
+}

@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Execution;
+using Portable.Generation;
+using Portable.Models;
+
+namespace Portable.Cli.Verbs;
+
+/// <summary>The answer of <c>portable logits</c>.</summary>
+/// <param name="Hash">SHA-256 of the f32 bits of all logits, little endian, position-major.</param>
+/// <param name="Argmax">The most likely next token after each position.</param>
+/// <param name="Last">Logits of the last position, the whole vocabulary; as doubles, so that every JSON reader gets the f32 back exactly.</param>
+/// <param name="Device">The device that served.</param>
+public sealed record LogitsReport(string Hash, int[] Argmax, double[] Last, string Device);
+
+/// <summary>Prints the logits of given tokens and a hash of their bits.</summary>
+public sealed class LogitsVerb : Verb
+{
+    private readonly Argument<string> model = ModelFiles.CreateArgument();
+    private readonly Option<string> ids = new("--ids") { Description = "Token ids, fed as given (no BOS is added).", HelpName = "1,2,3", Required = true };
+    private readonly Option<int> chunk = new("--chunk") { Description = "Positions fed at a time; 1 = token by token, 0 = all. A quantized model gives the same bits for each.", HelpName = "N" };
+    private readonly Option<string> device = DeviceSelection.CreateOption();
+
+    /// <summary>Defines the verb.</summary>
+    public LogitsVerb()
+        : base(
+            "logits",
+            "Runs a model over token ids and prints a hash of all logits' bits: equal hashes are equal models.",
+            new Example("portable logits llama-w4 --ids 1,15043,3186", "hash, the most likely next token of each position, the last position's best tokens"),
+            new Example("portable logits llama-w4 --ids 1,15043,3186 --chunk 1 --device vulkan --json", "the same bits, token by token on a GPU"))
+    {
+        Arguments.Add(model);
+        Options.Add(ids);
+        Options.Add(chunk);
+        Options.Add(device);
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        int[] tokens = ParseIds(parsed.GetValue(ids)!);
+        int size = OptionValues.AtLeast(parsed, chunk, 0);
+        var selection = DeviceSelection.Parse(parsed.GetValue(device)!);
+        using LoadedModel loaded = LoadedModel.Open(parsed.GetValue(model)!, selection, terminal, cancellation, context: tokens.Length);
+        LogitsReport report = terminal.Track("logits", bar => Compute(loaded.Model, tokens, size, bar, cancellation));
+        terminal.Result(report, JsonReports.Default.LogitsReport, r =>
+        {
+            terminal.Line($"hash {r.Hash}   on {r.Device}");
+            terminal.Line($"argmax {string.Join(',', r.Argmax)}");
+            terminal.Line("last   " + string.Join("  ", r.Last.Select((v, i) => (v, i)).OrderByDescending(p => p.v).Take(8).Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.i}:{p.v:F4}"))));
+        });
+        return Tool.Done;
+    }
+
+    private static int[] ParseIds(string list)
+    {
+        string[] words = list.Split(',', StringSplitOptions.TrimEntries);
+        int[] tokens = new int[words.Length];
+        for (int i = 0; i < words.Length; i++)
+        {
+            if (!int.TryParse(words[i], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out tokens[i]))
+            {
+                throw new UsageException($"--ids wants integers separated by commas, not '{words[i]}'");
+            }
+        }
+
+        return tokens;
+    }
+
+    private static LogitsReport Compute(Transformer model, int[] tokens, int chunk, IProgress<double> progress, CancellationToken cancellation)
+    {
+        int vocabulary = model.Config.VocabularySize, step = chunk == 0 ? model.MaximumRows : Math.Min(chunk, model.MaximumRows);
+        int[] argmax = new int[tokens.Length];
+        double[] last = new double[vocabulary];
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (int start = 0; start < tokens.Length; start += step)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int rows = Math.Min(step, tokens.Length - start);
+            ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens.AsSpan(start, rows), start, allLogits: true));
+            AppendLittleEndian(hash, logits);
+            for (int row = 0; row < rows; row++)
+            {
+                argmax[start + row] = Sampler.Greedy(logits.Slice(row * vocabulary, vocabulary));
+            }
+
+            for (int i = 0; i < vocabulary; i++)
+            {
+                last[i] = logits[((rows - 1) * vocabulary) + i];
+            }
+
+            progress.Report((double)(start + rows) / tokens.Length);
+        }
+
+        return new LogitsReport(Convert.ToHexStringLower(hash.GetHashAndReset()), argmax, last, model.DeviceName);
+    }
+
+    private static void AppendLittleEndian(IncrementalHash hash, ReadOnlySpan<float> logits)
+    {
+        if (!BitConverter.IsLittleEndian)
+        {
+            int[] swapped = MemoryMarshal.Cast<float, int>(logits).ToArray();
+            System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(swapped, swapped);
+            logits = MemoryMarshal.Cast<int, float>(swapped);
+        }
+
+        hash.AppendData(MemoryMarshal.AsBytes(logits));
+    }
+}

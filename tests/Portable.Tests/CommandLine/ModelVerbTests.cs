@@ -1,0 +1,91 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Portable.Tests.Support;
+
+namespace Portable.Tests.CommandLine;
+
+/// <summary>Verbs that run a model, on the demo's.</summary>
+public sealed class ModelVerbTests
+{
+    private static readonly string Model = Path.Combine(AppContext.BaseDirectory, "demo", "tiny-llama");
+    private static readonly string Text = Path.Combine(AppContext.BaseDirectory, "demo", "evaluation.txt");
+
+    [Fact]
+    public void HashOfOnePositionIsTheHashOfItsLogits()
+    {
+        JsonElement json = ToolRun.Here("logits", Model, "--ids", "5", "--json").Json();
+        double[] last = [.. json.GetProperty("last").EnumerateArray().Select(v => v.GetDouble())];
+        byte[] bytes = new byte[4 * last.Length];
+        for (int i = 0; i < last.Length; i++)
+        {
+            Assert.Equal(last[i], (float)last[i]);
+            BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(4 * i), (float)last[i]);
+        }
+
+        Assert.Equal(2048, last.Length);
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(bytes)), json.GetProperty("hash").GetString());
+        Assert.Equal("cpu", json.GetProperty("device").GetString());
+        Assert.Equal(Array.IndexOf(last, last.Max()), json.GetProperty("argmax")[0].GetInt32());
+    }
+
+    [Fact]
+    public void PerplexityScoresWindowsOnTheirOwn()
+    {
+        JsonElement json = ToolRun.Here("perplexity", Model, "--text", Text, "--context", "16", "--windows", "3", "--json").Json();
+        Assert.Equal(45, json.GetProperty("tokens").GetInt32());
+        Assert.Equal(3, json.GetProperty("windows").GetInt32());
+        Assert.Equal(Math.Exp(json.GetProperty("nll").GetDouble()), json.GetProperty("perplexity").GetDouble(), 9);
+        Assert.InRange(json.GetProperty("perplexity").GetDouble(), 5, 200);
+    }
+
+    [Fact]
+    public void GenerateStreamsTextOrPrintsJson()
+    {
+        string[] args = ["generate", Model, "--prompt", "The keeper of the light", "--tokens", "6", "--ignore-eos", "--temperature", "0.9", "--seed", "4"];
+        ToolRun streamed = ToolRun.Here(args);
+        JsonElement json = ToolRun.Here([.. args, "--json"]).Json();
+        Assert.Equal(6, json.GetProperty("ids").GetArrayLength());
+        Assert.Equal(json.GetProperty("text").GetString(), streamed.Output.TrimEnd('\n'));
+    }
+
+    [Fact]
+    public void InspectListsEveryLinear()
+    {
+        JsonElement json = ToolRun.Here("inspect", Model, "--json").Json();
+        Assert.Equal(28, json.GetProperty("layers").GetArrayLength());
+        Assert.Equal("model.layers.0.self_attn.q_proj", json.GetProperty("layers")[0].GetProperty("name").GetString());
+    }
+
+    [Theory]
+    [InlineData("outside the vocabulary", "logits", "MODEL", "--ids", "1,2048")]
+    [InlineData("-1", "logits", "MODEL", "--ids", "-1")]
+    [InlineData("vulkan", "logits", "MODEL", "--ids", "1", "--device", "vulkan:77")]
+    [InlineData("no-such-folder", "logits", "no-such-folder", "--ids", "1")]
+    [InlineData("no-such-text", "perplexity", "MODEL", "--text", "no-such-text")]
+    [InlineData("not one window", "perplexity", "MODEL", "--text", "SHORT")]
+    public void FailuresAreOneLine(string reason, params string[] args)
+    {
+        string brief = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(brief, "A few words.");
+            ToolRun run = ToolRun.Here([.. args.Select(a => a switch { "MODEL" => Model, "SHORT" => brief, _ => a })]);
+            Assert.Equal(1, run.Code);
+            Assert.Empty(run.Output);
+            Assert.Contains(reason, Assert.Single(run.ErrorLines), StringComparison.OrdinalIgnoreCase);
+        }
+        finally
+        {
+            File.Delete(brief);
+        }
+    }
+
+    [Fact]
+    public void CancellationFailsWithOneWord()
+    {
+        ToolRun run = ToolRun.Here(new CancellationToken(canceled: true), "perplexity", Model, "--text", Text);
+        Assert.Equal(1, run.Code);
+        Assert.Equal("error: cancelled", Assert.Single(run.ErrorLines));
+    }
+}
