@@ -29,6 +29,8 @@ internal sealed class ArchitectureNames
 
     public bool IsOpt => _config.Family == ModelFamily.Opt;
 
+    public int HiddenSize => _config.HiddenSize;
+
     private string Root => IsOpt ? "model.decoder." : "model.";
 
     public string Embedding => Root + "embed_tokens.weight";

@@ -15,6 +15,6 @@ public static class Checkpoint
             throw new CheckpointException(directory, File.Exists(directory) ? "a model is a directory, not a file" : "no such directory");
         }
 
-        return HuggingFaceCheckpoint.Open(directory);
+        return PortableCheckpoint.IsOne(directory) ? PortableCheckpoint.Open(directory) : HuggingFaceCheckpoint.Open(directory);
     }
 }

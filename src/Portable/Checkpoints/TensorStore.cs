@@ -81,7 +81,7 @@ internal sealed class TensorStore : IDisposable
     {
         (SafetensorsFile file, TensorInfo tensor) = _tensors[name];
         ReadOnlyMemory<byte> data = file.Map(tensor);
-        ElementType type = ElementTypeOf(tensor.Type);
+        ElementType type = TensorReader.ElementTypeOf(tensor.Type);
         Scan(file, tensor, data.Span, type);
         return new FloatTable((int)tensor.Shape[0], (int)tensor.Shape[1], type, data);
     }
@@ -91,7 +91,7 @@ internal sealed class TensorStore : IDisposable
     {
         (SafetensorsFile file, TensorInfo tensor) = _tensors[name];
         ReadOnlySpan<byte> data = file.Map(tensor).Span;
-        ElementType type = ElementTypeOf(tensor.Type);
+        ElementType type = TensorReader.ElementTypeOf(tensor.Type);
         Scan(file, tensor, data, type);
         float[] values = new float[tensor.Shape[0]];
         ElementConversion.ToSingle(data, type, values);
@@ -106,13 +106,6 @@ internal sealed class TensorStore : IDisposable
         }
     }
 
-    private static ElementType ElementTypeOf(TensorType type) => type switch
-    {
-        TensorType.F32 => ElementType.Float32,
-        TensorType.F16 => ElementType.Float16,
-        _ => ElementType.BFloat16,
-    };
-
     private void Scan(SafetensorsFile file, TensorInfo tensor, ReadOnlySpan<byte> data, ElementType type)
     {
         if (_scanned.ContainsKey(tensor.Name))
@@ -120,12 +113,7 @@ internal sealed class TensorStore : IDisposable
             return;
         }
 
-        int bad = FiniteScan.FirstNonFinite(data, type);
-        if (bad >= 0)
-        {
-            throw new CheckpointException(file.Path, $"element {bad} is NaN or infinite", tensor.Name, tensor.Offset + (long)bad * TensorTypes.SizeOf(tensor.Type));
-        }
-
+        TensorReader.RequireFinite(file, tensor, data, type);
         _scanned[tensor.Name] = true;
     }
 

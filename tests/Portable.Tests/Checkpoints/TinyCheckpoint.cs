@@ -8,14 +8,15 @@ namespace Portable.Tests.Checkpoints;
 /// <summary>A random float checkpoint of one small block, written by the tests' own code so that every byte can be spoilt.</summary>
 internal sealed class TinyCheckpoint : IDisposable
 {
-    private const int Hidden = 8, Heads = 2, Inner = 12, Vocabulary = 16, PositionCount = 10;
+    private const int Heads = 2, Vocabulary = 16, PositionCount = 10;
 
-    public TinyCheckpoint(string type = "llama", string dtype = "F16", Action<JsonObject>? config = null)
+    public TinyCheckpoint(string type = "llama", string dtype = "F16", Action<JsonObject>? config = null, int hidden = 8, int inner = 12, int layers = 1)
     {
+        (Hidden, Inner, Layers) = (hidden, inner, layers);
         Directory = System.IO.Directory.CreateTempSubdirectory("portable-test-").FullName;
         Config = type == "opt"
-            ? new JsonObject { ["model_type"] = type, ["vocab_size"] = Vocabulary, ["hidden_size"] = Hidden, ["ffn_dim"] = Inner, ["num_hidden_layers"] = 1, ["num_attention_heads"] = Heads, ["max_position_embeddings"] = PositionCount }
-            : new JsonObject { ["model_type"] = type, ["vocab_size"] = Vocabulary, ["hidden_size"] = Hidden, ["intermediate_size"] = Inner, ["num_hidden_layers"] = 1, ["num_attention_heads"] = Heads, ["num_key_value_heads"] = 1, ["max_position_embeddings"] = PositionCount, ["tie_word_embeddings"] = false };
+            ? new JsonObject { ["model_type"] = type, ["vocab_size"] = Vocabulary, ["hidden_size"] = Hidden, ["ffn_dim"] = Inner, ["num_hidden_layers"] = layers, ["num_attention_heads"] = Heads, ["max_position_embeddings"] = PositionCount }
+            : new JsonObject { ["model_type"] = type, ["vocab_size"] = Vocabulary, ["hidden_size"] = Hidden, ["intermediate_size"] = Inner, ["num_hidden_layers"] = layers, ["num_attention_heads"] = Heads, ["num_key_value_heads"] = 1, ["max_position_embeddings"] = PositionCount, ["tie_word_embeddings"] = false };
         Config["bos_token_id"] = 1;
         Config["eos_token_id"] = 2;
         config?.Invoke(Config);
@@ -39,6 +40,12 @@ internal sealed class TinyCheckpoint : IDisposable
         WriteConfig();
         Write();
     }
+
+    public int Hidden { get; }
+
+    public int Inner { get; }
+
+    public int Layers { get; }
 
     public string Directory { get; }
 
@@ -96,46 +103,62 @@ internal sealed class TinyCheckpoint : IDisposable
 
     private IEnumerable<(string Name, int[] Shape)> Tensors(string type)
     {
-        string root = type == "opt" ? "model.decoder." : "model.", block = root + "layers.0.";
+        string root = type == "opt" ? "model.decoder." : "model.";
         yield return (root + "embed_tokens.weight", [Vocabulary, Hidden]);
         if (type == "opt")
         {
             yield return (root + "embed_positions.weight", [PositionCount + 2, Hidden]);
-            foreach (string norm in (string[])["self_attn_layer_norm", "final_layer_norm"])
-            {
-                yield return (block + norm + ".weight", [Hidden]);
-                yield return (block + norm + ".bias", [Hidden]);
-            }
-
-            foreach ((string name, int n, int k) in ((string, int, int)[])[("self_attn.q_proj", Hidden, Hidden), ("self_attn.k_proj", Hidden, Hidden), ("self_attn.v_proj", Hidden, Hidden), ("self_attn.out_proj", Hidden, Hidden), ("fc1", Inner, Hidden), ("fc2", Hidden, Inner)])
-            {
-                yield return (block + name + ".weight", [n, k]);
-                yield return (block + name + ".bias", [n]);
-            }
-
-            yield return (root + "final_layer_norm.weight", [Hidden]);
-            yield return (root + "final_layer_norm.bias", [Hidden]);
-            yield break;
         }
 
-        yield return (block + "input_layernorm.weight", [Hidden]);
-        yield return (block + "post_attention_layernorm.weight", [Hidden]);
+        for (int layer = 0; layer < Layers; layer++)
+        {
+            string block = $"{root}layers.{layer}.";
+            foreach ((string name, int[] shape) in type == "opt" ? OptBlock() : LlamaBlock(type))
+            {
+                yield return (block + name, shape);
+            }
+        }
+
+        yield return (root + (type == "opt" ? "final_layer_norm.weight" : "norm.weight"), [Hidden]);
+        if (type == "opt")
+        {
+            yield return (root + "final_layer_norm.bias", [Hidden]);
+        }
+        else if ((bool?)Config["tie_word_embeddings"] != true)
+        {
+            yield return ("lm_head.weight", [Vocabulary, Hidden]);
+        }
+    }
+
+    private IEnumerable<(string Name, int[] Shape)> OptBlock()
+    {
+        foreach (string norm in (string[])["self_attn_layer_norm", "final_layer_norm"])
+        {
+            yield return (norm + ".weight", [Hidden]);
+            yield return (norm + ".bias", [Hidden]);
+        }
+
+        foreach ((string name, int n, int k) in ((string, int, int)[])[("self_attn.q_proj", Hidden, Hidden), ("self_attn.k_proj", Hidden, Hidden), ("self_attn.v_proj", Hidden, Hidden), ("self_attn.out_proj", Hidden, Hidden), ("fc1", Inner, Hidden), ("fc2", Hidden, Inner)])
+        {
+            yield return (name + ".weight", [n, k]);
+            yield return (name + ".bias", [n]);
+        }
+    }
+
+    private IEnumerable<(string Name, int[] Shape)> LlamaBlock(string type)
+    {
+        yield return ("input_layernorm.weight", [Hidden]);
+        yield return ("post_attention_layernorm.weight", [Hidden]);
         bool attentionBias = type == "qwen2" || (bool?)Config["attention_bias"] == true, mlpBias = (bool?)Config["mlp_bias"] == true;
         foreach ((string name, int n, int k, bool bias) in ((string, int, int, bool)[])
             [("self_attn.q_proj", Hidden, Hidden, attentionBias), ("self_attn.k_proj", Hidden / 2, Hidden, attentionBias), ("self_attn.v_proj", Hidden / 2, Hidden, attentionBias),
              ("self_attn.o_proj", Hidden, Hidden, attentionBias && type != "qwen2"), ("mlp.gate_proj", Inner, Hidden, mlpBias), ("mlp.up_proj", Inner, Hidden, mlpBias), ("mlp.down_proj", Hidden, Inner, mlpBias)])
         {
-            yield return (block + name + ".weight", [n, k]);
+            yield return (name + ".weight", [n, k]);
             if (bias)
             {
-                yield return (block + name + ".bias", [n]);
+                yield return (name + ".bias", [n]);
             }
-        }
-
-        yield return (root + "norm.weight", [Hidden]);
-        if ((bool?)Config["tie_word_embeddings"] != true)
-        {
-            yield return ("lm_head.weight", [Vocabulary, Hidden]);
         }
     }
 }
