@@ -1,0 +1,97 @@
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_integer_dot_product : require
+#include "contract.glsl"
+#include "buffers.glsl"
+#include "rows.glsl"
+#include "attention_shape.glsl"
+#include "attention.glsl"
+
+// Rotates queries and keys of every row and appends keys and values to the cache: workgroup (head slot, row), slots being the
+// query heads, then key heads, then value heads. Half-precision caches: rotated queries go back in place. Quantized caches:
+// query codes go to `queries` at one byte a code, with scale, zero point and sum of codes.
+layout(push_constant) uniform Push
+{
+    InRows rows;
+    Floats qkv;
+    InFloats rotary;
+    Words keys;
+    Words values;
+    Words parameters;
+    Words queries;
+    Vectors queryParameters;
+    AttentionShape shape;
+};
+
+#include "heads.glsl"
+#include "cache.glsl"
+
+void main()
+{
+    uint rowIndex = gl_WorkGroupID.y;
+    Row row = rows.v[rowIndex];
+    uint head = gl_WorkGroupID.x;
+    bool isQuery = head < shape.heads;
+    bool isKey = !isQuery && head < shape.heads + shape.kvHeads;
+    uint stride = (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
+    uint first = rowIndex * stride + head * HEAD_SIZE;
+    uint kvHead = isKey ? head - shape.heads : head - shape.heads - shape.kvHeads;
+    uint slot = slotOf(shape, row.sequence, kvHead);
+    uint t = row.position;
+
+    loadHead(first, row.position, ROTARY && (isQuery || isKey));
+    if (KV_BITS == 16u)
+    {
+        for (uint i = gl_LocalInvocationIndex; i < HEAD_SIZE; i += WORKGROUP)
+        {
+            if (isQuery)
+            {
+                qkv.v[first + i] = headValues[i];
+            }
+            else if ((i & 1u) == 0u)
+            {
+                storeCached(isKey, slot, t, i >> 1, floatToHalf(headValues[i]) | floatToHalf(headValues[i + 1u]) << 16);
+            }
+        }
+
+        return;
+    }
+
+    float scale, inverse, zero;
+    headQuantizer(scale, inverse, zero);
+    if (gl_LocalInvocationIndex == 0u)
+    {
+        headLow = 0u;
+    }
+
+    barrier();
+    for (uint word = gl_LocalInvocationIndex; word < HEAD_WORDS; word += WORKGROUP)
+    {
+        uint packed = headWord(word, inverse, zero);
+        atomicAdd(headLow, sumOfCodes(packed));
+        if (isQuery)
+        {
+            for (uint s = 0u; s < PHASES; s++)
+            {
+                queries.v[(rowIndex * shape.heads + head) * BYTE_WORDS + word * PHASES + s] = (packed >> (s * FIELD_BITS)) & FIELD_MASK;
+            }
+        }
+        else
+        {
+            storeCached(isKey, slot, t, word, packed);
+        }
+    }
+
+    barrier();
+    if (gl_LocalInvocationIndex == 0u)
+    {
+        if (isQuery)
+        {
+            queryParameters.v[rowIndex * shape.heads + head] = uvec4(floatBitsToUint(scale), uint(zero), headLow, 0u);
+        }
+        else
+        {
+            storeParameters(isKey, slot, t, scale, uint(zero), headLow);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+// Writing one head of one token to the cache; the layout is drawn in attention.glsl.
+#ifndef CACHE_GLSL
+#define CACHE_GLSL
+
+void storeCached(bool isKey, uint slot, uint t, uint word, uint packed)
+{
+    if (isKey)
+    {
+        keys.v[((slot * shape.chunks + t / CHUNK) * HEAD_WORDS + word) * CHUNK + t % CHUNK] = packed;
+    }
+    else
+    {
+        values.v[(slot * shape.chunks * CHUNK + t) * HEAD_WORDS + word] = packed;
+    }
+}
+
+void storeParameters(bool isKey, uint slot, uint t, float scale, uint zero, uint sum)
+{
+    uint plane = shape.slots * shape.chunks * CHUNK;
+    uint at = slot * shape.chunks * CHUNK + t + (isKey ? 0u : 2u * plane);
+    parameters.v[at] = floatBitsToUint(scale);
+    parameters.v[at + plane] = isKey ? zero | sum << 8 : zero;
+}
+
+#endif

@@ -1,0 +1,111 @@
+// Attention of one new token a sequence: workgroup (head, row) rotates its query and its KV head's key and value, appends the
+// latter, attends over the cache and itself, and the last workgroup of a row to finish quantizes the row for the output
+// projection. Arguments lie in a buffer: they exceed the push constants every device has.
+#ifndef DECODE_GLSL
+#define DECODE_GLSL
+
+layout(constant_id = 7) const uint SCORE_CAPACITY = 1024;       // scores kept in shared memory, or 1: in `scratch`
+layout(constant_id = 8) const uint QUANTIZER_MODE = 0;
+layout(constant_id = 9) const uint CODE_BITS = 8;
+layout(constant_id = 10) const bool HAS_MAP = false;
+layout(constant_id = 11) const uint GROUP_CAPACITY = 1;
+
+#include "prepare_push.glsl"
+
+layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict buffer Arguments
+{
+    InRows rows;
+    InFloats qkv;
+    InFloats rotary;
+    Words keys;
+    Words values;
+    Words parameters;
+    SharedFloats attended;
+    SharedWords finished;       // workgroups of each row that are done; 0 between dispatches
+    Words scratch;              // [(row × heads + head) × chunks × 64], where scores exceed shared memory
+    InMap map;
+    Prepared prepared;
+    AttentionShape shape;
+    Quantizer quantizer;
+};
+
+layout(push_constant) uniform Push
+{
+    Arguments arguments;
+};
+
+#define qkv arguments.qkv
+#define rotary arguments.rotary
+#define keys arguments.keys
+#define values arguments.values
+#define parameters arguments.parameters
+#define prepared arguments.prepared
+#define map arguments.map
+#define shape arguments.shape
+
+shared uint scores[SCORE_CAPACITY];
+shared uint isLast;
+
+uint scratchBase;
+
+uint loadScore(uint t)
+{
+    return SCORE_CAPACITY > 1u ? scores[t] : arguments.scratch.v[scratchBase + t];
+}
+
+void storeScore(uint t, uint bits)
+{
+    if (SCORE_CAPACITY > 1u)
+    {
+        scores[t] = bits;
+    }
+    else
+    {
+        arguments.scratch.v[scratchBase + t] = bits;
+    }
+}
+
+// A barrier after which scores written by other invocations are read.
+void scoreBarrier()
+{
+    if (SCORE_CAPACITY == 1u)
+    {
+        memoryBarrierBuffer();
+    }
+
+    barrier();
+}
+
+float inputValue(uint k)
+{
+    return arguments.attended.v[gl_WorkGroupID.y * shape.heads * HEAD_SIZE + k];
+}
+
+#include "prepare.glsl"
+
+// Quantizes the row when this workgroup is the last of its heads.
+void finishRow()
+{
+    memoryBarrierBuffer();
+    barrier();
+    if (gl_LocalInvocationIndex == 0u)
+    {
+        isLast = uint(atomicAdd(arguments.finished.v[gl_WorkGroupID.y], 1u) == shape.heads - 1u);
+    }
+
+    barrier();
+    if (isLast == 0u)
+    {
+        return;
+    }
+
+    memoryBarrierBuffer();
+    if (gl_LocalInvocationIndex == 0u)
+    {
+        arguments.finished.v[gl_WorkGroupID.y] = 0u;
+    }
+
+    quantizeRow(gl_WorkGroupID.y, arguments.quantizer);
+}
+
+#endif

@@ -1,0 +1,36 @@
+// Modes and sizes of a quantizer, shared by the shaders that quantize.
+#ifndef PREPARE_PUSH_GLSL
+#define PREPARE_PUSH_GLSL
+
+const uint MODE_SYMMETRIC = 0u;
+const uint MODE_ASYMMETRIC = 1u;
+const uint MODE_STATIC = 2u;
+const uint MODE_FLOAT = 3u;
+
+// Sizes of one quantizer; the host's QuantizerConstants.
+struct Quantizer
+{
+    uint columns;           // K of the source
+    uint groupColumns;      // real columns of a group
+    uint groupWords;        // words of four codes in a group's blocks
+    uint groups;
+    uint rowWords;          // words of a row
+    uint scales;            // scales of a row: groups, or 1 for the whole token
+    float inverseLevels;    // 1/Q, 1/L; static: 1/s
+    float staticScale;
+};
+
+// Where the codes of a batch go: what a matmul reads (Portable.Reference QuantizedActivations). Codes lie four to a word at
+// [row × rowWords + word]; 16-bit codes are an unsigned low digit and a high digit in a buffer of the same shape.
+struct Prepared
+{
+    Words codes;
+    Words highCodes;
+    Words scales;           // f32 bits and zero point, [(row × scales + index) × 2]
+    Integers sums;          // [row × groups + group]
+    Integers highSums;
+};
+
+layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict buffer InMap { ivec4 v[]; };    // source, offset, limit
+
+#endif
