@@ -1,10 +1,26 @@
 // Quantizes one row of values into codes, scales, zero points and row sums (Portable.Reference ActivationQuantizer), or
-// writes the values as f32. Needs contract.glsl, activations.glsl, WORKGROUP threads, a function float inputValue(uint k), and
+// writes the values as f32. Needs contract.glsl, WORKGROUP threads, a function float inputValue(uint k), and
 // `prepared` and `map`. Values are computed twice (range, then codes) rather than kept.
 #ifndef PREPARE_GLSL
 #define PREPARE_GLSL
-#include "activations.glsl"
+
 #include "prepare_push.glsl"
+
+// Statements, not an expression: glslang loses the operands of || in expressions of specialization constants.
+int codeOffset()
+{
+    if (CODE_BITS == 16u)
+    {
+        return 128;
+    }
+
+    if (CODE_BITS == 8u && QUANTIZER_MODE == MODE_ASYMMETRIC)
+    {
+        return 128;
+    }
+
+    return 0;
+}
 
 shared uint groupLow[GROUP_CAPACITY];
 shared uint groupHigh[GROUP_CAPACITY];
@@ -63,7 +79,7 @@ void findRanges(Quantizer q)
         float wordLow = 0.0, wordHigh = 0.0;
         for (uint i = 0u; i < 4u; i++)
         {
-            uint column = columnOf(q, activationColumn(word, i));
+            uint column = columnOf(q, word * 4u + i);
             if (column != 0xFFFFFFFFu)
             {
                 float v = inputValue(column);
@@ -135,8 +151,8 @@ void quantizeRow(uint row, Quantizer q)
 
         groupLow[g] = floatBitsToUint(inverse);
         groupHigh[g] = floatBitsToUint(zero);
-        prepared.scales.v[(row * q.scales + g) * 2u] = floatBitsToUint(scale);
-        prepared.scales.v[(row * q.scales + g) * 2u + 1u] = uint(zero);
+        prepared.scales.v[row * q.scales + g] = scale;
+        prepared.zeros.v[row * q.scales + g] = int(zero) - codeOffset();
     }
 
     barrier();
@@ -149,21 +165,18 @@ void quantizeRow(uint row, Quantizer q)
         int sum = 0, highSum = 0;
         for (uint i = 0u; i < 4u; i++)
         {
-            uint column = columnOf(q, activationColumn(word, i));
+            uint column = columnOf(q, word * 4u + i);
             if (column != 0xFFFFFFFFu)
             {
                 float v = mappedValue(column);
                 int code = QUANTIZER_MODE == MODE_STATIC ? staticCode(v, column, q) : dynamicCode(v, inverse, zero);
-                low |= uint(code & 255) << (8u * i);
+                int stored = (CODE_BITS == 16u ? code & 255 : code) - codeOffset();
+                low |= uint(stored & 255) << (8u * i);
+                sum += stored;
                 if (CODE_BITS == 16u)
                 {
                     high |= uint((code >> 8) & 255) << (8u * i);
-                    sum += code & 255;
                     highSum += code >> 8;
-                }
-                else
-                {
-                    sum += code;
                 }
             }
         }
@@ -172,7 +185,7 @@ void quantizeRow(uint row, Quantizer q)
         atomicAdd(groupSum[group], sum);
         if (CODE_BITS == 16u)
         {
-            prepared.highCodes.v[row * q.rowWords + word] = high;
+            prepared.codes.v[(prepared.capacity + row) * q.rowWords + word] = high;
             atomicAdd(groupHighSum[group], highSum);
         }
     }
@@ -183,7 +196,7 @@ void quantizeRow(uint row, Quantizer q)
         prepared.sums.v[row * q.groups + g] = groupSum[g];
         if (CODE_BITS == 16u)
         {
-            prepared.highSums.v[row * q.groups + g] = groupHighSum[g];
+            prepared.sums.v[(prepared.capacity + row) * q.groups + g] = groupHighSum[g];
         }
     }
 }

@@ -20,15 +20,17 @@ struct Quantizer
     float staticScale;
 };
 
-// Where the codes of a batch go: what a matmul reads (Portable.Reference QuantizedActivations). Codes lie four to a word at
-// [row × rowWords + word]; 16-bit codes are an unsigned low digit and a high digit in a buffer of the same shape.
+// Where the codes of a batch go: what a matmul reads (include/matmul.glsl). Every byte is a signed stored code = code − offset
+// (offset 128 for unsigned 8-bit codes and for the low digits of 16-bit codes, otherwise 0); padding is 0; zero points are stored
+// with the same offset. 16-bit codes are two digits; the high digits follow `capacity` rows of low ones.
 struct Prepared
 {
-    Words codes;
-    Words highCodes;
-    Words scales;           // f32 bits and zero point, [(row × scales + index) × 2]
-    Integers sums;          // [row × groups + group]
-    Integers highSums;
+    Words codes;            // four bytes a word, [(digit × capacity + row) × rowWords + word]
+    Floats scales;          // [row × scales + index]
+    Integers zeros;         // like scales
+    Integers sums;          // Σ stored codes, [(digit × capacity + row) × groups + group]
+    uint capacity;
+    uint unused;
 };
 
 layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict buffer InMap { ivec4 v[]; };    // source, offset, limit

@@ -130,6 +130,7 @@ internal static unsafe class DeviceQuery
             ("timelineSemaphore", v12.TimelineSemaphore),
             ("hostQueryReset", v12.HostQueryReset),
             ("vulkanMemoryModel", v12.VulkanMemoryModel),
+            ("vulkanMemoryModelDeviceScope", v12.VulkanMemoryModelDeviceScope),
             ("synchronization2", v13.Synchronization2),
             ("subgroupSizeControl", v13.SubgroupSizeControl),
             ("computeFullSubgroups", v13.ComputeFullSubgroups),

@@ -48,6 +48,7 @@ internal static unsafe class DeviceCreation
             TimelineSemaphore = true,
             HostQueryReset = true,
             VulkanMemoryModel = true,
+            VulkanMemoryModelDeviceScope = true,
             ShaderInt8 = facts.ShaderInt8,
             StorageBuffer8BitAccess = facts.Storage8,
         };

@@ -1,0 +1,102 @@
+using Portable.Execution;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>Kernels and their constants for one attention operation.</summary>
+internal sealed class AttentionCall
+{
+    private const uint Workgroup = 256;
+    private const int SharedScores = 2048;
+    private readonly VulkanContext _gpu;
+    private readonly ModelMemory _memory;
+
+    public AttentionCall(VulkanContext gpu, ModelMemory memory, Operation operation)
+    {
+        (_gpu, _memory) = (gpu, memory);
+        QueryKeyValue = (VulkanActivation)operation.Source!;
+        Rotary = (VulkanRotary?)operation.Weights;
+        Cache = (VulkanCache)operation.Other!;
+        Target = (VulkanActivation)operation.Target!;
+        Heads = operation.Number;
+    }
+
+    public VulkanActivation QueryKeyValue { get; }
+
+    public VulkanRotary? Rotary { get; }
+
+    public VulkanCache Cache { get; }
+
+    public VulkanActivation Target { get; }
+
+    public int Heads { get; }
+
+    /// <summary>Whether the cache holds halves rather than codes.</summary>
+    public bool Half => Cache.Shape.Bits == 16;
+
+    public AppendConstants AppendConstants => new(
+        _memory.Batch.Rows, QueryKeyValue.Address, RotaryAddress, Cache.Keys.Address, Cache.Values.Address, ParametersAddress, _memory.Queries.Codes, _memory.Queries.Parameters, Shape);
+
+    public HalfTileConstants HalfConstants => new(
+        _memory.Batch.Rows, _memory.Batch.TileList, QueryKeyValue.Address, Cache.Keys.Address, Cache.Values.Address, Target.Address, Shape);
+
+    public IntegerTileConstants IntegerConstants => new(
+        _memory.Batch.Rows, _memory.Batch.TileList, _memory.Queries.Codes, _memory.Queries.Parameters, Cache.Keys.Address, Cache.Values.Address, ParametersAddress, Target.Address, Shape);
+
+    public ComputePipeline AppendPipeline => Pipeline<AppendConstants>("attention_append", [64, .. Specialization]);
+
+    public ComputePipeline HalfPipeline => Pipeline<HalfTileConstants>("attention_half", [Workgroup, .. Specialization, (uint)ModelMemory.TileRows]);
+
+    public ComputePipeline IntegerPipeline => Pipeline<IntegerTileConstants>("attention_integer", [Workgroup, .. Specialization, (uint)ModelMemory.TileRows]);
+
+    private AttentionShapeConstants Shape => new(
+        (uint)Heads, (uint)Cache.Shape.KeyValueHeads, (uint)VulkanCache.Chunks(Cache.Shape), (uint)(Cache.Shape.Sequences * Cache.Shape.KeyValueHeads));
+
+    private ulong RotaryAddress => Rotary?.Buffer.Address ?? 0;
+
+    private ulong ParametersAddress => Cache.Parameters?.Address ?? 0;
+
+    private int CapacityTokens => VulkanCache.Chunks(Cache.Shape) * VulkanCache.ChunkTokens;
+
+    private uint[] Specialization
+    {
+        get
+        {
+            CacheShape shape = Cache.Shape;
+            float inverseLevels = 1f / ((1 << shape.Bits) - 1), scale = (float)(1 / Math.Sqrt(shape.HeadSize));
+            return
+            [
+                (uint)shape.HeadSize,
+                (uint)shape.Bits,
+                (uint)VulkanCache.FieldBits(shape.Bits),
+                BitConverter.SingleToUInt32Bits(inverseLevels),
+                BitConverter.SingleToUInt32Bits(scale),
+                Rotary is null ? 0u : 1u,
+            ];
+        }
+    }
+
+    public ComputePipeline DecodePipeline(VulkanInput input) => Pipeline<ulong>(
+        Half ? "decode_half" : "decode_integer",
+        [Workgroup, .. Specialization, CapacityTokens <= SharedScores ? (uint)CapacityTokens : 1u, .. input.Specialization]);
+
+    public DecodeArguments DecodeArguments(VulkanInput input) => new()
+    {
+        Rows = _memory.Batch.Rows,
+        QueryKeyValue = QueryKeyValue.Address,
+        Rotary = RotaryAddress,
+        Keys = Cache.Keys.Address,
+        Values = Cache.Values.Address,
+        Parameters = ParametersAddress,
+        Attended = Target.Address,
+        Finished = _memory.Finished.Address,
+        Scratch = CapacityTokens <= SharedScores ? 0 : _memory.Scratch(Heads * CapacityTokens),
+        Map = input.Map,
+        Prepared = input.Addresses,
+        Shape = Shape,
+        Quantizer = input.Sizes,
+    };
+
+    private unsafe ComputePipeline Pipeline<T>(string shader, uint[] constants)
+        where T : unmanaged => _gpu.CreatePipeline(shader, sizeof(T), constants);
+}

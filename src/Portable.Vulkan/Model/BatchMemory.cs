@@ -1,0 +1,95 @@
+using System.Runtime.InteropServices;
+using Portable.Execution;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>What changes from batch to batch with the same commands: rows, tiles and logit rows, in device memory.</summary>
+internal sealed class BatchMemory : IDisposable
+{
+    private const int RowBytes = 16, TileBytes = 8, SelectionBytes = 4;
+    private readonly int _tileRows;
+    private GpuBuffer? _upload, _device;
+    private int _capacity;
+
+    /// <summary>Rows of a tile at most.</summary>
+    public BatchMemory(int tileRows) => _tileRows = tileRows;
+
+    /// <summary>Tiles of the batch.</summary>
+    public int Tiles { get; private set; }
+
+    /// <summary>Whether every row is the only one of its sequence.</summary>
+    public bool SingleTokens { get; private set; }
+
+    public ulong Rows => _device!.Address;
+
+    public ulong TileList => _device!.Address + (ulong)TileOffset;
+
+    public ulong Selection => _device!.Address + (ulong)SelectionOffset;
+
+    private int TileOffset => _capacity * RowBytes;
+
+    private int SelectionOffset => _capacity * (RowBytes + TileBytes);
+
+    public void Resize(VulkanContext gpu, int rows)
+    {
+        Dispose();
+        _capacity = rows;
+        long bytes = (long)rows * (RowBytes + TileBytes + SelectionBytes);
+        _upload = gpu.Allocate(bytes, MemoryKind.Upload);
+        _device = gpu.Allocate(bytes);
+    }
+
+    /// <summary>Writes a batch where the next submission picks it up.</summary>
+    public void Write(Batch batch)
+    {
+        Span<uint> words = _upload!.AsSpan<uint>();
+        Span<uint> tiles = words[(TileOffset / 4)..], selection = words[(SelectionOffset / 4)..];
+        Tiles = 0;
+        for (int i = 0; i < batch.Rows; i++)
+        {
+            words[4 * i] = (uint)batch.Tokens[i];
+            words[(4 * i) + 1] = (uint)batch.Sequences[i];
+            words[(4 * i) + 2] = (uint)batch.Positions[i];
+            words[(4 * i) + 3] = 0;
+            bool continues = i > 0 && batch.Sequences[i] == batch.Sequences[i - 1] && batch.Positions[i] == batch.Positions[i - 1] + 1
+                && tiles[(2 * (Tiles - 1)) + 1] < _tileRows;
+            if (continues)
+            {
+                tiles[(2 * (Tiles - 1)) + 1]++;
+            }
+            else
+            {
+                tiles[2 * Tiles] = (uint)i;
+                tiles[(2 * Tiles) + 1] = 1;
+                Tiles++;
+            }
+        }
+
+        SingleTokens = HasSingleTokens(batch);
+        MemoryMarshal.Cast<int, uint>(batch.LogitRows).CopyTo(selection);
+    }
+
+    /// <summary>Records the copy to device memory.</summary>
+    public void Record(CommandRecorder recorder) => recorder.Copy(_upload!, 0, _device!, 0, _upload!.Size);
+
+    public void Dispose()
+    {
+        _upload?.Dispose();
+        _device?.Dispose();
+    }
+
+    private static bool HasSingleTokens(Batch batch)
+    {
+        // Quadratic at worst in the sequences of a batch, and without memory of its own.
+        for (int i = 1; i < batch.Rows; i++)
+        {
+            if (batch.Sequences.AsSpan(0, i).Contains(batch.Sequences[i]))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,96 @@
+using System.Runtime.InteropServices;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>Addresses of quantized activations (shaders/include/prepare_push.glsl, Prepared).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct PreparedConstants(ulong Codes, ulong Scales, ulong Zeros, ulong Sums, uint Capacity, uint Unused);
+
+/// <summary>Sizes of a quantizer (shaders/include/prepare_push.glsl, Quantizer).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct QuantizerConstants
+{
+    /// <summary>K' columns of the codes.</summary>
+    public uint Columns;
+
+    /// <summary>Columns of a group.</summary>
+    public uint GroupColumns;
+
+    /// <summary>Words of four codes in a group's blocks.</summary>
+    public uint GroupWords;
+
+    /// <summary>Groups.</summary>
+    public uint Groups;
+
+    /// <summary>Words of a row.</summary>
+    public uint RowWords;
+
+    /// <summary>Scales of a row.</summary>
+    public uint Scales;
+
+    /// <summary>1/Q, 1/L, or 1/s of a static quantizer.</summary>
+    public float InverseLevels;
+
+    /// <summary>s of a static quantizer.</summary>
+    public float StaticScale;
+}
+
+/// <summary>Push constants of shaders/prepare.comp.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct PrepareConstants
+{
+    public ulong Source;
+    public ulong Norm;
+    public ulong Selection;
+    public ulong Output;
+    public ulong Map;
+    public PreparedConstants Prepared;
+    public QuantizerConstants Quantizer;
+    public uint SourceColumns;
+    public float InverseColumns;
+    public float Epsilon;
+    public uint Padding;
+}
+
+/// <summary>Push constants of shaders/embed.comp.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct EmbedConstants(ulong Rows, ulong Table, ulong Positions, ulong Target, uint Columns, uint PositionOffset);
+
+/// <summary>Push constants of shaders/head.comp.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct HeadConstants(ulong Hidden, ulong Table, ulong Logits, uint Columns, uint Vocabulary, uint Tokens, uint Padding);
+
+/// <summary>Sizes of an attention dispatch (shaders/include/attention_shape.glsl).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct AttentionShapeConstants(uint Heads, uint KeyValueHeads, uint Chunks, uint Slots);
+
+/// <summary>Push constants of shaders/attention_append.comp.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct AppendConstants(ulong Rows, ulong QueryKeyValue, ulong Rotary, ulong Keys, ulong Values, ulong Parameters, ulong Queries, ulong QueryParameters, AttentionShapeConstants Shape);
+
+/// <summary>Push constants of shaders/attention_half.comp.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct HalfTileConstants(ulong Rows, ulong Tiles, ulong QueryKeyValue, ulong Keys, ulong Values, ulong Target, AttentionShapeConstants Shape);
+
+/// <summary>Push constants of shaders/attention_integer.comp.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct IntegerTileConstants(ulong Rows, ulong Tiles, ulong Queries, ulong QueryParameters, ulong Keys, ulong Values, ulong Parameters, ulong Target, AttentionShapeConstants Shape);
+
+/// <summary>Arguments of shaders/decode_half.comp and decode_integer.comp, in device memory.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct DecodeArguments
+{
+    public ulong Rows;
+    public ulong QueryKeyValue;
+    public ulong Rotary;
+    public ulong Keys;
+    public ulong Values;
+    public ulong Parameters;
+    public ulong Attended;
+    public ulong Finished;
+    public ulong Scratch;
+    public ulong Map;
+    public PreparedConstants Prepared;
+    public AttentionShapeConstants Shape;
+    public QuantizerConstants Quantizer;
+}

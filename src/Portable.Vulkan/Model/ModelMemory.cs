@@ -1,0 +1,207 @@
+using Portable.Execution;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>
+/// The working memory of a model beside its activations and inputs: batch rows, quantized queries, hidden rows and logits.
+/// Everything follows the rows of the largest batch so far, so that a decoding model takes no more than it needs.
+/// </summary>
+internal sealed class ModelMemory : IDisposable
+{
+    /// <summary>Rows of a tile of the prefill attention.</summary>
+    public const int TileRows = 16;
+
+    private readonly VulkanContext _gpu;
+    private readonly List<IRowStorage> _storage = [];
+    private GpuBuffer? _scratch;
+
+    public ModelMemory(VulkanContext gpu)
+    {
+        _gpu = gpu;
+        Batch = new BatchMemory(TileRows);
+        Queries = new QueryMemory();
+        Finished = new FinishedCounters();
+        Logits = new LogitMemory();
+        Hidden = new VulkanActivation(1);
+        PrepareWorkgroup = (uint)Math.Min(gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu ? 128 : 512, gpu.Facts.MaximumInvocations);
+    }
+
+    public BatchMemory Batch { get; }
+
+    public QueryMemory Queries { get; }
+
+    public FinishedCounters Finished { get; }
+
+    public LogitMemory Logits { get; }
+
+    /// <summary>Normalised logit rows.</summary>
+    public VulkanActivation Hidden { get; private set; }
+
+    /// <summary>Invocations of a workgroup that quantizes a row.</summary>
+    public uint PrepareWorkgroup { get; }
+
+    /// <summary>Rows that there is room for.</summary>
+    public int Capacity { get; private set; }
+
+    /// <summary>Adds memory that follows the rows.</summary>
+    public T Add<T>(T storage)
+        where T : IRowStorage
+    {
+        _storage.Add(storage);
+        if (Capacity > 0)
+        {
+            storage.Resize(_gpu, Capacity);
+        }
+
+        return storage;
+    }
+
+    /// <summary>Tells the width of rows that go to the head.</summary>
+    public void NeedHidden(int columns)
+    {
+        if (columns > Hidden.Columns)
+        {
+            Hidden.Dispose();
+            Hidden = new VulkanActivation(columns);
+            Capacity = 0;
+        }
+    }
+
+    /// <summary>Tells the query heads that meet a cache.</summary>
+    public void NeedQueries(int heads, CacheShape cache)
+    {
+        if (Queries.Widen(heads, cache))
+        {
+            Capacity = 0;
+        }
+    }
+
+    /// <summary>Makes room for a batch; true: addresses have changed.</summary>
+    public bool Ensure(int rows, int maximumRows)
+    {
+        if (rows <= Capacity)
+        {
+            return false;
+        }
+
+        int capacity = Math.Min((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)rows), maximumRows);
+        Capacity = 0;
+        foreach (IRowStorage storage in _storage)
+        {
+            storage.Resize(_gpu, capacity);
+        }
+
+        Batch.Resize(_gpu, capacity);
+        Queries.Resize(_gpu, capacity);
+        Finished.Resize(_gpu, capacity);
+        Hidden.Resize(_gpu, capacity);
+        _scratch?.Dispose();
+        _scratch = null;
+        Capacity = capacity;
+        return true;
+    }
+
+    /// <summary>Address of scratch words for every row.</summary>
+    public ulong Scratch(int wordsPerRow) => (_scratch ??= _gpu.Allocate((long)wordsPerRow * Capacity * sizeof(uint))).Address;
+
+    public void Dispose()
+    {
+        _storage.ForEach(s => s.Dispose());
+        Batch.Dispose();
+        Queries.Dispose();
+        Finished.Dispose();
+        Hidden.Dispose();
+        Logits.Dispose();
+        _scratch?.Dispose();
+    }
+}
+
+/// <summary>Query codes and their scales, zero points and sums, between the append and the attention of a quantized cache.</summary>
+internal sealed class QueryMemory : IRowStorage
+{
+    private GpuBuffer? _codes, _parameters;
+    private long _codeBytes = 4;
+    private int _heads = 1;
+
+    public ulong Codes => _codes!.Address;
+
+    public ulong Parameters => _parameters!.Address;
+
+    /// <summary>Makes rows wide enough for these heads; true: they were not.</summary>
+    public bool Widen(int heads, CacheShape cache)
+    {
+        long codeBytes = (long)heads * VulkanCache.HeadWords(cache) * 4 * Math.Max(1, 8 / VulkanCache.FieldBits(cache.Bits));
+        if (heads <= _heads && codeBytes <= _codeBytes)
+        {
+            return false;
+        }
+
+        (_heads, _codeBytes) = (Math.Max(_heads, heads), Math.Max(_codeBytes, codeBytes));
+        return true;
+    }
+
+    public void Resize(VulkanContext gpu, int rows)
+    {
+        Dispose();
+        _codes = gpu.Allocate(rows * _codeBytes);
+        _parameters = gpu.Allocate((long)rows * _heads * 16);
+    }
+
+    public void Dispose()
+    {
+        _codes?.Dispose();
+        _parameters?.Dispose();
+    }
+}
+
+/// <summary>Per row, the workgroups that have finished; 0 between dispatches.</summary>
+internal sealed class FinishedCounters : IRowStorage
+{
+    private GpuBuffer? _buffer;
+
+    public ulong Address => _buffer!.Address;
+
+    public void Resize(VulkanContext gpu, int rows)
+    {
+        Dispose();
+        _buffer = gpu.Allocate<uint>(new uint[rows]);
+    }
+
+    public void Dispose() => _buffer?.Dispose();
+}
+
+/// <summary>Logits on the device and where the host reads them.</summary>
+internal sealed class LogitMemory : IDisposable
+{
+    private GpuBuffer? _device, _host;
+
+    public ulong Device => _device!.Address;
+
+    /// <summary>Makes room; true: the address has changed.</summary>
+    public bool Ensure(VulkanContext gpu, long floats)
+    {
+        if (_device is not null && _device.Size >= floats * sizeof(float))
+        {
+            return false;
+        }
+
+        Dispose();
+        (_device, _host) = (null, null);
+        _device = gpu.Allocate(floats * sizeof(float));
+        _host = gpu.Allocate(floats * sizeof(float), MemoryKind.Readback);
+        return true;
+    }
+
+    /// <summary>The host's copy.</summary>
+    public ReadOnlySpan<float> Read(int floats) => _host!.AsSpan<float>()[..floats];
+
+    /// <summary>Records the copy to the host.</summary>
+    public void Record(CommandRecorder recorder, long bytes) => recorder.Copy(_device!, 0, _host!, 0, bytes);
+
+    public void Dispose()
+    {
+        _device?.Dispose();
+        _host?.Dispose();
+    }
+}

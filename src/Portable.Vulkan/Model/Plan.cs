@@ -1,0 +1,30 @@
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>What commands are recorded for: batches of one shape replay them.</summary>
+/// <param name="Rows">Rows.</param>
+/// <param name="Tiles">Tiles of rows that attend together.</param>
+/// <param name="LogitRows">Rows with logits.</param>
+/// <param name="SingleTokens">Whether every row is the only one of its sequence.</param>
+internal readonly record struct PlanKey(int Rows, int Tiles, int LogitRows, bool SingleTokens);
+
+/// <summary>A recorded forward pass.</summary>
+/// <param name="Operations">The calls that it was recorded from.</param>
+/// <param name="Commands">The commands.</param>
+/// <param name="Arguments">Buffers that only these commands use.</param>
+/// <param name="Dispatches">Dispatches.</param>
+/// <param name="Timestamps">Times after each named step, or null.</param>
+/// <param name="Steps">Names of the steps.</param>
+internal sealed record Plan(Operation[] Operations, CommandList Commands, IReadOnlyList<GpuBuffer> Arguments, int Dispatches, TimestampPool? Timestamps, IReadOnlyList<string> Steps) : IDisposable
+{
+    public void Dispose()
+    {
+        Commands.Dispose();
+        Timestamps?.Dispose();
+        foreach (GpuBuffer buffer in Arguments)
+        {
+            buffer.Dispose();
+        }
+    }
+}

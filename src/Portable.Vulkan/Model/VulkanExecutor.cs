@@ -1,0 +1,304 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Portable.Execution;
+using Portable.Models;
+using Portable.Reference.Arithmetic;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>
+/// A Vulkan device behind the execution seam: everything lives on the device; a forward pass is recorded once per batch shape
+/// and replayed with one submission. Quantized models only; logits equal the CPU's to the bit.
+/// </summary>
+/// <remarks>
+/// Between <see cref="Begin"/> and <see cref="End"/> the calls are only noted. At End they are compared with those that the
+/// commands for this batch shape were recorded from; equal calls replay the commands, and a step then allocates nothing.
+/// </remarks>
+public sealed class VulkanExecutor : Executor
+{
+    private const int MostPlans = 64;
+    private readonly VulkanContext _gpu;
+    private readonly bool _ownsContext;
+    private readonly ModelMemory _memory;
+    private readonly List<Operation> _operations = [];
+    private readonly Dictionary<PlanKey, Plan> _plans = [];
+    private readonly List<GpuBuffer> _buffers = [];
+    private Batch? _batch;
+    private int _vocabulary;
+
+    /// <summary>Serves models on an opened device.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="ownsContext">Whether disposing the executor disposes the device.</param>
+    /// <param name="maximumRows">The most rows of one batch.</param>
+    public VulkanExecutor(VulkanContext gpu, bool ownsContext = true, int maximumRows = 512)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximumRows, 1);
+        (_gpu, _ownsContext, MaximumRows) = (gpu, ownsContext, maximumRows);
+        _memory = new ModelMemory(gpu);
+        Name = string.Create(CultureInfo.InvariantCulture, $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}");
+    }
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <inheritdoc/>
+    public override int MaximumRows { get; }
+
+    /// <summary>The device.</summary>
+    public VulkanContext Context => _gpu;
+
+    /// <summary>Whether plans recorded from now on take timestamps after every operation.</summary>
+    public bool Profiling { get; set; }
+
+    /// <summary>Dispatches of the last forward pass.</summary>
+    public int Dispatches { get; private set; }
+
+    /// <summary>Submissions since the executor was made.</summary>
+    public long Submissions { get; private set; }
+
+    /// <summary>Time that End waited for the device in the last forward pass.</summary>
+    public TimeSpan DeviceWait { get; private set; }
+
+    /// <summary>With <see cref="Profiling"/>: each operation of the last forward pass with its microseconds on the device, in order.</summary>
+    public IReadOnlyList<(string Operation, double Microseconds)> Profile { get; private set; } = [];
+
+    /// <summary>Opens a device by name and serves on it.</summary>
+    /// <param name="wanted">Null or "" for the best; an index; or part of a name.</param>
+    /// <param name="maximumRows">The most rows of one batch.</param>
+    /// <exception cref="VulkanException">There is none, or it cannot serve.</exception>
+    public static VulkanExecutor Open(string? wanted = null, int maximumRows = 512) => new(VulkanContext.Open(VulkanDevices.Select(wanted)), true, maximumRows);
+
+    /// <inheritdoc/>
+    public override DeviceTable Upload(FloatTable table)
+    {
+        if ((long)table.Rows * table.Columns > uint.MaxValue)
+        {
+            throw new VulkanException($"A table of {table.Rows}×{table.Columns} elements exceeds the 2^32 that shaders count.");
+        }
+
+        return new VulkanTable(table.Rows, table.Columns, table.Type, Keep(_gpu.Allocate(table.Data.Span)));
+    }
+
+    /// <inheritdoc/>
+    public override DeviceNorm Upload(NormWeights norm, float epsilon) =>
+        new VulkanNorm(Keep(_gpu.Allocate<float>([.. norm.Gain, .. norm.Bias ?? []])), norm.Bias is not null, epsilon);
+
+    /// <inheritdoc/>
+    public override DeviceLinear Upload(IReadOnlyList<LinearWeights> parts)
+    {
+        return LinearKernel.Upload(_gpu, VulkanLinear.Join(parts));
+    }
+
+    /// <inheritdoc/>
+    public override DeviceRotary CreateRotary(ModelConfig config, int positions)
+    {
+        RotaryTable table = new(positions, config.HeadSize, config.RotaryBase, config.RotaryScaling);
+        float[] values = new float[positions * config.HeadSize];
+        for (int position = 0; position < positions; position++)
+        {
+            Span<float> row = values.AsSpan(position * config.HeadSize, config.HeadSize);
+            table.Cosine(position).CopyTo(row);
+            table.Sine(position).CopyTo(row[table.Half..]);
+        }
+
+        return new VulkanRotary(Keep(_gpu.Allocate<float>(values)));
+    }
+
+    /// <inheritdoc/>
+    public override DeviceCache CreateCache(CacheShape shape)
+    {
+        if (shape.Bits is not 16 and (< 2 or > 8))
+        {
+            throw new VulkanException($"A {shape.Bits}-bit KV cache runs on --device cpu only; quantize the model first.");
+        }
+
+        if (shape.HeadSize % 4 != 0 || shape.HeadSize > 256)
+        {
+            throw new VulkanException($"Heads of {shape.HeadSize} run on --device cpu only: the device kernels take multiples of 4 up to 256.");
+        }
+
+        long slots = VulkanCache.Slots(shape), words = slots * VulkanCache.HeadWords(shape);
+        if (words > uint.MaxValue)
+        {
+            throw new VulkanException($"A cache of {shape.Sequences} sequences × {shape.Capacity} tokens exceeds what shaders can count; use a smaller batch or context.");
+        }
+
+        GpuBuffer keys = Keep(_gpu.Allocate(words * 4)), values = Keep(_gpu.Allocate(words * 4));
+        GpuBuffer? parameters = shape.Bits == 16 ? null : Keep(_gpu.Allocate(slots * 16));
+        return new VulkanCache(shape, keys, values, parameters);
+    }
+
+    /// <inheritdoc/>
+    public override DeviceActivation CreateActivation(int columns) => _memory.Add(new VulkanActivation(columns));
+
+    /// <inheritdoc/>
+    public override DeviceInput CreateInput(InputSpec spec) => _memory.Add(new VulkanInput(spec, _gpu));
+
+    /// <inheritdoc/>
+    public override void Begin(Batch batch)
+    {
+        _operations.Clear();
+        _vocabulary = 0;
+        _batch = batch;
+    }
+
+    /// <inheritdoc/>
+    public override void Embed(DeviceTable embedding, DeviceTable? positions, int positionOffset, DeviceActivation x) =>
+        Note(OperationKind.Embed, null, embedding, positions, x, positionOffset);
+
+    /// <inheritdoc/>
+    public override void Normalize(DeviceActivation x, DeviceNorm norm, ReadOnlySpan<DeviceInput> inputs) => NoteEach(OperationKind.Normalize, x, norm, inputs);
+
+    /// <inheritdoc/>
+    public override void Prepare(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs) => NoteEach(OperationKind.Prepare, x, null, inputs);
+
+    /// <inheritdoc/>
+    public override void Linear(DeviceInput input, DeviceLinear linear, DeviceActivation y, int column) => Note(OperationKind.Linear, input, linear, null, y, column);
+
+    /// <inheritdoc/>
+    public override void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x) => Note(OperationKind.LinearResidual, input, linear, null, x, 0);
+
+    /// <inheritdoc/>
+    public override void Attention(DeviceActivation qkv, int heads, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
+    {
+        Note(OperationKind.Attention, qkv, rotary, cache, output, heads);
+        _memory.NeedQueries(heads, ((VulkanCache)cache).Shape);
+    }
+
+    /// <inheritdoc/>
+    public override void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs) => NoteEach(OperationKind.Gate, gateUp, null, inputs);
+
+    /// <inheritdoc/>
+    public override void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs) => NoteEach(OperationKind.Relu, x, null, inputs);
+
+    /// <inheritdoc/>
+    public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head)
+    {
+        Note(OperationKind.Logits, x, norm, head, null, 0);
+        _memory.NeedHidden(x.Columns);
+        _vocabulary = head.Rows;
+    }
+
+    /// <inheritdoc/>
+    public override ReadOnlySpan<float> End()
+    {
+        Batch batch = _batch ?? throw new InvalidOperationException("Begin has not been called.");
+        _batch = null;
+        int logits = checked(batch.LogitRows.Length * _vocabulary);
+        Plan plan = PlanFor(batch, logits);
+        plan.Timestamps?.Reset();
+        ulong ticket = _gpu.Submit(plan.Commands);
+        long waiting = Stopwatch.GetTimestamp();
+        _gpu.Wait(ticket);
+        DeviceWait = Stopwatch.GetElapsedTime(waiting);
+        Submissions++;
+        Dispatches = plan.Dispatches;
+        if (plan.Timestamps is { } timestamps)
+        {
+            ReadProfile(timestamps, plan.Steps);
+        }
+
+        if (logits == 0)
+        {
+            return [];
+        }
+
+        ReadOnlySpan<float> values = _memory.Logits.Read(logits);
+        FiniteCheck.Logits(values);
+        return values;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        Forget();
+        _memory.Dispose();
+        _buffers.ForEach(b => b.Dispose());
+        _buffers.Clear();
+        if (_ownsContext)
+        {
+            _gpu.Dispose();
+        }
+    }
+
+    private Plan PlanFor(Batch batch, int logits)
+    {
+        // Bitwise or: both must grow.
+        if (_memory.Ensure(batch.Rows, MaximumRows) | _memory.Logits.Ensure(_gpu, logits))
+        {
+            Forget();
+        }
+
+        _memory.Batch.Write(batch);
+        PlanKey key = new(batch.Rows, _memory.Batch.SingleTokens ? 0 : _memory.Batch.Tiles, batch.LogitRows.Length, _memory.Batch.SingleTokens);
+        Span<Operation> operations = CollectionsMarshal.AsSpan(_operations);
+        if (_plans.TryGetValue(key, out Plan? plan))
+        {
+            if (operations.SequenceEqual(plan.Operations))
+            {
+                return plan;
+            }
+
+            plan.Dispose();
+            _plans.Remove(key);
+        }
+
+        if (_plans.Count >= MostPlans)
+        {
+            Forget();
+        }
+
+        plan = PlanRecorder.Record(_gpu, _memory, key, operations, Profiling);
+        _plans.Add(key, plan);
+        return plan;
+    }
+
+    private void ReadProfile(TimestampPool timestamps, IReadOnlyList<string> steps)
+    {
+        double[] times = timestamps.ReadNanoseconds();
+        var profile = new (string, double)[steps.Count - 1];
+        for (int i = 0; i < profile.Length; i++)
+        {
+            profile[i] = (steps[i + 1], (times[i + 1] - times[i]) / 1000);
+        }
+
+        Profile = profile;
+    }
+
+    private void Forget()
+    {
+        foreach (Plan plan in _plans.Values)
+        {
+            plan.Dispose();
+        }
+
+        _plans.Clear();
+    }
+
+    private GpuBuffer Keep(GpuBuffer buffer)
+    {
+        _buffers.Add(buffer);
+        return buffer;
+    }
+
+    private void Note(OperationKind kind, object? source, object? weights, object? other, object? target, int number)
+    {
+        if (_batch is null)
+        {
+            throw new InvalidOperationException("Begin has not been called.");
+        }
+
+        _operations.Add(new Operation(kind, source, weights, other, target, number));
+    }
+
+    private void NoteEach(OperationKind kind, DeviceActivation x, DeviceNorm? norm, ReadOnlySpan<DeviceInput> inputs)
+    {
+        foreach (DeviceInput input in inputs)
+        {
+            Note(kind, x, norm, null, input, 0);
+        }
+    }
+}

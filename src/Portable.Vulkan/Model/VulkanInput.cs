@@ -1,0 +1,100 @@
+using Portable.Execution;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>Quantized activations on the device, as quantizers write and matmuls read them (shaders/include/prepare_push.glsl).</summary>
+internal sealed class VulkanInput : DeviceInput, IRowStorage
+{
+    private readonly GpuBuffer? _map;
+    private GpuBuffer? _codes, _scales, _zeros, _sums;
+
+    public VulkanInput(InputSpec spec, VulkanContext gpu)
+        : base(spec)
+    {
+        ActivationQuantizer quantizer = spec.Quantizer
+            ?? throw new VulkanException("Unquantized layers run on --device cpu only; quantize the model first (portable quantize --method rtn …).");
+        GroupScales = quantizer.GroupSize != 0 && spec.Layout.Groups > 1;
+        if (quantizer.Map is { } map)
+        {
+            int[] rows = new int[map.Source.Length * 4];
+            for (int j = 0; j < map.Source.Length; j++)
+            {
+                (rows[4 * j], rows[(4 * j) + 1], rows[(4 * j) + 2]) = (map.Source[j], map.Offset[j], map.Limit[j]);
+            }
+
+            _map = gpu.Allocate<int>(rows);
+        }
+    }
+
+    /// <summary>Whether scales are per token and group.</summary>
+    public bool GroupScales { get; }
+
+    /// <summary>Whether columns go through a map.</summary>
+    public bool Mapped => _map is not null;
+
+    /// <summary>Address of the column map, or 0.</summary>
+    public ulong Map => _map?.Address ?? 0;
+
+    /// <summary>Rows that the buffers hold.</summary>
+    public int Capacity { get; private set; }
+
+    /// <summary>Digits of a code: 2 for 16 bits.</summary>
+    public int Digits => Spec.Quantizer!.Format.Bits == 16 ? 2 : 1;
+
+    public PreparedConstants Addresses => new(_codes!.Address, _scales!.Address, _zeros!.Address, _sums!.Address, (uint)Capacity, 0);
+
+    /// <summary>Sizes for the shaders.</summary>
+    public QuantizerConstants Sizes
+    {
+        get
+        {
+            ActivationQuantizer quantizer = Spec.Quantizer!;
+            return new QuantizerConstants
+            {
+                Columns = (uint)Spec.Layout.Columns,
+                GroupColumns = (uint)Spec.Layout.GroupSize,
+                GroupWords = (uint)Spec.Layout.BlocksPerGroup * 16,
+                Groups = (uint)Spec.Layout.Groups,
+                RowWords = (uint)Spec.Layout.Blocks * 16,
+                Scales = (uint)(GroupScales ? Spec.Layout.Groups : 1),
+                InverseLevels = quantizer.Mode switch
+                {
+                    ActivationMode.Static => 1f / quantizer.StaticScale,
+                    ActivationMode.Symmetric => 1f / quantizer.Format.Maximum,
+                    _ => 1f / ((1 << quantizer.Format.Bits) - 1),
+                },
+                StaticScale = quantizer.StaticScale,
+            };
+        }
+    }
+
+    /// <summary>Specialization constants of a quantizing shader: mode, bits, map, groups in shared memory.</summary>
+    public uint[] Specialization => [(uint)Spec.Quantizer!.Mode, (uint)Spec.Quantizer.Format.Bits, Mapped ? 1u : 0u, (uint)Spec.Layout.Groups];
+
+    public void Resize(VulkanContext gpu, int rows)
+    {
+        Release();
+        Capacity = rows;
+        int scales = GroupScales ? Spec.Layout.Groups : 1;
+        _codes = gpu.Allocate((long)rows * Digits * Spec.Layout.PaddedColumns);
+        _scales = gpu.Allocate((long)rows * scales * sizeof(float));
+        _zeros = gpu.Allocate((long)rows * scales * sizeof(int));
+        _sums = gpu.Allocate((long)rows * Digits * Spec.Layout.Groups * sizeof(int));
+    }
+
+    public void Dispose()
+    {
+        Release();
+        _map?.Dispose();
+    }
+
+    private void Release()
+    {
+        _codes?.Dispose();
+        _scales?.Dispose();
+        _zeros?.Dispose();
+        _sums?.Dispose();
+    }
+}

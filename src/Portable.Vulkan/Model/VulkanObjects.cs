@@ -1,0 +1,91 @@
+using Portable.Execution;
+using Portable.Reference.Arithmetic;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>A float table in its checkpoint's element type.</summary>
+internal sealed class VulkanTable(int rows, int columns, ElementType type, GpuBuffer buffer) : DeviceTable(rows, columns)
+{
+    public GpuBuffer Buffer => buffer;
+
+    /// <summary>The shaders' number of the element type (include/table.glsl).</summary>
+    public uint ShaderType => type switch
+    {
+        ElementType.Float32 => 0,
+        ElementType.Float16 => 1,
+        _ => 2,
+    };
+
+    /// <summary>The shaders' number for "no table".</summary>
+    public const uint NoTable = 3;
+
+    /// <summary>Whether two neighbouring elements of a row always share a word.</summary>
+    public bool WordPairs => type != ElementType.Float32 && Columns % 2 == 0;
+}
+
+/// <summary>Gain, then LayerNorm's bias.</summary>
+internal sealed class VulkanNorm(GpuBuffer buffer, bool biased, float epsilon) : DeviceNorm
+{
+    public GpuBuffer Buffer => buffer;
+
+    public bool Biased => biased;
+
+    public float Epsilon => epsilon;
+}
+
+/// <summary>Cosines and sines, [position × head size]: half the head's cosines, then its sines.</summary>
+internal sealed class VulkanRotary(GpuBuffer buffer) : DeviceRotary
+{
+    public GpuBuffer Buffer => buffer;
+}
+
+/// <summary>Keys and values of one block; the layout is drawn in shaders/include/attention.glsl.</summary>
+internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer values, GpuBuffer? parameters) : DeviceCache
+{
+    public const int ChunkTokens = 64;
+
+    public CacheShape Shape => shape;
+
+    public GpuBuffer Keys => keys;
+
+    public GpuBuffer Values => values;
+
+    /// <summary>Scales and zero points of a quantized cache.</summary>
+    public GpuBuffer? Parameters => parameters;
+
+    /// <summary>Bits of a code's field: the next of 2, 4, 8, 16.</summary>
+    public static int FieldBits(int bits) => bits <= 2 ? 2 : bits <= 4 ? 4 : bits <= 8 ? 8 : 16;
+
+    /// <summary>32-bit words of one head of one token.</summary>
+    public static int HeadWords(CacheShape shape) => (shape.HeadSize * FieldBits(shape.Bits) + 31) / 32;
+
+    /// <summary>Capacity in chunks of 64 tokens.</summary>
+    public static int Chunks(CacheShape shape) => (shape.Capacity + ChunkTokens - 1) / ChunkTokens;
+
+    /// <summary>Tokens × KV heads that it has room for.</summary>
+    public static long Slots(CacheShape shape) => (long)shape.Sequences * shape.KeyValueHeads * Chunks(shape) * ChunkTokens;
+}
+
+/// <summary>An f32 activation; its memory follows the rows of the largest batch so far.</summary>
+internal sealed class VulkanActivation(int columns) : DeviceActivation(columns), IRowStorage
+{
+    private GpuBuffer? _buffer;
+
+    public ulong Address => _buffer!.Address;
+
+    public void Resize(VulkanContext gpu, int rows)
+    {
+        _buffer?.Dispose();
+        _buffer = gpu.Allocate((long)rows * Columns * sizeof(float));
+    }
+
+    public void Dispose() => _buffer?.Dispose();
+}
+
+/// <summary>Memory whose size follows the rows of the largest batch so far.</summary>
+internal interface IRowStorage : IDisposable
+{
+    /// <summary>Makes room for <paramref name="rows"/> rows; the content is lost.</summary>
+    void Resize(VulkanContext gpu, int rows);
+}
