@@ -13,9 +13,9 @@ layout(constant_id = 4) const bool CODE_SIGNED = true;
 layout(constant_id = 5) const bool RESIDUAL = false;
 layout(push_constant) uniform Push
 {
-    InWords codes; InFloats scales; Integers zeros; Integers sums;
+    InWords codes; InWords highCodes; InWords scales; Integers sums; Integers highSums;
     InWords weights; InFloats weightScales; InWords weightZeros; Integers weightSums; InFloats bias; Floats y;
-    uint stride; uint column; uint n; uint columns; uint groupColumns; uint blocksPerGroup; uint blocks; uint groupsAndScales; uint capacity;
+    uint stride; uint column; uint n; uint columns; uint groupColumns; uint blocksPerGroup; uint blocks; uint groupsAndScales; uint offset;
 };
 
 int code(uint word, uint i, bool isSigned, uint bits)
@@ -46,13 +46,13 @@ void main()
                     w += int(bit) * weight;
                 }
                 uint at = (m * blocks + b) * 16u + c / 4u;
-                acc += w * code(codes.v[at], c & 3u, true, CODE_BITS);
-                if (CODE_BITS == 16u) accHigh += w * code(codes.v[at + capacity * blocks * 16u], c & 3u, true, CODE_BITS);
+                acc += w * (code(codes.v[at], c & 3u, true, CODE_BITS) + int(offset));
+                if (CODE_BITS == 16u) accHigh += w * code(highCodes.v[at], c & 3u, true, CODE_BITS);
             }
         int kg = int(g == groups - 1u ? columns - g * groupColumns : groupColumns);
         uint si = m * scaleCount + (scaleCount == 1u ? 0u : g);
-        float sx = scales.v[si];
-        int zx = CODE_BITS == 16u ? -128 : zeros.v[si];
+        float sx = uintBitsToFloat(scales.v[si * 2u]);
+        int zx = int(scales.v[si * 2u + 1u]);
         uint wi = channel * groups + g;
         int zw = int(weightZeros.v[wi]);
         precise float p = sx * weightScales.v[wi];
@@ -60,7 +60,7 @@ void main()
         precise float f = float(i);
         if (CODE_BITS == 16u)
         {
-            int h = accHigh - zw * sums.v[(capacity + m) * groups + g];
+            int h = accHigh - zw * highSums.v[m * groups + g];
             precise float fh = float(h) * 256.0;
             f = fh + f;
         }

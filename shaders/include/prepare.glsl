@@ -151,8 +151,8 @@ void quantizeRow(uint row, Quantizer q)
 
         groupLow[g] = floatBitsToUint(inverse);
         groupHigh[g] = floatBitsToUint(zero);
-        prepared.scales.v[row * q.scales + g] = scale;
-        prepared.zeros.v[row * q.scales + g] = int(zero) - codeOffset();
+        prepared.scales.v[(row * q.scales + g) * 2u] = floatBitsToUint(scale);
+        prepared.scales.v[(row * q.scales + g) * 2u + 1u] = uint(zero);
     }
 
     barrier();
@@ -170,9 +170,9 @@ void quantizeRow(uint row, Quantizer q)
             {
                 float v = mappedValue(column);
                 int code = QUANTIZER_MODE == MODE_STATIC ? staticCode(v, column, q) : dynamicCode(v, inverse, zero);
-                int stored = (CODE_BITS == 16u ? code & 255 : code) - codeOffset();
-                low |= uint(stored & 255) << (8u * i);
-                sum += stored;
+                int digit = CODE_BITS == 16u ? code & 255 : code;
+                low |= uint((digit - codeOffset()) & 255) << (8u * i);
+                sum += digit;
                 if (CODE_BITS == 16u)
                 {
                     high |= uint((code >> 8) & 255) << (8u * i);
@@ -185,7 +185,7 @@ void quantizeRow(uint row, Quantizer q)
         atomicAdd(groupSum[group], sum);
         if (CODE_BITS == 16u)
         {
-            prepared.codes.v[(prepared.capacity + row) * q.rowWords + word] = high;
+            prepared.highCodes.v[row * q.rowWords + word] = high;
             atomicAdd(groupHighSum[group], highSum);
         }
     }
@@ -196,7 +196,7 @@ void quantizeRow(uint row, Quantizer q)
         prepared.sums.v[row * q.groups + g] = groupSum[g];
         if (CODE_BITS == 16u)
         {
-            prepared.sums.v[(prepared.capacity + row) * q.groups + g] = groupHighSum[g];
+            prepared.highSums.v[row * q.groups + g] = groupHighSum[g];
         }
     }
 }

@@ -20,17 +20,15 @@ struct Quantizer
     float staticScale;
 };
 
-// Where the codes of a batch go: what a matmul reads (include/matmul.glsl). Every byte is a signed stored code = code − offset
-// (offset 128 for unsigned 8-bit codes and for the low digits of 16-bit codes, otherwise 0); padding is 0; zero points are stored
-// with the same offset. 16-bit codes are two digits; the high digits follow `capacity` rows of low ones.
+// Where the codes of a batch go: what a matmul reads (Portable.Vulkan ActivationAddresses). Bytes are signed: unsigned 8-bit
+// codes and the low digits of 16-bit codes are stored minus 128; padding is 0. Sums and zero points are the codes' own.
 struct Prepared
 {
-    Words codes;            // four bytes a word, [(digit × capacity + row) × rowWords + word]
-    Floats scales;          // [row × scales + index]
-    Integers zeros;         // like scales
-    Integers sums;          // Σ stored codes, [(digit × capacity + row) × groups + group]
-    uint capacity;
-    uint unused;
+    Words codes;            // four bytes a word, [row × rowWords + word]; the low digits of 16-bit codes
+    Words highCodes;        // high digits
+    Words scales;           // f32 bits and zero point, [(row × scales + index) × 2]
+    Integers sums;          // Σ codes (or low digits), [row × groups + group]
+    Integers highSums;
 };
 
 layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict buffer InMap { ivec4 v[]; };    // source, offset, limit

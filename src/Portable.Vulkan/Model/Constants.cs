@@ -4,7 +4,7 @@ namespace Portable.Vulkan.Model;
 
 /// <summary>Addresses of quantized activations (shaders/include/prepare_push.glsl, Prepared).</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal record struct PreparedConstants(ulong Codes, ulong Scales, ulong Zeros, ulong Sums, uint Capacity, uint Unused);
+internal record struct PreparedConstants(ulong Codes, ulong HighCodes, ulong Scales, ulong Sums, ulong HighSums);
 
 /// <summary>Sizes of a quantizer (shaders/include/prepare_push.glsl, Quantizer).</summary>
 [StructLayout(LayoutKind.Sequential)]

@@ -8,7 +8,7 @@ namespace Portable.Vulkan.Model;
 internal sealed class VulkanInput : DeviceInput, IRowStorage
 {
     private readonly GpuBuffer? _map;
-    private GpuBuffer? _codes, _scales, _zeros, _sums;
+    private GpuBuffer? _codes, _highCodes, _scales, _sums, _highSums;
 
     public VulkanInput(InputSpec spec, VulkanContext gpu)
         : base(spec)
@@ -40,10 +40,7 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage
     /// <summary>Rows that the buffers hold.</summary>
     public int Capacity { get; private set; }
 
-    /// <summary>Digits of a code: 2 for 16 bits.</summary>
-    public int Digits => Spec.Quantizer!.Format.Bits == 16 ? 2 : 1;
-
-    public PreparedConstants Addresses => new(_codes!.Address, _scales!.Address, _zeros!.Address, _sums!.Address, (uint)Capacity, 0);
+    public PreparedConstants Addresses => new(_codes!.Address, _highCodes?.Address ?? 0, _scales!.Address, _sums!.Address, _highSums?.Address ?? 0);
 
     /// <summary>Sizes for the shaders.</summary>
     public QuantizerConstants Sizes
@@ -78,10 +75,15 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage
         Release();
         Capacity = rows;
         int scales = GroupScales ? Spec.Layout.Groups : 1;
-        _codes = gpu.Allocate((long)rows * Digits * Spec.Layout.PaddedColumns);
-        _scales = gpu.Allocate((long)rows * scales * sizeof(float));
-        _zeros = gpu.Allocate((long)rows * scales * sizeof(int));
-        _sums = gpu.Allocate((long)rows * Digits * Spec.Layout.Groups * sizeof(int));
+        long codes = (long)rows * Spec.Layout.PaddedColumns, sums = (long)rows * Spec.Layout.Groups * sizeof(int);
+        _codes = gpu.Allocate(codes);
+        _scales = gpu.Allocate((long)rows * scales * 8);
+        _sums = gpu.Allocate(sums);
+        if (Spec.Quantizer!.Format.Bits == 16)
+        {
+            _highCodes = gpu.Allocate(codes);
+            _highSums = gpu.Allocate(sums);
+        }
     }
 
     public void Dispose()
@@ -93,8 +95,9 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage
     private void Release()
     {
         _codes?.Dispose();
+        _highCodes?.Dispose();
         _scales?.Dispose();
-        _zeros?.Dispose();
         _sums?.Dispose();
+        _highSums?.Dispose();
     }
 }
