@@ -10,6 +10,7 @@ public static class QuantizationMethods
         new SmoothQuantMethod(),
         new GptqMethod(),
         new FlexQ.FlexQMethod(),
+        new FlattenQuant.FlattenMethod(),
     ];
 
     /// <summary>The method of a name.</summary>

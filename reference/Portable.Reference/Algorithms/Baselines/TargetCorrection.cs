@@ -1,0 +1,94 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Portable.Reference.Threading;
+
+namespace Portable.Reference.Algorithms.Baselines;
+
+/// <summary>
+/// The weights that, on the inputs which the quantized layer will really see, come closest to the exact layer's outputs:
+/// W* = W·C·(H + λI)⁻¹ with H = Σ x̂·x̂ᵀ and C = Σ x·x̂ᵀ + λI, x the exact and x̂ the quantized input. Since
+/// ‖W·x − Ŵ·x̂‖² = ‖(W* − Ŵ)·x̂‖² + a constant, GPTQ on W* with H minimises the true output error, activations included.
+/// </summary>
+public static class TargetCorrection
+{
+    /// <summary>Computes W*.</summary>
+    /// <param name="weights">W, N×K.</param>
+    /// <param name="rows">N.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="cross">Σ x·x̂ᵀ, K×K, [exact × quantized].</param>
+    /// <param name="hessian">Σ x̂·x̂ᵀ, K×K; its mean diagonal times <paramref name="damping"/> is the λ of both.</param>
+    /// <param name="factor">Factor of the damped H from <see cref="Gptq.Factor"/>.</param>
+    /// <param name="order">The order of that factor.</param>
+    /// <param name="damping">The damping of that factor.</param>
+    public static float[] Correct(ReadOnlySpan<float> weights, int rows, int columns, double[] cross, double[] hessian, InverseFactor factor, int[] order, double damping)
+    {
+        double lambda = 0;
+        for (int k = 0; k < columns; k++)
+        {
+            lambda += hessian[k * columns + k];
+        }
+
+        lambda = lambda > 0 ? damping * lambda / columns : 1;
+        float[] source = weights.ToArray(), corrected = new float[source.Length];
+        WorkerPool.Run(rows, n =>
+        {
+            double[] product = new double[columns], permuted = new double[columns], solved = new double[columns];
+            for (int k = 0; k < columns; k++)
+            {
+                AddScaled(product, source[n * columns + k], cross.AsSpan(k * columns, columns));
+            }
+
+            for (int p = 0; p < columns; p++)
+            {
+                permuted[p] = product[order[p]] + lambda * source[n * columns + order[p]];
+            }
+
+            // (H + λI)⁻¹ = L⁻ᵀ·L⁻¹, row by row of L⁻¹.
+            for (int p = 0; p < columns; p++)
+            {
+                ReadOnlySpan<double> row = factor.Rows.AsSpan(p * columns, p + 1);
+                AddScaled(solved.AsSpan(0, p + 1), Dot(row, permuted), row);
+            }
+
+            for (int p = 0; p < columns; p++)
+            {
+                corrected[n * columns + order[p]] = (float)solved[p];
+            }
+        });
+        return corrected;
+    }
+
+    private static void AddScaled(Span<double> target, double factor, ReadOnlySpan<double> direction)
+    {
+        Span<Vector256<double>> t = MemoryMarshal.Cast<double, Vector256<double>>(target);
+        ReadOnlySpan<Vector256<double>> d = MemoryMarshal.Cast<double, Vector256<double>>(direction);
+        Vector256<double> f = Vector256.Create(factor);
+        for (int v = 0; v < t.Length; v++)
+        {
+            t[v] += f * d[v];
+        }
+
+        for (int i = t.Length * Vector256<double>.Count; i < target.Length; i++)
+        {
+            target[i] += factor * direction[i];
+        }
+    }
+
+    private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
+    {
+        ReadOnlySpan<Vector256<double>> x = MemoryMarshal.Cast<double, Vector256<double>>(a), y = MemoryMarshal.Cast<double, Vector256<double>>(b);
+        Vector256<double> s = default;
+        for (int v = 0; v < x.Length; v++)
+        {
+            s += x[v] * y[v];
+        }
+
+        double sum = (s[0] + s[1]) + (s[2] + s[3]);
+        for (int i = x.Length * Vector256<double>.Count; i < a.Length; i++)
+        {
+            sum += a[i] * b[i];
+        }
+
+        return sum;
+    }
+}

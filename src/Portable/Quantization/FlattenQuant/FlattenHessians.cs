@@ -1,0 +1,94 @@
+using Portable.Calibration;
+using Portable.Models;
+using Portable.Reference.Algorithms.Baselines;
+using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.Quantization;
+
+namespace Portable.Quantization.FlattenQuant;
+
+/// <summary>
+/// Statistics of a block's inputs as the flattened layers will see them: H = Σ x̂·x̂ᵀ of the quantized inputs on the compact
+/// columns, C = Σ x·x̂ᵀ, and how many values the static ranges clip.
+/// </summary>
+internal sealed class FlattenHessians
+{
+    private readonly ScaledBlock _scaled;
+    private readonly IReadOnlyDictionary<BlockInput, FlattenPlan> _plans;
+    private readonly Dictionary<BlockInput, GramMatrix> _hessians = [];
+    private readonly Dictionary<BlockInput, GramMatrix> _crosses = [];
+
+    private FlattenHessians(ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans) => (_scaled, _plans) = (scaled, plans);
+
+    /// <summary>Values beyond the last digit, over all observed tokens.</summary>
+    public Dictionary<BlockInput, long> Clipped { get; } = BlockInputs.All.ToDictionary(i => i, _ => 0L);
+
+    /// <summary>Observes a float block over a stream.</summary>
+    public static FlattenHessians Observe(BlockWeights block, ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans, BlockStream stream, bool hessians)
+    {
+        FlattenHessians statistics = new(scaled, plans);
+        foreach (BlockInput input in BlockInputs.All.Where(_ => hessians))
+        {
+            int columns = plans[input].ActivationParts.Length;
+            statistics._hessians.Add(input, new GramMatrix(columns));
+            statistics._crosses.Add(input, new GramMatrix(columns));
+        }
+
+        stream.Observe(block, (input, values, rows) => statistics.Add(input, scaled.InputFactors.TryGetValue(block.Reading(input)[0].Name, out float[]? factors)
+            ? Smoothing.Scale(values, factors, divide: true)
+            : values.ToArray(), rows));
+        return statistics;
+    }
+
+    /// <summary>The layers of an input: GPTQ where Hessians were observed, else rounded to nearest.</summary>
+    public IEnumerable<(LinearWeights Linear, FlattenedLinear Layer)> Quantize(IReadOnlyList<LinearWeights> linears, BlockInput input, double damping)
+    {
+        FlattenPlan plan = _plans[input];
+        if (!_hessians.TryGetValue(input, out GramMatrix? hessian))
+        {
+            foreach (LinearWeights linear in linears)
+            {
+                yield return (linear, FlattenedBlock.RoundToNearest(plan, _scaled.Weights(linear), linear.OutputFeatures));
+            }
+
+            yield break;
+        }
+
+        int columns = hessian.Size;
+        int[] order = Gptq.Order(hessian.Values, columns, activationOrder: true);
+        InverseFactor factor = Gptq.Factor(hessian.Values, columns, order, damping);
+        WeightGrid[] grids = [.. Enumerable.Range(0, columns).Select(j => FlattenedLinear.Grid(plan, j))];
+        foreach (LinearWeights linear in linears)
+        {
+            float[] target = TargetCorrection.Correct(_scaled.Weights(linear), linear.OutputFeatures, columns, _crosses[input].Values, hessian.Values, factor, order, damping);
+            short[] codes = new short[target.Length];
+            Gptq.Quantize(target, linear.OutputFeatures, columns, factor, order, (_, j) => grids[j], codes, Rounding.HalfAway);
+            yield return (linear, new FlattenedLinear(plan, linear.OutputFeatures, codes));
+        }
+    }
+
+    private void Add(BlockInput input, float[] x, int rows)
+    {
+        FlattenPlan plan = _plans[input];
+        int columns = plan.ActivationParts.Length;
+
+        // The quantizer's own arithmetic: reciprocal scale, half away, clamp to ±nx_j·Q.
+        float[] seen = new float[x.Length];
+        float reciprocal = 1f / plan.ActivationScale;
+        long clipped = 0;
+        for (int i = 0; i < x.Length; i++)
+        {
+            int limit = plan.ActivationParts[i % columns] * plan.Q;
+            float code = Contract.RoundHalfAway(x[i] * reciprocal);
+            clipped += MathF.Abs(code) > limit ? 1 : 0;
+            seen[i] = Math.Clamp(code, -limit, limit) * plan.ActivationScale;
+        }
+
+        Clipped[input] += clipped;
+        if (_hessians.TryGetValue(input, out GramMatrix? hessian))
+        {
+            hessian.Add(seen, rows);
+            _crosses[input].Add(x, seen, rows);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Portable.Calibration;
+using Portable.Models;
+using Portable.Reference.Algorithms.Baselines;
+using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Operations;
+using Portable.Reference.Quantization;
+
+namespace Portable.Quantization.FlattenQuant;
+
+/// <summary>
+/// FlattenQuant: smoothing, per-tensor static scales made fine by flattening large channels, INT4 or INT8 per fused linear
+/// group by KL divergence, GPTQ on the compact grid.
+/// </summary>
+internal sealed class FlattenMethod : IQuantizationMethod
+{
+    public string Name => "flatten";
+
+    public string Summary => "FlattenQuant: per-tensor static scales, large channels flattened into several; W4A4 = INT4/INT8 mix, W8A8 = all INT8";
+
+    public bool NeedsCalibration => true;
+
+    public IReadOnlyList<MethodOption> Options => FlattenSettings.All;
+
+    public IBlockQuantizer Prepare(QuantizationContext context)
+    {
+        FlattenSettings settings = FlattenSettings.Read(context);
+        IReadOnlyList<FlattenFinding> findings = FlattenAnalysis.Run(context, settings);
+        WidthCandidate[] candidates = [.. findings.Select(f => new WidthCandidate(f.MultiplyAdds, f.Low, f.High))];
+        bool[] low = !settings.Mixed ? new bool[candidates.Length] : settings.Decision switch
+        {
+            "limit" => WidthDecision.ByLimit(candidates, settings.Limit),
+            "ratio" => WidthDecision.ByRatio(candidates, settings.Ratio),
+            _ => WidthDecision.ByBudget(candidates, settings.Budget),
+        };
+        double share = WidthDecision.Share(candidates, low);
+        context.Say(string.Create(CultureInfo.InvariantCulture, $"INT4 on {low.Count(x => x)} of {low.Length} linear groups, {share:P2} of the linear multiply-adds"));
+        return new Quantizer(context.Source.Config, settings, findings, low, share);
+    }
+
+    private sealed class Quantizer(ModelConfig config, FlattenSettings settings, IReadOnlyList<FlattenFinding> findings, bool[] low, double share) : IBlockQuantizer
+    {
+        public CalibrationInputs Inputs => settings.Gptq ? CalibrationInputs.Quantized : CalibrationInputs.Float;
+
+        public JsonObject? Manifest { get; } = new()
+        {
+            ["int4_share"] = share,
+            ["decision"] = settings.Mixed ? settings.Decision : "all INT8",
+            ["alpha"] = settings.Alpha,
+            ["beta"] = settings.Flatten.Beta,
+            ["flatten_weights"] = settings.Flatten.FlattenWeights,
+            ["fold"] = settings.Fold,
+            ["gptq"] = settings.Gptq,
+        };
+
+        public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
+        {
+            Dictionary<BlockInput, (FlattenFinding Finding, bool Low)> decided = findings
+                .Select((f, i) => (Finding: f, Low: low[i])).Where(f => f.Finding.Block == index).ToDictionary(f => f.Finding.Input);
+            Dictionary<BlockInput, float[]> maxima = decided.ToDictionary(d => d.Key, d => (float[])d.Value.Finding.Maxima.Clone());
+            ScaledBlock scaled = settings.Smooth(block, config, maxima);
+            Dictionary<BlockInput, FlattenPlan> plans = BlockInputs.All.ToDictionary(input => input, input => Plan(decided[input], maxima[input], scaled.WeightMaxima(input)));
+            FlattenHessians statistics = FlattenHessians.Observe(block, scaled, plans, stream!, settings.Gptq);
+
+            Dictionary<string, QuantizedLinear> quantized = [];
+            Dictionary<string, string> schemes = [];
+            Dictionary<string, IReadOnlyDictionary<string, double>> details = [];
+            foreach (BlockInput input in BlockInputs.All)
+            {
+                FlattenPlan plan = plans[input];
+                foreach ((LinearWeights linear, FlattenedLinear layer) in statistics.Quantize(block.Reading(input), input, settings.Damping))
+                {
+                    quantized.Add(linear.Name, layer.Pack(scaled.Bias(linear)));
+                    schemes.Add(linear.Name, $"W{plan.Bits}A{plan.Bits}");
+                    details.Add(linear.Name, new Dictionary<string, double>
+                    {
+                        ["kl"] = plan.Bits == 4 ? decided[input].Finding.Low : decided[input].Finding.High,
+                        ["expansion"] = FlexQ.SensitivityTable.Rounded(plan.Expansion),
+                        ["clipped"] = statistics.Clipped[input],
+                    });
+                }
+            }
+
+            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(quantized[l.Name], QuantizationScheme.Parse(schemes[l.Name]))) with { AttentionNorm = scaled.AttentionNorm, MlpNorm = scaled.MlpNorm })
+            {
+                InputFactors = scaled.InputFactors,
+                OutputFactors = scaled.OutputFactors,
+                Details = details,
+            };
+        }
+
+        private FlattenPlan Plan((FlattenFinding Finding, bool Low) decided, float[] maxima, float[] weightMaxima) =>
+            decided.Low || decided.Finding.FlattenHigh
+                ? FlattenPlan.Create(maxima, weightMaxima, decided.Low ? 4 : 8, settings.Flatten)
+                : FlattenPlan.Create(maxima, weightMaxima, 8, new FlattenOptions(settings.Flatten.Beta, false, 1));
+    }
+}

@@ -1,0 +1,84 @@
+using Portable.Models;
+using Portable.Reference.Algorithms.FlattenQuant;
+
+namespace Portable.Quantization.FlattenQuant;
+
+/// <summary>The options of FlattenQuant, read and checked.</summary>
+internal sealed record FlattenSettings
+{
+    public static readonly MethodOption AlphaOption = new("alpha", "0.5", "smoothing strength 0 … 1 before flattening");
+    public static readonly MethodOption BetaOption = new("beta", "1.5", "width of the box-plot fence in interquartile ranges; smaller flattens more");
+    public static readonly MethodOption SidesOption = new("flatten-weights", "on", "flatten weight channels too: on, off");
+    public static readonly MethodOption ExpansionOption = new("max-expansion", "1.25", "largest K'/K of a layer, at least 1");
+    public static readonly MethodOption FoldOption = new("fold", "on", "smooth the inputs of o and down too, into v and up (fc1): on, off");
+    public static readonly MethodOption DecisionOption = new("decision", "budget", "INT4 by: budget (share of multiply-adds), limit (KL), ratio (KL4 / KL8)");
+    public static readonly MethodOption BudgetOption = new("int4-budget", "0.4829", "decision budget: largest share of multiply-adds at INT4");
+    public static readonly MethodOption LimitOption = new("kl-limit", "0.02", "decision limit: INT4 where the KL of the outputs is at most this");
+    public static readonly MethodOption RatioOption = new("kl-ratio", "1.86", "decision ratio: INT4 where KL at INT4 is at most this times KL at INT8");
+    public static readonly MethodOption GptqOption = new("gptq", "on", "GPTQ on the compact grid: on, off (round to nearest)");
+    public static readonly MethodOption DampingOption = new("damping", "0.01", "part of the Hessian's mean diagonal added to its diagonal");
+
+    public static IReadOnlyList<MethodOption> All { get; } =
+        [AlphaOption, BetaOption, SidesOption, ExpansionOption, FoldOption, DecisionOption, BudgetOption, LimitOption, RatioOption, GptqOption, DampingOption];
+
+    public required double Alpha { get; init; }
+
+    public required FlattenOptions Flatten { get; init; }
+
+    public required bool Fold { get; init; }
+
+    public required string Decision { get; init; }
+
+    public required double Budget { get; init; }
+
+    public required double Limit { get; init; }
+
+    public required double Ratio { get; init; }
+
+    public required bool Gptq { get; init; }
+
+    public required double Damping { get; init; }
+
+    /// <summary>W4A4: a mix of 4 and 8 bits; W8A8: all 8.</summary>
+    public required bool Mixed { get; init; }
+
+    public static FlattenSettings Read(QuantizationContext context)
+    {
+        string scheme = context.Scheme.Layer.ToString();
+        if (scheme is not ("W4A4" or "W8A8"))
+        {
+            throw new MethodUsageException($"FlattenQuant serves W4A4 (a mix of INT4 and INT8 layers) and W8A8 (all INT8), not {scheme}.");
+        }
+
+        MethodOptions options = context.Options;
+        return new FlattenSettings
+        {
+            Alpha = options.Number(AlphaOption, 0, 1),
+            Flatten = new FlattenOptions(options.Number(BetaOption, 0, 100), options.Switch(SidesOption), options.Number(ExpansionOption, 1, 16)),
+            Fold = options.Switch(FoldOption),
+            Decision = options.Choice(DecisionOption, "budget", "limit", "ratio"),
+            Budget = options.Number(BudgetOption, 0, 1),
+            Limit = options.Number(LimitOption, 0, 1000),
+            Ratio = options.Number(RatioOption, 0, 1e9),
+            Gptq = options.Switch(GptqOption),
+            Damping = options.Number(DampingOption, 1e-6, 1),
+            Mixed = scheme == "W4A4",
+        };
+    }
+
+    /// <summary>Smooths the inputs of a block; the maxima become the smoothed ones.</summary>
+    /// <remarks>Down and Output first: they change the rows of up and v, whose column maxima then smooth the norms' outputs.</remarks>
+    public ScaledBlock Smooth(BlockWeights block, ModelConfig config, IReadOnlyDictionary<BlockInput, float[]> maxima)
+    {
+        ScaledBlock scaled = new(block, config);
+        if (Fold)
+        {
+            scaled.Smooth(BlockInput.Down, maxima[BlockInput.Down], Alpha);
+            scaled.Smooth(BlockInput.Output, maxima[BlockInput.Output], Alpha);
+        }
+
+        scaled.Smooth(BlockInput.Attention, maxima[BlockInput.Attention], Alpha);
+        scaled.Smooth(BlockInput.Mlp, maxima[BlockInput.Mlp], Alpha);
+        return scaled;
+    }
+}

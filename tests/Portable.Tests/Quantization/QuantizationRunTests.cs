@@ -1,0 +1,82 @@
+using Portable.Checkpoints;
+using Portable.Models;
+using Portable.Quantization;
+using Portable.Reference.Quantization;
+using Xunit;
+
+namespace Portable.Tests.Quantization;
+
+/// <summary>Whole runs on the demo model, from checkpoint to checkpoint.</summary>
+public sealed class QuantizationRunTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("portable-run-").FullName;
+
+    private static string Model
+    {
+        get
+        {
+            DirectoryInfo? at = new(AppContext.BaseDirectory);
+            while (at is not null && !Directory.Exists(Path.Combine(at.FullName, "src/Portable.Cli/demo/tiny-llama")))
+            {
+                at = at.Parent;
+            }
+
+            return Path.Combine(at!.FullName, "src/Portable.Cli/demo/tiny-llama");
+        }
+    }
+
+    [Fact]
+    public void AnInterruptedRunResumesToTheSameBytes()
+    {
+        QuantizationRequest whole = Request("whole"), broken = Request("broken");
+        QuantizationResult result = QuantizationRun.Run(whole);
+        using CancellationTokenSource source = new();
+        Immediate interrupt = new(p =>
+        {
+            if (p is { Stage: "blocks", Done: 2 })
+            {
+                source.Cancel();
+            }
+        });
+        Assert.Throws<OperationCanceledException>(() => QuantizationRun.Run(broken, interrupt, source.Token));
+        Assert.False(Directory.Exists(broken.Output));
+        List<int> steps = [];
+        QuantizationResult resumed = QuantizationRun.Run(broken, new Immediate(p => steps.Add(p.Done)));
+        Assert.Equal(result.ToJson()["layers"]!.ToJsonString(), resumed.ToJson()["layers"]!.ToJsonString());
+        Assert.Equal(Files(whole.Output), Files(broken.Output));
+        Assert.InRange(result.BytesAfter, result.BytesBefore / 8, result.BytesBefore / 2);
+
+        Assert.Throws<CheckpointException>(() => QuantizationRun.Run(whole));
+        using IModelSource reloaded = Checkpoint.Open(whole.Output);
+        Assert.All(reloaded.LoadBlock(0).Linears, l => Assert.Equal("W4A8", l.Scheme));
+    }
+
+    [Fact]
+    public void ARefusedRequestLeavesNothingBehind()
+    {
+        Assert.Throws<MethodUsageException>(() => QuantizationRun.Run(Request("x") with { Method = "gptq" }));
+        Assert.Throws<MethodUsageException>(() => QuantizationRun.Run(Request("x") with { Method = "none" }));
+        Assert.Throws<FormatException>(() => QuantizationRun.Run(Request("x") with { Method = "flexq" }));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory));
+    }
+
+    [Fact]
+    public void OptionsThatAMethodDoesNotUseAreNamed()
+    {
+        List<string?> messages = [];
+        QuantizationRun.Run(Request("named") with { Options = new MethodOptions { Named = new Dictionary<string, string> { ["alpha"] = "0.3" } } }, new Immediate(p => messages.Add(p.Message)));
+        Assert.Contains(messages, m => m is not null && m.Contains("--alpha", StringComparison.Ordinal) && m.Contains("rtn", StringComparison.Ordinal));
+    }
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private QuantizationRequest Request(string output) => new() { Model = Model, Method = "rtn", Scheme = QuantizationScheme.Parse("W4A8"), Output = Path.Combine(_directory, output) };
+
+    private static IEnumerable<(string, string)> Files(string directory) =>
+        Directory.EnumerateFiles(directory).Order(StringComparer.Ordinal).Select(f => (Path.GetFileName(f), Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f)))));
+
+    private sealed class Immediate(Action<QuantizationProgress> report) : IProgress<QuantizationProgress>
+    {
+        public void Report(QuantizationProgress value) => report(value);
+    }
+}
