@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Portable.Execution;
-using Portable.Vulkan.Devices;
+using Portable.Vulkan.Model;
 
 namespace Portable.Cli.Devices;
 
@@ -39,14 +39,5 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
 
     /// <summary>The executor of the chosen device; the caller owns it.</summary>
     /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
-    public Executor CreateExecutor()
-    {
-        if (!Vulkan)
-        {
-            return new CpuExecutor();
-        }
-
-        VulkanDeviceFacts facts = VulkanDevices.Select(Selector);
-        throw new InvalidOperationException($"models do not run on vulkan:{facts.Index} ({facts.Name}) yet; --device cpu would work");
-    }
+    public Executor CreateExecutor() => Vulkan ? VulkanExecutor.Open(Selector) : new CpuExecutor();
 }

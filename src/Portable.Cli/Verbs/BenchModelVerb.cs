@@ -6,6 +6,7 @@ using Portable.Cli.Output;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Quantization;
+using Portable.Vulkan.Model;
 
 namespace Portable.Cli.Verbs;
 
@@ -22,9 +23,10 @@ namespace Portable.Cli.Verbs;
 /// <param name="DecodeMilliseconds">Median time of one decode step.</param>
 /// <param name="LoadSeconds">Time to make the weights and take them to the device.</param>
 /// <param name="Operations">Milliseconds of each operation over the measured steps, with <c>--profile</c>.</param>
+/// <param name="Gpu">What a decode step takes of a GPU, or null.</param>
 public sealed record BenchModelReport(
     string Device, string Shape, string Scheme, int Context, int Batch, int Blocks, int BlocksOfShape, double PrefillTokensPerSecond,
-    double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations);
+    double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations, GpuStepReport? Gpu);
 
 /// <summary>Measures prefill and decode of a model with synthetic weights.</summary>
 public sealed class BenchModelVerb : Verb
@@ -67,12 +69,14 @@ public sealed class BenchModelVerb : Verb
         }
 
         Executor executor = DeviceSelection.Parse(parsed.GetValue(device)!).CreateExecutor();
-        ProfilingExecutor? profiler = parsed.GetValue(profile) ? new ProfilingExecutor(executor) : null;
+        var gpu = executor as VulkanExecutor;
+        ProfilingExecutor? profiler = parsed.GetValue(profile) && gpu is null ? new ProfilingExecutor(executor) : null;
+        gpu?.Profiling = parsed.GetValue(profile);
         long start = Stopwatch.GetTimestamp();
         using Transformer model = terminal.Track("making weights", bar => new Transformer(
             new SyntheticModel(config, widths), profiler ?? executor, sequences, length + count, new Fraction(bar, config.Layers), cancellation));
         double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        var report = terminal.Track("measuring", bar => Measure(model, length, sequences, count, profiler, bar, cancellation)) with
+        var report = terminal.Track("measuring", bar => Measure(model, length, sequences, count, profiler, gpu, bar, cancellation)) with
         {
             Shape = name,
             Scheme = widths.ToString(),
@@ -83,7 +87,7 @@ public sealed class BenchModelVerb : Verb
         return Tool.Done;
     }
 
-    private static BenchModelReport Measure(Transformer model, int context, int sequences, int steps, ProfilingExecutor? profiler, IProgress<double> progress, CancellationToken cancellation)
+    private static BenchModelReport Measure(Transformer model, int context, int sequences, int steps, ProfilingExecutor? profiler, VulkanExecutor? gpu, IProgress<double> progress, CancellationToken cancellation)
     {
         var random = new Random(1);
         int Token() => random.Next(model.Config.VocabularySize);
@@ -103,6 +107,7 @@ public sealed class BenchModelVerb : Verb
 
         double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
         profiler?.Reset();
+        var gpuSteps = new GpuSteps(gpu);
         double[] times = new double[steps];
         int[] slots = [.. Enumerable.Range(0, sequences)];
         for (int step = 0; step < steps; step++)
@@ -112,13 +117,14 @@ public sealed class BenchModelVerb : Verb
             long begin = Stopwatch.GetTimestamp();
             model.Forward(new Batch(tokens, slots, positions, slots));
             times[step] = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+            gpuSteps.Add(times[step]);
             progress.Report((sequences + step + 1) / total);
         }
 
         Array.Sort(times);
         double median = times[times.Length / 2];
         return new BenchModelReport(
-            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, profiler?.Milliseconds());
+            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuSteps.Report());
     }
 
     private static void Print(Terminal terminal, BenchModelReport r)
@@ -126,6 +132,11 @@ public sealed class BenchModelVerb : Verb
         string part = r.Blocks < r.BlocksOfShape ? $", {r.Blocks} of its {r.BlocksOfShape} blocks" : "";
         terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Scheme}{part} on {r.Device}, {r.Batch} × {r.Context} tokens"));
         terminal.Line(string.Create(CultureInfo.InvariantCulture, $"prefill {r.PrefillTokensPerSecond:F1} tokens/s   decode {r.DecodeTokensPerSecond:F2} tokens/s ({r.DecodeMilliseconds:F2} ms a step)   loaded in {r.LoadSeconds:F1} s"));
+        if (r.Gpu is { } gpu)
+        {
+            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"a step: {gpu.Dispatches} dispatches in {gpu.Submissions} submission, host overhead {gpu.HostMicroseconds:F0} µs; device memory {gpu.MemoryBytes / 1e9:F3} GB"));
+        }
+
         if (r.Operations is { } operations)
         {
             terminal.Table(["operation", ">ms", ">share"], operations.OrderByDescending(o => o.Value).Select(o => (string[])

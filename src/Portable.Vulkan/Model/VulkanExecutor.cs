@@ -72,6 +72,22 @@ public sealed class VulkanExecutor : Executor
     public static VulkanExecutor Open(string? wanted = null, int maximumRows = 512) => new(VulkanContext.Open(VulkanDevices.Select(wanted)), true, maximumRows);
 
     /// <inheritdoc/>
+    public override void Reserve(IModelSource source, int sequences, int context)
+    {
+        if (source.KeyValueBits == 32)
+        {
+            throw new VulkanException("Unquantized models run on --device cpu only; quantize this one first (portable quantize --method rtn …).");
+        }
+
+        MemoryEstimate estimate = MemoryEstimate.Of(source, sequences, context);
+        long free = _gpu.Facts.MemoryBytes - _gpu.UsedBytes;
+        if (estimate.Total > free)
+        {
+            throw new VulkanException($"The model needs {estimate} and {Name} has {(free / 1e9).ToString("F2", CultureInfo.InvariantCulture)} GB; use fewer bits, a shorter --context or a smaller --batch, or --device cpu.");
+        }
+    }
+
+    /// <inheritdoc/>
     public override DeviceTable Upload(FloatTable table)
     {
         if ((long)table.Rows * table.Columns > uint.MaxValue)

@@ -18,6 +18,15 @@ public abstract class Executor : IDisposable
     /// <summary>The most rows of one batch.</summary>
     public abstract int MaximumRows { get; }
 
+    /// <summary>Called before a model is loaded: refuses one that cannot be served.</summary>
+    /// <param name="source">The model.</param>
+    /// <param name="sequences">Cache slots.</param>
+    /// <param name="context">Positions of each.</param>
+    /// <exception cref="InvalidOperationException">The device has no room for it, or cannot run it.</exception>
+    public virtual void Reserve(IModelSource source, int sequences, int context)
+    {
+    }
+
     /// <summary>Takes a table to the device.</summary>
     public abstract DeviceTable Upload(FloatTable table);
 

@@ -25,6 +25,9 @@ public sealed class ProfilingExecutor(Executor inner) : Executor
     public void Reset() => _ticks.Clear();
 
     /// <inheritdoc/>
+    public override void Reserve(IModelSource source, int sequences, int context) => inner.Reserve(source, sequences, context);
+
+    /// <inheritdoc/>
     public override DeviceTable Upload(FloatTable table) => inner.Upload(table);
 
     /// <inheritdoc/>

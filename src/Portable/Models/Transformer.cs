@@ -32,6 +32,7 @@ public sealed class Transformer : IDisposable
         _executor = executor;
         try
         {
+            executor.Reserve(source, sequences, Context);
             _embedding = executor.Upload(source.LoadEmbedding());
             _positions = source.LoadPositions() is { } positions ? executor.Upload(positions) : null;
             _rotary = Config.Family == ModelFamily.Llama ? executor.CreateRotary(Config, Context) : null;

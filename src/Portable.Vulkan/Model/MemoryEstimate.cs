@@ -1,0 +1,51 @@
+using Portable.Execution;
+using Portable.Models;
+using Portable.Reference.Quantization;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>Device memory that a model will take, known before it is loaded.</summary>
+/// <param name="Linears">Packed weights, scales, zero points and sums of all blocks; the first block stands for the others.</param>
+/// <param name="Tables">Embedding, positions, head.</param>
+/// <param name="Cache">Keys and values.</param>
+/// <param name="Working">Activations of one decode step.</param>
+public sealed record MemoryEstimate(long Linears, long Tables, long Cache, long Working)
+{
+    /// <summary>All of it, bytes.</summary>
+    public long Total => Linears + Tables + Cache + Working;
+
+    /// <summary>Estimates a model. Reads its tables' shapes and its first block.</summary>
+    /// <param name="source">The model.</param>
+    /// <param name="sequences">Cache slots.</param>
+    /// <param name="context">Positions of each.</param>
+    public static MemoryEstimate Of(IModelSource source, int sequences, int context)
+    {
+        ModelConfig config = source.Config;
+        BlockWeights block = source.LoadBlock(0);
+        long linears = config.Layers * block.Linears.Sum(BytesOf);
+        long tables = TableBytes(source.LoadEmbedding()) + TableBytes(source.LoadPositions()) + TableBytes(source.LoadHead());
+        CacheShape cache = new(sequences, context, config.KeyValueHeads, config.HeadSize, source.KeyValueBits);
+        long slots = VulkanCache.Slots(cache);
+        long cached = config.Layers * ((2 * slots * VulkanCache.HeadWords(cache) * 4) + (cache.Bits == 16 ? 0 : slots * 16));
+        long working = sequences * sizeof(float) * ((2L * config.HiddenSize) + (2 * config.IntermediateSize) + (2 * config.QueryWidth) + (2 * config.KeyValueWidth) + (2 * config.VocabularySize));
+        return new MemoryEstimate(linears, tables, cached, working);
+    }
+
+    /// <summary>The sizes in words.</summary>
+    public override string ToString() =>
+        FormattableString.Invariant($"{Total / 1e9:F2} GB (linears {Linears / 1e9:F2}, tables {Tables / 1e9:F2}, cache {Cache / 1e9:F2})");
+
+    private static long BytesOf(LinearWeights linear)
+    {
+        if (linear.Quantized is not { } q)
+        {
+            return linear.Float!.Data.Length;
+        }
+
+        // Rows are padded to tiles of 32 (GpuLinear); scales, sums and zero points per channel and group.
+        long rows = (q.OutputFeatures + 31) / 32 * 32L;
+        return rows * ((q.Weights.RowWords * 8L) + (q.Weights.Layout.Groups * (q.ZeroPoints is null ? 8L : 9L)) + (q.Bias is null ? 0 : 4));
+    }
+
+    private static long TableBytes(FloatTable? table) => table?.Data.Length ?? 0;
+}
