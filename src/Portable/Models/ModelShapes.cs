@@ -5,6 +5,7 @@ public static class ModelShapes
 {
     private static readonly Dictionary<string, ModelConfig> s_shapes = new(StringComparer.Ordinal)
     {
+        ["small-llama"] = Llama(512, 1408, 6, 8, 4, 8192, 1024),
         ["llama-7b"] = Llama(4096, 11008, 32, 32, 32, 32000, 2048),
         ["llama-2-13b"] = Llama(5120, 13824, 40, 40, 40, 32000, 4096),
         ["llama-2-70b"] = Llama(8192, 28672, 80, 64, 8, 32000, 4096),
