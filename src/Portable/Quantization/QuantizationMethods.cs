@@ -1,3 +1,5 @@
+using Portable.Reference.Algorithms.AbqLlm;
+
 namespace Portable.Quantization;
 
 /// <summary>The method table: a method that is here is offered, documented and tested; one that is not does not exist.</summary>
@@ -9,7 +11,9 @@ public static class QuantizationMethods
         new RoundToNearestMethod(),
         new SmoothQuantMethod(),
         new GptqMethod(),
+        new Abq.ReconstructionMethod("omniquant", "OmniQuant: learned clipping and smoothing, block by block", ("paper", _ => AbqOptions.OmniQuant)),
         new FlexQ.FlexQMethod(),
+        new Abq.ReconstructionMethod("abq", "ABQ-LLM: learned smoothing, clipping and compensation with distribution and attention losses", ("default", _ => new AbqOptions()), ("paper", AbqOptions.Paper)),
         new FlattenQuant.FlattenMethod(),
     ];
 

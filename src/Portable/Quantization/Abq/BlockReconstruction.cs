@@ -1,0 +1,105 @@
+using System.Text.Json.Nodes;
+using Portable.Calibration;
+using Portable.Models;
+using Portable.Reference.Algorithms.AbqLlm;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Reference.Training;
+
+namespace Portable.Quantization.Abq;
+
+/// <summary>
+/// Quantizes blocks by reconstruction: both teachers run once over the calibration windows, the student is trained, and its
+/// integers become the block. The runtime then moves the quantized stream through exactly those integers.
+/// </summary>
+internal sealed class BlockReconstruction : IBlockQuantizer
+{
+    private readonly QuantizationContext _context;
+    private readonly AbqOptions _options;
+    private readonly BlockShape _shape;
+    private readonly TrainingRotary? _rotary;
+    private readonly TeacherStream _teacher;
+    private readonly int _samples, _tokens;
+
+    public BlockReconstruction(QuantizationContext context, AbqOptions options)
+    {
+        (_context, _options) = (context, options);
+        ModelConfig config = context.Source.Config;
+        CalibrationSet calibration = context.Calibration!;
+        (_samples, _tokens) = (calibration.Windows.Count, calibration.Context);
+        _shape = FloatBlocks.Shape(config);
+        _rotary = FloatBlocks.Rotary(config, _tokens);
+        _teacher = new TeacherStream(context, _shape, _rotary, options.Attention != AttentionDivergence.None && options.AttentionWeight != 0);
+    }
+
+    public CalibrationInputs Inputs => CalibrationInputs.Quantized;
+
+    public JsonObject? Manifest => null;
+
+    public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
+    {
+        QuantizationScheme scheme = _context.Scheme;
+        string name = block.Down.Name[..block.Down.Name.IndexOf($".{index}.", StringComparison.Ordinal)] + $".{index}";
+        BlockTensors exact = FloatBlocks.Read(block, _shape);
+        BlockStatistics statistics = _teacher.Prepare(index, exact, stream!);
+        BlockWidths widths = new(scheme.LargestWeightCode, scheme.GroupSize, scheme.ActivationBits, scheme.KeyValueBits);
+        BlockTrainer trainer = new(exact, widths, _options, statistics, _rotary, _tokens, _options.HasRankOne(index, _context.Source.Config.Layers), name);
+        TrainingReport report = trainer.Train(_samples, _teacher.Load, new Live(this, name), _context.Cancellation);
+        _context.Say(FormattableString.Invariant($"{name}: loss {report.LossBefore:g4} -> {report.LossAfter:g4}, {report.Steps} steps, {report.Elapsed.TotalSeconds:f1} s"));
+        return Fold(block, trainer, report);
+    }
+
+    private QuantizedBlock Fold(BlockWeights block, BlockTrainer trainer, TrainingReport report)
+    {
+        QuantizationScheme scheme = _context.Scheme.Layer;
+        ActivationQuantizer input = scheme.ActivationBits == 16
+            ? new ActivationQuantizer(new CodeFormat(16, signed: true), ActivationMode.Symmetric, 0)
+            : new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: false), ActivationMode.Asymmetric, 0);
+        BlockTensors trained = trainer.Quantized;
+        Dictionary<string, float[]> inputFactors = [], outputFactors = [];
+        LinearWeights Map(LinearWeights linear, BlockLinear which)
+        {
+            TrainedLinear result = trainer.Fold(which);
+            GroupLayout layout = new(linear.InputFeatures(), scheme.GroupSize);
+            WeightGrid[] grids = [.. result.Scales.Zip(result.ZeroPoints, (s, z) => new WeightGrid(s, z, 0, scheme.LargestWeightCode))];
+            WeightCodes codes = new(linear.OutputFeatures, layout, scheme.WeightFormat, grids);
+            result.Codes.CopyTo(codes.Codes, 0);
+            inputFactors.Add(linear.Name, result.InputFactors);
+            outputFactors.Add(linear.Name, [.. result.OutputFactors.Select(f => 1 / f)]);
+            return linear.WithQuantized(codes.ToLinear(result.Bias, input), scheme);
+        }
+
+        BlockWeights weights = block with
+        {
+            AttentionNorm = new NormWeights(trained.AttentionGain, trained.AttentionBias),
+            MlpNorm = new NormWeights(trained.MlpGain, trained.MlpBias),
+            Query = Map(block.Query, BlockLinear.Query),
+            Key = Map(block.Key, BlockLinear.Key),
+            Value = Map(block.Value, BlockLinear.Value),
+            Output = Map(block.Output, BlockLinear.Output),
+            Gate = block.Gate is { } gate ? Map(gate, BlockLinear.Gate) : null,
+            Up = Map(block.Up, BlockLinear.Up),
+            Down = Map(block.Down, BlockLinear.Down),
+        };
+        return new QuantizedBlock(weights)
+        {
+            InputFactors = inputFactors,
+            OutputFactors = outputFactors,
+            Details = new Dictionary<string, IReadOnlyDictionary<string, double>>
+            {
+                [block.Down.Name] = new Dictionary<string, double>
+                {
+                    ["block_loss_before"] = Math.Round(report.LossBefore, 9),
+                    ["block_loss_after"] = Math.Round(report.LossAfter, 9),
+                    ["block_steps"] = report.Steps,
+                },
+            },
+        };
+    }
+
+    private sealed class Live(BlockReconstruction owner, string name) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value) => owner._context.Progress(
+            FormattableString.Invariant($"{name} loss {value.Loss:g4}, {value.Remaining.TotalSeconds:f0} s left in the block"), value.Step, value.Steps);
+    }
+}

@@ -1,0 +1,96 @@
+using System.Globalization;
+using Portable.Reference.Algorithms.AbqLlm;
+using Portable.Reference.Quantization;
+using Portable.Reference.Training;
+
+namespace Portable.Quantization.Abq;
+
+/// <summary>
+/// Methods that train blocks: ABQ-LLM, and OmniQuant by configuration. Every part has a switch; an empty option leaves what
+/// the recipe says.
+/// </summary>
+/// <param name="name">Name on the command line.</param>
+/// <param name="summary">Line of help.</param>
+/// <param name="recipes">Recipes by name, the default first; weight bits in, options out.</param>
+internal sealed class ReconstructionMethod(string name, string summary, params (string Name, Func<int, AbqOptions> Options)[] recipes) : IQuantizationMethod
+{
+    private static readonly MethodOption Epochs = new("epochs", "", "passes over the calibration windows per block, one step per window");
+    private static readonly MethodOption Smoothing = new("smoothing", "", "learn the equivalent transformation: on, off");
+    private static readonly MethodOption SmoothUpDown = new("smoothing-down", "", "smooth the pair up/down too: on, off");
+    private static readonly MethodOption SmoothingRate = new("smoothing-rate", "", "learning rate of the smoothing vectors");
+    private static readonly MethodOption Clipping = new("clipping", "", "learn weight clipping: on, off");
+    private static readonly MethodOption ClippingRate = new("clipping-rate", "", "learning rate of the clipping logits");
+    private static readonly MethodOption ClippingSearch = new("clipping-search", "", "start clipping at the factors of least weighted error: on, off");
+    private static readonly MethodOption Compensation = new("compensation", "", "trained correction of weights before they are quantized: none, rank-one, full");
+    private static readonly MethodOption OffsetRate = new("offset-rate", "", "learning rate of the full compensation, in grid steps");
+    private static readonly MethodOption Mse = new("mse-weight", "", "factor of the squared errors");
+    private static readonly MethodOption Cosine = new("cosine-weight", "", "factor of the double-log-cosine terms");
+    private static readonly MethodOption Teachers = new("teachers", "", "teachers compared with: both, float");
+    private static readonly MethodOption Attention = new("attention", "", "attention divergence: none, per-row, published");
+    private static readonly MethodOption AttentionWeight = new("attention-weight", "", "factor of the attention divergence");
+    private static readonly MethodOption Schedule = new("schedule", "", "learning rates: constant, cosine");
+    private static readonly MethodOption Patience = new("patience", "", "stop a block after so many passes without improvement; 0 = never");
+
+    private readonly MethodOption _recipe = new("recipe", recipes[0].Name, $"training recipe: {string.Join(", ", recipes.Select(r => r.Name))}");
+
+    public string Name => name;
+
+    public string Summary => summary;
+
+    public bool NeedsCalibration => true;
+
+    public IReadOnlyList<MethodOption> Options =>
+    [
+        _recipe, Epochs, Smoothing, SmoothUpDown, SmoothingRate, Clipping, ClippingRate, ClippingSearch, Compensation, OffsetRate,
+        Mse, Cosine, Teachers, Attention, AttentionWeight, Schedule, Patience,
+    ];
+
+    public IBlockQuantizer Prepare(QuantizationContext context)
+    {
+        context.Scheme.RequireSymmetric(weights: false, activations: false);
+        return new BlockReconstruction(context, Read(context.Options, context.Scheme));
+    }
+
+    private AbqOptions Read(MethodOptions options, QuantizationScheme scheme)
+    {
+        string recipe = options.Choice(_recipe, [.. recipes.Select(r => r.Name)]);
+        AbqOptions o = recipes.First(r => r.Name == recipe).Options(scheme.WeightBits);
+        return o with
+        {
+            Seed = options.Seed,
+            Epochs = (int)Number(options, Epochs, o.Epochs, 0, 10000),
+            Smoothing = Switch(options, Smoothing, o.Smoothing),
+            SmoothUpDown = Switch(options, SmoothUpDown, o.SmoothUpDown),
+            SmoothingRate = Number(options, SmoothingRate, o.SmoothingRate, 0, 1),
+            Clipping = Switch(options, Clipping, o.Clipping),
+            ClippingRate = Number(options, ClippingRate, o.ClippingRate, 0, 1),
+            ClippingSearch = Switch(options, ClippingSearch, o.ClippingSearch),
+            Compensation = Pick(options, Compensation, o.Compensation, ("none", WeightCompensation.None), ("rank-one", WeightCompensation.RankOne), ("full", WeightCompensation.Full)),
+            OffsetRate = Number(options, OffsetRate, o.OffsetRate, 0, 1),
+            MseWeight = Number(options, Mse, o.MseWeight, 0, 1e6),
+            CosineWeight = Number(options, Cosine, o.CosineWeight, 0, 1e6),
+            BothTeachers = Pick(options, Teachers, o.BothTeachers, ("both", true), ("float", false)),
+            Attention = Pick(options, Attention, o.Attention, ("none", AttentionDivergence.None), ("per-row", AttentionDivergence.PerRow), ("published", AttentionDivergence.Published)),
+            AttentionWeight = Number(options, AttentionWeight, o.AttentionWeight, 0, 1e6),
+            CosineSchedule = Pick(options, Schedule, o.CosineSchedule, ("constant", false), ("cosine", true)),
+            Patience = (int)Number(options, Patience, o.Patience, 0, 10000),
+        };
+    }
+
+    private static float Number(MethodOptions options, MethodOption option, float recipe, double minimum, double maximum) =>
+        options.Text(option).Length == 0 ? recipe : (float)options.Number(option, minimum, maximum);
+
+    private static bool Switch(MethodOptions options, MethodOption option, bool recipe) =>
+        options.Text(option).Length == 0 ? recipe : options.Switch(option);
+
+    private static T Pick<T>(MethodOptions options, MethodOption option, T recipe, params (string Name, T Value)[] values)
+    {
+        if (options.Text(option).Length == 0)
+        {
+            return recipe;
+        }
+
+        string chosen = options.Choice(option, [.. values.Select(v => v.Name)]);
+        return values.First(v => v.Name == chosen).Value;
+    }
+}

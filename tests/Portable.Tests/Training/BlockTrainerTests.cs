@@ -1,0 +1,150 @@
+using FsCheck.Xunit;
+using Portable.Reference.Algorithms.AbqLlm;
+using Portable.Reference.Threading;
+using Portable.Reference.Training;
+using Xunit;
+
+namespace Portable.Tests.Training;
+
+/// <summary>Block reconstruction: an equivalence before quantization, what is trained is what is folded, deterministic, and it learns.</summary>
+public class BlockTrainerTests
+{
+    // So many levels that the grid is finer than single precision: no quantization error is left.
+    private const int Exact = 1 << 22;
+
+    [Property(MaxTest = 6)]
+    public void TransformationKeepsTheFunction(int seed, bool gated, bool logarithmic)
+    {
+        BlockFixture f = new(seed, gated, group: gated ? 2 : 1);
+        AbqOptions options = new()
+        {
+            Epochs = 3,
+            Clipping = false,
+            Compensation = WeightCompensation.None,
+            LogarithmicSmoothing = logarithmic,
+            SmoothingRate = 0.05f,
+            Attention = AttentionDivergence.None,
+        };
+        BlockTrainer trainer = Trainer(f, new BlockWidths(Exact, 0, 16, 16), options);
+        float[] expected = new float[f.Input.Length], actual = new float[f.Input.Length], other = BlockFixture.Fill(new Random(seed), expected.Length, 1);
+        f.Block().Forward(f.Tensors, f.Input, expected, f.Tokens);
+        trainer.Train(2, (_, sample) => Fill(sample, f.Input, other)); // a target elsewhere, so that the vectors move
+        Assert.NotEqual(f.Tensors.AttentionGain, trainer.Quantized.AttentionGain);
+        trainer.Forward(f.Input, actual);
+        double scale = 1 + expected.Max(Math.Abs);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.True(Math.Abs(expected[i] - actual[i]) < 1e-4 * scale, $"[{i}]: {actual[i]}, float block {expected[i]}");
+        }
+    }
+
+    [Property(MaxTest = 4)]
+    public void FoldedIntegersAreTheTrainedWeights(int seed, bool groups, bool rankOne)
+    {
+        BlockFixture f = new(seed, gated: true);
+        BlockWidths widths = new(4, groups ? 5 : 0, 8, 8);
+        BlockTrainer trainer = Trainer(f, widths, Small with { Compensation = rankOne ? WeightCompensation.RankOne : WeightCompensation.Full });
+        Learn(f, trainer);
+        foreach (BlockLinear linear in f.Shape.Linears)
+        {
+            TrainedLinear folded = trainer.Fold(linear);
+            (int rows, int columns) = f.Shape.SizeOf(linear);
+            int size = groups ? Math.Min(5, columns) : columns, count = (columns + size - 1) / size;
+            Assert.Equal(rows * count, folded.Scales.Length);
+            for (int i = 0; i < folded.Codes.Length; i++)
+            {
+                int group = i / columns * count + i % columns / size;
+                Assert.InRange(folded.Codes[i], 0, 4);
+                Assert.InRange(folded.ZeroPoints[group], 0, 4);
+                Assert.Equal((folded.Codes[i] - folded.ZeroPoints[group]) * folded.Scales[group], trainer.Quantized[linear].Weight[i]);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(WeightCompensation.None, AttentionDivergence.None, 3, 4, 16)]
+    [InlineData(WeightCompensation.RankOne, AttentionDivergence.Published, 4, 8, 8)]
+    [InlineData(WeightCompensation.Full, AttentionDivergence.PerRow, 4, 8, 4)]
+    [InlineData(WeightCompensation.Full, AttentionDivergence.PerRow, 15, 16, 16)]
+    public void TrainingReducesTheLoss(WeightCompensation compensation, AttentionDivergence attention, int levels, int activationBits, int keyValueBits)
+    {
+        BlockFixture f = new(11, gated: true, tokens: 24, hidden: 32, intermediate: 40, size: 8);
+        BlockTrainer trainer = Trainer(f, new BlockWidths(levels, 0, activationBits, keyValueBits), Small with { Compensation = compensation, Attention = attention, Epochs = 40 });
+        TrainingReport report = Learn(f, trainer);
+        Assert.True(report.LossAfter < 0.9 * report.LossBefore, $"{report.LossBefore} → {report.LossAfter}");
+    }
+
+    [Fact]
+    public void OptTrains()
+    {
+        BlockFixture f = new(12, gated: false, group: 1, tokens: 16, hidden: 24, intermediate: 32);
+        TrainingReport report = Learn(f, Trainer(f, new BlockWidths(3, 0, 8, 16), Small with { Epochs = 40 }));
+        Assert.True(report.LossAfter < 0.9 * report.LossBefore, $"{report.LossBefore} → {report.LossAfter}");
+    }
+
+    [Fact]
+    public void ThreadsDoNotMatter()
+    {
+        float[] Run()
+        {
+            BlockFixture f = new(5, gated: true, tokens: 40, hidden: 40, intermediate: 150, size: 8);
+            BlockTrainer trainer = Trainer(f, new BlockWidths(4, 0, 4, 4), Small);
+            Learn(f, trainer);
+            return trainer.Quantized[BlockLinear.Down].Weight;
+        }
+
+        float[] threaded = Run(), serial = [];
+        WorkerPool.Run(2, i => serial = i == 0 ? Run() : serial); // inside a piece of work everything runs on one thread
+        Assert.Equal(threaded, serial);
+    }
+
+    [Fact]
+    public void NonFiniteLossNamesTheBlock()
+    {
+        BlockFixture f = new(6, gated: true);
+        BlockTrainer trainer = Trainer(f, new BlockWidths(3, 0, 8, 8), Small);
+        float[] broken = [.. f.Input];
+        broken[0] = float.NaN;
+        string message = Assert.Throws<NonFiniteLossException>(() => trainer.Train(1, (_, sample) => Fill(sample, f.Input, broken))).Message;
+        Assert.Contains("layer seven", message);
+    }
+
+    [Fact]
+    public void PatienceStopsEarly()
+    {
+        BlockFixture f = new(7, gated: true);
+        AbqOptions still = Small with { Epochs = 50, Patience = 2, SmoothingRate = 0, ClippingRate = 0, OffsetRate = 0 };
+        Assert.Equal(3, Learn(f, Trainer(f, new BlockWidths(3, 0, 8, 8), still), samples: 1).Steps);
+    }
+
+    private static AbqOptions Small => new() { Epochs = 4, OffsetRate = 0.02f };
+
+    private static TrainingReport Learn(BlockFixture f, BlockTrainer trainer, int samples = 2)
+    {
+        float[] target = new float[f.Input.Length], map = new float[f.Tokens * f.Tokens];
+        TrainingBlock teacher = f.Block();
+        teacher.Forward(f.Tensors, f.Input, target, f.Tokens);
+        teacher.MeanAttention(map);
+        return trainer.Train(samples, (_, sample) =>
+        {
+            Fill(sample, f.Input, target);
+            map.AsSpan(0, sample.Attention.Length).CopyTo(sample.Attention);
+        });
+    }
+
+    private static void Fill(BlockSample sample, float[] input, float[] target)
+    {
+        input.CopyTo(sample.Input, 0);
+        target.CopyTo(sample.FloatTarget, 0);
+        target.CopyTo(sample.QuantizedTarget, 0);
+    }
+
+    private static BlockTrainer Trainer(BlockFixture f, BlockWidths widths, AbqOptions options)
+    {
+        BlockStatistics statistics = new(f.Shape);
+        TrainingBlock block = f.Block();
+        block.Forward(f.Tensors, f.Input, new float[f.Input.Length], f.Tokens);
+        statistics.Add(block, f.Tokens);
+        return new BlockTrainer(f.Tensors, widths, options, statistics, f.Rotary, f.Tokens, options.HasRankOne(0, 4), "layer seven");
+    }
+}
