@@ -1,5 +1,5 @@
-using System.Runtime.InteropServices;
-using Portable.Reference.Arithmetic;
+using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Operations;
@@ -10,14 +10,18 @@ namespace Portable.Reference.Operations;
 /// </summary>
 public static class Attention
 {
+    // Scores of a piece stay in the second-level cache.
+    private const int ScoreBytes = 256 * 1024, MaximumPieceRows = 64;
+
     /// <summary>Attends every row to its own sequence up to and including its position.</summary>
     /// <param name="queries">Rows of heads × head size, after rotary.</param>
     /// <param name="cache">Keys and values, which already hold every position up to the rows' own.</param>
     /// <param name="sequenceOfRow">Sequence of each row.</param>
-    /// <param name="positionOfRow">Position of each row.</param>
+    /// <param name="positionOfRow">Position of each row; fastest where neighbours are ascending positions of one sequence.</param>
     /// <param name="heads">Query heads, a multiple of the cache's heads.</param>
     /// <param name="output">rows × (heads · head size).</param>
     /// <param name="queryStride">Elements from one row of queries to the next; 0 = heads · head size.</param>
+    /// <exception cref="ArgumentException">Shapes do not fit, or a sequence or position is outside the cache.</exception>
     public static unsafe void Compute(ReadOnlySpan<float> queries, KeyValueCache cache, ReadOnlySpan<int> sequenceOfRow, ReadOnlySpan<int> positionOfRow, int heads, Span<float> output, int queryStride = 0)
     {
         int width = heads * cache.HeadSize, rows = positionOfRow.Length;
@@ -27,140 +31,91 @@ public static class Attention
             throw new ArgumentException($"{heads} heads of {cache.HeadSize} and {rows} rows do not fit the cache, the queries or the output.");
         }
 
-        int[] sequences = sequenceOfRow.ToArray(), positions = positionOfRow.ToArray();
+        for (int row = 0; row < rows; row++)
+        {
+            if ((uint)sequenceOfRow[row] >= (uint)cache.Sequences || (uint)positionOfRow[row] >= (uint)cache.Capacity)
+            {
+                throw new ArgumentException($"Position {positionOfRow[row]} of sequence {sequenceOfRow[row]} is outside the cache.");
+            }
+        }
+
         fixed (float* q = queries, o = output)
         {
-            float* query = q, result = o;
-            WorkerPool.Run(rows * heads, task =>
+            AttentionCall call = new(q, stride, o, cache, positionOfRow.ToArray(), heads);
+            AttentionPiece[] pieces = Cut(cache, sequenceOfRow, positionOfRow, heads / cache.KeyValueHeads);
+            WorkerPool.Run(pieces.Length, i =>
             {
-                (int row, int head) = (task / heads, task % heads);
-                ReadOnlySpan<float> source = new(query + (long)row * stride + head * cache.HeadSize, cache.HeadSize);
-                Span<float> target = new(result + (long)row * width + head * cache.HeadSize, cache.HeadSize);
-                int keyValueHead = head / (heads / cache.KeyValueHeads);
-                if (cache.Quantized)
+                switch (cache.Quantized, Vector512.IsHardwareAccelerated)
                 {
-                    Integer(source, cache, sequences[row], positions[row], keyValueHead, target);
-                }
-                else
-                {
-                    Float(source, cache, sequences[row], positions[row], keyValueHead, target);
+                    case (false, true): FloatAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;
+                    case (false, false): FloatAttention.Run<Simd256, Vector256<float>>(call, pieces[i]); break;
+                    case (true, true): IntegerAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;
+                    default: IntegerAttention.Run<Simd256, Vector256<float>>(call, pieces[i]); break;
                 }
             });
         }
     }
 
-    private static void Float(ReadOnlySpan<float> q, KeyValueCache cache, int sequence, int position, int head, Span<float> output)
+    /// <summary>Runs of ascending positions of one sequence, cut so that scores fit the cache, for each key and value head.</summary>
+    private static AttentionPiece[] Cut(KeyValueCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> positions, int group)
     {
-        int size = cache.HeadSize, chunkSize = KeyValueCache.ChunkSize;
-        float[] chunk = new float[size * chunkSize], scores = new float[position + chunkSize];
-        float rootInverse = (float)(1 / Math.Sqrt(size)), maximum = float.NegativeInfinity;
-        for (int first = 0; first <= position; first += chunkSize)
+        List<AttentionPiece> pieces = [];
+        for (int first = 0, end; first < positions.Length; first = end)
         {
-            Load(cache, cache.KeyChunk(sequence, head, first / chunkSize), chunk);
-            for (int t = first; t <= position && t < first + chunkSize; t++)
+            end = first + 1;
+            while (end < positions.Length && end - first < MaximumPieceRows && sequences[end] == sequences[first] && positions[end] >= positions[end - 1]
+                && (end - first) * group * (positions[end] + 1L) * sizeof(float) < ScoreBytes)
             {
-                float sum = 0;
-                for (int d = 0; d < size; d++)
-                {
-                    float product = q[d] * chunk[d * chunkSize + t - first];
-                    sum += product;
-                }
+                end++;
+            }
 
-                scores[t] = Contract.Canonical(sum * rootInverse);
-                maximum = MathF.Max(maximum, scores[t]);
+            for (int head = 0; head < cache.KeyValueHeads; head++)
+            {
+                pieces.Add(new AttentionPiece(sequences[first], head, first, end - first));
             }
         }
 
-        float total = 0;
-        Span<float> partial = stackalloc float[size];
-        output.Clear();
-        for (int first = 0; first <= position; first += chunkSize)
-        {
-            Load(cache, cache.ValueChunk(sequence, head, first / chunkSize), chunk);
-            float length = 0;
-            partial.Clear();
-            for (int t = first; t <= position && t < first + chunkSize; t++)
-            {
-                float p = Contract.Exp(scores[t] - maximum);
-                length += p;
-                for (int d = 0; d < size; d++)
-                {
-                    float product = p * chunk[(t - first) * size + d];
-                    partial[d] += product;
-                }
-            }
+        // Later rows see more keys: the longest pieces first, so that no thread ends up waiting for one.
+        pieces.Reverse();
+        return [.. pieces];
+    }
+}
 
-            total += length;
-            for (int d = 0; d < size; d++)
-            {
-                output[d] += partial[d];
-            }
+/// <summary>The rows firstRow … firstRow + rows − 1 of a call, which are of one sequence, and the query heads of one key head.</summary>
+internal readonly record struct AttentionPiece(int Sequence, int KeyValueHead, int FirstRow, int Rows);
+
+/// <summary>What all pieces of a call share. A "query row" is one token and one query head: token-major, heads of the group inner.</summary>
+internal sealed unsafe class AttentionCall(float* queries, int queryStride, float* output, KeyValueCache cache, int[] positions, int heads)
+{
+    public KeyValueCache Cache => cache;
+
+    /// <summary>Query heads per key head.</summary>
+    public int Group { get; } = heads / cache.KeyValueHeads;
+
+    /// <summary>fl(1/√head size): square root and quotient are correctly rounded in double.</summary>
+    public float Scale { get; } = (float)(1 / Math.Sqrt(cache.HeadSize));
+
+    /// <summary>Position of a query row.</summary>
+    public int Position(AttentionPiece piece, int queryRow) => positions[piece.FirstRow + queryRow / Group];
+
+    /// <summary>The first query row that sees a key; their number where none does.</summary>
+    public int FirstSeeing(AttentionPiece piece, int key)
+    {
+        int low = 0, high = piece.Rows;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            (low, high) = positions[piece.FirstRow + middle] < key ? (middle + 1, high) : (low, middle);
         }
 
-        float r = Contract.Reciprocal(total);
-        for (int d = 0; d < size; d++)
-        {
-            output[d] = Contract.Canonical(output[d] * r);
-        }
+        return low * Group;
     }
 
-    private static void Integer(ReadOnlySpan<float> q, KeyValueCache cache, int sequence, int position, int head, Span<float> output)
-    {
-        int size = cache.HeadSize, chunkSize = KeyValueCache.ChunkSize, token = head * cache.Chunks * chunkSize;
-        Span<int> codes = stackalloc int[size];
-        (float scale, int zero) = ActivationRounding.Asymmetric(q, cache.Bits, codes);
-        float[] scores = new float[position + 1];
-        float rootInverse = (float)(1 / Math.Sqrt(size)), maximum = float.NegativeInfinity, valueScale = 0;
-        for (int t = 0; t <= position; t++)
-        {
-            ReadOnlySpan<byte> keys = cache.KeyChunk(sequence, head, t / chunkSize);
-            int keyZero = cache.KeyZeroPoints[sequence][token + t], sum = 0;
-            for (int d = 0; d < size; d++)
-            {
-                sum += (codes[d] - zero) * (keys[d * chunkSize + t % chunkSize] - keyZero);
-            }
+    /// <summary>The query of a query row.</summary>
+    public ReadOnlySpan<float> Query(AttentionPiece piece, int queryRow) =>
+        new(queries + (long)(piece.FirstRow + queryRow / Group) * queryStride + (piece.KeyValueHead * Group + queryRow % Group) * cache.HeadSize, cache.HeadSize);
 
-            scores[t] = Contract.Canonical(sum * (scale * cache.KeyScales[sequence][token + t]) * rootInverse);
-            maximum = MathF.Max(maximum, scores[t]);
-            valueScale = MathF.Max(valueScale, cache.ValueScales[sequence][token + t]);
-        }
-
-        float inverseScale = Contract.Reciprocal(valueScale);
-        int total = 0;
-        Span<int> high = stackalloc int[size], low = stackalloc int[size];
-        high.Clear();
-        low.Clear();
-        for (int t = 0; t <= position; t++)
-        {
-            ReadOnlySpan<byte> values = cache.ValueChunk(sequence, head, t / chunkSize).Slice(t % chunkSize * size, size);
-            float p = Contract.Exp(scores[t] - maximum);
-            total += (int)MathF.Round(p * 65535f);
-            int code = Math.Min((int)MathF.Round(p * (cache.ValueScales[sequence][token + t] * inverseScale) * 65535f), 65535);
-            int valueZero = cache.ValueZeroPoints[sequence][token + t];
-            for (int d = 0; d < size; d++)
-            {
-                high[d] += (code >> 8) * (values[d] - valueZero);
-                low[d] += (code & 255) * (values[d] - valueZero);
-            }
-        }
-
-        float r = Contract.Reciprocal(total);
-        for (int d = 0; d < size; d++)
-        {
-            float numerator = (float)high[d] * 256f + (float)low[d];
-            output[d] = Contract.Canonical(numerator * valueScale * r);
-        }
-    }
-
-    private static void Load(KeyValueCache cache, ReadOnlySpan<byte> elements, Span<float> chunk)
-    {
-        if (cache.Bits == 32)
-        {
-            MemoryMarshal.Cast<byte, float>(elements).CopyTo(chunk);
-        }
-        else
-        {
-            HalfConversion.ToSingle(MemoryMarshal.Cast<byte, ushort>(elements), chunk);
-        }
-    }
+    /// <summary>Where the result of a query row goes.</summary>
+    public Span<float> Output(AttentionPiece piece, int queryRow) =>
+        new(output + ((long)(piece.FirstRow + queryRow / Group) * heads + piece.KeyValueHead * Group + queryRow % Group) * cache.HeadSize, cache.HeadSize);
 }

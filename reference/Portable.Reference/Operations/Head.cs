@@ -1,11 +1,16 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Operations;
 
-/// <summary>The language-model head.</summary>
+/// <summary>The language-model head: every logit is an ordered dot product of the contract, whatever the number of rows.</summary>
 public static class Head
 {
+    private const int PanelRows = 64;
+
     /// <summary>logits[r, v] = canonical(ordered dot of hidden row r and table row v).</summary>
     /// <param name="hidden">rows × columns.</param>
     /// <param name="rows">Rows.</param>
@@ -14,6 +19,7 @@ public static class Head
     /// <param name="type">Element type.</param>
     /// <param name="vocabulary">Rows of the table.</param>
     /// <param name="logits">rows × vocabulary.</param>
+    /// <exception cref="ArgumentException">Shapes do not fit.</exception>
     public static unsafe void Logits(ReadOnlySpan<float> hidden, int rows, int columns, ReadOnlySpan<byte> table, ElementType type, int vocabulary, Span<float> logits)
     {
         if (hidden.Length < (long)rows * columns || logits.Length < (long)rows * vocabulary || table.Length < (long)vocabulary * columns * ElementConversion.SizeOf(type))
@@ -21,25 +27,57 @@ public static class Head
             throw new ArgumentException($"{rows} rows of {columns} and a vocabulary of {vocabulary} do not fit the hidden state, the table or the logits.");
         }
 
-        int stride = columns * ElementConversion.SizeOf(type), tasks = Math.Min(vocabulary, 64);
+        if (rows == 0 || vocabulary == 0)
+        {
+            return;
+        }
+
+        int blocks = OrderedPanel.Blocks(columns), panels = (vocabulary + PanelRows - 1) / PanelRows;
+        int stride = blocks * OrderedPanel.BlockSize;
+        const int HiddenSlot = 0, TableSlot = 1;
         fixed (float* h = hidden, l = logits)
         fixed (byte* t = table)
         {
-            float* source = h, target = l;
+            float* target = l, packed = Scratch.Get<float>(HiddenSlot, (long)rows * stride);
             byte* elements = t;
-            WorkerPool.Run(tasks, task =>
+            for (int row = 0; row < rows; row++)
             {
-                float[] row = new float[columns];
-                int end = (int)((long)vocabulary * (task + 1) / tasks);
-                for (int v = (int)((long)vocabulary * task / tasks); v < end; v++)
+                OrderedPanel.Pack(new ReadOnlySpan<float>(h + (long)row * columns, columns), packed + (long)row * stride);
+            }
+
+            WorkerPool.Run(panels, panel =>
+            {
+                int first = panel * PanelRows, count = Math.Min(PanelRows, vocabulary - first), bytes = columns * ElementConversion.SizeOf(type);
+                float* converted = Scratch.Get<float>(TableSlot, (long)PanelRows * stride);
+                for (int v = 0; v < count; v++)
                 {
-                    ElementConversion.ToSingle(new ReadOnlySpan<byte>(elements + (long)v * stride, stride), type, row);
-                    for (int r = 0; r < rows; r++)
-                    {
-                        target[(long)r * vocabulary + v] = Contract.Canonical(Ordered.Dot(new ReadOnlySpan<float>(source + (long)r * columns, columns), row));
-                    }
+                    Pack(new ReadOnlySpan<byte>(elements + (long)(first + v) * bytes, bytes), type, columns, converted + (long)v * stride);
+                }
+
+                if (Vector512.IsHardwareAccelerated)
+                {
+                    OrderedPanel.Multiply<Simd512, Vector512<float>>(packed, rows, converted, count, blocks, target + first, vocabulary);
+                }
+                else
+                {
+                    OrderedPanel.Multiply<Simd256, Vector256<float>>(packed, rows, converted, count, blocks, target + first, vocabulary);
                 }
             });
+        }
+    }
+
+    private static unsafe void Pack(ReadOnlySpan<byte> row, ElementType type, int columns, float* packed)
+    {
+        if (type == ElementType.Float32)
+        {
+            const int RowSlot = 2;
+            Span<float> values = new(Scratch.Get<float>(RowSlot, columns), columns);
+            ElementConversion.ToSingle(row, type, values);
+            OrderedPanel.Pack(values, packed);
+        }
+        else
+        {
+            OrderedPanel.Pack(MemoryMarshal.Cast<byte, ushort>(row), type == ElementType.BFloat16, packed);
         }
     }
 }

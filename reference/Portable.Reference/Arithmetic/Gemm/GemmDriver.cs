@@ -38,14 +38,14 @@ internal static unsafe class GemmDriver
                     b.Pack(panel * width, Math.Min(width, n - panel * width), width, k0, steps, packed + (long)(panel - firstPanel) * steps * width);
                 }
 
-                bool add = accumulate || k0 > 0;
+                TileStart start = accumulate || k0 > 0 ? TileStart.Continue : TileStart.Zero;
                 for (int row = firstRow; row < endRow; row += MicroKernel.Rows)
                 {
                     int rows = Math.Min(MicroKernel.Rows, endRow - row);
                     for (int panel = firstPanel; panel < endPanel; panel++)
                     {
                         float* c = y + (long)row * n + panel * width;
-                        Tiles.Run<TSimd, TVector, TAdd>(x + (long)row * k + k0, k, rows, packed + (long)(panel - firstPanel) * steps * width, width, steps, c, n, Math.Min(width, n - panel * width), add);
+                        Tiles.Run<TSimd, TVector, TAdd>(x + (long)row * k + k0, k, rows, packed + (long)(panel - firstPanel) * steps * width, width, steps, c, n, Math.Min(width, n - panel * width), start);
                     }
                 }
             }

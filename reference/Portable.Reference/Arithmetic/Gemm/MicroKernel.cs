@@ -2,6 +2,19 @@ using System.Runtime.CompilerServices;
 
 namespace Portable.Reference.Arithmetic.Gemm;
 
+/// <summary>What a tile does with the outputs that are there.</summary>
+internal enum TileStart
+{
+    /// <summary>c = Σ.</summary>
+    Zero,
+
+    /// <summary>The sum starts from c: a product continued over blocks of k.</summary>
+    Continue,
+
+    /// <summary>c = c + Σ, the sum itself starting from 0.</summary>
+    Add,
+}
+
 /// <summary>
 /// The register tiles of all float products: rows × 2 vectors of outputs, each output sequential in k. Rows of a are read
 /// element by element and broadcast; b is a panel of k rows of 2 vectors.
@@ -24,15 +37,15 @@ internal static unsafe class MicroKernel
     /// <param name="k">Steps.</param>
     /// <param name="c">First row of c.</param>
     /// <param name="cStride">Elements between rows of c.</param>
-    /// <param name="accumulate">Start from c instead of 0.</param>
+    /// <param name="start">What becomes of c.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Six<TSimd, TVector, TAdd>(int rows, float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, bool accumulate)
+    public static void Six<TSimd, TVector, TAdd>(int rows, float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, TileStart start)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
     {
         TVector c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51;
-        if (accumulate)
+        if (start == TileStart.Continue)
         {
             c00 = TSimd.Load(c);
             c01 = TSimd.Load(c + TSimd.Lanes);
@@ -78,6 +91,22 @@ internal static unsafe class MicroKernel
             c51 = TAdd.Apply<TSimd, TVector>(v, b1, c51);
         }
 
+        if (start == TileStart.Add)
+        {
+            c00 = TSimd.Add(TSimd.Load(c), c00);
+            c01 = TSimd.Add(TSimd.Load(c + TSimd.Lanes), c01);
+            c10 = TSimd.Add(TSimd.Load(c + cStride), c10);
+            c11 = TSimd.Add(TSimd.Load(c + cStride + TSimd.Lanes), c11);
+            c20 = TSimd.Add(TSimd.Load(c + 2 * cStride), c20);
+            c21 = TSimd.Add(TSimd.Load(c + 2 * cStride + TSimd.Lanes), c21);
+            c30 = TSimd.Add(TSimd.Load(c + 3 * cStride), c30);
+            c31 = TSimd.Add(TSimd.Load(c + 3 * cStride + TSimd.Lanes), c31);
+            c40 = TSimd.Add(TSimd.Load(c + 4 * cStride), c40);
+            c41 = TSimd.Add(TSimd.Load(c + 4 * cStride + TSimd.Lanes), c41);
+            c50 = TSimd.Add(TSimd.Load(c + 5 * cStride), c50);
+            c51 = TSimd.Add(TSimd.Load(c + 5 * cStride + TSimd.Lanes), c51);
+        }
+
         TSimd.Store(c, c00);
         TSimd.Store(c + TSimd.Lanes, c01);
         TSimd.Store(c + cStride, c10);
@@ -94,18 +123,25 @@ internal static unsafe class MicroKernel
 
     /// <summary>c[1 × 2 vectors] (+)= a[1 × k] · b[k × 2 vectors], for the rows that remain and for single tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void One<TSimd, TVector, TAdd>(float* a, float* b, nint bStride, nint k, float* c, bool accumulate)
+    public static void One<TSimd, TVector, TAdd>(float* a, float* b, nint bStride, nint k, float* c, TileStart start)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
     {
-        TVector c0 = accumulate ? TSimd.Load(c) : TSimd.Broadcast(0f), c1 = accumulate ? TSimd.Load(c + TSimd.Lanes) : TSimd.Broadcast(0f);
+        bool load = start == TileStart.Continue;
+        TVector c0 = load ? TSimd.Load(c) : TSimd.Broadcast(0f), c1 = load ? TSimd.Load(c + TSimd.Lanes) : TSimd.Broadcast(0f);
         for (nint i = 0; i < k; i++)
         {
             TVector v = TSimd.Broadcast(a[i]);
             c0 = TAdd.Apply<TSimd, TVector>(v, TSimd.Load(b), c0);
             c1 = TAdd.Apply<TSimd, TVector>(v, TSimd.Load(b + TSimd.Lanes), c1);
             b += bStride;
+        }
+
+        if (start == TileStart.Add)
+        {
+            c0 = TSimd.Add(TSimd.Load(c), c0);
+            c1 = TSimd.Add(TSimd.Load(c + TSimd.Lanes), c1);
         }
 
         TSimd.Store(c, c0);

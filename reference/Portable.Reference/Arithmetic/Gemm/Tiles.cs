@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portable.Reference.Arithmetic.Gemm;
 
 /// <summary>Runs the register tiles over a block of rows and one panel of b, whatever remains at the edges.</summary>
@@ -18,8 +20,9 @@ internal static unsafe class Tiles
     /// <param name="c">Row-major.</param>
     /// <param name="cStride">Elements between rows of c.</param>
     /// <param name="columns">Valid columns of the panel: no others of c are touched.</param>
-    /// <param name="accumulate">Start from c instead of 0.</param>
-    public static void Run<TSimd, TVector, TAdd>(float* a, nint aStride, int rows, float* panel, nint panelStride, int k, float* c, nint cStride, int columns, bool accumulate)
+    /// <param name="start">What becomes of c.</param>
+    [SkipLocalsInit]
+    public static void Run<TSimd, TVector, TAdd>(float* a, nint aStride, int rows, float* panel, nint panelStride, int k, float* c, nint cStride, int columns, TileStart start)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
@@ -31,22 +34,25 @@ internal static unsafe class Tiles
             int count = Math.Min(MicroKernel.Rows, rows - row);
             if (count == MicroKernel.Rows && columns == width)
             {
-                MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, panel, panelStride, k, c, cStride, accumulate);
+                MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, panel, panelStride, k, c, cStride, start);
             }
-            else if (count == 1 && columns == width)
+            else if (count <= 2 && columns == width)
             {
-                MicroKernel.One<TSimd, TVector, TAdd>(a, panel, panelStride, k, c, accumulate);
+                for (int i = 0; i < count; i++)
+                {
+                    MicroKernel.One<TSimd, TVector, TAdd>(a + i * aStride, panel, panelStride, k, c + i * cStride, start);
+                }
             }
             else
             {
-                Copy(c, cStride, edge, width, accumulate ? count : 0, columns);
+                Copy(c, cStride, edge, width, start == TileStart.Zero ? 0 : count, columns);
                 if (count == 1)
                 {
-                    MicroKernel.One<TSimd, TVector, TAdd>(a, panel, panelStride, k, edge, accumulate);
+                    MicroKernel.One<TSimd, TVector, TAdd>(a, panel, panelStride, k, edge, start);
                 }
                 else
                 {
-                    MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, panel, panelStride, k, edge, width, accumulate);
+                    MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, panel, panelStride, k, edge, width, start);
                 }
 
                 Copy(edge, width, c, cStride, count, columns);

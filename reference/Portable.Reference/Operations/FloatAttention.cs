@@ -1,0 +1,136 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
+
+namespace Portable.Reference.Operations;
+
+/// <summary>
+/// Attention over f16 or f32 keys and values: scores sequential in the components, softmax around the row's maximum, sums of
+/// p and p·v sequential within each chunk of 64 positions, chunks added in ascending order.
+/// </summary>
+internal static unsafe class FloatAttention
+{
+    private const int ChunkSize = KeyValueCache.ChunkSize;
+
+    public static void Run<TSimd, TVector>(AttentionCall call, AttentionPiece piece)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        KeyValueCache cache = call.Cache;
+        int size = cache.HeadSize, rows = piece.Rows * call.Group, width = Tiles.PanelColumns<TSimd, TVector>();
+        int chunks = call.Position(piece, rows - 1) / ChunkSize + 1, stride = chunks * ChunkSize, padded = (size + width - 1) / width * width;
+        float* queries = Scratch.Get<float>(0, (long)rows * size), scores = Scratch.Get<float>(1, (long)rows * stride);
+        float* chunk = Scratch.Get<float>(2, ChunkSize * padded), totals = Scratch.Get<float>(3, rows), sums = Scratch.Get<float>(4, (long)rows * padded);
+        for (int row = 0; row < rows; row++)
+        {
+            call.Query(piece, row).CopyTo(new Span<float>(queries + (long)row * size, size));
+        }
+
+        for (int c = 0; c < chunks; c++)
+        {
+            Load(cache.KeyChunk(piece.Sequence, piece.KeyValueHead, c), cache.Bits, ChunkSize, ChunkSize, chunk);
+            for (int lane = 0; lane < ChunkSize; lane += width)
+            {
+                int first = call.FirstSeeing(piece, c * ChunkSize + lane);
+                Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(queries + (long)first * size, size, rows - first, chunk + lane, ChunkSize, size, scores + (long)first * stride + c * ChunkSize + lane, stride, width, TileStart.Zero);
+            }
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            totals[row] = Softmax(scores + (long)row * stride, call.Position(piece, row) + 1, call.Scale);
+        }
+
+        for (int c = 0; c < chunks; c++)
+        {
+            Load(cache.ValueChunk(piece.Sequence, piece.KeyValueHead, c), cache.Bits, size, padded, chunk);
+            for (int row = call.FirstSeeing(piece, c * ChunkSize); row < rows; row += MicroKernel.Rows)
+            {
+                int count = Math.Min(MicroKernel.Rows, rows - row), steps = Math.Min(ChunkSize, call.Position(piece, row + count - 1) - c * ChunkSize + 1);
+                for (int d = 0; d < padded; d += width)
+                {
+                    Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(scores + (long)row * stride + c * ChunkSize, stride, count, chunk + d, padded, steps, sums + (long)row * padded + d, padded, width, c == 0 ? TileStart.Zero : TileStart.Add);
+                }
+            }
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            Finish(new ReadOnlySpan<float>(sums + (long)row * padded, size), Contract.Reciprocal(totals[row]), call.Output(piece, row));
+        }
+    }
+
+    /// <summary>Rows of a chunk as f32, padded with zeros.</summary>
+    private static void Load(ReadOnlySpan<byte> elements, int bits, int columns, int padded, float* chunk)
+    {
+        if (columns == padded)
+        {
+            Convert(elements, bits, new Span<float>(chunk, elements.Length / (bits / 8)));
+            return;
+        }
+
+        int bytes = columns * (bits / 8);
+        for (int row = 0; row < ChunkSize; row++)
+        {
+            Span<float> target = new(chunk + row * padded, padded);
+            Convert(elements.Slice(row * bytes, bytes), bits, target[..columns]);
+            target[columns..].Clear();
+        }
+    }
+
+    private static void Convert(ReadOnlySpan<byte> elements, int bits, Span<float> values)
+    {
+        if (bits == 32)
+        {
+            MemoryMarshal.Cast<byte, float>(elements).CopyTo(values);
+        }
+        else
+        {
+            HalfConversion.ToSingle(MemoryMarshal.Cast<byte, ushort>(elements), values);
+        }
+    }
+
+    /// <summary>Products to exp(score − maximum) in place, 0 for the rest of the last chunk; returns the sum.</summary>
+    private static float Softmax(float* scores, int keys, float scale)
+    {
+        Vector256<float> highest = Vector256.Create(float.NegativeInfinity);
+        int t = 0;
+        for (; t <= keys - 8; t += 8)
+        {
+            Vector256<float> s = VectorContract.Canonical(Vector256.Load(scores + t) * Vector256.Create(scale));
+            s.Store(scores + t);
+            highest = Vector256.MaxNative(highest, s);
+        }
+
+        float maximum = AttentionRow.Largest(highest);
+        for (; t < keys; t++)
+        {
+            scores[t] = Contract.Canonical(scores[t] * scale);
+            maximum = MathF.Max(maximum, scores[t]);
+        }
+
+        int chunks = (keys + ChunkSize - 1) / ChunkSize, end = chunks * ChunkSize;
+        new Span<float>(scores + keys, end - keys).Fill(float.NegativeInfinity);
+        for (t = 0; t < end; t += 8)
+        {
+            VectorContract.Exp(Vector256.Load(scores + t) - Vector256.Create(maximum)).Store(scores + t);
+        }
+
+        return AttentionRow.ChunkedSum(scores, chunks);
+    }
+
+    private static void Finish(ReadOnlySpan<float> sums, float r, Span<float> output)
+    {
+        int d = 0;
+        for (; d <= sums.Length - 8; d += 8)
+        {
+            VectorContract.Canonical(Vector256.Create(sums.Slice(d, 8)) * Vector256.Create(r)).CopyTo(output[d..]);
+        }
+
+        for (; d < sums.Length; d++)
+        {
+            output[d] = Contract.Canonical(sums[d] * r);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+using Portable.Reference.Arithmetic;
+
+namespace Portable.Tests.Oracle;
+
+/// <summary>
+/// Attention of one query over lists of keys and values, one number at a time in the order of the contract. Of the product it
+/// uses only the scalar definitions that the contract is stated in (<see cref="Contract"/>), and .NET's own half type.
+/// </summary>
+internal static class AttentionOracle
+{
+    /// <summary>f16 or f32 cache: keys and values are those of positions 0 … n − 1.</summary>
+    public static float[] Float(float[] q, List<float[]> keys, List<float[]> values, int bits)
+    {
+        float Stored(float v) => bits == 32 ? v : (float)(Half)Math.Clamp(v, -65504f, 65504f);
+        float scale = (float)(1 / Math.Sqrt(q.Length));
+        float[] scores = [.. keys.Select(k =>
+        {
+            float sum = 0;
+            for (int d = 0; d < q.Length; d++)
+            {
+                float product = q[d] * Stored(k[d]);
+                sum += product;
+            }
+
+            return Contract.Canonical(sum * scale);
+        })];
+        float maximum = scores.Max(), total = 0;
+        float[] output = new float[q.Length];
+        for (int first = 0; first < keys.Count; first += 64)
+        {
+            float length = 0;
+            float[] partial = new float[q.Length];
+            for (int t = first; t < Math.Min(first + 64, keys.Count); t++)
+            {
+                float p = Contract.Exp(scores[t] - maximum);
+                length += p;
+                for (int d = 0; d < q.Length; d++)
+                {
+                    float product = p * Stored(values[t][d]);
+                    partial[d] += product;
+                }
+            }
+
+            total += length;
+            for (int d = 0; d < q.Length; d++)
+            {
+                output[d] += partial[d];
+            }
+        }
+
+        float r = Contract.Reciprocal(total);
+        return [.. output.Select(o => Contract.Canonical(o * r))];
+    }
+
+    /// <summary>2…8-bit cache.</summary>
+    public static float[] Integer(float[] q, List<float[]> keys, List<float[]> values, int bits)
+    {
+        (float Scale, long[] Codes) query = Quantize(q, bits);
+        (float Scale, long[] Codes)[] k = [.. keys.Select(x => Quantize(x, bits))], v = [.. values.Select(x => Quantize(x, bits))];
+        float scale = (float)(1 / Math.Sqrt(q.Length));
+        float[] scores = [.. k.Select(key => Contract.Canonical(key.Codes.Zip(query.Codes, (a, b) => a * b).Sum() * (query.Scale * key.Scale) * scale))];
+        float maximum = scores.Max(), largest = v.Max(x => x.Scale), inverse = Contract.Reciprocal(largest);
+        long total = 0;
+        long[] high = new long[q.Length], low = new long[q.Length];
+        for (int t = 0; t < scores.Length; t++)
+        {
+            float p = Contract.Exp(scores[t] - maximum);
+            total += (long)MathF.Round(p * 65535f);
+            long code = Math.Min((long)MathF.Round(p * (v[t].Scale * inverse) * 65535f), 65535);
+            for (int d = 0; d < q.Length; d++)
+            {
+                high[d] += code / 256 * v[t].Codes[d];
+                low[d] += code % 256 * v[t].Codes[d];
+            }
+        }
+
+        float r = Contract.Reciprocal((float)total);
+        return [.. high.Select((h, d) => Contract.Canonical(((float)h * 256f + (float)low[d]) * largest * r))];
+    }
+
+    /// <summary>Attention in double precision over the values as they are.</summary>
+    public static double[] Real(float[] q, List<float[]> keys, List<float[]> values)
+    {
+        double[] scores = [.. keys.Select(k => k.Zip(q, (a, b) => (double)a * b).Sum() / Math.Sqrt(q.Length))];
+        double[] p = [.. scores.Select(s => Math.Exp(s - scores.Max()))];
+        return [.. q.Select((_, d) => p.Zip(values, (w, v) => w * v[d]).Sum() / p.Sum())];
+    }
+
+    private static (float Scale, long[] Codes) Quantize(float[] x, int bits)
+    {
+        float lo = MathF.Min(0, x.Min()), hi = MathF.Max(0, x.Max()), levels = (1 << bits) - 1;
+        float scale = MathF.Min(MathF.Max((hi - lo) * (1f / levels), 5.9604645e-8f), 16384f), r = Contract.Reciprocal(scale);
+        float zero = Math.Clamp(MathF.Round(-lo * r), 0, levels);
+        return (scale, [.. x.Select(v => (long)Math.Clamp(MathF.Round(v * r) + zero, 0, levels) - (long)zero)]);
+    }
+}
