@@ -28,12 +28,14 @@ public static class CommandTree
     {
         // Not a RootCommand: that one takes its name from the assembly, and users type "portable".
         var root = new Command("portable", "Quantizes LLaMA- and OPT-family models to any bit-width and runs them with the same bits on every CPU and GPU.");
+        var demo = new DemoVerb();
         root.Options.Add(json);
-        root.Options.Add(new HelpOption());
+        Help.AddExamples(root, demo.Examples);
         root.Options.Add(new VersionOption());
+        root.SetAction(demo.RunAsync);
         Verb[] verbs =
         [
-            new DevicesVerb(), new PerplexityVerb(), new GenerateVerb(), new LogitsVerb(), new InspectVerb(),
+            new DevicesVerb(), new QuantizeVerb(), new PerplexityVerb(), new GenerateVerb(), new LogitsVerb(), new InspectVerb(),
         ];
         foreach (Verb verb in verbs)
         {

@@ -64,20 +64,21 @@ public sealed class Terminal(Call call)
         CreateConsole(call.Output, OnTerminal).Write(table);
     }
 
-    /// <summary>Runs work that reports its progress as a fraction 0 … 1, under a bar where a terminal can show one.</summary>
+    /// <summary>Runs work that reports its progress, under a bar where a terminal can show one.</summary>
     /// <param name="title">What is going on.</param>
     /// <param name="work">The work; it may report from any thread.</param>
-    public T Track<T>(string title, Func<IProgress<double>, T> work)
+    public T Track<T>(string title, Func<Tracker, T> work)
     {
         if (!call.Interactive)
         {
-            return work(new Silence());
+            return work(new Tracker(call.Error));
         }
 
-        return CreateConsole(call.Error, ansi: true).Progress()
+        IAnsiConsole console = CreateConsole(call.Error, ansi: true);
+        return console.Progress()
             .AutoClear(true)
             .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
-            .Start(context => work(new Bar(context.AddTask(Markup.Escape(title), maxValue: 1))));
+            .Start(context => work(new BarTracker(call.Error, console, context.AddTask(Markup.Escape(title), maxValue: 1))));
     }
 
     private static IAnsiConsole CreateConsole(TextWriter writer, bool ansi)
@@ -95,17 +96,5 @@ public sealed class Terminal(Call call)
         }
 
         return console;
-    }
-
-    private sealed class Silence : IProgress<double>
-    {
-        public void Report(double value)
-        {
-        }
-    }
-
-    private sealed class Bar(ProgressTask task) : IProgress<double>
-    {
-        public void Report(double value) => task.Value = value;
     }
 }

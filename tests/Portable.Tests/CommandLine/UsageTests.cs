@@ -16,6 +16,9 @@ public sealed class UsageTests
     [InlineData("perplexity", "model")]
     [InlineData("perplexity", "model", "--text", "file", "--context", "1")]
     [InlineData("generate", "model", "--prompt", "a", "--top-p", "2")]
+    [InlineData("quantize", "model", "--method", "gptq", "--scheme", "W4A8", "--output", "out")]
+    [InlineData("quantize", "model", "--method", "no-such-method", "--scheme", "W4A8", "--output", "out")]
+    [InlineData("quantize", "model", "--method", "rtn", "--scheme", "W0A8", "--output", "out")]
     [InlineData("bench", "model", "--shape", "no-such-shape", "--scheme", "W4A8")]
     [InlineData("bench", "model", "--shape", "llama-7b", "--scheme", "W9A8")]
     public void BadUsageIsTwoAndOneLine(params string[] args)
@@ -28,7 +31,7 @@ public sealed class UsageTests
 
     private static readonly string[] Names =
     [
-        "devices", "perplexity", "generate", "logits", "inspect", "bench model",
+        "devices", "quantize", "perplexity", "generate", "logits", "inspect", "bench model",
     ];
 
     public static TheoryData<string> Verbs => new(Names);

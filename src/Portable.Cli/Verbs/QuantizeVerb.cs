@@ -1,0 +1,155 @@
+using System.CommandLine;
+using System.Globalization;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Quantization;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Devices;
+
+namespace Portable.Cli.Verbs;
+
+/// <summary>Quantizes a float checkpoint.</summary>
+public sealed class QuantizeVerb : Verb
+{
+    private readonly Argument<string> model = new("MODEL") { Description = "Directory of a Hugging Face checkpoint." };
+    private readonly Option<string> method = new("--method")
+    {
+        Description = $"How: {string.Join("; ", QuantizationMethods.All.Select(m => $"{m.Name} = {m.Summary}{(m.NeedsCalibration ? " (needs --calibration)" : "")}"))}.",
+        HelpName = string.Join('|', QuantizationMethods.All.Select(m => m.Name)),
+        Required = true,
+    };
+
+    private readonly Option<string> scheme = new("--scheme") { Description = "Widths: W<1-8>[*]A<1-8|16>[g<group>][KV<2-8|16>], for example W4A8, W6A6g128, W2*A8KV8.", HelpName = "S", Required = true };
+    private readonly Option<string> output = new("--output") { Description = "Directory to make. An unfinished one of the same command is resumed.", HelpName = "DIR", Required = true };
+    private readonly Option<string?> calibration = new("--calibration") { Description = "UTF-8 text to calibrate on; never the text that you evaluate on.", HelpName = "TEXT" };
+    private readonly Option<int> samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };
+    private readonly Option<int> context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Context };
+    private readonly Option<int> seed = new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Seed };
+    private readonly Option<bool> overwrite = new("--overwrite") { Description = "Replace a finished checkpoint in DIR." };
+    private readonly Option<string> device = DeviceSelection.CreateOption();
+    private readonly Option<string?>[] named = CreateMethodOptions();
+
+    /// <summary>Defines the verb.</summary>
+    public QuantizeVerb()
+        : base(
+            "quantize",
+            "Quantizes a float checkpoint with a published method; the same command gives the same bytes, and resumes what was interrupted.",
+            new Example("portable quantize llama --method rtn --scheme W8A8 --output llama-w8", "the plain baseline, no calibration"),
+            new Example("portable quantize llama --method flexq --scheme W6A6g128 --calibration text.txt --output llama-w6", "6 bits, with 8-bit activations where a sensitivity analysis says so"),
+            new Example("portable quantize llama --method gptq --scheme W4A8 --calibration text.txt --samples 64 --output llama-w4 --overwrite", "4-bit weights with compensated rounding"))
+    {
+        Arguments.Add(model);
+        foreach (Option option in (Option[])[method, scheme, output, calibration, samples, context, seed, overwrite, device, .. named])
+        {
+            Options.Add(option);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        string name = parsed.GetValue(method)!;
+        string? text = parsed.GetValue(calibration);
+        try
+        {
+            QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
+            RequireCalibration(QuantizationMethods.Find(name), text);
+            CheckDevice(DeviceSelection.Parse(parsed.GetValue(device)!), text, terminal);
+            var request = new QuantizationRequest
+            {
+                Model = parsed.GetValue(model)!,
+                Method = name,
+                Scheme = widths,
+                Output = parsed.GetValue(output)!,
+                Overwrite = parsed.GetValue(overwrite),
+                Options = new MethodOptions
+                {
+                    Samples = OptionValues.AtLeast(parsed, samples, 1),
+                    Context = OptionValues.AtLeast(parsed, context, 2),
+                    Seed = parsed.GetValue(seed),
+                    CalibrationText = text is null ? null : ModelFiles.ReadText(text),
+                    Named = named.Where(o => parsed.GetValue(o) is not null).ToDictionary(o => o.Name.TrimStart('-'), o => parsed.GetValue(o)!),
+                },
+            };
+            QuantizationResult result = terminal.Track("quantizing", tracker => QuantizationRun.Run(request, new Steps(tracker), cancellation));
+            if (terminal.Json)
+            {
+                terminal.Line(result.ToJson().ToJsonString());
+            }
+            else
+            {
+                Print(terminal, result);
+            }
+
+            return Tool.Done;
+        }
+        catch (Exception e) when (e is MethodUsageException or FormatException)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
+
+    /// <summary>One option per name over all methods: those that a method does not use are accepted and named in a message.</summary>
+    private static Option<string?>[] CreateMethodOptions() =>
+    [
+        .. QuantizationMethods.All
+            .SelectMany(m => m.Options.Select(o => (Method: m, Option: o)))
+            .GroupBy(p => p.Option.Name)
+            .Select(g => new Option<string?>("--" + g.Key)
+            {
+                Description = string.Join("; ", g.Select(p => $"{p.Method.Name}: {p.Option.Help}{(p.Option.Default.Length > 0 ? $" [{p.Option.Default}]" : "")}")),
+                HelpName = "V",
+            }),
+    ];
+
+    private static void RequireCalibration(IQuantizationMethod method, string? text)
+    {
+        if (method.NeedsCalibration && text is null)
+        {
+            throw new UsageException($"--method {method.Name} needs --calibration TEXT");
+        }
+    }
+
+    /// <summary>Quantization computes on the CPU; a GPU is checked for, and said not to be used, where no model runs.</summary>
+    private static void CheckDevice(DeviceSelection selection, string? calibration, Terminal terminal)
+    {
+        if (!selection.Vulkan)
+        {
+            return;
+        }
+
+        VulkanDeviceFacts facts = VulkanDevices.Select(selection.Selector);
+        if (calibration is not null)
+        {
+            throw new InvalidOperationException($"calibration runs on --device cpu, not on vulkan:{facts.Index}; without --calibration any device will do");
+        }
+
+        terminal.Message("--device is not used: without calibration no model runs while it is quantized");
+    }
+
+    private static void Print(Terminal terminal, QuantizationResult result)
+    {
+        terminal.Table(["layer", "scheme", ">error", ">output error"], result.Layers.Select(l => (string[])
+            [l.Name, l.Scheme, l.Error.ToString("F5", CultureInfo.InvariantCulture), l.OutputError?.ToString("F5", CultureInfo.InvariantCulture) ?? ""]));
+        terminal.Line(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{result.Method} {result.Scheme}: {result.BytesBefore / 1048576.0:F2} MiB to {result.BytesAfter / 1048576.0:F2} MiB in {result.Seconds:F1} s"));
+    }
+
+    private sealed class Steps(Tracker tracker) : IProgress<QuantizationProgress>
+    {
+        public void Report(QuantizationProgress value)
+        {
+            if (value.Message is { } message)
+            {
+                tracker.Say(message);
+            }
+
+            if (value.Total > 0)
+            {
+                tracker.Start(value.Stage);
+                tracker.Report((double)value.Done / value.Total);
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using System.Text.Json;
+using Portable.Tests.Support;
+
+namespace Portable.Tests.CommandLine;
+
+/// <summary><c>portable quantize</c> on the demo's model, and the other verbs on what it makes.</summary>
+public sealed class QuantizeVerbTests : IDisposable
+{
+    private static readonly string Model = Path.Combine(AppContext.BaseDirectory, "demo", "tiny-llama");
+    private readonly string folder = Directory.CreateTempSubdirectory("portable-quantize-").FullName;
+
+    private string Output => Path.Combine(folder, "out");
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public void TheReportNamesEveryLayer()
+    {
+        JsonElement json = Quantize("rtn", "W4A8", "--json").Json();
+        Assert.Equal("rtn", json.GetProperty("method").GetString());
+        Assert.Equal("W4A8", json.GetProperty("scheme").GetString());
+        JsonElement[] layers = [.. json.GetProperty("layers").EnumerateArray()];
+        Assert.Equal(28, layers.Length);
+        Assert.All(layers, l => Assert.InRange(l.GetProperty("error").GetDouble(), 0.01, 0.3));
+        Assert.All(layers, l => Assert.Equal("W4A8", l.GetProperty("scheme").GetString()));
+        Assert.True(json.GetProperty("bytes_after").GetInt64() < json.GetProperty("bytes_before").GetInt64() / 2);
+
+        JsonElement inspected = ToolRun.Here("inspect", Output, "--json").Json();
+        Assert.Equal(layers.Select(l => l.GetProperty("name").GetString()), inspected.GetProperty("layers").EnumerateArray().Select(l => l.GetProperty("name").GetString()));
+        Assert.All(inspected.GetProperty("layers").EnumerateArray(), l => Assert.Equal("W4A8", l.GetProperty("scheme").GetString()));
+    }
+
+    [Fact]
+    public void ChunksOfAQuantizedModelGiveOneHash()
+    {
+        Assert.Equal(0, Quantize("flexq", "W6A6g128KV4").Code);
+        string[] hashes = [.. new[] { "0", "1", "3" }.Select(chunk =>
+            ToolRun.Here("logits", Output, "--ids", "1,5,9,700,31,2,64", "--chunk", chunk, "--json").Json().GetProperty("hash").GetString()!)];
+        Assert.Single(hashes.Distinct());
+    }
+
+    [Fact]
+    public void AFinishedCheckpointIsReplacedOnlyWhenAsked()
+    {
+        Assert.Equal(0, Quantize("rtn", "W8A8").Code);
+        ToolRun again = Quantize("rtn", "W8A8");
+        Assert.Equal(1, again.Code);
+        Assert.Contains("overwrite", Assert.Single(again.ErrorLines));
+        Assert.Equal(0, Quantize("rtn", "W6A8", "--overwrite").Code);
+        Assert.Contains("W6A8", ToolRun.Here("inspect", Output).Output);
+    }
+
+    [Fact]
+    public void OptionsThatAMethodDoesNotUseAreNamed()
+    {
+        ToolRun run = Quantize("rtn", "W8A8", "--damping", "0.1");
+        Assert.Equal(0, run.Code);
+        Assert.Contains("--damping", Assert.Single(run.ErrorLines));
+    }
+
+    [Fact]
+    public void FailuresLeaveNothingBehind()
+    {
+        ToolRun run = ToolRun.Here("quantize", Path.Combine(folder, "nothing"), "--method", "rtn", "--scheme", "W4A8", "--output", Output);
+        Assert.Equal(1, run.Code);
+        Assert.Single(run.ErrorLines);
+        Assert.False(Directory.Exists(Output));
+    }
+
+    private ToolRun Quantize(string method, string scheme, params string[] more) =>
+        ToolRun.Here(["quantize", Model, "--method", method, "--scheme", scheme, "--output", Output, .. more]);
+}
