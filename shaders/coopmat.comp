@@ -1,0 +1,331 @@
+// Cooperative matrices (subgroup scope, signed bytes into 32-bit sums): from a few dozen tokens upward. A workgroup makes
+// BM×BN outputs; per step it brings BK = 64·STEP_BLOCKS columns of both operands into shared memory, weights expanded to
+// bytes on the way, while the matrices of the step before are multiplied. Each subgroup makes WM×WN of the outputs.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
+#include "matmul.glsl"
+
+layout(local_size_x_id = 11) in;
+layout(constant_id = 11) const uint INVOCATIONS = 128;
+layout(constant_id = 12) const uint SUBGROUP = 32;
+layout(constant_id = 13) const uint FM = 16; // matrix shape
+layout(constant_id = 14) const uint FN = 16;
+layout(constant_id = 15) const uint FK = 32;
+layout(constant_id = 16) const uint BM = 128; // outputs of a workgroup
+layout(constant_id = 17) const uint BN = 128;
+layout(constant_id = 18) const uint WM = 64; // outputs of a subgroup
+layout(constant_id = 19) const uint WN = 64;
+layout(constant_id = 20) const uint STEP_BLOCKS = 1; // blocks of 64 columns per step
+layout(constant_id = 21) const uint STAGES = 2; // copies of the tiles in shared memory
+layout(constant_id = 22) const uint ROW_TILES = 8; // output tiles along M that neighbouring workgroups share weights over
+
+const uint BK = 64 * STEP_BLOCKS;
+// Matrices are loaded from whole vectors; where a matrix is only 8 codes deep, a vector holds 8 codes and 8 unused bytes.
+const uint VECTOR_CODES = FK < 16 ? 8 : 16;
+const uint STRIDE = BK / VECTOR_CODES + 1; // vectors per row; one vector of padding spreads rows over the banks
+const uint X_ROWS = BM * DIGITS;
+const uint STAGE = (X_ROWS + BN) * STRIDE;
+const uint TM = WM / FM;
+const uint TN = WN / FN;
+const uint SUBGROUPS = INVOCATIONS / SUBGROUP;
+const uint SCRATCH = FM * FN / 4; // vectors per subgroup to turn a matrix into known positions
+const uint X_VECTORS = X_ROWS * (BK / 16);
+const uint X_LOADS = (X_VECTORS + INVOCATIONS - 1) / INVOCATIONS;
+const uint W_ITEMS = BN * STEP_BLOCKS;
+const uint W_LOADS = (W_ITEMS + INVOCATIONS - 1) / INVOCATIONS;
+
+// Integers of a group leave through memory of their own, because the tiles of the next step are already there.
+const uint TILES = STAGE * STAGES;
+const uint SCRATCH_AT = OUTPUT == 1 ? TILES : 0;
+const uint SCRATCHES = SCRATCH * SUBGROUPS;
+const uint VECTORS = SCRATCH_AT + SCRATCHES > TILES ? SCRATCH_AT + SCRATCHES : TILES;
+shared uvec4 tiles[VECTORS];
+// Per row and per column of the tile what the epilogue of a group needs; two copies, used in turn.
+const uint ROW_ITEMS = 1 + 2 * DIGITS; // scale; per digit Σx - K·zx and -(zx - ox)
+const uint COLUMN_ITEMS = 3; // scale, zw', Σw'
+const uint FOLD = BM * ROW_ITEMS + BN * COLUMN_ITEMS;
+shared int folds[FOLD * 2];
+
+#define A_MATRIX coopmat<int8_t, gl_ScopeSubgroup, FM, FK, gl_MatrixUseA>
+#define B_MATRIX coopmat<int8_t, gl_ScopeSubgroup, FK, FN, gl_MatrixUseB>
+#define C_MATRIX coopmat<int, gl_ScopeSubgroup, FM, FN, gl_MatrixUseAccumulator>
+#define F_MATRIX coopmat<float, gl_ScopeSubgroup, FM, FN, gl_MatrixUseAccumulator>
+
+uint tid, blocks, groups, firstRow, firstColumn, subRow, subColumn;
+uvec4 xHeld[X_LOADS];
+Block wHeld[W_LOADS];
+C_MATRIX acc[DIGITS * TM * TN];
+F_MATRIX y[GROUP_BLOCKS == 0 ? 1 : TM * TN];
+
+void loadStep(uint step) {
+    [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
+        uint e = i * INVOCATIONS + tid;
+        uint row = e / (BK / 16), column = e % (BK / 16), b = step * STEP_BLOCKS + column / 4;
+        uint digit = DIGITS == 2 && row >= BM ? 1 : 0;
+        // Rows beyond M repeat the last; columns beyond K are zeros, so that the weights' do not count.
+        uint m = min(firstRow + row - digit * BM, arg.m - 1);
+        bool real = STEP_BLOCKS == 1 || b < blocks;
+        xHeld[i] = real && (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) ? activationVector(digit, (m * blocks + b) * 4 + column % 4) : uvec4(0);
+    }
+    [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
+        uint e = i * INVOCATIONS + tid;
+        uint row = e % BN, b = min(step * STEP_BLOCKS + e / BN, blocks - 1);
+        uint tileRow = min((firstColumn + row) >> 5, (arg.n - 1) >> 5);
+        if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
+            wHeld[i] = loadBlock(arg.w, tileRow * blocks + b, row & 31);
+        }
+    }
+}
+
+// Writes codes 16·v … 16·v+15 of a row that starts at vector `row`.
+void putVector(uint row, uint v, uvec4 codes) {
+    if (VECTOR_CODES == 8) {
+        tiles[row + v * 2] = uvec4(codes.xy, 0, 0);
+        tiles[row + v * 2 + 1] = uvec4(codes.zw, 0, 0);
+    } else {
+        tiles[row + v] = codes;
+    }
+}
+
+void storeStep(uint stage) {
+    uint base = stage * STAGE;
+    [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
+        uint e = i * INVOCATIONS + tid;
+        if (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) {
+            putVector(base + (e / (BK / 16)) * STRIDE, e % (BK / 16), xHeld[i]);
+        }
+    }
+    base += X_ROWS * STRIDE;
+    [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
+        uint e = i * INVOCATIONS + tid;
+        if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
+            uint row = base + (e % BN) * STRIDE, at = (e / BN) * 4;
+            [[unroll]] for (uint h = 0; h < 2; h++) {
+                uint d[8];
+                expandChunk(wHeld[i], h, d);
+                putVector(row, at + h * 2, uvec4(d[0], d[1], d[2], d[3]));
+                putVector(row, at + h * 2 + 1, uvec4(d[4], d[5], d[6], d[7]));
+            }
+        }
+    }
+}
+
+void multiplyStep(uint stage) {
+    uint base = stage * STAGE;
+    [[unroll]] for (uint kk = 0; kk < BK / FK; kk++) {
+        uint at = base + kk * (FK / VECTOR_CODES);
+        A_MATRIX a[DIGITS * TM];
+        [[unroll]] for (uint i = 0; i < DIGITS * TM; i++) {
+            uint row = (i / TM) * BM + subRow + (i % TM) * FM;
+            coopMatLoad(a[i], tiles, at + row * STRIDE, STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        }
+        [[unroll]] for (uint j = 0; j < TN; j++) {
+            B_MATRIX b;
+            coopMatLoad(b, tiles, at + (X_ROWS + subColumn + j * FN) * STRIDE, STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
+            [[unroll]] for (uint i = 0; i < DIGITS * TM; i++) {
+                acc[i * TN + j] = coopMatMulAdd(a[i], b, acc[i * TN + j]);
+            }
+        }
+    }
+}
+
+void clearSums() {
+    [[unroll]] for (uint i = 0; i < DIGITS * TM * TN; i++) {
+        acc[i] = C_MATRIX(0);
+    }
+}
+
+// Scales, zero points and sums of a group's rows and columns, for foldGroup.
+void fetchFold(uint g, uint copy) {
+    uint base = copy * FOLD;
+    for (uint e = tid; e < BM; e += INVOCATIONS) {
+        uint m = min(firstRow + e, arg.m - 1);
+        folds[base + e] = OUTPUT == 0 ? floatBitsToInt(activationScale(g, m)) : 0;
+        int zx = ZX != 0 ? arg.xScales.v[scaleIndex(g, m) + 1] : 0;
+        [[unroll]] for (uint digit = 0; digit < DIGITS; digit++) {
+            uint at = m * groups + g;
+            int sx = ZW == 0 ? 0 : digit == 0 ? arg.xSums.v[at] : arg.xHighSums.v[at];
+            folds[base + (1 + digit * 2) * BM + e] = sx - columnsIn(g) * zx;
+            folds[base + (2 + digit * 2) * BM + e] = offsetOf(digit) - zx;
+        }
+    }
+    base += BM * ROW_ITEMS;
+    for (uint e = tid; e < BN; e += INVOCATIONS) {
+        uint n = min(firstColumn + e, arg.n - 1);
+        folds[base + e] = OUTPUT == 0 ? floatBitsToInt(arg.wScales.v[g * paddedN() + n]) : 0;
+        folds[base + BN + e] = weightZero(g, n);
+        folds[base + 2 * BN + e] = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
+    }
+}
+
+// Stores one matrix of results through shared memory, where positions are known; the tiles are no longer needed.
+void storeInts(C_MATRIX matrix, uint g, uint digit, uint row, uint column) {
+    uint scratch = SCRATCH_AT + gl_SubgroupID * SCRATCH;
+    coopMatStore(matrix, tiles, scratch, FN / 4, gl_CooperativeMatrixLayoutRowMajor);
+    subgroupMemoryBarrierShared();
+    subgroupBarrier();
+    for (uint e = gl_SubgroupInvocationID; e < FM * FN; e += SUBGROUP) {
+        uint m = firstRow + subRow + row + e / FN, n = firstColumn + subColumn + column + e % FN;
+        if (m < arg.m && n < arg.n) {
+            int value = int(tiles[scratch + e / 4][e % 4]);
+            if (OUTPUT == 1) {
+                storeInteger(g, m, n, digit, value);
+            } else {
+                storeResult(m, n, intBitsToFloat(value));
+            }
+        }
+    }
+    subgroupBarrier();
+}
+
+void storeFloats(F_MATRIX matrix, uint row, uint column) {
+    uint scratch = SCRATCH_AT + gl_SubgroupID * SCRATCH;
+    coopMatStore(matrix, tiles, scratch, FN / 4, gl_CooperativeMatrixLayoutRowMajor);
+    subgroupMemoryBarrierShared();
+    subgroupBarrier();
+    for (uint e = gl_SubgroupInvocationID; e < FM * FN; e += SUBGROUP) {
+        uint m = firstRow + subRow + row + e / FN, n = firstColumn + subColumn + column + e % FN;
+        if (m < arg.m && n < arg.n) {
+            storeResult(m, n, uintBitsToFloat(tiles[scratch + e / 4][e % 4]));
+        }
+    }
+    subgroupBarrier();
+}
+
+C_MATRIX rowMatrix(uint base, uint item, uint row) {
+    C_MATRIX matrix;
+    coopMatLoad(matrix, folds, base + item * BM + subRow + row, 0, gl_CooperativeMatrixLayoutColumnMajor);
+    return matrix;
+}
+
+C_MATRIX columnMatrix(uint base, uint item, uint column) {
+    C_MATRIX matrix;
+    coopMatLoad(matrix, folds, base + BM * ROW_ITEMS + item * BN + subColumn + column, 0, gl_CooperativeMatrixLayoutRowMajor);
+    return matrix;
+}
+
+// Zero points of one finished matrix of sums; positions need not be known, because rows and columns come as matrices too.
+C_MATRIX corrected(C_MATRIX sums, uint base, uint digit, uint row, uint column) {
+    if (ZW != 0) {
+        sums -= columnMatrix(base, 1, column) * rowMatrix(base, 1 + digit * 2, row);
+    }
+    if (needsWeightSums()) {
+        sums += columnMatrix(base, 2, column) * rowMatrix(base, 2 + digit * 2, row);
+    }
+    if (BROKEN != 0) {
+        sums[0] += 1;
+    }
+    return sums;
+}
+
+// Ends a group: adds its scaled sums to y. With one group y is stored at once, matrix by matrix.
+void foldGroup(uint g, uint copy) {
+    uint base = copy * FOLD;
+    [[unroll]] for (uint i = 0; i < TM; i++) {
+        C_MATRIX sx;
+        if (OUTPUT == 0) {
+            sx = rowMatrix(base, 0, i * FM);
+        }
+        [[unroll]] for (uint j = 0; j < TN; j++) {
+            C_MATRIX low = corrected(acc[i * TN + j], base, 0, i * FM, j * FN);
+            C_MATRIX high;
+            if (DIGITS == 2) {
+                high = corrected(acc[(TM + i) * TN + j], base, 1, i * FM, j * FN);
+            }
+            if (OUTPUT == 1) {
+                storeInts(low, g, 0, i * FM, j * FN);
+                if (DIGITS == 2) {
+                    storeInts(high, g, 1, i * FM, j * FN);
+                }
+                continue;
+            }
+            C_MATRIX sw = columnMatrix(base, 0, j * FN);
+            if (GROUP_BLOCKS == 0) {
+                y[0] = F_MATRIX(0.0);
+            }
+            uint at = GROUP_BLOCKS == 0 ? 0 : i * TN + j;
+            [[unroll]] for (uint e = 0; e < low.length(); e++) {
+                precise float sum = y[at][e] + scaledSum(low[e], DIGITS == 2 ? high[e] : 0, intBitsToFloat(sx[e]), intBitsToFloat(sw[e]));
+                y[at][e] = sum;
+            }
+            if (GROUP_BLOCKS == 0) {
+                storeFloats(y[0], i * FM, j * FN);
+            }
+        }
+    }
+}
+
+void main() {
+    tid = gl_LocalInvocationID.x;
+    blocks = blockCount();
+    groups = groupCount();
+
+    // Neighbouring workgroups share a tile of weights over ROW_TILES tiles of rows, so that both operands stay in the cache.
+    uint rowTiles = (arg.m + BM - 1) / BM, columnTiles = (arg.n + BN - 1) / BN;
+    uint band = gl_WorkGroupID.x / (ROW_TILES * columnTiles);
+    uint bandRows = min(ROW_TILES, rowTiles - band * ROW_TILES);
+    uint inBand = gl_WorkGroupID.x - band * ROW_TILES * columnTiles;
+    firstRow = (band * ROW_TILES + inBand % bandRows) * BM;
+    firstColumn = (inBand / bandRows) * BN;
+    subRow = (gl_SubgroupID / (BN / WN)) * WM;
+    subColumn = (gl_SubgroupID % (BN / WN)) * WN;
+
+    clearSums();
+    [[unroll]] for (uint i = 0; GROUP_BLOCKS != 0 && i < TM * TN; i++) {
+        y[i] = F_MATRIX(0.0);
+    }
+    uint steps = (blocks + STEP_BLOCKS - 1) / STEP_BLOCKS;
+    uint groupSteps = GROUP_BLOCKS == 0 ? steps : GROUP_BLOCKS / STEP_BLOCKS;
+    loadStep(0);
+    if (STAGES == 2) {
+        storeStep(0);
+        if (steps > 1) {
+            loadStep(1);
+        }
+        barrier();
+    }
+    uint g = 0, inGroup = 0;
+    for (uint step = 0; step < steps; step++) {
+        bool last = step == steps - 1;
+        inGroup++;
+        bool ends = last || inGroup == groupSteps;
+        if (ends) {
+            fetchFold(g, g & 1);
+        }
+        if (STAGES == 2) {
+            if (!last) {
+                storeStep((step + 1) & 1);
+                if (step + 2 < steps) {
+                    loadStep(step + 2);
+                }
+            }
+            multiplyStep(step & 1);
+            barrier();
+        } else {
+            storeStep(0);
+            barrier();
+            if (!last) {
+                loadStep(step + 1);
+            }
+            multiplyStep(0);
+            barrier();
+        }
+        if (ends) {
+            foldGroup(g, g & 1);
+            if (GROUP_BLOCKS != 0) {
+                clearSums();
+            }
+            g++;
+            inGroup = 0;
+        }
+    }
+    if (GROUP_BLOCKS != 0 && OUTPUT == 0) {
+        [[unroll]] for (uint i = 0; i < TM * TN; i++) {
+            storeFloats(y[i], (i / TN) * FM, (i % TN) * FN);
+        }
+    }
+}

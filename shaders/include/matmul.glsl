@@ -1,0 +1,150 @@
+// Operands and epilogue that every matmul kernel shares: y (M×N) = x (M×K) · wᵀ (N×K).
+//
+// Codes on the device are signed bytes, x' = x - ox and w' = w - ow. With zw' = zw - ow and zx' = zx - ox,
+//   Σ (x - zx)(w - zw) = Σ x'w' - zw'·(Σx - K·zx) - zx'·Σw'          (int32, wrap-around; the true value fits)
+// Padding columns of x' are 0, so the padding of w' never counts. Σx and zx are those of the codes, zw' and Σw' those stored.
+#ifndef MATMUL_GLSL
+#define MATMUL_GLSL
+
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference2 : require
+#extension GL_EXT_control_flow_attributes : require
+
+layout(constant_id = 0) const uint BITS = 4; // weight planes
+layout(constant_id = 1) const uint DIGITS = 1; // 2: 16-bit activations, low digit then high digit
+layout(constant_id = 2) const uint GROUP_BLOCKS = 0; // blocks per scale group, 0 where there is one group
+layout(constant_id = 3) const uint X_GROUPED = 0; // activation scales per group
+layout(constant_id = 4) const uint ZW = 0; // stored weight zero points: 0 all zero, 1 one constant, 2 per channel and group
+layout(constant_id = 5) const uint ZX = 0; // activation zero points: 0 all zero, 2 per token (and group)
+layout(constant_id = 6) const uint OUTPUT = 0; // 0 f32, 1 int32 per group before scaling
+layout(constant_id = 7) const uint BIAS = 0;
+layout(constant_id = 8) const uint RESIDUAL = 0; // y is added to
+layout(constant_id = 9) const uint BROKEN = 0; // a wrong driver, simulated: some sums are off by one
+layout(constant_id = 10) const int X_OFFSET = 0; // ox: 128 for unsigned 8-bit codes; with two digits the low one has 128, the high one 0
+
+#include "weights.glsl"
+#include "contract.glsl"
+
+layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict buffer Floats { float v[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict buffer Ints { int v[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict buffer Words { uint v[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) buffer Result { float v[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) buffer IntResult { int v[]; };
+
+layout(push_constant) uniform Arguments {
+    Vectors x; // stored codes, bytes [m·padded + k]
+    Vectors xHigh; // high digits, likewise
+    Ints xScales; // f32 bits and zero point, [2·m] or [2·(m·groups + g)]
+    Ints xSums; // Σ codes, [m·groups + g]
+    Ints xHighSums;
+    Vectors w;
+    Floats wScales; // [g·paddedN + n]
+    Words wZeros; // zw', signed bytes [g·paddedN + n]
+    Ints wSums; // Σ w', [g·paddedN + n]
+    Floats bias; // [n]
+    Result y; // [m·yStride + n]; int32: [((digit·groups + g)·M + m)·N + n], high digits after the low ones
+    uint m, n, k;
+    uint groupSize;
+    uint yStride;
+    int zw; // zw' where ZW = 1
+    uint unused;
+} arg;
+
+uint groupCount() {
+    return GROUP_BLOCKS == 0 ? 1 : (arg.k + arg.groupSize - 1) / arg.groupSize;
+}
+
+uint blockCount() {
+    if (GROUP_BLOCKS == 0) {
+        return (arg.k + 63) / 64;
+    }
+    uint full = groupCount() - 1;
+    return full * GROUP_BLOCKS + (arg.k - full * arg.groupSize + 63) / 64;
+}
+
+// Words of four codes of digit 0 or 1.
+uvec4 activationVector(uint digit, uint at) {
+    return DIGITS == 2 && digit == 1 ? arg.xHigh.v[at] : arg.x.v[at];
+}
+
+// Real columns of a group.
+int columnsIn(uint g) {
+    return int(GROUP_BLOCKS == 0 ? arg.k : min(arg.groupSize, arg.k - g * arg.groupSize));
+}
+
+uint paddedN() {
+    return (arg.n + 31) & ~31u;
+}
+
+int weightZero(uint g, uint n) {
+    if (ZW == 2) {
+        uint at = g * paddedN() + n;
+        return bitfieldExtract(int(arg.wZeros.v[at >> 2]), int((at & 3) * 8), 8);
+    }
+    return ZW == 1 ? arg.zw : 0;
+}
+
+uint scaleIndex(uint g, uint m) {
+    return 2 * (X_GROUPED != 0 ? m * groupCount() + g : m);
+}
+
+int offsetOf(uint digit) {
+    return DIGITS == 2 ? (digit == 0 ? 128 : 0) : X_OFFSET;
+}
+
+bool needsWeightSums() {
+    return ZX != 0 || X_OFFSET != 0 || DIGITS == 2;
+}
+
+// The integer part of the epilogue from a raw sum of stored codes; zw and sw as loaded for (g, n).
+int correctedSum(int acc, uint g, uint m, uint digit, int zw, int sw) {
+    int zx = ZX != 0 ? arg.xScales.v[scaleIndex(g, m) + 1] : 0;
+    int sum = acc - (zx - offsetOf(digit)) * sw;
+    if (ZW != 0) {
+        uint at = m * groupCount() + g;
+        int sx = digit == 0 ? arg.xSums.v[at] : arg.xHighSums.v[at];
+        sum -= zw * (sx - columnsIn(g) * zx);
+    }
+    return BROKEN != 0 && (m & 3) == 1 ? sum + 1 : sum;
+}
+
+int correctedSumOf(int acc, uint g, uint m, uint n, uint digit) {
+    return correctedSum(acc, g, m, digit, weightZero(g, n), needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0);
+}
+
+float activationScale(uint g, uint m) {
+    return intBitsToFloat(arg.xScales.v[scaleIndex(g, m)]);
+}
+
+// One group's contribution, (float)I · (sx · sw); with two digits (float)I is (float)H · 256 + (float)L.
+float scaledSum(int low, int high, float sx, float sw) {
+    precise float p = sx * sw;
+    precise float value = float(low);
+    if (DIGITS == 2) {
+        precise float upper = float(high) * 256.0;
+        value = upper + float(low);
+    }
+    precise float result = value * p;
+    return result;
+}
+
+void storeInteger(uint g, uint m, uint n, uint digit, int value) {
+    IntResult(arg.y).v[((digit * groupCount() + g) * arg.m + m) * arg.n + n] = value;
+}
+
+// Bias, residual and store of a finished sum over groups.
+void storeResult(uint m, uint n, float sum) {
+    precise float v = sum;
+    if (BIAS != 0) {
+        v = v + arg.bias.v[n];
+    }
+    v = canonical(v);
+    uint at = m * arg.yStride + n;
+    if (RESIDUAL != 0) {
+        precise float r = arg.y.v[at] + v;
+        v = canonical(r);
+    }
+    arg.y.v[at] = v;
+}
+
+#endif

@@ -1,0 +1,53 @@
+using Portable.Vulkan.Devices;
+
+namespace Portable.Vulkan.Matmul;
+
+/// <summary>Cooperative matrices of signed bytes at subgroup scope, tiles in shared memory: from a few dozen tokens upward.</summary>
+internal sealed class CooperativeMatrixTechnique : MatmulTechnique
+{
+    // Workgroup tile (BM, BN) and subgroup tile (WM, WN), best guess first for many tokens.
+    private static readonly (int BM, int BN, int WM, int WN)[] s_tiles =
+    [
+        (128, 128, 64, 64), (128, 256, 64, 64), (256, 128, 64, 64), (128, 128, 64, 32), (128, 128, 32, 64), (64, 128, 32, 64), (64, 128, 64, 32),
+        (64, 64, 32, 32), (32, 128, 32, 32), (32, 64, 32, 16), (16, 128, 16, 32), (16, 64, 16, 16), (16, 16, 16, 16), (8, 32, 8, 8), (8, 16, 8, 16),
+    ];
+
+    public override string Name => "coopmat";
+
+    public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) =>
+        !device.CooperativeMatrix ? "the device lacks VK_KHR_cooperative_matrix with bytes"
+        : Shapes(device).Any() ? null : "the device has no signed-byte matrices of subgroup scope that tiles can be made of";
+
+    public override IEnumerable<MatmulKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
+        Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Kernel(t, problem));
+
+    public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
+        4000 + Math.Max(problem.WeightBytes / 1500.0, problem.MultiplyAdds * problem.Digits / 200000.0 * (problem.M < 16 ? 16.0 / problem.M : 1));
+
+    /// <summary>Tiles that fit, those first that waste least on M.</summary>
+    internal static IEnumerable<MatrixTile> Tiles(VulkanDeviceFacts device, MatmulProblem problem) =>
+        from tile in s_tiles.OrderBy(t => Waste(t.BM, problem.M))
+        from shape in Shapes(device)
+        from stages in new[] { 2, 1 }
+        from step in new[] { 1, 2 }
+        let plan = new MatrixTile(shape, device.SubgroupSize, tile.BM, tile.BN, tile.WM, tile.WN, step, stages)
+        where plan.Refusal(device, problem) is null
+        select plan;
+
+    internal static MatmulKernel Kernel(MatrixTile tile, MatmulProblem problem) => new(
+        "coopmat",
+        $"coopmat {tile}",
+        [
+            (uint)tile.Invocations, (uint)tile.SubgroupSize, (uint)tile.Matrix.M, (uint)tile.Matrix.N, (uint)tile.Matrix.K,
+            (uint)tile.BM, (uint)tile.BN, (uint)tile.WM, (uint)tile.WN, (uint)tile.StepBlocks, (uint)tile.Stages, 8,
+        ],
+        tile.SubgroupSize,
+        (problem.M + tile.BM - 1) / tile.BM * ((problem.N + tile.BN - 1) / tile.BN),
+        1);
+
+    // Rows of padding that a tile height costs, in percent; large tiles win among equals because the list has them first.
+    private static int Waste(int tile, int m) => (m + tile - 1) / tile * tile * 100 / m / 10;
+
+    private static IEnumerable<CooperativeMatrixShape> Shapes(VulkanDeviceFacts device) =>
+        device.Matrices.Where(s => s.IsSignedByte && !s.Workgroup && s.M <= 32 && s.N <= 32 && s.K is 8 or 16 or 32 or 64 && s.N % 4 == 0).OrderByDescending(s => s.M * s.N * s.K);
+}

@@ -1,0 +1,139 @@
+using System.Runtime.InteropServices;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Matmul;
+
+/// <summary>
+/// Quantized linear layers on the device: layers with one format, layout and input side by side become one matrix. Planes are
+/// regrouped by the device itself (shaders/repack.comp); bytes per weight stay bits/8.
+/// </summary>
+public sealed class GpuLinear : IDisposable
+{
+    private readonly GpuBuffer _weights;
+    private readonly GpuBuffer _scales;
+    private readonly GpuBuffer? _zeros;
+    private readonly GpuBuffer _sums;
+    private readonly GpuBuffer? _bias;
+
+    private GpuLinear(VulkanContext gpu, IReadOnlyList<QuantizedLinear> parts)
+    {
+        QuantizedLinear first = parts[0];
+        (Layout, Format, Rows) = (first.Weights.Layout, first.Weights.Format, parts.Sum(p => p.OutputFeatures));
+        (ActivationFormat, ActivationGroups) = (first.Input.Format, first.Input.GroupSize != 0 && Layout.Groups > 1);
+        PaddedRows = (Rows + TileRows - 1) / TileRows * TileRows;
+        _weights = WeightUpload.Planes(gpu, [.. parts.Select(p => p.Weights)], PaddedRows);
+
+        int groups = Layout.Groups, row = 0;
+        float[] scales = new float[groups * PaddedRows];
+        sbyte[] zeros = new sbyte[scales.Length];
+        int[] sums = new int[scales.Length];
+        float[] bias = new float[Rows];
+        int offset = StoredCodes.WeightOffset(Format);
+        foreach (QuantizedLinear part in parts)
+        {
+            for (int n = 0; n < part.OutputFeatures; n++, row++)
+            {
+                for (int g = 0; g < groups; g++)
+                {
+                    (int to, int from) = (g * PaddedRows + row, n * groups + g);
+                    scales[to] = part.Scales[from];
+                    zeros[to] = checked((sbyte)((part.ZeroPoints?[from] ?? 0) - offset));
+                    sums[to] = part.Weights.RowSums[from] - offset * Layout.ColumnsIn(g);
+                }
+
+                bias[row] = part.Bias?[n] ?? 0;
+            }
+        }
+
+        HasZeroPoints = parts.Any(p => p.ZeroPoints is not null);
+        _scales = gpu.Allocate<float>(scales);
+        _sums = gpu.Allocate<int>(sums);
+        _zeros = HasZeroPoints ? gpu.Allocate<sbyte>(zeros) : null;
+        _bias = parts.Any(p => p.Bias is not null) ? gpu.Allocate<float>(bias) : null;
+    }
+
+    /// <summary>Rows of a tile of the device layout.</summary>
+    public const int TileRows = 32;
+
+    /// <summary>N.</summary>
+    public int Rows { get; }
+
+    /// <summary>N rounded up to whole tiles.</summary>
+    public int PaddedRows { get; }
+
+    /// <summary>K and its groups.</summary>
+    public GroupLayout Layout { get; }
+
+    /// <summary>Weight codes.</summary>
+    public CodeFormat Format { get; }
+
+    /// <summary>Codes of the activations it takes.</summary>
+    public CodeFormat ActivationFormat { get; }
+
+    /// <summary>Whether its activations have a scale per group.</summary>
+    public bool ActivationGroups { get; }
+
+    /// <summary>Whether channels have zero points of their own.</summary>
+    public bool HasZeroPoints { get; }
+
+    /// <summary>Bytes on the device.</summary>
+    public long Bytes => _weights.Size + _scales.Size + _sums.Size + (_zeros?.Size ?? 0) + (_bias?.Size ?? 0);
+
+    /// <summary>Takes layers to the device.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="parts">At least one; formats, layouts and inputs equal.</param>
+    /// <exception cref="ArgumentException">They differ, or Int32 sums could overflow.</exception>
+    public static GpuLinear Upload(VulkanContext gpu, IReadOnlyList<QuantizedLinear> parts)
+    {
+        QuantizedLinear first = parts[0];
+        if (parts.Any(p => !CanJoin(first, p)))
+        {
+            throw new ArgumentException("Layers that are joined must have one weight format, layout and activation format.", nameof(parts));
+        }
+
+        _ = new MatmulShape(1, first.OutputFeatures, first.Weights.Layout, first.Weights.Format, first.Input.Format);
+        return new GpuLinear(gpu, parts);
+    }
+
+    /// <summary>Whether two layers can be one matrix on the device.</summary>
+    public static bool CanJoin(QuantizedLinear a, QuantizedLinear b) =>
+        a.Weights.Format == b.Weights.Format && a.Weights.Layout == b.Weights.Layout && a.Input.Format == b.Input.Format && a.Input.GroupSize == b.Input.GroupSize;
+
+    /// <summary>The problem of multiplying M tokens.</summary>
+    public MatmulProblem Problem(int m, bool residual = false, MatmulOutput output = MatmulOutput.Float32) =>
+        new(m, Rows, Layout, Format, ActivationFormat, ActivationGroups, HasZeroPoints, _bias is not null, residual, output);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _weights.Dispose();
+        _scales.Dispose();
+        _sums.Dispose();
+        _zeros?.Dispose();
+        _bias?.Dispose();
+    }
+
+    /// <summary>The push constants of a matmul with these weights.</summary>
+    internal MatmulArguments Arguments(ActivationAddresses x, int m, ulong y, int yStride) => new()
+    {
+        X = x.Codes,
+        XHigh = x.HighCodes,
+        XScales = x.Scales,
+        XSums = x.Sums,
+        XHighSums = x.HighSums,
+        W = _weights.Address,
+        WScales = _scales.Address,
+        WZeros = _zeros?.Address ?? 0,
+        WSums = _sums.Address,
+        Bias = _bias?.Address ?? 0,
+        Y = y,
+        M = (uint)m,
+        N = (uint)Rows,
+        K = (uint)Layout.Columns,
+        GroupSize = (uint)Layout.GroupSize,
+        YStride = (uint)yStride,
+        Zw = -StoredCodes.WeightOffset(Format),
+    };
+}

@@ -1,0 +1,13 @@
+using System.Runtime.InteropServices;
+
+namespace Portable.Vulkan.Matmul;
+
+/// <summary>Push constants of the matmul kernels, as in shaders/include/matmul.glsl.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct MatmulArguments
+{
+    public ulong X, XHigh, XScales, XSums, XHighSums, W, WScales, WZeros, WSums, Bias, Y;
+    public uint M, N, K, GroupSize, YStride;
+    public int Zw;
+    public uint Unused, Unused2;
+}

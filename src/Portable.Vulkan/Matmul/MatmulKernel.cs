@@ -1,0 +1,29 @@
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Matmul;
+
+/// <summary>A technique with its tiles fixed for one problem: what is dispatched, tested, measured and remembered.</summary>
+/// <param name="Technique">Name of the technique and of its shader.</param>
+/// <param name="Label">Technique and tile as text, for example <c>coopmat 128x128x64/64x64 x2</c>.</param>
+/// <param name="Constants">Specialization constants from id 11 on.</param>
+/// <param name="SubgroupSize">Required subgroup size, 0 for any.</param>
+/// <param name="GroupsX">Workgroups along x.</param>
+/// <param name="GroupsY">Workgroups along y.</param>
+public sealed record MatmulKernel(string Technique, string Label, uint[] Constants, int SubgroupSize, int GroupsX, int GroupsY)
+{
+    /// <summary>Records the matmul.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="recorder">Where to.</param>
+    /// <param name="w">The weights.</param>
+    /// <param name="problem">The problem that the kernel was planned for.</param>
+    /// <param name="x">Activations of M rows.</param>
+    /// <param name="y">Address of the first output.</param>
+    /// <param name="yStride">Elements between output rows.</param>
+    /// <param name="broken">Simulate a wrong driver.</param>
+    public unsafe void Record(VulkanContext gpu, CommandRecorder recorder, GpuLinear w, MatmulProblem problem, ActivationAddresses x, ulong y, int yStride, bool broken = false)
+    {
+        uint[] constants = [.. problem.CommonConstants(broken), .. Constants];
+        ComputePipeline pipeline = gpu.CreatePipeline(Technique, sizeof(MatmulArguments), constants, SubgroupSize);
+        recorder.Dispatch(pipeline, w.Arguments(x, problem.M, y, yStride), GroupsX, GroupsY);
+    }
+}

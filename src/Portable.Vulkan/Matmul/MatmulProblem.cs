@@ -1,0 +1,66 @@
+using Portable.Reference.BitPlanes;
+
+namespace Portable.Vulkan.Matmul;
+
+/// <summary>What a kernel writes.</summary>
+public enum MatmulOutput
+{
+    /// <summary>f32 after the whole epilogue.</summary>
+    Float32 = 0,
+
+    /// <summary>int32 sums of the raw codes, per digit and group: for verification.</summary>
+    Integers = 1,
+}
+
+/// <summary>Everything about a matmul that kernels are chosen by and specialized for.</summary>
+/// <param name="M">Tokens.</param>
+/// <param name="N">Channels.</param>
+/// <param name="Layout">K and its groups.</param>
+/// <param name="Weights">Weight codes.</param>
+/// <param name="Activations">Activation codes.</param>
+/// <param name="ActivationGroups">Activation scales per group.</param>
+/// <param name="WeightZeros">Weight zero points differ between channels or groups.</param>
+/// <param name="Bias">A bias is added.</param>
+/// <param name="Residual">The output is added to.</param>
+/// <param name="Output">What is written.</param>
+public sealed record MatmulProblem(
+    int M,
+    int N,
+    GroupLayout Layout,
+    CodeFormat Weights,
+    CodeFormat Activations,
+    bool ActivationGroups = false,
+    bool WeightZeros = false,
+    bool Bias = false,
+    bool Residual = false,
+    MatmulOutput Output = MatmulOutput.Float32)
+{
+    /// <summary>Digits of an activation: 2 for 16-bit codes.</summary>
+    public int Digits => Activations.Bits == 16 ? 2 : 1;
+
+    /// <summary>Blocks per group, 0 where there is one group.</summary>
+    public int GroupBlocks => Layout.Groups == 1 ? 0 : Layout.BlocksPerGroup;
+
+    /// <summary>Multiply-adds.</summary>
+    public long MultiplyAdds => (long)M * N * Layout.Columns;
+
+    /// <summary>Bytes of packed weights.</summary>
+    public long WeightBytes => (long)N * Layout.Columns * Weights.Bits / 8;
+
+    /// <summary>The specialization constants that all kernels share (ids 0 … 10 of shaders/include/matmul.glsl).</summary>
+    /// <param name="broken">Simulate a wrong driver.</param>
+    public uint[] CommonConstants(bool broken = false)
+    {
+        bool integers = Output == MatmulOutput.Integers;
+        uint zw = WeightZeros && !integers ? 2u : WeightZeroConstant != 0 ? 1u : 0u;
+        uint zx = !Activations.Signed && !integers ? 2u : 0u;
+        return
+        [
+            (uint)Weights.Bits, (uint)Digits, (uint)GroupBlocks, ActivationGroups ? 1u : 0u, zw, zx, (uint)Output,
+            Bias && !integers ? 1u : 0u, Residual && !integers ? 1u : 0u, broken ? 1u : 0u, (uint)StoredCodes.ActivationOffset(Activations),
+        ];
+    }
+
+    /// <summary>The stored zero point of weights whose zero points are all 0.</summary>
+    public int WeightZeroConstant => -StoredCodes.WeightOffset(Weights);
+}

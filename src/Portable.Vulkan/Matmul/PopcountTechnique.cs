@@ -1,0 +1,24 @@
+using Portable.Vulkan.Devices;
+
+namespace Portable.Vulkan.Matmul;
+
+/// <summary>AND + bitCount over planes with a subgroup per output: for few planes and few tokens.</summary>
+internal sealed class PopcountTechnique : MatmulTechnique
+{
+    private const int Workgroup = 128;
+
+    public override string Name => "popcount";
+
+    public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) => null;
+
+    public override IEnumerable<MatmulKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
+    {
+        int size = device.SubgroupSize, invocations = Math.Max(size, Math.Min(Workgroup, device.MaximumInvocations));
+        int rows = invocations / size, bits = problem.Activations.Bits == 16 ? 8 : problem.Activations.Bits;
+        bool signed = problem.Activations.Signed || bits == 8;
+        return [new MatmulKernel(Name, Name, [(uint)invocations, (uint)bits, signed ? 1u : 0u], size, (problem.N + rows - 1) / rows, problem.M)];
+    }
+
+    public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
+        2000 + (double)problem.MultiplyAdds / 32 * problem.Weights.Bits * Math.Min(problem.Activations.Bits, 8) * problem.Digits / 1000 + problem.WeightBytes / 1000.0;
+}
