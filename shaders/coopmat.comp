@@ -74,9 +74,9 @@ void loadStep(uint step) {
     [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
         uint e = i * INVOCATIONS + tid;
         uint row = e % BN, b = min(step * STEP_BLOCKS + e / BN, blocks - 1);
-        uint tileRow = min((firstColumn + row) >> 5, (arg.n - 1) >> 5);
+        uint n = firstColumn + row, tileRow = min(n >> 5, (arg.n - 1) >> 5);
         if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
-            wHeld[i] = loadBlock(arg.w, tileRow * blocks + b, row & 31);
+            wHeld[i] = loadBlock(arg.w, tileRow * blocks + b, n & 31);
         }
     }
 }

@@ -18,7 +18,7 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         !device.CooperativeMatrix ? "the device lacks VK_KHR_cooperative_matrix with bytes"
         : Shapes(device).Any() ? null : "the device has no signed-byte matrices of subgroup scope that tiles can be made of";
 
-    public override IEnumerable<MatmulKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
+    public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
         Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Kernel(t, problem));
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
@@ -30,11 +30,12 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         from shape in Shapes(device)
         from stages in new[] { 2, 1 }
         from step in new[] { 1, 2 }
+        where device.Kind != VulkanDeviceKind.Cpu || (tile.WM <= 8 && step == 1)
         let plan = new MatrixTile(shape, device.SubgroupSize, tile.BM, tile.BN, tile.WM, tile.WN, step, stages)
         where plan.Refusal(device, problem) is null
         select plan;
 
-    internal static MatmulKernel Kernel(MatrixTile tile, MatmulProblem problem) => new(
+    internal static VulkanKernel Kernel(MatrixTile tile, MatmulProblem problem) => new(
         "coopmat",
         $"coopmat {tile}",
         [

@@ -10,7 +10,7 @@ internal sealed class DotTechnique : MatmulTechnique
     public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) =>
         device.DotProduct ? null : "the device lacks packed dot products (shaderIntegerDotProduct)";
 
-    public override IEnumerable<MatmulKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
+    public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
     {
         if (Refusal(device, problem) is not null)
         {
@@ -25,12 +25,14 @@ internal sealed class DotTechnique : MatmulTechnique
             wanted /= 2;
         }
 
-        int tokens = problem.M >= 8 ? 8 : problem.M;
+        // Software devices compile unrolled code slowly and gain nothing from it.
+        bool software = device.Kind == VulkanDeviceKind.Cpu;
+        int tokens = Math.Min(problem.M, software ? 2 : 8);
         var seen = new HashSet<string>();
         foreach ((int slices, int t, int depth) in
-            from t in new[] { tokens, 4, 2, 1 }.Where(t => t <= tokens)
-            from slices in new[] { wanted, 4, 8, 16, 32, 2, 1 }
-            from depth in new[] { 2, 1, 4 }
+            from t in new[] { tokens, 4, 1 }.Where(t => t <= tokens)
+            from slices in software ? [Math.Min(wanted, 4)] : new[] { wanted, 4, 8, 16, 32 }
+            from depth in software ? [1, 2] : new[] { 2, 1, 4 }
             select (slices, t, depth))
         {
             if (Plan(device, problem, slices, t, depth) is { } kernel && seen.Add(kernel.Label))
@@ -49,7 +51,7 @@ internal sealed class DotTechnique : MatmulTechnique
     /// <param name="slices">Slices of K per workgroup.</param>
     /// <param name="tokens">Tokens per workgroup.</param>
     /// <param name="depth">Blocks in flight per invocation.</param>
-    internal static MatmulKernel? Plan(VulkanDeviceFacts device, MatmulProblem problem, int slices, int tokens, int depth)
+    internal static VulkanKernel? Plan(VulkanDeviceFacts device, MatmulProblem problem, int slices, int tokens, int depth)
     {
         int invocations = 32 * slices, round = slices;
         int shared = 4 * 32 * slices * tokens * problem.Digits;
@@ -67,7 +69,7 @@ internal sealed class DotTechnique : MatmulTechnique
             return null;
         }
 
-        return new MatmulKernel(
+        return new VulkanKernel(
             "dot",
             FormattableString.Invariant($"dot {slices}x{tokens}x{depth}"),
             [(uint)invocations, (uint)tokens, (uint)depth, (uint)round],

@@ -11,8 +11,8 @@ internal sealed class NaiveTechnique : MatmulTechnique
 
     public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) => null;
 
-    public override IEnumerable<MatmulKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
-        [new MatmulKernel(Name, Name, [], 0, (problem.N + Workgroup - 1) / Workgroup, problem.M)];
+    public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
+        [new VulkanKernel(Name, Name, [], 0, (problem.N + Workgroup - 1) / Workgroup, problem.M)];
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) => 1e6 + problem.MultiplyAdds * 0.1;
 }

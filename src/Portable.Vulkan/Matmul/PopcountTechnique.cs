@@ -11,12 +11,12 @@ internal sealed class PopcountTechnique : MatmulTechnique
 
     public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) => null;
 
-    public override IEnumerable<MatmulKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
+    public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
     {
         int size = device.SubgroupSize, invocations = Math.Max(size, Math.Min(Workgroup, device.MaximumInvocations));
         int rows = invocations / size, bits = problem.Activations.Bits == 16 ? 8 : problem.Activations.Bits;
         bool signed = problem.Activations.Signed || bits == 8;
-        return [new MatmulKernel(Name, Name, [(uint)invocations, (uint)bits, signed ? 1u : 0u], size, (problem.N + rows - 1) / rows, problem.M)];
+        return [new VulkanKernel(Name, Name, [(uint)invocations, (uint)bits, signed ? 1u : 0u], size, (problem.N + rows - 1) / rows, problem.M)];
     }
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>

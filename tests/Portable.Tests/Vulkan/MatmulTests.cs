@@ -62,7 +62,7 @@ public sealed class MatmulTests(VulkanFixture vulkan)
             using GpuLinear linear = GpuLinear.Upload(vulkan.Context, [matmul.Linear]);
             foreach (MatmulOutput output in Enum.GetValues<MatmulOutput>())
             {
-                foreach (MatmulKernel kernel in MatmulTechniques.Named(technique).Candidates(vulkan.Context.Facts, linear.Problem(m, output: output)))
+                foreach (VulkanKernel kernel in MatmulTechniques.Named(technique).Candidates(vulkan.Context.Facts, linear.Problem(m, output: output)))
                 {
                     Compare(matmul, linear, kernel, output, residual: false);
                 }
@@ -85,7 +85,7 @@ public sealed class MatmulTests(VulkanFixture vulkan)
         }
     }
 
-    private void Compare(RandomMatmul matmul, GpuLinear linear, MatmulKernel kernel, MatmulOutput output, bool residual)
+    private void Compare(RandomMatmul matmul, GpuLinear linear, VulkanKernel kernel, MatmulOutput output, bool residual)
     {
         VulkanContext gpu = vulkan.Context;
         int m = matmul.Activations.Rows, n = linear.Rows, groups = linear.Layout.Groups, digits = matmul.Activations.HighDigits is null ? 1 : 2;

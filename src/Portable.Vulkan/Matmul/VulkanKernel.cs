@@ -9,7 +9,7 @@ namespace Portable.Vulkan.Matmul;
 /// <param name="SubgroupSize">Required subgroup size, 0 for any.</param>
 /// <param name="GroupsX">Workgroups along x.</param>
 /// <param name="GroupsY">Workgroups along y.</param>
-public sealed record MatmulKernel(string Technique, string Label, uint[] Constants, int SubgroupSize, int GroupsX, int GroupsY)
+public sealed record VulkanKernel(string Technique, string Label, uint[] Constants, int SubgroupSize, int GroupsX, int GroupsY)
 {
     /// <summary>Records the matmul.</summary>
     /// <param name="gpu">The device.</param>

@@ -1,0 +1,83 @@
+using System.Text.Json;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Matmul;
+
+/// <summary>
+/// Proves every technique on a few problems the first time a device, driver and set of shaders is met; remembers what failed,
+/// so that a driver that computes wrongly loses that path and nothing else.
+/// </summary>
+/// <param name="Failures">Failed techniques and why.</param>
+public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
+{
+    /// <summary>Runs the check, or reads an earlier one's result.</summary>
+    public static SelfCheck Load(VulkanContext gpu)
+    {
+        string path = UserCache.PathOf("checked", KeyOf(gpu.Facts)) + ".json";
+        if (UserCache.TryRead(path) is { } data)
+        {
+            try
+            {
+                return new SelfCheck(JsonSerializer.Deserialize<Dictionary<string, string>>(data) ?? []);
+            }
+            catch (JsonException)
+            {
+                // Damaged: check again.
+            }
+        }
+
+        SelfCheck check = Run(gpu);
+        UserCache.TryWrite(path, JsonSerializer.SerializeToUtf8Bytes(check.Failures));
+        return check;
+    }
+
+    /// <summary>What a check belongs to: device, driver, shaders, and the masked features.</summary>
+    public static string KeyOf(VulkanDeviceFacts device) => $"{device.Key}|{ShaderLibrary.Hash}|{device.CooperativeMatrix}{device.DotProduct}";
+
+    /// <summary>Runs the check now.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="broken">A technique whose shader is broken on purpose, or null.</param>
+    public static SelfCheck Run(VulkanContext gpu, string? broken = null)
+    {
+        var failures = new Dictionary<string, string>();
+        (int M, int N, int K, int Group, CodeFormat W, CodeFormat A)[] problems =
+        [
+            (5, 70, 512, 0, new CodeFormat(6, true), new CodeFormat(8, true)),
+            (9, 70, 384, 128, new CodeFormat(5, false), new CodeFormat(8, false)),
+        ];
+        foreach (var p in problems)
+        {
+            (QuantizedLinear linear, QuantizedActivations x) = SyntheticMatmul.Random(p.M, p.N, p.K, p.Group, p.W, p.A, 1);
+            float[] expected = new float[p.M * p.N];
+            BitMatmul.Multiply(x, linear, expected, p.N);
+            using GpuLinear weights = GpuLinear.Upload(gpu, [linear]);
+            using GpuActivations activations = GpuActivations.Upload(gpu, x);
+            using GpuBuffer y = gpu.Allocate(4L * expected.Length);
+            MatmulProblem problem = weights.Problem(p.M);
+            foreach (MatmulTechnique technique in MatmulTechniques.Supported(gpu.Facts, problem).Where(t => !failures.ContainsKey(t.Name)))
+            {
+                try
+                {
+                    VulkanKernel kernel = technique.Candidates(gpu.Facts, problem).First();
+                    gpu.Run(r => kernel.Record(gpu, r, weights, problem, activations.Addresses, y.Address, p.N, broken == technique.Name));
+                    float[] got = new float[expected.Length];
+                    gpu.Download<float>(y, got);
+                    int wrong = expected.Zip(got).Count(v => BitConverter.SingleToInt32Bits(v.First) != BitConverter.SingleToInt32Bits(v.Second));
+                    if (wrong > 0)
+                    {
+                        failures[technique.Name] = $"{wrong} of {got.Length} results of {kernel.Label} are wrong ({p.W} weights, {p.A} activations)";
+                    }
+                }
+                catch (VulkanException e)
+                {
+                    failures[technique.Name] = e.Message;
+                }
+            }
+        }
+
+        return new SelfCheck(failures);
+    }
+}
