@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Portable.Reference.BitPlanes.Kernels;
 
-/// <summary>The order in which <see cref="PanelExpansion"/> leaves the 64 columns of a block: an 8×8 transposition.</summary>
+/// <summary>The order in which <see cref="PanelExpansion{TLanes, U}"/> leaves the 64 columns of a block: an 8×8 transposition.</summary>
 internal static unsafe class ColumnOrder
 {
     private static readonly Vector512<byte> Indices = Vector512.Create(CreateIndices());

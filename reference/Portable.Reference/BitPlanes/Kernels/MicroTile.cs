@@ -19,6 +19,11 @@ internal struct Two : ICount
     public static int Value => 2;
 }
 
+internal struct Eight : ICount
+{
+    public static int Value => 8;
+}
+
 internal struct Four : ICount
 {
     public static int Value => 4;

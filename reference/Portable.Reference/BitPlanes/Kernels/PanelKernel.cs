@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Portable.Reference.BitPlanes.Kernels;
 
 /// <summary>
@@ -52,6 +55,7 @@ internal sealed unsafe class PanelKernel<TDot, TRegister, V> : MatmulKernel
 
     public override long PackedRowBytes(GroupLayout layout, CodeFormat digit) => (long)layout.PaddedColumns * 4 / CodesPerStep;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Pack(in ActivationRows rows, int firstRow, byte* packed)
     {
         byte* codes = stackalloc byte[GroupLayout.BlockSize];
@@ -115,22 +119,31 @@ internal sealed unsafe class PanelKernel<TDot, TRegister, V> : MatmulKernel
     private void Expand(in KernelTask task, int firstChannel, int firstBlock, int blocks, int* panel)
     {
         BitPlaneMatrix w = task.Weights;
-        int bits = w.Format.Bits, tileLanes = Tile.Channels, blockInts = GroupLayout.BlockSize / CodesPerStep * tileLanes;
+        int bits = w.Format.Bits, tileLanes = Tile.Channels;
         byte flip = (byte)(WeightOffset(w.Format) != 0 ? 1 << (bits - 1) : 0);
         bool words = CodesPerStep == 2;
-        ulong** channels = stackalloc ulong*[4];
-        for (int lane = 0; lane < tileLanes; lane += 4)
+        int lanes = Vector512.IsHardwareAccelerated ? WordLanes8.Count : WordLanes4.Count;
+        ulong** channels = stackalloc ulong*[WordLanes8.Count];
+        for (int lane = 0; lane < tileLanes; lane += lanes)
         {
-            for (int i = 0; i < 4; i++)
+            for (int i = 0; i < lanes; i++)
             {
                 // Past the last channel any codes will do: their sums are not taken.
                 channels[i] = task.Words + (long)Math.Min(firstChannel + lane + i, w.Rows - 1) * w.RowWords + (long)firstBlock * bits;
             }
 
-            PanelExpansion.Expand(channels, blocks, bits, flip, words, panel + lane, tileLanes);
+            if (Vector512.IsHardwareAccelerated)
+            {
+                PanelExpansion<WordLanes8, Vector512<ulong>>.Expand(channels, blocks, bits, flip, words, panel + lane, tileLanes);
+            }
+            else
+            {
+                PanelExpansion<WordLanes4, Vector256<ulong>>.Expand(channels, blocks, bits, flip, words, panel + lane, tileLanes);
+            }
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int* ScatterBytes(byte* codes, int* target)
     {
         for (int i = 0; i < GroupLayout.BlockSize; i += 4, target += RowStride)
@@ -141,6 +154,7 @@ internal sealed unsafe class PanelKernel<TDot, TRegister, V> : MatmulKernel
         return target;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int* ScatterWords(sbyte* codes, int* target)
     {
         for (int i = 0; i < GroupLayout.BlockSize; i += 4, target += 2 * RowStride)

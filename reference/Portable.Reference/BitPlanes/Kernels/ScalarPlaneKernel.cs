@@ -18,24 +18,8 @@ internal sealed unsafe class ScalarPlaneKernel : MatmulKernel
 
     public override long PackedRowBytes(GroupLayout layout, CodeFormat digit) => (long)layout.Blocks * digit.Bits * sizeof(ulong);
 
-    public override void Pack(in ActivationRows rows, int firstRow, byte* packed)
-    {
-        byte* source = rows.Row(firstRow);
-        ulong* words = (ulong*)packed;
-        for (int block = 0; block < rows.Layout.Blocks; block++, source += GroupLayout.BlockSize)
-        {
-            for (int plane = 0; plane < rows.DigitBits; plane++)
-            {
-                ulong word = 0;
-                for (int i = 0; i < GroupLayout.BlockSize; i++)
-                {
-                    word |= (ulong)((source[i] >> plane) & 1) << i;
-                }
-
-                *words++ = word;
-            }
-        }
-    }
+    public override void Pack(in ActivationRows rows, int firstRow, byte* packed) =>
+        PlanePacking.Pack(rows.Row(firstRow), rows.Layout.Blocks, rows.DigitBits, (ulong*)packed);
 
     public override void Accumulate(in KernelTask task)
     {

@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using System.Runtime.Intrinsics;
+using Portable.Reference.BitPlanes.Kernels;
+using Portable.Reference.Threading;
+
+namespace Portable.Reference.Benchmarking;
+
+/// <summary>
+/// What this process can reach on this machine, all threads together: the yardstick of every benchmark. Each is the best of
+/// several short runs, so that other work on the machine disturbs it little.
+/// </summary>
+/// <param name="StreamBytes">Bytes per second of reading memory far larger than the caches.</param>
+/// <param name="Int8MultiplyAdds">
+/// Multiply-adds per second of full-range 8-bit × 8-bit codes by the best instruction sequence that .NET offers here,
+/// registers only. Narrower operands can beat it, where 16-bit sums of byte pairs need no widening at every step.
+/// </param>
+/// <param name="Int8Sequence">The kernel whose multiply-add that is.</param>
+/// <param name="FusedMultiplyAdds">f32 fused multiply-adds per second.</param>
+/// <param name="SeparateMultiplyAdds">f32 multiplications each followed by an addition, rounded separately, per second.</param>
+public sealed record MachineRates(double StreamBytes, double Int8MultiplyAdds, string Int8Sequence, double FusedMultiplyAdds, double SeparateMultiplyAdds)
+{
+    private const int Runs = 12;
+
+    /// <summary>Measures, in about a second.</summary>
+    public static MachineRates Measure()
+    {
+        (double int8, string sequence) = Int8();
+        return new MachineRates(
+            Stream(), int8, sequence,
+            Rate(static rounds => RegisterLoops.Float(rounds, fused: true), RegisterLoops.FloatsPerRound),
+            Rate(static rounds => RegisterLoops.Float(rounds, fused: false), RegisterLoops.FloatsPerRound));
+    }
+
+    private static (double Rate, string Name) Int8()
+    {
+        (double, string) best = default;
+        Try<Avx512PairDot, Register512, Vector512<int>>(ref best);
+        Try<Avx512WordDot, Register512, Vector512<int>>(ref best);
+        Try<AvxVnniDot, Register256, Vector256<int>>(ref best);
+        Try<Avx2PairDot, Register256, Vector256<int>>(ref best);
+        Try<Avx2WordDot, Register256, Vector256<int>>(ref best);
+        Try<Ssse3PairDot, Register128, Vector128<int>>(ref best);
+        Try<Sse2WordDot, Register128, Vector128<int>>(ref best);
+        Try<NeonDot, Register128, Vector128<int>>(ref best);
+        return best.Item2 is null ? (Rate(static rounds => ScalarProducts(rounds), 2), "scalar-bytes") : best;
+    }
+
+    private static void Try<TDot, TRegister, V>(ref (double Rate, string Name) best)
+        where TDot : struct, IDotOperation<V>
+        where TRegister : struct, IRegister<V>
+        where V : struct
+    {
+        if (TDot.IsSupported)
+        {
+            double rate = Rate(static rounds => RegisterLoops.Dot<TDot, TRegister, V>(rounds), RegisterLoops.MultiplyAddsPerRound<TDot, TRegister, V>());
+            best = rate > best.Rate ? (rate, TDot.Name) : best;
+        }
+    }
+
+    // Two products of codes in one 64-bit multiplication.
+    private static double ScalarProducts(long rounds)
+    {
+        ulong sum = 0, w = (ulong)Environment.TickCount64 & 0x000000FF000000FF;
+        for (long i = 0; i < rounds; i++)
+        {
+            sum += w * (byte)i;
+        }
+
+        return sum;
+    }
+
+    private static double Rate(Func<long, double> loop, long workPerRound)
+    {
+        // Rounds for about 4 ms, shorter than a scheduler's time slice.
+        // (The first call is left out: it compiles the loop.)
+        loop(1);
+        long rounds = 1 << 10;
+        double best = double.PositiveInfinity;
+        while (Math.Min(Seconds(() => loop(rounds)), Seconds(() => loop(rounds))) < 2e-3)
+        {
+            rounds *= 2;
+        }
+
+        for (int run = 0; run < Runs; run++)
+        {
+            best = Math.Min(best, Seconds(() => WorkerPool.Run(WorkerPool.Threads, _ => loop(rounds))));
+        }
+
+        return rounds * workPerRound * WorkerPool.Threads / best;
+    }
+
+    private static unsafe double Stream()
+    {
+        const int Words = 24 << 20, Parts = 64, Length = Words / Parts;
+        ulong[] memory = GC.AllocateUninitializedArray<ulong>(Words);
+        Array.Fill(memory, 1ul);
+        double best = double.PositiveInfinity;
+        for (int run = 0; run < Runs; run++)
+        {
+            best = Math.Min(best, Seconds(() => WorkerPool.Run(Parts, part =>
+            {
+                fixed (ulong* start = &memory[part * Length])
+                {
+                    Vector512<ulong> a = default, b = default, c = default, d = default;
+                    for (ulong* p = start; p < start + Length; p += 32)
+                    {
+                        a += Vector512.Load(p);
+                        b += Vector512.Load(p + 8);
+                        c += Vector512.Load(p + 16);
+                        d += Vector512.Load(p + 24);
+                    }
+
+                    if (Vector512.Sum(a + b + c + d) != Length)
+                    {
+                        throw new InvalidOperationException("Memory changed while it was read.");
+                    }
+                }
+            })));
+        }
+
+        return (double)Words * sizeof(ulong) / best;
+    }
+
+    private static double Seconds(Action action)
+    {
+        long start = Stopwatch.GetTimestamp();
+        action();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+}

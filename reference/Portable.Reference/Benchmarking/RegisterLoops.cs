@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Portable.Reference.BitPlanes.Kernels;
+
+namespace Portable.Reference.Benchmarking;
+
+/// <summary>Loops that touch registers only: how fast an instruction sequence can possibly go.</summary>
+internal static class RegisterLoops
+{
+    private const int Chains = 10;
+    private const int FloatChains = 12;
+
+    // A value that the compiler cannot know.
+    private static float s_seed = 1e-3f;
+
+    /// <summary>Multiply-adds of one loop round of a dot operation.</summary>
+    public static long MultiplyAddsPerRound<TDot, TRegister, V>()
+        where TDot : struct, IDotOperation<V>
+        where TRegister : struct, IRegister<V>
+        where V : struct => (long)Chains * TRegister.Lanes * (TDot.Codes == LaneCodes.Words ? 2 : 4);
+
+    /// <summary>Runs the exact sequence for 8-bit operands: multiply, and widen at every step where sums are 16 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe int Dot<TDot, TRegister, V>(long rounds)
+        where TDot : struct, IDotOperation<V>
+        where TRegister : struct, IRegister<V>
+        where V : struct
+    {
+        // Ten independent chains of distinct products (equal ones would be computed once), with weights that change each
+        // round (products of constants would be moved out of the loop).
+        V a = default, b = default, c = default, d = default, e = default, f = default, g = default, h = default, i = default, j = default;
+        V x0 = TRegister.Broadcast(0x01010101), x1 = TRegister.Broadcast(0x02010101), x2 = TRegister.Broadcast(0x01020101), x3 = TRegister.Broadcast(0x01010201), x4 = TRegister.Broadcast(0x01010102);
+        int* weights = stackalloc int[3 * TRegister.Lanes];
+        for (long round = 0; round < rounds; round++)
+        {
+            int* current = weights + (round & 1) * TRegister.Lanes;
+            V w0 = TRegister.Load(current), w1 = TRegister.Load(current + TRegister.Lanes);
+            a = Step<TDot, V>(a, w0, x0);
+            b = Step<TDot, V>(b, w1, x0);
+            c = Step<TDot, V>(c, w0, x1);
+            d = Step<TDot, V>(d, w1, x1);
+            e = Step<TDot, V>(e, w0, x2);
+            f = Step<TDot, V>(f, w1, x2);
+            g = Step<TDot, V>(g, w0, x3);
+            h = Step<TDot, V>(h, w1, x3);
+            i = Step<TDot, V>(i, w0, x4);
+            j = Step<TDot, V>(j, w1, x4);
+        }
+
+        // Using every sum keeps the compiler from dropping its chain.
+        int* sums = stackalloc int[TRegister.Lanes];
+        int total = 0;
+        foreach (V value in (ReadOnlySpan<V>)[a, b, c, d, e, f, g, h, i, j])
+        {
+            TRegister.Store(value, sums);
+            total += sums[0];
+        }
+
+        return total;
+    }
+
+    /// <summary>Float lanes × 12 multiply-adds per round: fused, or as separate multiplication and addition.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float Float(long rounds, bool fused)
+    {
+        Vector512<float> w = Vector512.Create(s_seed), x = Vector512.Create(1.5f);
+        Vector512<float> a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
+        if (fused)
+        {
+            for (long round = 0; round < rounds; round++)
+            {
+                a = Vector512.FusedMultiplyAdd(w, x, a);
+                b = Vector512.FusedMultiplyAdd(w, x, b);
+                c = Vector512.FusedMultiplyAdd(w, x, c);
+                d = Vector512.FusedMultiplyAdd(w, x, d);
+                e = Vector512.FusedMultiplyAdd(w, x, e);
+                f = Vector512.FusedMultiplyAdd(w, x, f);
+                g = Vector512.FusedMultiplyAdd(w, x, g);
+                h = Vector512.FusedMultiplyAdd(w, x, h);
+                i = Vector512.FusedMultiplyAdd(w, x, i);
+                j = Vector512.FusedMultiplyAdd(w, x, j);
+                k = Vector512.FusedMultiplyAdd(w, x, k);
+                l = Vector512.FusedMultiplyAdd(w, x, l);
+            }
+        }
+        else
+        {
+            for (long round = 0; round < rounds; round++)
+            {
+                a = a * w + x;
+                b = b * w + x;
+                c = c * w + x;
+                d = d * w + x;
+                e = e * w + x;
+                f = f * w + x;
+                g = g * w + x;
+                h = h * w + x;
+                i = i * w + x;
+                j = j * w + x;
+                k = k * w + x;
+                l = l * w + x;
+            }
+        }
+
+        return Vector512.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
+    }
+
+    /// <summary>Multiply-adds of one round of <see cref="Float"/>.</summary>
+    public static long FloatsPerRound => FloatChains * Vector512<float>.Count;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Step<TDot, V>(V sums, V w, V x)
+        where TDot : struct, IDotOperation<V>
+        where V : struct => TDot.Defers ? TDot.AddWidened(sums, TDot.MultiplyAdd(default, w, x)) : TDot.MultiplyAdd(sums, w, x);
+}

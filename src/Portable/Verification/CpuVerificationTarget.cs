@@ -1,0 +1,32 @@
+using Portable.Reference.BitPlanes;
+
+namespace Portable.Verification;
+
+/// <summary>The processor: every kernel of the table that this process can run.</summary>
+public sealed class CpuVerificationTarget : IVerificationTarget
+{
+    /// <inheritdoc/>
+    public string Name => "cpu";
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Kernels { get; } = [.. KernelTable.Supported.Select(k => k.Name)];
+
+    /// <inheritdoc/>
+    public bool IsConcurrent => true;
+
+    /// <inheritdoc/>
+    public bool Serves(string kernel, VerificationCase verificationCase)
+    {
+        ArgumentNullException.ThrowIfNull(verificationCase);
+        return KernelTable.Serves(KernelTable.Supported.First(k => k.Name == kernel), verificationCase.Weights, verificationCase.Activations);
+    }
+
+    /// <inheritdoc/>
+    public void Run(VerificationOperands operands, string? kernel, VerificationOutput output)
+    {
+        ArgumentNullException.ThrowIfNull(operands);
+        ArgumentNullException.ThrowIfNull(output);
+        BitMatmul.Accumulate(operands.Activations, operands.Linear.Weights, output.Sums, output.HighSums, kernel);
+        BitMatmul.Multiply(operands.Activations, operands.Linear, output.Outputs, operands.Case.Channels, kernel);
+    }
+}

@@ -1,0 +1,112 @@
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+
+namespace Portable.Verification;
+
+/// <summary>The operands of a case, as plain codes and in the product's packing.</summary>
+public sealed class VerificationOperands
+{
+    /// <summary>Builds the operands from the case's seed.</summary>
+    public VerificationOperands(VerificationCase verificationCase)
+    {
+        Case = verificationCase;
+        Generator random = new(verificationCase.Index);
+        CodeFormat wf = Case.Weights, xf = Case.Activations;
+        GroupLayout layout = Case.Layout;
+        WeightCodes = Codes(ref random, Case.Channels * Case.Columns, wf.Minimum, Case.LargestWeight, Case.Fill is CodeFill.Maximum, Case.Fill);
+        ActivationCodes = Codes(ref random, Case.Rows * Case.Columns, xf.Minimum, xf.Maximum, Case.Fill is CodeFill.Maximum or CodeFill.Opposite, Case.Fill);
+        bool groupScales = random.Next(2) == 0, zeros = !wf.Signed && random.Next(4) != 0;
+        float[] scales = Floats(ref random, Case.Channels * layout.Groups);
+        byte[]? weightZeros = zeros ? new byte[scales.Length] : null;
+        for (int i = 0; i < scales.Length && zeros; i++)
+        {
+            weightZeros![i] = (byte)random.Next(Case.LargestWeight + 1);
+        }
+
+        float[]? bias = random.Next(2) == 0 ? null : Floats(ref random, Case.Channels);
+        ActivationMode mode = xf.Signed ? ActivationMode.Symmetric : ActivationMode.Asymmetric;
+        BitPlaneMatrix planes = BitPacking.Pack(Array.ConvertAll(WeightCodes, c => (short)c), Case.Channels, layout, wf);
+        Linear = new QuantizedLinear(planes, scales, weightZeros, bias, new ActivationQuantizer(xf, mode, groupScales ? Case.GroupSize : 0));
+        Activations = Pack(ActivationCodes, Case.Rows, layout, xf, groupScales);
+        Floats(ref random, Activations.Scales.Length).CopyTo(Activations.Scales, 0);
+        if (!xf.Signed && xf.Bits != 16)
+        {
+            for (int i = 0; i < Activations.ZeroPoints.Length; i++)
+            {
+                Activations.ZeroPoints[i] = random.Next(xf.Maximum + 1);
+            }
+        }
+    }
+
+    /// <summary>The case.</summary>
+    public VerificationCase Case { get; }
+
+    /// <summary>N×K codes.</summary>
+    public int[] WeightCodes { get; }
+
+    /// <summary>M×K codes.</summary>
+    public int[] ActivationCodes { get; }
+
+    /// <summary>The layer.</summary>
+    public QuantizedLinear Linear { get; }
+
+    /// <summary>Its input.</summary>
+    public QuantizedActivations Activations { get; }
+
+    private static int[] Codes(ref Generator random, int count, int minimum, int maximum, bool high, CodeFill fill)
+    {
+        int[] codes = new int[count];
+        for (int i = 0; i < count; i++)
+        {
+            codes[i] = fill == CodeFill.Random ? minimum + random.Next(maximum - minimum + 1) : high ? maximum : minimum;
+        }
+
+        return codes;
+    }
+
+    private static float[] Floats(ref Generator random, int count)
+    {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++)
+        {
+            // 24 random bits, so that products and sums do round.
+            values[i] = (1 + random.Next(1 << 24)) * MathF.ScaleB(1f, -24 - random.Next(8));
+        }
+
+        return values;
+    }
+
+    private static QuantizedActivations Pack(int[] codes, int rows, GroupLayout layout, CodeFormat format, bool groupScales)
+    {
+        QuantizedActivations x = new(rows, layout, format, groupScales) { Rows = rows };
+        for (int i = 0; i < codes.Length; i++)
+        {
+            int row = i / layout.Columns, column = i % layout.Columns;
+            int index = row * layout.PaddedColumns + layout.PaddedIndex(column), group = row * layout.Groups + column / layout.GroupSize;
+            x.Codes[index] = (byte)codes[i];
+            x.RowSums[group] += format.Bits == 16 ? codes[i] & 255 : codes[i];
+            if (format.Bits == 16)
+            {
+                x.HighDigits![index] = (byte)(codes[i] >> 8);
+                x.HighRowSums![group] += codes[i] >> 8;
+            }
+        }
+
+        return x;
+    }
+
+    /// <summary>SplitMix64: the same numbers on every runtime.</summary>
+    private struct Generator(int seed)
+    {
+        private ulong _state = (ulong)seed * 0x9E3779B97F4A7C15 + 0x2545F4914F6CDD1D;
+
+        public int Next(int count)
+        {
+            _state += 0x9E3779B97F4A7C15;
+            ulong z = (_state ^ (_state >> 30)) * 0xBF58476D1CE4E5B9;
+            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+            z ^= z >> 31;
+            return (int)((z >> 33) % (ulong)count);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Portable.Reference.Threading;
+
+namespace Portable.Verification;
+
+/// <summary>Runs the fixed list of cases on every target: each kernel against the definition, each target's own hash.</summary>
+public static class Verifier
+{
+    private const int Batch = 256;
+
+    /// <summary>Runs all cases.</summary>
+    /// <param name="targets">The devices.</param>
+    /// <param name="progress">Told the fraction done, 0 … 1.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    public static VerificationReport Run(IReadOnlyList<IVerificationTarget> targets, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
+        Run(VerificationCases.All, targets, progress, cancellation);
+
+    /// <summary>Runs some cases.</summary>
+    /// <param name="cases">Cases in order.</param>
+    /// <param name="targets">The devices.</param>
+    /// <param name="progress">Told the fraction done, 0 … 1.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    public static VerificationReport Run(IReadOnlyList<VerificationCase> cases, IReadOnlyList<IVerificationTarget> targets, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(cases);
+        ArgumentNullException.ThrowIfNull(targets);
+        using IncrementalHash definition = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        TargetState[] states = [.. targets.Select(t => new TargetState(t))];
+        VerificationOperands[] operands = new VerificationOperands[Batch];
+        VerificationOutput[] expected = new VerificationOutput[Batch];
+        for (int first = 0; first < cases.Count; first += Batch)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int count = Math.Min(Batch, cases.Count - first), start = first;
+            WorkerPool.Run(count, i =>
+            {
+                operands[i] = new VerificationOperands(cases[start + i]);
+                expected[i] = VerificationReference.Compute(operands[i]);
+            });
+            foreach (TargetState state in states)
+            {
+                state.Run(operands.AsMemory(0, count), expected);
+            }
+
+            for (int i = 0; i < count; i++)
+            {
+                Append(definition, expected[i]);
+            }
+
+            progress?.Report((double)(first + count) / cases.Count);
+        }
+
+        TargetReport[] reports = [.. states.Select(s => s.Finish())];
+        string hash = reports.Length > 0 && reports.All(r => r.Hash == reports[0].Hash) ? reports[0].Hash : Finish(definition);
+        return new VerificationReport(hash, reports);
+    }
+
+    private static void Append(IncrementalHash hash, VerificationOutput output)
+    {
+        // Every supported processor is little endian.
+        hash.AppendData(MemoryMarshal.AsBytes(output.Sums.AsSpan()));
+        hash.AppendData(MemoryMarshal.AsBytes(output.HighSums.AsSpan()));
+        hash.AppendData(MemoryMarshal.AsBytes(output.Outputs.AsSpan()));
+    }
+
+    private static string Finish(IncrementalHash hash) => Convert.ToHexStringLower(hash.GetHashAndReset());
+
+    private sealed class TargetState(IVerificationTarget target)
+    {
+        private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        private readonly int[] _cases = new int[target.Kernels.Count];
+        private readonly int[] _mismatches = new int[target.Kernels.Count];
+
+        public void Run(ReadOnlyMemory<VerificationOperands> operands, VerificationOutput[] expected)
+        {
+            // The target's own choice of kernel, with its own threads, makes the hash.
+            foreach (VerificationOperands o in operands.Span)
+            {
+                VerificationOutput output = new(o.Case);
+                target.Run(o, kernel: null, output);
+                Append(_hash, output);
+            }
+
+            if (target.IsConcurrent)
+            {
+                WorkerPool.Run(operands.Length, i => Compare(operands.Span[i], expected[i]));
+                return;
+            }
+
+            for (int i = 0; i < operands.Length; i++)
+            {
+                Compare(operands.Span[i], expected[i]);
+            }
+        }
+
+        public TargetReport Finish()
+        {
+            KernelReport[] kernels = [.. target.Kernels.Select((name, i) => new KernelReport(name, _cases[i], _mismatches[i]))];
+            string hash = Verifier.Finish(_hash);
+            _hash.Dispose();
+            return new TargetReport(target.Name, hash, kernels);
+        }
+
+        private void Compare(VerificationOperands operands, VerificationOutput expected)
+        {
+            for (int k = 0; k < target.Kernels.Count; k++)
+            {
+                if (!target.Serves(target.Kernels[k], operands.Case))
+                {
+                    continue;
+                }
+
+                VerificationOutput output = new(operands.Case);
+                target.Run(operands, target.Kernels[k], output);
+                Interlocked.Increment(ref _cases[k]);
+                if (!output.HasSameBits(expected))
+                {
+                    Interlocked.Increment(ref _mismatches[k]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using Portable.Verification;
+using Xunit;
+
+namespace Portable.Tests.Verification;
+
+public class VerifierTests
+{
+    [Fact]
+    public void TheListCoversEveryPairOfWidthsAndSigns()
+    {
+        IReadOnlyList<VerificationCase> cases = VerificationCases.All;
+        Assert.True(cases.Count > 10_000, $"{cases.Count} cases");
+        Assert.Equal(cases.Count, cases.Select(c => c.Index).Distinct().Count());
+        Assert.Equal(8 * 9 * 4, cases.Where(c => !c.FiveLevels).Select(c => (c.Weights, c.Activations)).Distinct().Count());
+        Assert.Equal(9 * 2, cases.Where(c => c.FiveLevels).Select(c => c.Activations).Distinct().Count());
+        Assert.All(cases.GroupBy(c => (c.Weights, c.Activations, c.FiveLevels)), scheme =>
+        {
+            Assert.Superset(new HashSet<int> { 1, 63, 64, 65, 127, 128, 129 }, scheme.Select(c => c.Columns).ToHashSet());
+            Assert.Contains(scheme, c => c.Layout.Groups > 1);
+            Assert.Contains(scheme, c => c.Fill != CodeFill.Random);
+        });
+        Assert.All(Enum.GetValues<CodeFill>(), fill => Assert.Contains(cases, c => c.Fill == fill));
+    }
+
+    [Fact]
+    public void EveryKernelOfTheProcessorEqualsTheDefinition()
+    {
+        VerificationCase[] sample = [.. VerificationCases.All.Where((_, i) => i % 23 == 0)];
+        VerificationReport report = Verifier.Run(sample, [new CpuVerificationTarget()]);
+        Assert.True(report.Passed);
+        Assert.Equal(report.Hash, Assert.Single(report.Targets).Hash);
+        Assert.All(report.Targets[0].Kernels, k => Assert.True(k is { Cases: > 0, Mismatches: 0 }, k.ToString()));
+    }
+
+    [Fact]
+    public void AWrongTargetIsCaught()
+    {
+        VerificationCase[] sample = [.. VerificationCases.All.Take(300)];
+        VerificationReport report = Verifier.Run(sample, [new CpuVerificationTarget(), new LyingTarget()]);
+        Assert.False(report.Passed);
+        Assert.Equal(report.Hash, report.Targets[0].Hash);
+        Assert.NotEqual(report.Hash, report.Targets[1].Hash);
+        Assert.All(report.Targets[1].Kernels, k => Assert.Equal(1, k.Mismatches));
+    }
+
+    // One bit of one case is wrong.
+    private sealed class LyingTarget : IVerificationTarget
+    {
+        private readonly CpuVerificationTarget _cpu = new();
+
+        public string Name => "liar";
+
+        public IReadOnlyList<string> Kernels => [_cpu.Kernels[0]];
+
+        public bool IsConcurrent => false;
+
+        public bool Serves(string kernel, VerificationCase verificationCase) => true;
+
+        public void Run(VerificationOperands operands, string? kernel, VerificationOutput output)
+        {
+            _cpu.Run(operands, kernel, output);
+            if (operands.Case.Index == 123)
+            {
+                output.Outputs[^1] = MathF.BitIncrement(output.Outputs[^1]);
+            }
+        }
+    }
+}
