@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Threading;
@@ -17,6 +18,8 @@ internal abstract class CodeStore
     // Large enough to read at the speed of the disk, small enough to be nothing beside a block.
     private const int ChunkBytes = 8 << 20;
 
+    private const int Slack = 8;
+
     private static readonly CodeStore[] All = [Planes, FiveLevels];
 
     /// <summary>Name in the metadata.</summary>
@@ -32,8 +35,13 @@ internal abstract class CodeStore
     protected abstract void PackRow(ReadOnlySpan<ulong> words, RowBlocks blocks, int bits, Span<byte> row);
 
     /// <summary>Unpacks a row.</summary>
+    /// <param name="bytes">The row, and at least <see cref="Slack"/> bytes of anything behind it, so that eight bytes can be read at once.</param>
+    /// <param name="rowBytes">Bytes of the row.</param>
+    /// <param name="blocks">Columns of its blocks.</param>
+    /// <param name="bits">Planes.</param>
+    /// <param name="words">Receives the row's words.</param>
     /// <returns>False where the bytes are none that <see cref="PackRow"/> writes.</returns>
-    protected abstract bool UnpackRow(ReadOnlySpan<byte> row, RowBlocks blocks, int bits, Span<ulong> words);
+    protected abstract bool UnpackRow(ReadOnlySpan<byte> bytes, int rowBytes, RowBlocks blocks, int bits, Span<ulong> words);
 
     /// <summary>Whether a row's bytes are its words.</summary>
     protected virtual bool IsVerbatim(GroupLayout layout) => false;
@@ -72,7 +80,7 @@ internal abstract class CodeStore
         bool verbatim = IsVerbatim(layout);
         RowBlocks blocks = new(layout);
         int chunk = Math.Max(1, ChunkBytes / rowBytes);
-        byte[] buffer = verbatim ? [] : GC.AllocateUninitializedArray<byte>(Math.Min(chunk, rows) * rowBytes);
+        byte[] buffer = verbatim ? [] : GC.AllocateUninitializedArray<byte>((Math.Min(chunk, rows) * rowBytes) + Slack);
         for (int first = 0; first < rows; first += chunk)
         {
             int count = Math.Min(chunk, rows - first), start = first, bad = int.MaxValue;
@@ -81,7 +89,7 @@ internal abstract class CodeStore
             WorkerPool.Run(count, r =>
             {
                 Span<ulong> row = words.AsSpan((start + r) * rowWords, rowWords);
-                if (!verbatim && !UnpackRow(buffer.AsSpan(r * rowBytes, rowBytes), blocks, format.Bits, row))
+                if (!verbatim && !UnpackRow(buffer.AsSpan(r * rowBytes), rowBytes, blocks, format.Bits, row))
                 {
                     Lower(ref bad, r);
                 }
@@ -97,24 +105,25 @@ internal abstract class CodeStore
         return new BitPlaneMatrix(rows, layout, format, words, sums);
     }
 
+    // Loading runs once: these loops cannot wait for the JIT's second tier.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SumRow(ReadOnlySpan<ulong> words, GroupLayout layout, CodeFormat format, Span<int> sums)
     {
-        int bits = format.Bits;
-        Span<int> counts = stackalloc int[8];
+        int bits = format.Bits, top = format.Signed ? bits - 1 : bits, at = 0;
         for (int group = 0; group < sums.Length; group++)
         {
-            counts.Clear();
-            int first = layout.FirstBlock(group) * bits, end = layout.EndBlock(group) * bits, plane = 0;
-            foreach (ulong word in words[first..end])
-            {
-                counts[plane] += BitOperations.PopCount(word);
-                plane = plane + 1 == bits ? 0 : plane + 1;
-            }
-
             int sum = 0;
-            for (plane = 0; plane < bits; plane++)
+            for (int end = layout.EndBlock(group) * bits; at < end;)
             {
-                sum += counts[plane] * format.PlaneWeight(plane);
+                for (int plane = 0; plane < top; plane++)
+                {
+                    sum += BitOperations.PopCount(words[at++]) << plane;
+                }
+
+                if (top < bits)
+                {
+                    sum -= BitOperations.PopCount(words[at++]) << top;
+                }
             }
 
             sums[group] = sum;
@@ -143,6 +152,7 @@ internal readonly struct RowBlocks
 {
     public RowBlocks(GroupLayout layout)
     {
+        Columns = layout.Columns;
         Widths = new int[layout.Blocks];
         for (int group = 0; group < layout.Groups; group++)
         {
@@ -153,6 +163,9 @@ internal readonly struct RowBlocks
             }
         }
     }
+
+    /// <summary>K.</summary>
+    public int Columns { get; }
 
     /// <summary>Columns of each block.</summary>
     public int[] Widths { get; }

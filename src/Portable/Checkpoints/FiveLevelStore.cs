@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Portable.Reference.BitPlanes;
 
 namespace Portable.Checkpoints;
@@ -8,10 +11,12 @@ namespace Portable.Checkpoints;
 /// </summary>
 internal sealed class FiveLevelStore : CodeStore
 {
-    private const uint Invalid = 1u << 31;
+    // A triple to three bits of each plane: at bits 0, 20 and 40, so that four triples fit side by side, each shifted by three
+    // bits more; 125…127 are no triples and set a bit above all of them.
+    private const int PlaneStride = 20;
+    private const ulong Invalid = 1UL << 52, AnyInvalid = ~0UL << 52, FourTriples = 0xFFF;
 
-    // Two triples at a time: 14 bits to six bits of each plane, at 0, 8 and 16.
-    private static readonly uint[] Decode = CreateDecode();
+    private static readonly ulong[] Decode = CreateDecode();
 
     public override string Name => "base5";
 
@@ -49,41 +54,84 @@ internal sealed class FiveLevelStore : CodeStore
         }
     }
 
-    protected override bool UnpackRow(ReadOnlySpan<byte> row, RowBlocks blocks, int bits, Span<ulong> words)
+    protected override bool UnpackRow(ReadOnlySpan<byte> bytes, int rowBytes, RowBlocks blocks, int bits, Span<ulong> words)
     {
-        int block = 0, width = blocks.Widths[0], fill = 0;
-        ulong a0 = 0, a1 = 0, a2 = 0;
-        uint stray = 0;
-        long end = row.Length * 8L;
-        for (long at = 0; at < end; at += 14)
+        if (blocks.Columns == 64 * blocks.Widths.Length)
         {
-            uint entry = Decode[Get14(row, at)];
-            stray |= entry & Invalid;
-            uint v0 = entry & 63, v1 = (entry >> 8) & 63, v2 = (entry >> 16) & 63;
-            for (int left = 6; left > 0;)
+            return UnpackRun(bytes, rowBytes, words);
+        }
+
+        // As one run of bits without padding, then cut into blocks; a word behind the end serves the last cut.
+        int length = 3 * ((blocks.Columns + 63) / 64);
+        ulong[] run = ArrayPool<ulong>.Shared.Rent(length + 3);
+        try
+        {
+            run.AsSpan(length, 3).Clear();
+            bool valid = UnpackRun(bytes, rowBytes, run.AsSpan(0, length));
+            int column = 0, index = 0;
+            foreach (int width in blocks.Widths)
             {
-                if (block == blocks.Widths.Length)
+                for (int plane = 0; plane < 3; plane++)
                 {
-                    stray |= v0 | v1 | v2; // Behind the last column only zeros are written.
-                    break;
+                    words[index++] = Bits(run, plane, column) & RowBlocks.Mask(width);
                 }
 
-                int take = Math.Min(left, width - fill);
-                ulong mask = RowBlocks.Mask(take);
-                a0 |= (v0 & mask) << fill;
-                a1 |= (v1 & mask) << fill;
-                a2 |= (v2 & mask) << fill;
-                (v0, v1, v2, left, fill) = (v0 >> take, v1 >> take, v2 >> take, left - take, fill + take);
-                if (fill == width)
-                {
-                    (words[3 * block], words[3 * block + 1], words[3 * block + 2]) = (a0, a1, a2);
-                    (a0, a1, a2, fill) = (0, 0, 0, 0);
-                    width = ++block < blocks.Widths.Length ? blocks.Widths[block] : 0;
-                }
+                column += width;
+            }
+
+            // Behind the last column only zeros are written.
+            ulong stray = column % 64 == 0 ? 0 : Bits(run, 0, column) | Bits(run, 1, column) | Bits(run, 2, column);
+            return valid && stray == 0;
+        }
+        finally
+        {
+            ArrayPool<ulong>.Shared.Return(run);
+        }
+    }
+
+    /// <summary>Three planes of 64 columns at a time, without padding; seven bytes are eight triples, 24 columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool UnpackRun(ReadOnlySpan<byte> bytes, int rowBytes, Span<ulong> run)
+    {
+        ulong a0 = 0, a1 = 0, a2 = 0, invalid = 0;
+        int fill = 0, word = 0;
+        ReadOnlySpan<ulong> decode = Decode;
+        for (int at = 0; at < rowBytes; at += 7)
+        {
+            ulong v = BinaryPrimitives.ReadUInt64LittleEndian(bytes[at..]) & RowBlocks.Mask(8 * Math.Min(7, rowBytes - at));
+            ulong low = decode[(int)v & 127] | decode[(int)(v >> 7) & 127] << 3 | decode[(int)(v >> 14) & 127] << 6 | decode[(int)(v >> 21) & 127] << 9;
+            ulong high = decode[(int)(v >> 28) & 127] | decode[(int)(v >> 35) & 127] << 3 | decode[(int)(v >> 42) & 127] << 6 | decode[(int)(v >> 49) & 127] << 9;
+            invalid |= low | high;
+            ulong v0 = (low & FourTriples) | (high & FourTriples) << 12;
+            ulong v1 = (low >> PlaneStride & FourTriples) | (high >> PlaneStride & FourTriples) << 12;
+            ulong v2 = (low >> (2 * PlaneStride) & FourTriples) | (high >> (2 * PlaneStride) & FourTriples) << 12;
+            a0 |= v0 << fill;
+            a1 |= v1 << fill;
+            a2 |= v2 << fill;
+            fill += 24;
+            if (fill >= 64)
+            {
+                (run[word], run[word + 1], run[word + 2]) = (a0, a1, a2);
+                word += 3;
+                fill -= 64;
+                (a0, a1, a2) = (v0 >> (24 - fill), v1 >> (24 - fill), v2 >> (24 - fill));
             }
         }
 
-        return stray == 0;
+        if (word < run.Length)
+        {
+            (run[word], run[word + 1], run[word + 2]) = (a0, a1, a2);
+            (a0, a1, a2) = (0, 0, 0);
+        }
+
+        return (invalid & AnyInvalid) == 0 && (a0 | a1 | a2) == 0;
+    }
+
+    /// <summary>64 bits of a plane of a run from a column on.</summary>
+    private static ulong Bits(ReadOnlySpan<ulong> run, int plane, int column)
+    {
+        int index = (column / 64 * 3) + plane, shift = column % 64;
+        return shift == 0 ? run[index] : run[index] >> shift | run[index + 3] << (64 - shift);
     }
 
     private static void Put(Span<byte> row, long at, int triple)
@@ -96,40 +144,21 @@ internal sealed class FiveLevelStore : CodeStore
         }
     }
 
-    /// <summary>14 bits from a bit position; bits behind the end are 0.</summary>
-    private static int Get14(ReadOnlySpan<byte> row, long at)
+    private static ulong[] CreateDecode()
     {
-        int index = (int)(at >> 3), value = row[index];
-        if (index + 2 < row.Length)
+        ulong[] table = new ulong[128];
+        for (int triple = 0; triple < 128; triple++)
         {
-            value |= row[index + 1] << 8 | row[index + 2] << 16;
-        }
-        else if (index + 1 < row.Length)
-        {
-            value |= row[index + 1] << 8;
-        }
-
-        return (value >> (int)(at & 7)) & 0x3FFF;
-    }
-
-    private static uint[] CreateDecode()
-    {
-        uint[] table = new uint[1 << 14];
-        for (int i = 0; i < table.Length; i++)
-        {
-            int low = i & 127, high = i >> 7;
-            if (low >= 125 || high >= 125)
+            int rest = triple;
+            for (int k = 0; k < 3; k++, rest /= 5)
             {
-                table[i] = Invalid;
-                continue;
+                for (int plane = 0; plane < 3; plane++)
+                {
+                    table[triple] |= (ulong)((rest % 5 >> plane) & 1) << ((PlaneStride * plane) + k);
+                }
             }
 
-            for (int k = 0; k < 6; k++)
-            {
-                int code = k < 3 ? low % 5 : high % 5;
-                (low, high) = k < 3 ? (low / 5, high) : (low, high / 5);
-                table[i] |= (uint)((code & 1) | ((code >> 1) & 1) << 8 | (code >> 2) << 16) << k;
-            }
+            table[triple] |= triple < 125 ? 0 : Invalid;
         }
 
         return table;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Portable.Reference.BitPlanes;
 
 namespace Portable.Checkpoints;
@@ -40,21 +41,18 @@ internal sealed class PlaneStore : CodeStore
         }
     }
 
-    protected override bool UnpackRow(ReadOnlySpan<byte> row, RowBlocks blocks, int bits, Span<ulong> words)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    protected override bool UnpackRow(ReadOnlySpan<byte> bytes, int rowBytes, RowBlocks blocks, int bits, Span<ulong> words)
     {
-        Span<byte> word = stackalloc byte[8];
         ulong stray = 0;
-        int index = 0;
+        int index = 0, at = 0;
         foreach (int width in blocks.Widths)
         {
-            int bytes = (width + 7) / 8;
-            ulong unused = ~RowBlocks.Mask(width);
-            for (int plane = 0; plane < bits; plane++)
+            int step = (width + 7) / 8;
+            ulong stored = RowBlocks.Mask(8 * step), unused = ~RowBlocks.Mask(width);
+            for (int plane = 0; plane < bits; plane++, at += step)
             {
-                word.Clear();
-                row[..bytes].CopyTo(word);
-                row = row[bytes..];
-                ulong value = BinaryPrimitives.ReadUInt64LittleEndian(word);
+                ulong value = BinaryPrimitives.ReadUInt64LittleEndian(bytes[at..]) & stored;
                 stray |= value & unused;
                 words[index++] = value;
             }
