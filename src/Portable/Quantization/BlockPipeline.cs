@@ -18,6 +18,7 @@ public static class BlockPipeline
     public static System.Text.Json.Nodes.JsonObject? Run(IQuantizationMethod method, QuantizationContext context, Func<int, BlockWeights?> finished, Action<int, QuantizedBlock, IReadOnlyList<LayerReport>> done)
     {
         IBlockQuantizer quantizer = method.Prepare(context);
+        using IDisposable? owned = quantizer as IDisposable;
         CalibrationSet? calibration = context.Calibration;
         using BlockStream? stream = calibration is not null && quantizer.Inputs != CalibrationInputs.None
             ? context.OpenStream(calibration.Windows, context.Scheme.KeyValueBits)

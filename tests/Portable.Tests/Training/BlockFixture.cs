@@ -23,6 +23,9 @@ internal sealed class BlockFixture
         Table = new RotaryTable(tokens, size, 100);
     }
 
+    private BlockFixture(BlockFixture other, BlockTensors tensors) =>
+        (Tokens, Shape, Tensors, Input, Table) = (other.Tokens, other.Shape, tensors, other.Input, other.Table);
+
     public int Tokens { get; }
 
     public BlockShape Shape { get; }
@@ -36,6 +39,9 @@ internal sealed class BlockFixture
     public TrainingRotary? Rotary => Shape.Gated ? new TrainingRotary(Table) : null;
 
     public TrainingBlock Block(int activationBits = 16, int keyValueBits = 16) => new(Shape, Tokens, activationBits, keyValueBits, Rotary);
+
+    /// <summary>The same with other parameters.</summary>
+    public BlockFixture With(BlockTensors tensors) => new(this, tensors);
 
     public BlockOracle Oracle()
     {

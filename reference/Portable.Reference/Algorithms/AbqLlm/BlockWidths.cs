@@ -1,7 +1,7 @@
 namespace Portable.Reference.Algorithms.AbqLlm;
 
 /// <summary>The grids of a block.</summary>
-/// <param name="WeightLevels">The largest weight code: 2^b − 1, or 4 for W2*.</param>
+/// <param name="WeightLevels">The largest weight code: 2^b − 1, or 4 for W2*; 0 = weights not quantized.</param>
 /// <param name="GroupSize">Columns that share a weight scale; 0 = the whole channel.</param>
 /// <param name="ActivationBits">Bits of the inputs of linears, asymmetric per token; 16 = trained as if exact.</param>
 /// <param name="KeyValueBits">Bits of q, k and v, asymmetric per token and head; 16 = exact.</param>

@@ -10,7 +10,7 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// (repeated over the query heads of a group). s_fc2: rows of up ÷ s, columns of down × s. s_qk: rows of k × s, rows of q ÷ s,
 /// one value per rotary pair (i, i + d/2), because only then does the scale pass through the rotation unchanged.
 /// </remarks>
-internal sealed class StudentBlock
+public sealed class StudentBlock
 {
     private readonly BlockTensors _original;
     private readonly BlockShape _shape;
@@ -18,6 +18,11 @@ internal sealed class StudentBlock
     private readonly int[] _pairOfKey, _keyHeadColumn, _pairOfQuery;
     private readonly Dictionary<BlockLinear, StudentLinear> _linears = [];
 
+    /// <summary>Starts with the published smoothing vectors, or with none.</summary>
+    /// <param name="original">The float block.</param>
+    /// <param name="widths">Its grids.</param>
+    /// <param name="options">Which pairs are smoothed, and how.</param>
+    /// <param name="statistics">Input statistics of the float block.</param>
     public StudentBlock(BlockTensors original, BlockWidths widths, AbqOptions options, BlockStatistics statistics)
     {
         _original = original;
@@ -53,15 +58,14 @@ internal sealed class StudentBlock
     /// <summary>Gradients with respect to <see cref="Quantized"/>.</summary>
     public BlockTensors Gradients { get; }
 
+    /// <summary>A layer.</summary>
     public StudentLinear this[BlockLinear linear] => _linears[linear];
 
+    /// <summary>All trainable values: smoothing vectors, then the layers' parts.</summary>
     public IEnumerable<ParameterGroup> Parameters =>
         Vectors.Select(v => v.Group).Concat(_shape.Linears.SelectMany(l => _linears[l].Parameters));
 
     private IEnumerable<SmoothingVector> Vectors => new[] { _qkv, _out, _fc1, _fc2, _qk }.OfType<SmoothingVector>();
-
-    /// <summary>Factor by which smoothing divides each input channel of a layer.</summary>
-    public float[] InputFactor(BlockLinear linear) => _linears[linear].ColumnFactor;
 
     /// <summary>Factors of rows and columns and the folded norms, from the present vectors.</summary>
     public void UpdateFactors()

@@ -9,13 +9,16 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// A linear layer in training: W' = diag(row)·W·diag(column) + a·bᵀ + D, clipped and quantized per channel (and group), with
 /// the gradients of every part.
 /// </summary>
-internal sealed class StudentLinear
+public sealed class StudentLinear
 {
     private readonly LinearTensors _original;
     private readonly int _levels, _groupSize, _groups;
     private readonly float[] _transformed, _clipLow, _clipHigh;
     private readonly AffineRange[] _ranges;
 
+    /// <summary>A layer without trainable parts; they are added one by one.</summary>
+    /// <param name="original">Float weights; kept, never changed.</param>
+    /// <param name="widths">Levels and groups of the grid.</param>
     public StudentLinear(LinearTensors original, BlockWidths widths)
     {
         (int n, int k) = (original.Rows, original.Columns);
@@ -39,10 +42,13 @@ internal sealed class StudentLinear
         Gradient = new LinearTensors(n, k, new float[n * k], original.Bias is null ? null : new float[n]);
     }
 
+    /// <summary>The float weights.</summary>
     public LinearTensors Original => _original;
 
+    /// <summary>What smoothing multiplies each row by.</summary>
     public float[] RowFactor { get; }
 
+    /// <summary>What smoothing multiplies each column by.</summary>
     public float[] ColumnFactor { get; }
 
     /// <summary>∂loss/∂ln of the row factors.</summary>
@@ -57,19 +63,22 @@ internal sealed class StudentLinear
     /// <summary>∂loss/∂Ŵ on entry to <see cref="Backward"/>, ∂loss/∂W' after it.</summary>
     public LinearTensors Gradient { get; }
 
-    /// <summary>Logits of the clip factors σ(β), σ(γ), [row × groups + group], or null.</summary>
+    /// <summary>Logits β of the factors of the lower ends, [row × groups + group], or null.</summary>
     public ParameterGroup? LowClip { get; private set; }
 
+    /// <summary>Logits γ of the factors of the upper ends, or null.</summary>
     public ParameterGroup? HighClip { get; private set; }
 
-    /// <summary>a and b of the rank-1 compensation, or null.</summary>
+    /// <summary>a of the rank-1 compensation, or null.</summary>
     public ParameterGroup? RankRow { get; private set; }
 
+    /// <summary>b of the rank-1 compensation, or null.</summary>
     public ParameterGroup? RankColumn { get; private set; }
 
     /// <summary>D, or null.</summary>
     public ParameterGroup? Offset { get; private set; }
 
+    /// <summary>All trainable parts.</summary>
     public IEnumerable<ParameterGroup> Parameters => new[] { LowClip, HighClip, RankRow, RankColumn, Offset }.OfType<ParameterGroup>();
 
     /// <summary>Makes the clip factors trainable, starting at σ of the logits.</summary>
@@ -109,7 +118,12 @@ internal sealed class StudentLinear
         WorkerPool.Run(_original.Rows, n =>
         {
             Transform(n);
-            for (int g = 0; g < _groups; g++)
+            if (_levels == 0)
+            {
+                _transformed.AsSpan(n * k, k).CopyTo(Quantized.Weight.AsSpan(n * k, k));
+            }
+
+            for (int g = 0; g < _groups && _levels > 0; g++)
             {
                 int at = n * _groups + g;
                 if (LowClip is not null)
@@ -137,7 +151,7 @@ internal sealed class StudentLinear
         float[] gradient = Gradient.Weight;
         WorkerPool.Run(_original.Rows, n =>
         {
-            for (int g = 0; g < _groups; g++)
+            for (int g = 0; g < _groups && _levels > 0; g++)
             {
                 int at = n * _groups + g;
                 (float low, float high) = AffineQuantization.Backward(Segment(_transformed, n, g), Segment(gradient, n, g), _levels, _ranges[at], _clipLow[at], _clipHigh[at]);

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
@@ -12,8 +14,10 @@ namespace Portable.Quantization.Abq;
 /// Quantizes blocks by reconstruction: both teachers run once over the calibration windows, the student is trained, and its
 /// integers become the block. The runtime then moves the quantized stream through exactly those integers.
 /// </summary>
-internal sealed class BlockReconstruction : IBlockQuantizer
+internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
 {
+    private static readonly JsonSerializerOptions Readable = new() { Converters = { new JsonStringEnumConverter() } };
+
     private readonly QuantizationContext _context;
     private readonly AbqOptions _options;
     private readonly BlockShape _shape;
@@ -34,7 +38,10 @@ internal sealed class BlockReconstruction : IBlockQuantizer
 
     public CalibrationInputs Inputs => CalibrationInputs.Quantized;
 
-    public JsonObject? Manifest => null;
+    /// <summary>The recipe in force, every part and rate.</summary>
+    public JsonObject? Manifest => new() { ["training"] = JsonSerializer.SerializeToNode(_options, Readable) };
+
+    public void Dispose() => _teacher.Dispose();
 
     public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
     {

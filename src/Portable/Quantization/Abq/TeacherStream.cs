@@ -9,7 +9,7 @@ namespace Portable.Quantization.Abq;
 /// The float stream of a reconstruction and, for the block in work, what its samples hold: student inputs, both teachers'
 /// outputs and the attention map. Everything lies in slots that spill to disk beyond the storage's budget.
 /// </summary>
-internal sealed class TeacherStream
+internal sealed class TeacherStream : IDisposable
 {
     private readonly QuantizationContext _context;
     private readonly TrainingBlock _block;
@@ -90,6 +90,15 @@ internal sealed class TeacherStream
         for (int t = 0; t < _tokens && _map.Length > 0; t++)
         {
             _attention[index].Read(t * (t + 1) / 2, sample.Attention.AsSpan(t * _tokens, t + 1));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (StreamSlot slot in (StreamSlot[])[.. _float, .. _input, .. _floatTarget, .. _quantizedTarget, .. _attention])
+        {
+            slot.Dispose();
         }
     }
 
