@@ -7,7 +7,7 @@
 #include "attention_shape.glsl"
 #include "attention.glsl"
 
-// Attention of a tile of rows of one sequence over a half-precision cache: workgroup (head, tile), 256 invocations. Keys are
+// Attention of a tile of rows of one sequence over a half-precision cache: workgroup (head, tile), at most 16 × TILE_ROWS invocations. Keys are
 // taken in chunks of 64; each score is summed over the head ascending, each chunk's Σp and Σp·v over its keys ascending, and
 // the chunks are added ascending (DESIGN section 3). Scores are computed twice, for the maximum and for the sums.
 layout(constant_id = 7) const uint TILE_ROWS = 16;
@@ -24,7 +24,8 @@ layout(push_constant) uniform Push
 };
 
 const uint HEAD_WORDS = HEAD_SIZE / 2u;
-const uint ROWS_EACH = TILE_ROWS / 16u;                                     // rows of an invocation in the scores
+const uint ROW_LANES = WORKGROUP / 16u;
+const uint ROWS_EACH = TILE_ROWS / ROW_LANES;                                     // rows of an invocation in the scores
 const uint ROW_GROUPS = WORKGROUP / HEAD_WORDS;                             // in the sums: an invocation has one pair of columns
 const uint SUM_ROWS = (TILE_ROWS + ROW_GROUPS - 1u) / ROW_GROUPS;           // and every ROW_GROUPS-th row
 
@@ -74,8 +75,8 @@ void scoreChunk(out float score[ROWS_EACH][4])
 
         [[unroll]] for (uint r = 0u; r < ROWS_EACH; r++)
         {
-            float q0 = query[(rowLane + r * 16u) * HEAD_SIZE + word * 2u];
-            float q1 = query[(rowLane + r * 16u) * HEAD_SIZE + word * 2u + 1u];
+            float q0 = query[(rowLane + r * ROW_LANES) * HEAD_SIZE + word * 2u];
+            float q1 = query[(rowLane + r * ROW_LANES) * HEAD_SIZE + word * 2u + 1u];
             [[unroll]] for (uint j = 0u; j < 4u; j++)
             {
                 precise float a = q0 * even[j];
@@ -126,7 +127,7 @@ void main()
         {
             for (uint j = 0u; j < 4u; j++)
             {
-                if (chunk * CHUNK + keyQuad * 4u + j <= firstPosition + rowLane + r * 16u)
+                if (chunk * CHUNK + keyQuad * 4u + j <= firstPosition + rowLane + r * ROW_LANES)
                 {
                     maximum[r] = max(maximum[r], score[r][j]);
                 }
@@ -136,7 +137,7 @@ void main()
 
     for (uint r = 0u; r < ROWS_EACH; r++)
     {
-        rowMaximum[(rowLane + r * 16u) * 16u + keyQuad] = maximum[r];
+        rowMaximum[(rowLane + r * ROW_LANES) * 16u + keyQuad] = maximum[r];
     }
 
     barrier();
@@ -144,7 +145,7 @@ void main()
     {
         for (uint i = 0u; i < 16u; i++)
         {
-            maximum[r] = max(maximum[r], rowMaximum[(rowLane + r * 16u) * 16u + i]);
+            maximum[r] = max(maximum[r], rowMaximum[(rowLane + r * ROW_LANES) * 16u + i]);
         }
     }
 
@@ -168,8 +169,8 @@ void main()
             {
                 uint key = keyQuad * 4u + j;
                 precise float below = score[r][j] - maximum[r];
-                probability[(rowLane + r * 16u) * CHUNK + key] =
-                    chunk * CHUNK + key <= firstPosition + rowLane + r * 16u ? contractExp(below) : 0.0;
+                probability[(rowLane + r * ROW_LANES) * CHUNK + key] =
+                    chunk * CHUNK + key <= firstPosition + rowLane + r * ROW_LANES ? contractExp(below) : 0.0;
             }
         }
 

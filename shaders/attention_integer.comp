@@ -8,7 +8,7 @@
 #include "attention_shape.glsl"
 #include "attention.glsl"
 
-// Attention of a tile of rows of one sequence over a quantized cache (KV2 … KV8): workgroup (head, tile), 256 invocations.
+// Attention of a tile of rows of one sequence over a quantized cache (KV2 … KV8): workgroup (head, tile), at most 16 × TILE_ROWS invocations.
 // Scores are exact integers; p becomes a 16-bit code c = 256·high + low with the value's scale folded in, and Σ c·(v − zv) is
 // summed exactly, digit by digit (DESIGN section 3). Scores are computed twice, for the maximum and for the sums.
 layout(constant_id = 7) const uint TILE_ROWS = 32;
@@ -28,7 +28,8 @@ layout(push_constant) uniform Push
 
 #include "fields.glsl"
 
-const uint ROWS_EACH = TILE_ROWS / 16u;
+const uint ROW_LANES = WORKGROUP / 16u;
+const uint ROWS_EACH = TILE_ROWS / ROW_LANES;
 const uint QUADS = HEAD_SIZE / 4u;                              // columns of the output, four at a time
 const uint ROW_GROUPS = WORKGROUP / QUADS;
 const uint SUM_ROWS = (TILE_ROWS + ROW_GROUPS - 1u) / ROW_GROUPS;
@@ -109,7 +110,7 @@ void scoreChunk(uint chunk, out float score[ROWS_EACH][4])
     {
         [[unroll]] for (uint r = 0u; r < ROWS_EACH; r++)
         {
-            uint q = query[(rowLane + r * 16u) * BYTE_WORDS + word];
+            uint q = query[(rowLane + r * ROW_LANES) * BYTE_WORDS + word];
             [[unroll]] for (uint j = 0u; j < 4u; j++)
             {
                 dots[r][j] += dotPacked4x8EXT(q, stage[word * CHUNK + keyQuad * 4u + j]);
@@ -156,7 +157,7 @@ void main()
     float maximum[ROWS_EACH], valueScale[ROWS_EACH];
     for (uint r = 0u; r < ROWS_EACH; r++)
     {
-        uint tileRow = min(rowLane + r * 16u, tile.rowCount - 1u);
+        uint tileRow = min(rowLane + r * ROW_LANES, tile.rowCount - 1u);
         rowParameters[r] = queryParameters.v[(tile.firstRow + tileRow) * shape.heads + head];
         maximum[r] = -3.4e38;
         valueScale[r] = 0.0;
@@ -172,7 +173,7 @@ void main()
             float scale = uintBitsToFloat(parameters.v[2u * plane + tokenBase + t]);
             for (uint r = 0u; r < ROWS_EACH; r++)
             {
-                if (t <= firstPosition + rowLane + r * 16u && t < firstPosition + tile.rowCount)
+                if (t <= firstPosition + rowLane + r * ROW_LANES && t < firstPosition + tile.rowCount)
                 {
                     maximum[r] = max(maximum[r], score[r][j]);
                     valueScale[r] = max(valueScale[r], scale);
@@ -183,8 +184,8 @@ void main()
 
     for (uint r = 0u; r < ROWS_EACH; r++)
     {
-        rowMaximum[(rowLane + r * 16u) * 16u + keyQuad] = maximum[r];
-        rowScale[(rowLane + r * 16u) * 16u + keyQuad] = valueScale[r];
+        rowMaximum[(rowLane + r * ROW_LANES) * 16u + keyQuad] = maximum[r];
+        rowScale[(rowLane + r * ROW_LANES) * 16u + keyQuad] = valueScale[r];
     }
 
     barrier();
@@ -192,8 +193,8 @@ void main()
     {
         for (uint i = 0u; i < 16u; i++)
         {
-            maximum[r] = max(maximum[r], rowMaximum[(rowLane + r * 16u) * 16u + i]);
-            valueScale[r] = max(valueScale[r], rowScale[(rowLane + r * 16u) * 16u + i]);
+            maximum[r] = max(maximum[r], rowMaximum[(rowLane + r * ROW_LANES) * 16u + i]);
+            valueScale[r] = max(valueScale[r], rowScale[(rowLane + r * ROW_LANES) * 16u + i]);
         }
     }
 
@@ -237,7 +238,7 @@ void main()
             uint zero = parameters.v[3u * plane + tokenBase + t];
             for (uint r = 0u; r < ROWS_EACH; r++)
             {
-                if (t <= firstPosition + rowLane + r * 16u && t < firstPosition + tile.rowCount)
+                if (t <= firstPosition + rowLane + r * ROW_LANES && t < firstPosition + tile.rowCount)
                 {
                     uint code = probabilityCode(score[r][j], maximum[r], scale, inverseValueScale[r], total[r]);
                     packed[r] |= uvec2(code >> 8, code & 255u) << (8u * j);
@@ -249,7 +250,7 @@ void main()
 
         for (uint r = 0u; r < ROWS_EACH; r++)
         {
-            digits[(rowLane + r * 16u) * 16u + keyQuad] = packed[r];
+            digits[(rowLane + r * ROW_LANES) * 16u + keyQuad] = packed[r];
         }
 
         loadValues(slot, chunk);
@@ -278,12 +279,12 @@ void main()
 
     for (uint r = 0u; r < ROWS_EACH; r++)
     {
-        atomicAdd(rowTotal[rowLane + r * 16u], total[r]);
-        atomicAdd(rowHighZero[rowLane + r * 16u], highZero[r]);
-        atomicAdd(rowLowZero[rowLane + r * 16u], lowZero[r]);
+        atomicAdd(rowTotal[rowLane + r * ROW_LANES], total[r]);
+        atomicAdd(rowHighZero[rowLane + r * ROW_LANES], highZero[r]);
+        atomicAdd(rowLowZero[rowLane + r * ROW_LANES], lowZero[r]);
         if (keyQuad == 0u)
         {
-            rowScale[(rowLane + r * 16u) * 16u] = valueScale[r];
+            rowScale[(rowLane + r * ROW_LANES) * 16u] = valueScale[r];
         }
     }
 

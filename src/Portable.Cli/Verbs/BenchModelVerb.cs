@@ -92,6 +92,9 @@ public sealed class BenchModelVerb : Verb
         var random = new Random(1);
         int Token() => random.Next(model.Config.VocabularySize);
         double total = sequences + steps;
+
+        // The same for prefill: the first batch is run twice, and timed the second time.
+        model.Forward(Batch.Consecutive([.. Enumerable.Range(0, Math.Min(model.MaximumRows, context)).Select(_ => Token())], 0, allLogits: false, 0));
         long start = Stopwatch.GetTimestamp();
         for (int sequence = 0; sequence < sequences; sequence++)
         {
@@ -106,10 +109,13 @@ public sealed class BenchModelVerb : Verb
         }
 
         double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        int[] slots = [.. Enumerable.Range(0, sequences)];
+
+        // A first step, not measured: kernels are compiled and commands recorded in it.
+        model.Forward(new Batch([.. slots.Select(_ => Token())], slots, [.. slots.Select(_ => context)], slots));
         profiler?.Reset();
         var gpuSteps = new GpuSteps(gpu);
         double[] times = new double[steps];
-        int[] slots = [.. Enumerable.Range(0, sequences)];
         for (int step = 0; step < steps; step++)
         {
             cancellation.ThrowIfCancellationRequested();

@@ -6,7 +6,6 @@ namespace Portable.Vulkan.Model;
 /// <summary>Kernels and their constants for one attention operation.</summary>
 internal sealed class AttentionCall
 {
-    private const uint Workgroup = 256;
     private const int SharedScores = 2048;
     private readonly VulkanContext _gpu;
     private readonly ModelMemory _memory;
@@ -43,11 +42,11 @@ internal sealed class AttentionCall
     public IntegerTileConstants IntegerConstants => new(
         _memory.Batch.Rows, _memory.Batch.TileList, _memory.Queries.Codes, _memory.Queries.Parameters, Cache.Keys.Address, Cache.Values.Address, ParametersAddress, Target.Address, Shape);
 
-    public ComputePipeline AppendPipeline => Pipeline<AppendConstants>("attention_append", [64, .. Specialization]);
+    public ComputePipeline AppendPipeline => Pipeline<AppendConstants>("attention_append", [_memory.AppendWorkgroup, .. Specialization]);
 
-    public ComputePipeline HalfPipeline => Pipeline<HalfTileConstants>("attention_half", [Workgroup, .. Specialization, (uint)ModelMemory.TileRows]);
+    public ComputePipeline HalfPipeline => Pipeline<HalfTileConstants>("attention_half", [_memory.AttentionWorkgroup, .. Specialization, (uint)ModelMemory.TileRows]);
 
-    public ComputePipeline IntegerPipeline => Pipeline<IntegerTileConstants>("attention_integer", [Workgroup, .. Specialization, (uint)ModelMemory.TileRows]);
+    public ComputePipeline IntegerPipeline => Pipeline<IntegerTileConstants>("attention_integer", [_memory.AttentionWorkgroup, .. Specialization, (uint)ModelMemory.TileRows]);
 
     private AttentionShapeConstants Shape => new(
         (uint)Heads, (uint)Cache.Shape.KeyValueHeads, (uint)VulkanCache.Chunks(Cache.Shape), (uint)(Cache.Shape.Sequences * Cache.Shape.KeyValueHeads));
@@ -78,7 +77,7 @@ internal sealed class AttentionCall
 
     public ComputePipeline DecodePipeline(VulkanInput input) => Pipeline<ulong>(
         Half ? "decode_half" : "decode_integer",
-        [Workgroup, .. Specialization, CapacityTokens <= SharedScores ? (uint)CapacityTokens : 1u, .. input.Specialization]);
+        [_memory.AttentionWorkgroup, .. Specialization, CapacityTokens <= SharedScores ? (uint)CapacityTokens : 1u, .. input.Specialization]);
 
     public DecodeArguments DecodeArguments(VulkanInput input) => new()
     {

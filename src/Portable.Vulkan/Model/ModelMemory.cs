@@ -24,7 +24,12 @@ internal sealed class ModelMemory : IDisposable
         Finished = new FinishedCounters();
         Logits = new LogitMemory();
         Hidden = new VulkanActivation(1);
-        PrepareWorkgroup = (uint)Math.Min(gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu ? 128 : 512, gpu.Facts.MaximumInvocations);
+
+        // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
+        bool software = gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu;
+        PrepareWorkgroup = (uint)Math.Min(software ? 32 : 512, gpu.Facts.MaximumInvocations);
+        AttentionWorkgroup = software ? 64u : 256u;
+        AppendWorkgroup = software ? 8u : 64u;
     }
 
     public BatchMemory Batch { get; }
@@ -40,6 +45,12 @@ internal sealed class ModelMemory : IDisposable
 
     /// <summary>Invocations of a workgroup that quantizes a row.</summary>
     public uint PrepareWorkgroup { get; }
+
+    /// <summary>Invocations of a workgroup that attends.</summary>
+    public uint AttentionWorkgroup { get; }
+
+    /// <summary>Invocations of a workgroup that appends one head.</summary>
+    public uint AppendWorkgroup { get; }
 
     /// <summary>Rows that there is room for.</summary>
     public int Capacity { get; private set; }

@@ -1,0 +1,102 @@
+using Portable.Execution;
+using Portable.Models;
+using Portable.Tests.Support;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Model;
+using Xunit;
+
+namespace Portable.Tests.Vulkan.Model;
+
+/// <summary>What a forward pass costs beside its arithmetic, and what happens to models that cannot be served.</summary>
+[Collection("Vulkan")]
+public sealed class ExecutorTests(VulkanFixture vulkan)
+{
+    [SkippableFact]
+    public void DecodeStepIsOneSubmissionOfAtMostEightDispatchesALayerAndAllocatesNothing()
+    {
+        ModelConfig config = RandomModel.Llama();
+        VulkanExecutor executor = new(vulkan.Context, false);
+        using Transformer model = new(RandomModel.RoundToNearest(config, "W4A8KV4", 3), executor);
+        Batch[] steps = [.. Enumerable.Range(0, 8).Select(p => Batch.Consecutive([p + 1], p, true))];
+        model.Forward(steps[0]);
+        model.Forward(steps[1]);
+        (long submissions, long allocated) = (executor.Submissions, GC.GetAllocatedBytesForCurrentThread());
+        for (int i = 2; i < steps.Length; i++)
+        {
+            model.Forward(steps[i]);
+        }
+
+        allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
+        Assert.Equal(steps.Length - 2, executor.Submissions - submissions);
+        Assert.InRange(executor.Dispatches, 1, (8 * config.Layers) + 3);
+        Assert.Equal(0, allocated);
+    }
+
+    [SkippableFact]
+    public void MemoryReturnsWithTheModel()
+    {
+        long before = vulkan.Context.UsedBytes;
+        using (Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3), new VulkanExecutor(vulkan.Context, false)))
+        {
+            model.Forward(Batch.Consecutive([1, 2, 3], 0, false));
+            model.Forward(Batch.Consecutive([4], 3, false));
+            Assert.True(vulkan.Context.UsedBytes > before);
+        }
+
+        // The staging buffers stay with the device.
+        Assert.InRange(vulkan.Context.UsedBytes, before, before + (48 << 20));
+        long after = vulkan.Context.UsedBytes;
+        using (Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3), new VulkanExecutor(vulkan.Context, false)))
+        {
+            model.Forward(Batch.Consecutive([1, 2, 3], 0, false));
+        }
+
+        Assert.Equal(after, vulkan.Context.UsedBytes);
+    }
+
+    [SkippableFact]
+    public void ModelThatDoesNotFitIsRefusedBeforeLoading()
+    {
+        using VulkanContext small = VulkanContext.Open(vulkan.Context.Facts with { MemoryBytes = 100_000 });
+        RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3);
+        VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(small, false)));
+        Assert.Contains("The model needs", e.Message, StringComparison.Ordinal);
+        Assert.Equal(0, small.UsedBytes);
+    }
+
+    [SkippableFact]
+    public void UnquantizedModelIsRefused()
+    {
+        RandomModel source = new(RandomModel.Llama(), 32, 3, null);
+        VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(vulkan.Context, false)));
+        Assert.Contains("--device cpu", e.Message, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public void CancelledLoadingLeavesTheDeviceUsable()
+    {
+        long before = vulkan.Context.UsedBytes;
+        using CancellationTokenSource cancellation = new();
+        RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3);
+        Assert.Throws<OperationCanceledException>(() =>
+            new Transformer(source, new VulkanExecutor(vulkan.Context, false), progress: new Cancel(cancellation), cancellation: cancellation.Token));
+        Assert.InRange(vulkan.Context.UsedBytes, 0, before + (48 << 20));
+        using Transformer model = new(source, new VulkanExecutor(vulkan.Context, false));
+        Assert.Equal(source.Config.VocabularySize, model.Forward(Batch.Consecutive([1], 0, true)).Length);
+    }
+
+    [SkippableFact]
+    public void TimesOfEveryOperationAreMeasuredWhenAsked()
+    {
+        VulkanExecutor executor = new(vulkan.Context, false) { Profiling = true };
+        using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3), executor);
+        model.Forward(Batch.Consecutive([1], 0, true));
+        Assert.Contains(executor.Profile, p => p.Operation == "Attention");
+        Assert.All(executor.Profile, p => Assert.True(p.Microseconds >= 0));
+    }
+
+    private sealed class Cancel(CancellationTokenSource source) : IProgress<int>
+    {
+        public void Report(int value) => source.Cancel();
+    }
+}
