@@ -1,10 +1,7 @@
 using System.Runtime.InteropServices;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Vulkan.Model;
-
-/// <summary>Addresses of quantized activations (shaders/include/prepare_push.glsl, Prepared).</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal record struct PreparedConstants(ulong Codes, ulong HighCodes, ulong Scales, ulong Sums, ulong HighSums);
 
 /// <summary>Sizes of a quantizer (shaders/include/prepare_push.glsl, Quantizer).</summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -44,7 +41,7 @@ internal record struct PrepareConstants
     public ulong Selection;
     public ulong Output;
     public ulong Map;
-    public PreparedConstants Prepared;
+    public ActivationAddresses Prepared;
     public QuantizerConstants Quantizer;
     public uint SourceColumns;
     public float InverseColumns;
@@ -90,7 +87,7 @@ internal record struct DecodeArguments
     public ulong Finished;
     public ulong Scratch;
     public ulong Map;
-    public PreparedConstants Prepared;
+    public ActivationAddresses Prepared;
     public AttentionShapeConstants Shape;
     public QuantizerConstants Quantizer;
 }

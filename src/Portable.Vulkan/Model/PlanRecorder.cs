@@ -1,5 +1,6 @@
 using Portable.Execution;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Vulkan.Model;
 
@@ -7,6 +8,7 @@ namespace Portable.Vulkan.Model;
 internal sealed class PlanRecorder
 {
     private readonly VulkanContext _gpu;
+    private readonly GpuMatmul _matmul;
     private readonly ModelMemory _memory;
     private readonly PlanKey _key;
     private readonly CommandRecorder _recorder;
@@ -16,17 +18,17 @@ internal sealed class PlanRecorder
     private readonly TimestampPool? _timestamps;
     private int _dispatches;
 
-    private PlanRecorder(VulkanContext gpu, ModelMemory memory, PlanKey key, int timestamps)
+    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps)
     {
-        (_gpu, _memory, _key) = (gpu, memory, key);
-        _timestamps = timestamps > 0 ? gpu.CreateTimestamps(timestamps) : null;
-        _recorder = gpu.Record();
+        (_gpu, _matmul, _memory, _key) = (matmul.Gpu, matmul, memory, key);
+        _timestamps = timestamps > 0 ? _gpu.CreateTimestamps(timestamps) : null;
+        _recorder = _gpu.Record();
     }
 
     /// <summary>Records a forward pass.</summary>
-    public static Plan Record(VulkanContext gpu, ModelMemory memory, PlanKey key, ReadOnlySpan<Operation> operations, bool timed)
+    public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<Operation> operations, bool timed)
     {
-        PlanRecorder recorder = new(gpu, memory, key, timed ? operations.Length + 2 : 0);
+        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0);
         return recorder.Run(operations);
     }
 
@@ -121,7 +123,12 @@ internal sealed class PlanRecorder
 
         // Neighbouring layers write different columns of one activation: only the first waits for its readers.
         Order([input], residual || operation.Number == 0 ? [y] : []);
-        _dispatches += LinearKernel.Record(_gpu, _recorder, input, _key.Rows, linear, y, operation.Number, residual);
+        foreach ((GpuLinear matrix, int column) in linear.Matrices)
+        {
+            ulong first = y.Address + ((ulong)(operation.Number + column) * sizeof(float));
+            _matmul.Record(_recorder, matrix, input.Addresses, _key.Rows, first, y.Columns, residual);
+            _dispatches++;
+        }
     }
 
     private void Attend(Operation operation)

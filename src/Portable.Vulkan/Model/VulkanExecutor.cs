@@ -6,6 +6,7 @@ using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Vulkan.Model;
 
@@ -22,10 +23,11 @@ public sealed class VulkanExecutor : Executor
     private const int MostPlans = 64;
     private readonly VulkanContext _gpu;
     private readonly bool _ownsContext;
+    private readonly GpuMatmul _matmul;
     private readonly ModelMemory _memory;
     private readonly List<Operation> _operations = [];
     private readonly Dictionary<PlanKey, Plan> _plans = [];
-    private readonly List<GpuBuffer> _buffers = [];
+    private readonly List<IDisposable> _owned = [];
     private Batch? _batch;
     private int _vocabulary;
 
@@ -37,6 +39,7 @@ public sealed class VulkanExecutor : Executor
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maximumRows, 1);
         (_gpu, _ownsContext, MaximumRows) = (gpu, ownsContext, maximumRows);
+        _matmul = new GpuMatmul(gpu);
         _memory = new ModelMemory(gpu);
         Name = string.Create(CultureInfo.InvariantCulture, $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}");
     }
@@ -105,7 +108,9 @@ public sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     public override DeviceLinear Upload(IReadOnlyList<LinearWeights> parts)
     {
-        return LinearKernel.Upload(_gpu, VulkanLinear.Join(parts));
+        VulkanLinear linear = new(_gpu, parts);
+        _owned.Add(linear);
+        return linear;
     }
 
     /// <inheritdoc/>
@@ -232,8 +237,8 @@ public sealed class VulkanExecutor : Executor
     {
         Forget();
         _memory.Dispose();
-        _buffers.ForEach(b => b.Dispose());
-        _buffers.Clear();
+        _owned.ForEach(b => b.Dispose());
+        _owned.Clear();
         if (_ownsContext)
         {
             _gpu.Dispose();
@@ -267,7 +272,7 @@ public sealed class VulkanExecutor : Executor
             Forget();
         }
 
-        plan = PlanRecorder.Record(_gpu, _memory, key, operations, Profiling);
+        plan = PlanRecorder.Record(_matmul, _memory, key, operations, Profiling);
         _plans.Add(key, plan);
         return plan;
     }
@@ -296,7 +301,7 @@ public sealed class VulkanExecutor : Executor
 
     private GpuBuffer Keep(GpuBuffer buffer)
     {
-        _buffers.Add(buffer);
+        _owned.Add(buffer);
         return buffer;
     }
 

@@ -1,6 +1,7 @@
 using Portable.Execution;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Vulkan.Model;
 
@@ -40,7 +41,8 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage
     /// <summary>Rows that the buffers hold.</summary>
     public int Capacity { get; private set; }
 
-    public PreparedConstants Addresses => new(_codes!.Address, _highCodes?.Address ?? 0, _scales!.Address, _sums!.Address, _highSums?.Address ?? 0);
+    /// <summary>Where the codes lie.</summary>
+    public ActivationAddresses Addresses => new(_codes!.Address, _highCodes?.Address ?? 0, _scales!.Address, _sums!.Address, _highSums?.Address ?? 0);
 
     /// <summary>Sizes for the shaders.</summary>
     public QuantizerConstants Sizes

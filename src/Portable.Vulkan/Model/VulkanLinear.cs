@@ -1,50 +1,53 @@
 using Portable.Execution;
 using Portable.Models;
-using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Vulkan.Model;
 
-/// <summary>Linear layers with one input as one matrix.</summary>
-internal sealed class VulkanLinear(QuantizedLinear linear, GpuBuffer weights, GpuBuffer scales, GpuBuffer zeros, GpuBuffer sums, GpuBuffer bias)
-    : DeviceLinear(linear.OutputFeatures)
+/// <summary>Linear layers with one input, side by side: neighbours of one weight format are one matrix.</summary>
+internal sealed class VulkanLinear : DeviceLinear, IDisposable
 {
-    public CodeFormat Format { get; } = linear.Weights.Format;
-    public GroupLayout Layout { get; } = linear.Weights.Layout;
-    public GpuBuffer Weights => weights;
-    public GpuBuffer Scales => scales;
-    public GpuBuffer Zeros => zeros;
-    public GpuBuffer Sums => sums;
-    public GpuBuffer Bias => bias;
+    private readonly List<(GpuLinear Matrix, int Column)> _matrices = [];
 
-    /// <summary>Layers of one format and layout side by side.</summary>
-    public static QuantizedLinear Join(IReadOnlyList<LinearWeights> parts)
+    public VulkanLinear(VulkanContext gpu, IReadOnlyList<LinearWeights> parts)
+        : base(parts.Sum(p => p.OutputFeatures))
     {
-        foreach (LinearWeights part in parts)
+        QuantizedLinear[] layers = [.. parts.Select(p => p.Quantized
+            ?? throw new VulkanException($"{p.Name} is not quantized; unquantized layers run on --device cpu only."))];
+        int column = 0;
+        try
         {
-            if (part.Quantized is null)
+            for (int start = 0; start < layers.Length;)
             {
-                throw new VulkanException($"{part.Name} is not quantized; unquantized layers run on --device cpu only.");
+                int end = start + 1;
+                while (end < layers.Length && GpuLinear.CanJoin(layers[start], layers[end]))
+                {
+                    end++;
+                }
+
+                GpuLinear matrix = GpuLinear.Upload(gpu, layers[start..end]);
+                _matrices.Add((matrix, column));
+                column += matrix.Rows;
+                start = end;
             }
         }
-
-        QuantizedLinear first = parts[0].Quantized!;
-        if (parts.Count == 1)
+        catch
         {
-            return first;
+            Dispose();
+            throw;
         }
+    }
 
-        QuantizedLinear[] layers = [.. parts.Select(p => p.Quantized!)];
-        int rows = layers.Sum(l => l.OutputFeatures);
-        BitPlaneMatrix joined = new(
-            rows,
-            first.Weights.Layout,
-            first.Weights.Format,
-            [.. layers.SelectMany(l => l.Weights.Words)],
-            [.. layers.SelectMany(l => l.Weights.RowSums)]);
-        byte[]? zeros = layers.Any(l => l.ZeroPoints is not null) ? [.. layers.SelectMany(l => l.ZeroPoints ?? new byte[l.Scales.Length])] : null;
-        float[]? bias = layers.Any(l => l.Bias is not null) ? [.. layers.SelectMany(l => l.Bias ?? new float[l.OutputFeatures])] : null;
-        return new QuantizedLinear(joined, [.. layers.SelectMany(l => l.Scales)], zeros, bias, first.Input);
+    /// <summary>The matrices and the first column of each one's output.</summary>
+    public IReadOnlyList<(GpuLinear Matrix, int Column)> Matrices => _matrices;
+
+    public void Dispose()
+    {
+        foreach ((GpuLinear matrix, _) in _matrices)
+        {
+            matrix.Dispose();
+        }
     }
 }
