@@ -83,8 +83,9 @@ void findRanges(Quantizer q)
             if (column != 0xFFFFFFFFu)
             {
                 float v = inputValue(column);
-                wordLow = max(wordLow, -v);
-                wordHigh = max(wordHigh, v);
+                // Not max(…, -v): of 0 and -0 it may return -0, whose bits are the largest of all.
+                wordLow = v < -wordLow ? -v : wordLow;
+                wordHigh = v > wordHigh ? v : wordHigh;
             }
         }
 
