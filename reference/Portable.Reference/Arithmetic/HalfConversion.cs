@@ -37,6 +37,7 @@ public static class HalfConversion
     /// <summary>f32 to binary16, elementwise.</summary>
     /// <param name="source">Values, not NaN.</param>
     /// <param name="destination">At least as long.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ToHalf(ReadOnlySpan<float> source, Span<ushort> destination)
     {
         destination = destination[..source.Length];
@@ -57,6 +58,7 @@ public static class HalfConversion
     /// <summary>binary16 to f32, elementwise, exact.</summary>
     /// <param name="source">binary16 bits.</param>
     /// <param name="destination">At least as long.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ToSingle(ReadOnlySpan<ushort> source, Span<float> destination)
     {
         destination = destination[..source.Length];
@@ -77,6 +79,7 @@ public static class HalfConversion
     /// <summary>bfloat16 to f32, elementwise, exact.</summary>
     /// <param name="source">bfloat16 bits.</param>
     /// <param name="destination">At least as long.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void BFloat16ToSingle(ReadOnlySpan<ushort> source, Span<float> destination)
     {
         Span<uint> bits = MemoryMarshal.Cast<float, uint>(destination[..source.Length]);

@@ -75,6 +75,7 @@ public static class VectorContract
     /// <summary><see cref="Contract.Canonical"/>, elementwise; the spans may be the same.</summary>
     /// <param name="source">Values.</param>
     /// <param name="destination">At least as long.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Canonical(ReadOnlySpan<float> source, Span<float> destination)
     {
         destination = destination[..source.Length];

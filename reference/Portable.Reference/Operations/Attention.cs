@@ -11,7 +11,7 @@ namespace Portable.Reference.Operations;
 public static class Attention
 {
     // Scores of a piece stay in the second-level cache.
-    private const int ScoreBytes = 256 * 1024, MaximumPieceRows = 64;
+    private const int ScoreBytes = 512 * 1024, MaximumPieceRows = 64;
 
     /// <summary>Attends every row to its own sequence up to and including its position.</summary>
     /// <param name="queries">Rows of heads × head size, after rotary.</param>
@@ -95,7 +95,7 @@ internal sealed unsafe class AttentionCall(float* queries, int queryStride, floa
     /// <summary>fl(1/√head size): square root and quotient are correctly rounded in double.</summary>
     public float Scale { get; } = (float)(1 / Math.Sqrt(cache.HeadSize));
 
-    /// <summary>Position of a query row.</summary>
+    /// <summary>Position of a query row, 0 … Rows · Group − 1.</summary>
     public int Position(AttentionPiece piece, int queryRow) => positions[piece.FirstRow + queryRow / Group];
 
     /// <summary>The first query row that sees a key; their number where none does.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Portable.Reference.Operations;
@@ -15,6 +16,7 @@ internal static unsafe class AttentionRow
     }
 
     /// <summary>Σ over chunks, ascending, of sums that are sequential within a chunk; four chunks advance together to hide latency.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float ChunkedSum(float* p, int chunks)
     {
         float total = 0;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
@@ -13,6 +14,7 @@ internal static unsafe class FloatAttention
 {
     private const int ChunkSize = KeyValueCache.ChunkSize;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<TSimd, TVector>(AttentionCall call, AttentionPiece piece)
         where TSimd : ISimd<TVector>
         where TVector : struct
@@ -30,11 +32,11 @@ internal static unsafe class FloatAttention
         for (int c = 0; c < chunks; c++)
         {
             Load(cache.KeyChunk(piece.Sequence, piece.KeyValueHead, c), cache.Bits, ChunkSize, ChunkSize, chunk);
-            for (int lane = 0; lane < ChunkSize; lane += width)
-            {
-                int first = call.FirstSeeing(piece, c * ChunkSize + lane);
-                Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(queries + (long)first * size, size, rows - first, chunk + lane, ChunkSize, size, scores + (long)first * stride + c * ChunkSize + lane, stride, width, TileStart.Zero);
-            }
+            // Rows before the middle of the chunk need half of it.
+            int first = call.FirstSeeing(piece, c * ChunkSize), whole = call.FirstSeeing(piece, c * ChunkSize + ChunkSize / 2);
+            float* query = queries + (long)first * size, score = scores + (long)first * stride + c * ChunkSize;
+            Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(query, size, whole - first, chunk, ChunkSize, size, score, stride, ChunkSize / 2, TileStart.Zero);
+            Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(query + (long)(whole - first) * size, size, rows - whole, chunk, ChunkSize, size, score + (long)(whole - first) * stride, stride, ChunkSize, TileStart.Zero);
         }
 
         for (int row = 0; row < rows; row++)
@@ -48,10 +50,7 @@ internal static unsafe class FloatAttention
             for (int row = call.FirstSeeing(piece, c * ChunkSize); row < rows; row += MicroKernel.Rows)
             {
                 int count = Math.Min(MicroKernel.Rows, rows - row), steps = Math.Min(ChunkSize, call.Position(piece, row + count - 1) - c * ChunkSize + 1);
-                for (int d = 0; d < padded; d += width)
-                {
-                    Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(scores + (long)row * stride + c * ChunkSize, stride, count, chunk + d, padded, steps, sums + (long)row * padded + d, padded, width, c == 0 ? TileStart.Zero : TileStart.Add);
-                }
+                Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(scores + (long)row * stride + c * ChunkSize, stride, count, chunk, padded, steps, sums + (long)row * padded, padded, padded, c == 0 ? TileStart.Zero : TileStart.Add);
             }
         }
 
@@ -62,6 +61,7 @@ internal static unsafe class FloatAttention
     }
 
     /// <summary>Rows of a chunk as f32, padded with zeros.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Load(ReadOnlySpan<byte> elements, int bits, int columns, int padded, float* chunk)
     {
         if (columns == padded)
@@ -92,6 +92,7 @@ internal static unsafe class FloatAttention
     }
 
     /// <summary>Products to exp(score − maximum) in place, 0 for the rest of the last chunk; returns the sum.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Softmax(float* scores, int keys, float scale)
     {
         Vector256<float> highest = Vector256.Create(float.NegativeInfinity);
@@ -120,6 +121,7 @@ internal static unsafe class FloatAttention
         return AttentionRow.ChunkedSum(scores, chunks);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Finish(ReadOnlySpan<float> sums, float r, Span<float> output)
     {
         int d = 0;

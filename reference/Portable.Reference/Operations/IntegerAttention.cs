@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
@@ -17,6 +18,7 @@ internal static unsafe class IntegerAttention
 {
     private const int ChunkSize = KeyValueCache.ChunkSize;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<TSimd, TVector>(AttentionCall call, AttentionPiece piece)
         where TSimd : ISimd<TVector>
         where TVector : struct
@@ -36,11 +38,11 @@ internal static unsafe class IntegerAttention
         for (int c = 0; c < chunks; c++)
         {
             IntegerChunks.LoadKeys(cache, piece, c, chunk);
-            for (int lane = 0; lane < ChunkSize; lane += width)
-            {
-                int first = call.FirstSeeing(piece, c * ChunkSize + lane);
-                Tiles.Run<TSimd, TVector, PairDot>((float*)queries + (long)first * pairs, pairs, rows - first, (float*)chunk + lane, ChunkSize, pairs, (float*)scores + (long)first * stride + c * ChunkSize + lane, stride, width, TileStart.Zero);
-            }
+            // Rows before the middle of the chunk need half of it.
+            int first = call.FirstSeeing(piece, c * ChunkSize), whole = call.FirstSeeing(piece, c * ChunkSize + ChunkSize / 2);
+            float* query = (float*)queries + (long)first * pairs, score = (float*)scores + (long)first * stride + c * ChunkSize;
+            Tiles.Run<TSimd, TVector, PairDot>(query, pairs, whole - first, (float*)chunk, ChunkSize, pairs, score, stride, ChunkSize / 2, TileStart.Zero);
+            Tiles.Run<TSimd, TVector, PairDot>(query + (long)(whole - first) * pairs, pairs, rows - whole, (float*)chunk, ChunkSize, pairs, score + (long)(whole - first) * stride, stride, ChunkSize, TileStart.Zero);
         }
 
         int token = piece.KeyValueHead * cache.Chunks * ChunkSize;
@@ -62,12 +64,9 @@ internal static unsafe class IntegerAttention
             {
                 int count = Math.Min(MicroKernel.Rows, rows - row), steps = Math.Min(ChunkSize, call.Position(piece, row + count - 1) - c * ChunkSize + 1);
                 float* high = (float*)scores + (long)row * stride + c * ChunkSize, low = high + ChunkSize / 2;
-                for (int d = 0; d < padded; d += width)
-                {
-                    float* sum = (float*)sums + (long)row * 2 * padded + d;
-                    Tiles.Run<TSimd, TVector, PairDot>(high, stride, count, (float*)chunk + d, padded, (steps + 1) / 2, sum, 2 * padded, width, start);
-                    Tiles.Run<TSimd, TVector, PairDot>(low, stride, count, (float*)chunk + d, padded, (steps + 1) / 2, sum + padded, 2 * padded, width, start);
-                }
+                float* sum = (float*)sums + (long)row * 2 * padded;
+                Tiles.Run<TSimd, TVector, PairDot>(high, stride, count, (float*)chunk, padded, (steps + 1) / 2, sum, 2 * padded, padded, start);
+                Tiles.Run<TSimd, TVector, PairDot>(low, stride, count, (float*)chunk, padded, (steps + 1) / 2, sum + padded, 2 * padded, padded, start);
             }
         }
 
@@ -99,6 +98,7 @@ internal static unsafe class IntegerAttention
         private int _total;
 
         /// <summary>Integer scores to 16-bit codes of p·(sv / largest sv), written over them as digits, 0 to the end of the last chunk.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Softmax(int* products, int keys, float scale, float* keyScales, float* valueScales)
         {
             float* scores = (float*)products;
@@ -127,6 +127,7 @@ internal static unsafe class IntegerAttention
             Codes(scores, end, maximum, valueScales);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Codes(float* scores, int end, float maximum, float* valueScales)
         {
             Vector256<float> r = Vector256.Create(Contract.Reciprocal(_valueScale)), highest = Vector256.Create(maximum);
@@ -153,6 +154,7 @@ internal static unsafe class IntegerAttention
             _total = Vector256.Sum(total);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static Vector256<int> Code(Vector256<float> p, Vector256<float> weight, ref Vector256<int> total)
         {
             Vector256<float> levels = Vector256.Create(65535f);

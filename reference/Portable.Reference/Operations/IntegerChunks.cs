@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Portable.Reference.Operations;
@@ -8,6 +9,7 @@ internal static unsafe class IntegerChunks
     private const int ChunkSize = KeyValueCache.ChunkSize;
 
     /// <summary>Keys: [⌈d/2⌉][64 positions], component 2i in the low half; the missing component of an odd size is 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LoadKeys(KeyValueCache cache, AttentionPiece piece, int index, int* chunk)
     {
         ReadOnlySpan<byte> codes = cache.KeyChunk(piece.Sequence, piece.KeyValueHead, index);
@@ -23,6 +25,7 @@ internal static unsafe class IntegerChunks
     }
 
     /// <summary>Values: [32 pairs of positions][padded components], the even position in the low half.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LoadValues(KeyValueCache cache, AttentionPiece piece, int index, int padded, int* chunk)
     {
         ReadOnlySpan<byte> codes = cache.ValueChunk(piece.Sequence, piece.KeyValueHead, index);
@@ -48,6 +51,7 @@ internal static unsafe class IntegerChunks
     }
 
     /// <summary>32 lanes of (low − low zero) and (high − high zero).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Pair(ReadOnlySpan<byte> low, ReadOnlySpan<byte> lowZeros, ReadOnlySpan<byte> high, ReadOnlySpan<byte> highZeros, int* target)
     {
         (Vector256<ushort> a0, Vector256<ushort> a1) = Vector256.Widen(Vector256.Create(low[..32]));
@@ -58,6 +62,7 @@ internal static unsafe class IntegerChunks
         Store(a1 - z1, b1 - y1, target + 16);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(Vector256<ushort> low, Vector256<ushort> high, int* target)
     {
         (Vector256<uint> a0, Vector256<uint> a1) = Vector256.Widen(low);

@@ -10,6 +10,9 @@ internal unsafe interface ISimd<TVector>
 {
     static abstract int Lanes { get; }
 
+    /// <summary>Whether there are 32 vector registers, so that a tile of 6 × 4 vectors stays in them.</summary>
+    static abstract bool ManyRegisters { get; }
+
     static abstract TVector Load(float* source);
 
     static abstract void Store(float* destination, TVector value);
@@ -32,6 +35,8 @@ internal unsafe interface ISimd<TVector>
 internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Lanes => 16;
+
+    public static bool ManyRegisters => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(float* source) => Vector512.Load(source);
@@ -68,6 +73,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Lanes => 8;
+
+    public static bool ManyRegisters => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* source) => Vector256.Load(source);

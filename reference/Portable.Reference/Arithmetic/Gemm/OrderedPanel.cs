@@ -25,6 +25,7 @@ internal static unsafe class OrderedPanel
     public static int Blocks(int columns) => (columns + BlockSize - 1) / BlockSize;
 
     /// <summary>Packs a row of f32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(ReadOnlySpan<float> row, float* packed)
     {
         new Span<float>(packed, Blocks(row.Length) * BlockSize).Clear();
@@ -35,6 +36,7 @@ internal static unsafe class OrderedPanel
     }
 
     /// <summary>Packs a row of 16-bit elements, canonical: a 32-bit word holds the even and the odd element of one partial.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(ReadOnlySpan<ushort> row, bool brain, float* packed)
     {
         Span<ushort> rest = stackalloc ushort[BlockSize];
@@ -70,6 +72,7 @@ internal static unsafe class OrderedPanel
     /// <param name="output">rows × columns.</param>
     /// <param name="stride">Elements between rows of the output.</param>
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply<TSimd, TVector>(float* x, int rows, float* w, int columns, int blocks, float* output, nint stride)
         where TSimd : ISimd<TVector>
         where TVector : struct
@@ -155,6 +158,7 @@ internal static unsafe class OrderedPanel
     }
 
     /// <summary>Pairwise halving of four products' partials: 16 and 8 by whole vectors, 4 by halves, 2 and 1 transposed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Total(float* p)
     {
         Vector128<float> a = Four(p), b = Four(p + Contract.Partials), c = Four(p + 2 * Contract.Partials), d = Four(p + 3 * Contract.Partials);
@@ -174,6 +178,7 @@ internal static unsafe class OrderedPanel
         return eight.GetLower() + eight.GetUpper();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> VectorCanonical(Vector128<float> v) =>
         Vector128.AndNot(v, Vector128.LessThan(Vector128.Abs(v), Vector128.Create(Contract.Tiny)));
 }

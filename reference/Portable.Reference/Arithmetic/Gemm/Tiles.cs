@@ -10,54 +10,71 @@ internal static unsafe class Tiles
         where TSimd : ISimd<TVector>
         where TVector : struct => 2 * TSimd.Lanes;
 
-    /// <summary>c[rows × columns] (+)= a[rows × k] · panel[k × panel columns].</summary>
+    /// <summary>c[rows × columns] (+)= a[rows × k] · b[k × columns].</summary>
     /// <param name="a">Row-major, <paramref name="aStride"/> elements between rows.</param>
     /// <param name="aStride">Elements between rows of a.</param>
     /// <param name="rows">Any number.</param>
-    /// <param name="panel">k rows of a whole panel, <paramref name="panelStride"/> elements apart.</param>
-    /// <param name="panelStride">Elements between rows of the panel.</param>
+    /// <param name="b">k rows, <paramref name="bStride"/> elements apart, readable up to whole panels.</param>
+    /// <param name="bStride">Elements between rows of b.</param>
     /// <param name="k">Steps.</param>
     /// <param name="c">Row-major.</param>
     /// <param name="cStride">Elements between rows of c.</param>
-    /// <param name="columns">Valid columns of the panel: no others of c are touched.</param>
+    /// <param name="columns">Columns: no others of c are touched.</param>
     /// <param name="start">What becomes of c.</param>
-    [SkipLocalsInit]
-    public static void Run<TSimd, TVector, TAdd>(float* a, nint aStride, int rows, float* panel, nint panelStride, int k, float* c, nint cStride, int columns, TileStart start)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<TSimd, TVector, TAdd>(float* a, nint aStride, int rows, float* b, nint bStride, int k, float* c, nint cStride, int columns, TileStart start)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
     {
         int width = PanelColumns<TSimd, TVector>();
-        float* edge = stackalloc float[MicroKernel.Rows * 32];
         for (int row = 0; row < rows; row += MicroKernel.Rows, a += MicroKernel.Rows * aStride, c += MicroKernel.Rows * cStride)
         {
-            int count = Math.Min(MicroKernel.Rows, rows - row);
-            if (count == MicroKernel.Rows && columns == width)
+            int count = Math.Min(MicroKernel.Rows, rows - row), column = 0;
+            if (TSimd.ManyRegisters && count == MicroKernel.Rows)
             {
-                MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, panel, panelStride, k, c, cStride, start);
-            }
-            else if (count <= 2 && columns == width)
-            {
-                for (int i = 0; i < count; i++)
+                for (; column <= columns - 2 * width; column += 2 * width)
                 {
-                    MicroKernel.One<TSimd, TVector, TAdd>(a + i * aStride, panel, panelStride, k, c + i * cStride, start);
+                    WideKernel.Six<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start);
                 }
             }
-            else
-            {
-                Copy(c, cStride, edge, width, start == TileStart.Zero ? 0 : count, columns);
-                if (count == 1)
-                {
-                    MicroKernel.One<TSimd, TVector, TAdd>(a, panel, panelStride, k, edge, start);
-                }
-                else
-                {
-                    MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, panel, panelStride, k, edge, width, start);
-                }
 
-                Copy(edge, width, c, cStride, count, columns);
+            for (; column < columns; column += width)
+            {
+                Panel<TSimd, TVector, TAdd>(a, aStride, count, b + column, bStride, k, c + column, cStride, Math.Min(width, columns - column), start);
             }
         }
+    }
+
+    /// <summary>Up to six rows of one panel; at the edges by way of a whole tile beside the outputs.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Panel<TSimd, TVector, TAdd>(float* a, nint aStride, int count, float* b, nint bStride, int k, float* c, nint cStride, int columns, TileStart start)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TAdd : IMultiplyAdd
+    {
+        int width = PanelColumns<TSimd, TVector>();
+        if (columns == width && count == MicroKernel.Rows)
+        {
+            MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, b, bStride, k, c, cStride, start);
+            return;
+        }
+
+        if (columns == width && count <= 2)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                MicroKernel.One<TSimd, TVector, TAdd>(a + i * aStride, b, bStride, k, c + i * cStride, start);
+            }
+
+            return;
+        }
+
+        float* edge = stackalloc float[MicroKernel.Rows * 32];
+        Copy(c, cStride, edge, width, start == TileStart.Zero ? 0 : count, columns);
+        MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, b, bStride, k, edge, width, start);
+        Copy(edge, width, c, cStride, count, columns);
     }
 
     private static void Copy(float* source, nint sourceStride, float* destination, nint destinationStride, int rows, int columns)
