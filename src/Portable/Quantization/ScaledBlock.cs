@@ -36,25 +36,34 @@ internal sealed class ScaledBlock
 
     public float[]? Bias(LinearWeights linear) => _biases[linear.Name];
 
-    /// <summary>max|W_j| over the linears that read an input, as they are now.</summary>
-    public float[] WeightMaxima(BlockInput input)
-    {
-        float[] maxima = new float[_config.Columns(input)];
-        foreach (LinearWeights linear in _block.Reading(input))
+    /// <summary>max|W_j| of each linear that reads an input, as they are now.</summary>
+    public IReadOnlyList<float[]> WeightMaxima(BlockInput input) =>
+    [
+        .. _block.Reading(input).Select(linear =>
         {
+            float[] maxima = new float[_config.Columns(input)];
             Smoothing.RaiseColumnMaxima(Weights(linear), maxima);
-        }
-
-        return maxima;
-    }
+            return maxima;
+        }),
+    ];
 
     /// <summary>Smooths an input; its maxima become those of the smoothed input.</summary>
     /// <param name="input">The input. Down folds into up's rows (OPT: fc1, ReLU being positively homogeneous), Output into v's.</param>
     /// <param name="maxima">max|X_j|; divided in place.</param>
     /// <param name="alpha">Migration strength.</param>
-    public void Smooth(BlockInput input, float[] maxima, double alpha)
+    /// <param name="equalLinears">Bring the linears that read the input to one mean first, where each has a scale of its own.</param>
+    public void Smooth(BlockInput input, float[] maxima, double alpha, bool equalLinears = false)
     {
-        float[] weightMaxima = WeightMaxima(input);
+        float[] weightMaxima = new float[maxima.Length];
+        foreach (float[] own in WeightMaxima(input))
+        {
+            float mean = equalLinears ? MathF.Max((float)own.Average(m => (double)m), Smoothing.Floor) : 1;
+            for (int j = 0; j < own.Length; j++)
+            {
+                weightMaxima[j] = MathF.Max(weightMaxima[j], own[j] / mean);
+            }
+        }
+
         if (input == BlockInput.Output)
         {
             ShareAmongHeads(maxima, weightMaxima, out float[] x, out float[] w);

@@ -15,15 +15,15 @@ public class FlattenQuantTests
     [Fact]
     public void TheWorkedExampleIsExact()
     {
-        FlattenPlan plan = FlattenPlan.WithThresholds([0.5f, 6f, 1f, 2f], [0.4f, 0.3f, 1.4f, 1f], 4, 1.75f, 0.875f);
+        FlattenPlan plan = FlattenPlan.WithThresholds([0.5f, 6f, 1f, 2f], [[0.4f, 0.3f, 1.4f, 1f]], 4, 1.75f, [0.875f]);
         Assert.Equal([1, 4, 1, 2], plan.ActivationParts);
         Assert.Equal([1, 1, 2, 2], plan.WeightParts);
-        Assert.Equal((11, 0.25f, 0.125f), (plan.ExpandedColumns, plan.ActivationScale, plan.WeightScale));
+        Assert.Equal((11, 0.25f, 0.125f), (plan.ExpandedColumns, plan.ActivationScale, plan.WeightScales[0]));
 
-        short[] codes = [.. Enumerable.Range(0, 12).Select(i => (short)FlattenedLinear.Grid(plan, i % 4).Encode(W[i], Rounding.HalfAway))];
+        short[] codes = [.. Enumerable.Range(0, 12).Select(i => (short)FlattenedLinear.Grid(plan, 0, i % 4).Encode(W[i], Rounding.HalfAway))];
         Assert.Equal(new short[] { 2, 2, -4, 2, -3, 1, 11, -8, 1, -2, 5, 4 }, codes);
 
-        FlattenedLinear layer = new(plan, 3, codes);
+        FlattenedLinear layer = new(plan, 0, 3, codes);
         QuantizedLinear expanded = layer.Expanded(null), compact = layer.Compact(null);
         Assert.Equal(new short[] { 2, 2, 2, 2, 2, -4, 0, 2, 0, 2, 0, -3, 1, 1, 1, 1, 7, 4, -7, -1, -7, -1, 1, -2, -2, -2, -2, 5, 0, 4, 0, 4, 0 }, Codes(expanded));
         QuantizedActivations wide = StaticInput.Quantize(X, 2, 4, compact), digits = StaticInput.Quantize(X, 2, 4, expanded);
@@ -42,9 +42,9 @@ public class FlattenQuantTests
         Random random = new(seed);
         int columns = 8 + k % 60, rows = 5, tokens = 4;
         float[] x = Heavy(random, tokens, columns), w = Heavy(random, rows, columns);
-        FlattenPlan plan = FlattenPlan.Create(Maxima(x, columns), Maxima(w, columns), int8 ? 6 : 4, new FlattenOptions(1.5, flattenWeights, 2));
-        short[] codes = [.. Enumerable.Range(0, w.Length).Select(i => (short)FlattenedLinear.Grid(plan, i % columns).Encode(w[i], Rounding.HalfAway))];
-        FlattenedLinear layer = new(plan, rows, codes);
+        FlattenPlan plan = FlattenPlan.Create(Maxima(x, columns), [Maxima(w, columns)], int8 ? 6 : 4, new FlattenOptions(1.5, flattenWeights, 2));
+        short[] codes = [.. Enumerable.Range(0, w.Length).Select(i => (short)FlattenedLinear.Grid(plan, 0, i % columns).Encode(w[i], Rounding.HalfAway))];
+        FlattenedLinear layer = new(plan, 0, rows, codes);
         QuantizedLinear expanded = layer.Expanded(null);
         Assert.All(Codes(expanded), c => Assert.InRange(c, -plan.Q, plan.Q));
 
@@ -115,15 +115,16 @@ public class FlattenQuantTests
     public void ThresholdsAndExpansionStayWithinTheirBounds(int seed, bool flattenWeights)
     {
         Random random = new(seed);
-        float[] x = Maxima(Heavy(random, 3, 64), 64), w = Maxima(Heavy(random, 3, 64), 64);
-        FlattenPlan plan = FlattenPlan.Create(x, w, 4, new FlattenOptions(0.5, flattenWeights, 1.1));
+        float[] x = Maxima(Heavy(random, 3, 64), 64), w = Maxima(Heavy(random, 3, 64), 64), v = Maxima(Heavy(random, 9, 64), 64);
+        FlattenPlan plan = FlattenPlan.Create(x, [w, v], 4, new FlattenOptions(0.5, flattenWeights, 1.1));
         Assert.True(plan.Expansion <= 1.1);
         Assert.All(plan.ActivationParts, n => Assert.InRange(n, 1, BoxPlot.MaximumParts));
         Assert.True(flattenWeights || plan.WeightParts.All(n => n == 1));
         for (int j = 0; j < 64; j++)
         {
             Assert.True(x[j] <= plan.ActivationParts[j] * plan.ActivationScale * plan.Q * 1.0001f);
-            Assert.True(w[j] <= plan.WeightParts[j] * plan.WeightScale * plan.Q * 1.0001f);
+            Assert.True(w[j] <= plan.WeightParts[j] * plan.WeightScales[0] * plan.Q * 1.0001f);
+            Assert.True(v[j] <= plan.WeightParts[j] * plan.WeightScales[1] * plan.Q * 1.0001f);
         }
     }
 

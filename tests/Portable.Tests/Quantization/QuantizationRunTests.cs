@@ -2,6 +2,7 @@ using Portable.Checkpoints;
 using Portable.Models;
 using Portable.Quantization;
 using Portable.Reference.Quantization;
+using Portable.Tests.Support;
 using Xunit;
 
 namespace Portable.Tests.Quantization;
@@ -11,19 +12,7 @@ public sealed class QuantizationRunTests : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("portable-run-").FullName;
 
-    private static string Model
-    {
-        get
-        {
-            DirectoryInfo? at = new(AppContext.BaseDirectory);
-            while (at is not null && !Directory.Exists(Path.Combine(at.FullName, "src/Portable.Cli/demo/tiny-llama")))
-            {
-                at = at.Parent;
-            }
-
-            return Path.Combine(at!.FullName, "src/Portable.Cli/demo/tiny-llama");
-        }
-    }
+    private static string Model => Path.Combine(Repository.Root, "src/Portable.Cli/demo/tiny-llama");
 
     [Fact]
     public void AnInterruptedRunResumesToTheSameBytes()

@@ -14,9 +14,9 @@ public sealed record FlattenOptions(double Beta = 1.5, bool FlattenWeights = tru
 /// </summary>
 public sealed class FlattenPlan
 {
-    private FlattenPlan(int bits, double beta, float activationScale, float weightScale, int[] activationParts, int[] weightParts)
+    private FlattenPlan(int bits, double beta, float activationScale, float[] weightScales, int[] activationParts, int[] weightParts)
     {
-        (Bits, Beta, ActivationScale, WeightScale, ActivationParts, WeightParts) = (bits, beta, activationScale, weightScale, activationParts, weightParts);
+        (Bits, Beta, ActivationScale, WeightScales, ActivationParts, WeightParts) = (bits, beta, activationScale, weightScales, activationParts, weightParts);
         ExpandedColumns = activationParts.Zip(weightParts, (a, b) => a * b).Sum();
     }
 
@@ -32,13 +32,13 @@ public sealed class FlattenPlan
     /// <summary>sx = Tx / Q, one for the tensor, fixed.</summary>
     public float ActivationScale { get; }
 
-    /// <summary>sw = Tw / Q, one for all matrices that share the input.</summary>
-    public float WeightScale { get; }
+    /// <summary>sw = Tw / Q of each matrix that reads the input.</summary>
+    public float[] WeightScales { get; }
 
     /// <summary>nx_j ≥ 1.</summary>
     public int[] ActivationParts { get; }
 
-    /// <summary>nw_j ≥ 1.</summary>
+    /// <summary>nw_j ≥ 1: the most that any of the matrices needs, so that they read the same columns.</summary>
     public int[] WeightParts { get; }
 
     /// <summary>K' = Σ nx_j·nw_j, without padding.</summary>
@@ -49,10 +49,10 @@ public sealed class FlattenPlan
 
     /// <summary>Finds thresholds and parts.</summary>
     /// <param name="activationMaxima">max|X_j| after smoothing, K values.</param>
-    /// <param name="weightMaxima">max|W_j| after smoothing, over all matrices that share the input.</param>
+    /// <param name="weightMaxima">max|W_j| after smoothing, of each matrix that reads the input.</param>
     /// <param name="bits">p, 2…8.</param>
     /// <param name="options">β, sides and cap.</param>
-    public static FlattenPlan Create(ReadOnlySpan<float> activationMaxima, ReadOnlySpan<float> weightMaxima, int bits, FlattenOptions options)
+    public static FlattenPlan Create(ReadOnlySpan<float> activationMaxima, IReadOnlyList<float[]> weightMaxima, int bits, FlattenOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bits, 2);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bits, 8);
@@ -61,7 +61,7 @@ public sealed class FlattenPlan
         for (double beta = options.Beta; ; beta += 0.25)
         {
             float tx = BoxPlot.Threshold(activationMaxima, beta);
-            float tw = options.FlattenWeights ? BoxPlot.Threshold(weightMaxima, beta) : Largest(weightMaxima);
+            float[] tw = [.. weightMaxima.Select(m => options.FlattenWeights ? BoxPlot.Threshold(m, beta) : m.Max())];
             FlattenPlan plan = WithThresholds(activationMaxima, weightMaxima, bits, tx, tw, beta);
             if (plan.Expansion <= options.MaximumExpansion || plan.ExpandedColumns == activationMaxima.Length)
             {
@@ -81,18 +81,18 @@ public sealed class FlattenPlan
     /// <param name="weightMaxima">max|W_j|.</param>
     /// <param name="bits">p.</param>
     /// <param name="activationThreshold">Tx.</param>
-    /// <param name="weightThreshold">Tw.</param>
+    /// <param name="weightThresholds">Tw of each matrix.</param>
     /// <param name="beta">Reported as <see cref="Beta"/>.</param>
-    public static FlattenPlan WithThresholds(ReadOnlySpan<float> activationMaxima, ReadOnlySpan<float> weightMaxima, int bits, float activationThreshold, float weightThreshold, double beta = 0)
+    public static FlattenPlan WithThresholds(ReadOnlySpan<float> activationMaxima, IReadOnlyList<float[]> weightMaxima, int bits, float activationThreshold, float[] weightThresholds, double beta = 0)
     {
         int q = (1 << (bits - 1)) - 1;
         return new FlattenPlan(
             bits,
             beta,
             WeightGrid.ClampScale((double)activationThreshold / q),
-            WeightGrid.ClampScale((double)weightThreshold / q),
+            [.. weightThresholds.Select(t => WeightGrid.ClampScale((double)t / q))],
             Parts(activationMaxima, activationThreshold),
-            Parts(weightMaxima, weightThreshold));
+            weightMaxima.Zip(weightThresholds, (m, t) => Parts(m, t)).Aggregate((a, b) => [.. a.Zip(b, Math.Max)]));
     }
 
     /// <summary>n_j = max(1, ⌈m_j / T − 10⁻⁶⌉): a maximum of exactly k·T gives k parts.</summary>
@@ -107,23 +107,12 @@ public sealed class FlattenPlan
         return parts;
     }
 
-    private static float Largest(ReadOnlySpan<float> maxima)
-    {
-        float largest = 0;
-        foreach (float m in maxima)
-        {
-            largest = MathF.Max(largest, m);
-        }
-
-        return largest;
-    }
-
-    private static FlattenPlan RaiseThresholds(ReadOnlySpan<float> activationMaxima, ReadOnlySpan<float> weightMaxima, int bits, float tx, float tw, double beta, double cap)
+    private static FlattenPlan RaiseThresholds(ReadOnlySpan<float> activationMaxima, IReadOnlyList<float[]> weightMaxima, int bits, float tx, float[] tw, double beta, double cap)
     {
         while (true)
         {
             tx *= 1.05f;
-            tw *= 1.05f;
+            tw = [.. tw.Select(t => t * 1.05f)];
             FlattenPlan plan = WithThresholds(activationMaxima, weightMaxima, bits, tx, tw, beta);
             if (plan.Expansion <= cap)
             {

@@ -16,9 +16,10 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// The compact one exists where the wide codes have at most 8 bits on both sides.
 /// </remarks>
 /// <param name="plan">Scales and parts.</param>
+/// <param name="matrix">Which of the plan's matrices.</param>
 /// <param name="rows">N.</param>
 /// <param name="codes">Wide codes, N×K row-major.</param>
-public sealed class FlattenedLinear(FlattenPlan plan, int rows, short[] codes)
+public sealed class FlattenedLinear(FlattenPlan plan, int matrix, int rows, short[] codes)
 {
     /// <summary>Whether wide codes fit 8 bits on both sides.</summary>
     public bool HasCompact => LargestCode(plan.ActivationParts) <= 127 && LargestCode(plan.WeightParts) <= 127;
@@ -26,10 +27,10 @@ public sealed class FlattenedLinear(FlattenPlan plan, int rows, short[] codes)
     private int Columns => plan.ActivationParts.Length;
 
     /// <summary>The grid of wide weight codes of a column: step sw, range ±nw_j·Q.</summary>
-    public static WeightGrid Grid(FlattenPlan plan, int column)
+    public static WeightGrid Grid(FlattenPlan plan, int matrix, int column)
     {
         int limit = plan.WeightParts[column] * plan.Q;
-        return new WeightGrid(plan.WeightScale, 0, -limit, limit);
+        return new WeightGrid(plan.WeightScales[matrix], 0, -limit, limit);
     }
 
     /// <summary>The evaluation that runs: compact where it exists (fewer multiply-adds of the same kind), else expanded.</summary>
@@ -119,7 +120,7 @@ public sealed class FlattenedLinear(FlattenPlan plan, int rows, short[] codes)
     private QuantizedLinear Build(short[] values, int columns, CodeFormat format, float[]? bias, ActivationQuantizer input)
     {
         float[] scales = new float[rows];
-        Array.Fill(scales, plan.WeightScale);
+        Array.Fill(scales, plan.WeightScales[matrix]);
         return new QuantizedLinear(BitPacking.Pack(values, rows, new GroupLayout(columns), format), scales, null, bias, input);
     }
 }

@@ -1,12 +1,6 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
-using Portable.Reference.Algorithms.Baselines;
-using Portable.Reference.Algorithms.FlattenQuant;
-using Portable.Reference.Arithmetic;
-using Portable.Reference.BitPlanes;
-using Portable.Reference.Operations;
-using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlattenQuant;
 
@@ -18,7 +12,9 @@ namespace Portable.Quantization.FlattenQuant;
 /// <param name="Low">KL of the outputs at 4 bits.</param>
 /// <param name="High">KL of the outputs at 8 bits.</param>
 /// <param name="FlattenHigh">Whether flattening helps at 8 bits by at least 5 % of the output error.</param>
-internal sealed record FlattenFinding(int Block, BlockInput Input, long MultiplyAdds, float[] Maxima, double Low, double High, bool FlattenHigh)
+/// <param name="Folded">Whether the input is smoothed into the rows of the linear before it (o and down only).</param>
+/// <param name="ModelLow">KL of the model's next-token distribution with this group alone at 4 bits; 0 where it was not asked for.</param>
+internal sealed record FlattenFinding(int Block, BlockInput Input, long MultiplyAdds, float[] Maxima, double Low, double High, bool FlattenHigh, bool Folded, double ModelLow = 0)
 {
     public JsonObject ToJson() => new()
     {
@@ -29,6 +25,8 @@ internal sealed record FlattenFinding(int Block, BlockInput Input, long Multiply
         ["kl4"] = Low,
         ["kl8"] = High,
         ["flatten8"] = FlattenHigh,
+        ["folded"] = Folded,
+        ["model_kl4"] = ModelLow,
     };
 
     public static FlattenFinding FromJson(JsonNode json) => new(
@@ -38,7 +36,9 @@ internal sealed record FlattenFinding(int Block, BlockInput Input, long Multiply
         [.. json["maxima"]!.AsArray().Select(m => (float)m!.GetValue<double>())],
         json["kl4"]!.GetValue<double>(),
         json["kl8"]!.GetValue<double>(),
-        json["flatten8"]!.GetValue<bool>());
+        json["flatten8"]!.GetValue<bool>(),
+        json["folded"]!.GetValue<bool>(),
+        json["model_kl4"]!.GetValue<double>());
 }
 
 /// <summary>
@@ -69,85 +69,56 @@ internal static class FlattenAnalysis
             maximaStream.Advance(block, (input, values, rows) => maxima[input].Add(values));
             Dictionary<BlockInput, List<float>> inputs = BlockInputs.All.ToDictionary(i => i, _ => new List<float>());
             heldStream.Advance(block, (input, values, rows) => inputs[input].AddRange(values));
-            Dictionary<BlockInput, float[]> smoothed = maxima.ToDictionary(m => m.Key, m => (float[])m.Value.Values.Clone());
-            ScaledBlock scaled = settings.Smooth(block, config, smoothed);
+            Dictionary<BlockInput, float[]> raw = maxima.ToDictionary(m => m.Key, m => m.Value.Values);
+            FlattenTrial Trial(IReadOnlySet<BlockInput> folded) => new(block, config, settings, raw, inputs.ToDictionary(i => i.Key, i => i.Value.ToArray()), folded);
+            IReadOnlySet<BlockInput> folded = Folded(settings, Trial);
+            FlattenTrial trial = Trial(folded);
             foreach (BlockInput input in BlockInputs.All)
             {
-                IReadOnlyList<LinearWeights> linears = block.Reading(input);
-                float[] x = [.. inputs[input]];
-                if (scaled.InputFactors.TryGetValue(linears[0].Name, out float[]? factors))
-                {
-                    x = Smoothing.Scale(x, factors, divide: true);
-                }
-
-                float[][] exact = [.. linears.Select(l => Outputs(x, scaled.Weights(l), l.OutputFeatures))];
-                FlattenPlan Plan(int bits, FlattenOptions options) => FlattenPlan.Create(smoothed[input], scaled.WeightMaxima(input), bits, options);
-                (double low, _) = settings.Mixed ? Compare(Plan(4, settings.Flatten)) : (0, 0);
-                (double high, double error) = Compare(Plan(8, settings.Flatten));
-                (_, double plain) = Compare(Plan(8, new FlattenOptions(settings.Flatten.Beta, false, 1)));
-                findings.Add(new FlattenFinding(index, input, linears.Sum(l => (long)l.OutputFeatures * l.InputFeatures()), maxima[input].Values, low, high, plain > 1.05 * error));
-
-                (double Divergence, double Error) Compare(FlattenPlan plan)
-                {
-                    HistogramDivergence histograms = new(exact.Min(y => y.Min()), exact.Max(y => y.Max()));
-                    double difference = 0, norm = 0;
-                    foreach ((LinearWeights linear, float[] y) in linears.Zip(exact))
-                    {
-                        QuantizedLinear layer = FlattenedBlock.RoundToNearest(plan, scaled.Weights(linear), linear.OutputFeatures).Pack(null);
-                        float[] approximate = FlattenedBlock.Outputs(x, layer, smoothed[input].Length);
-                        histograms.Add(y, approximate);
-                        for (int i = 0; i < y.Length; i++)
-                        {
-                            double e = approximate[i] - (double)y[i];
-                            difference += e * e;
-                            norm += (double)y[i] * y[i];
-                        }
-                    }
-
-                    return (FlexQ.SensitivityTable.Rounded(histograms.Divergence()), Math.Sqrt(difference / Math.Max(norm, double.Epsilon)));
-                }
+                (double low, _) = settings.Mixed ? trial.Compare(input, 4) : (0, 0);
+                (double high, double error) = trial.Compare(input, 8);
+                (_, double plain) = trial.Compare(input, 8, flatten: false);
+                long work = block.Reading(input).Sum(l => (long)l.OutputFeatures * l.InputFeatures());
+                findings.Add(new FlattenFinding(index, input, work, raw[input], FlexQ.SensitivityTable.Rounded(low), FlexQ.SensitivityTable.Rounded(high), plain > 1.05 * error, folded.Contains(input)));
             }
         }
 
         context.Progress("channel maxima and divergences", config.Layers, config.Layers);
+        if (settings.UsesModelDivergence)
+        {
+            double[] divergences = ModelDivergences.Measure(context, settings, findings);
+            findings = [.. findings.Select((f, i) => f with { ModelLow = divergences[i] })];
+        }
+
         context.Keep(State, new JsonArray([.. findings.Select(f => f.ToJson())]));
         return findings;
     }
 
-    private static float[] Outputs(float[] x, float[] weights, int rows)
+    /// <summary>
+    /// Which of o's and down's inputs are smoothed into v's and up's rows: where the two groups concerned lose less together.
+    /// Folding evens out the input's channels but not always the rows of the matrix before, which has one scale.
+    /// </summary>
+    private static IReadOnlySet<BlockInput> Folded(FlattenSettings settings, Func<IReadOnlySet<BlockInput>, FlattenTrial> trial)
     {
-        int columns = weights.Length / rows, tokens = x.Length / columns;
-        float[] y = new float[tokens * rows];
-        FloatGemm.Multiply(x, weights, y, tokens, rows, columns);
-        return y;
-    }
-}
-
-/// <summary>Layers of a flattened block.</summary>
-internal static class FlattenedBlock
-{
-    /// <summary>Wide codes by rounding each weight half away from zero.</summary>
-    public static FlattenedLinear RoundToNearest(FlattenPlan plan, float[] weights, int rows)
-    {
-        int columns = weights.Length / rows;
-        short[] codes = new short[weights.Length];
-        WeightGrid[] grids = [.. Enumerable.Range(0, columns).Select(j => FlattenedLinear.Grid(plan, j))];
-        for (int i = 0; i < codes.Length; i++)
+        HashSet<BlockInput> both = [BlockInput.Output, BlockInput.Down];
+        if (settings.Fold != "auto")
         {
-            codes[i] = (short)grids[i % columns].Encode(weights[i], Rounding.HalfAway);
+            return settings.Fold == "on" ? both : [];
         }
 
-        return new FlattenedLinear(plan, rows, codes);
-    }
+        FlattenTrial with = trial(both), without = trial(new HashSet<BlockInput>());
+        int bits = settings.Mixed ? 4 : 8;
+        double Loss(FlattenTrial t, BlockInput first, BlockInput second)
+        {
+            double a = t.Compare(first, bits).Error, b = t.Compare(second, bits).Error;
+            return a * a + b * b;
+        }
 
-    /// <summary>What the layer will give for smoothed inputs, by the kernels that serve it.</summary>
-    public static float[] Outputs(float[] x, QuantizedLinear layer, int columns)
-    {
-        int tokens = x.Length / columns;
-        QuantizedActivations codes = new(tokens, layer.Weights.Layout, layer.Input.Format, groupScales: false);
-        ActivationQuantization.Quantize(x, tokens, columns, layer.Input, codes);
-        float[] y = new float[tokens * layer.OutputFeatures];
-        BitMatmul.Multiply(codes, layer, y, layer.OutputFeatures);
-        return y;
+        both.RemoveWhere(input =>
+        {
+            BlockInput producer = input == BlockInput.Down ? BlockInput.Mlp : BlockInput.Attention;
+            return Loss(with, producer, input) >= Loss(without, producer, input);
+        });
+        return both;
     }
 }

@@ -46,9 +46,9 @@ internal sealed class FlattenHessians
         FlattenPlan plan = _plans[input];
         if (!_hessians.TryGetValue(input, out GramMatrix? hessian))
         {
-            foreach (LinearWeights linear in linears)
+            foreach ((int matrix, LinearWeights linear) in linears.Index())
             {
-                yield return (linear, FlattenedBlock.RoundToNearest(plan, _scaled.Weights(linear), linear.OutputFeatures));
+                yield return (linear, FlattenedBlock.RoundToNearest(plan, matrix, _scaled.Weights(linear), linear.OutputFeatures));
             }
 
             yield break;
@@ -57,13 +57,13 @@ internal sealed class FlattenHessians
         int columns = hessian.Size;
         int[] order = Gptq.Order(hessian.Values, columns, activationOrder: true);
         InverseFactor factor = Gptq.Factor(hessian.Values, columns, order, damping);
-        WeightGrid[] grids = [.. Enumerable.Range(0, columns).Select(j => FlattenedLinear.Grid(plan, j))];
-        foreach (LinearWeights linear in linears)
+        foreach ((int matrix, LinearWeights linear) in linears.Index())
         {
+            WeightGrid[] grids = [.. Enumerable.Range(0, columns).Select(j => FlattenedLinear.Grid(plan, matrix, j))];
             float[] target = TargetCorrection.Correct(_scaled.Weights(linear), linear.OutputFeatures, columns, _crosses[input].Values, hessian.Values, factor, order, damping);
             short[] codes = new short[target.Length];
             Gptq.Quantize(target, linear.OutputFeatures, columns, factor, order, (_, j) => grids[j], codes, Rounding.HalfAway);
-            yield return (linear, new FlattenedLinear(plan, linear.OutputFeatures, codes));
+            yield return (linear, new FlattenedLinear(plan, matrix, linear.OutputFeatures, codes));
         }
     }
 

@@ -27,12 +27,12 @@ internal sealed class FlattenMethod : IQuantizationMethod
     {
         FlattenSettings settings = FlattenSettings.Read(context);
         IReadOnlyList<FlattenFinding> findings = FlattenAnalysis.Run(context, settings);
-        WidthCandidate[] candidates = [.. findings.Select(f => new WidthCandidate(f.MultiplyAdds, f.Low, f.High))];
+        WidthCandidate[] candidates = [.. findings.Select(f => new WidthCandidate(f.MultiplyAdds, settings.UsesModelDivergence ? f.ModelLow : f.Low, f.High))];
         bool[] low = !settings.Mixed ? new bool[candidates.Length] : settings.Decision switch
         {
             "limit" => WidthDecision.ByLimit(candidates, settings.Limit),
             "ratio" => WidthDecision.ByRatio(candidates, settings.Ratio),
-            _ => WidthDecision.ByBudget(candidates, settings.Budget),
+            _ => WidthDecision.ByBudget(candidates, settings.Budget, perMultiplyAdd: settings.UsesModelDivergence),
         };
         double share = WidthDecision.Share(candidates, low);
         context.Say(string.Create(CultureInfo.InvariantCulture, $"INT4 on {low.Count(x => x)} of {low.Length} linear groups, {share:P2} of the linear multiply-adds"));
@@ -47,6 +47,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
         {
             ["int4_share"] = share,
             ["decision"] = settings.Mixed ? settings.Decision : "all INT8",
+            ["kl"] = settings.UsesModelDivergence ? "model" : "outputs",
             ["alpha"] = settings.Alpha,
             ["beta"] = settings.Flatten.Beta,
             ["flatten_weights"] = settings.Flatten.FlattenWeights,
@@ -59,7 +60,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
             Dictionary<BlockInput, (FlattenFinding Finding, bool Low)> decided = findings
                 .Select((f, i) => (Finding: f, Low: low[i])).Where(f => f.Finding.Block == index).ToDictionary(f => f.Finding.Input);
             Dictionary<BlockInput, float[]> maxima = decided.ToDictionary(d => d.Key, d => (float[])d.Value.Finding.Maxima.Clone());
-            ScaledBlock scaled = settings.Smooth(block, config, maxima);
+            ScaledBlock scaled = settings.Smooth(block, config, maxima, input => decided[input].Finding.Folded);
             Dictionary<BlockInput, FlattenPlan> plans = BlockInputs.All.ToDictionary(input => input, input => Plan(decided[input], maxima[input], scaled.WeightMaxima(input)));
             FlattenHessians statistics = FlattenHessians.Observe(block, scaled, plans, stream!, settings.Gptq);
 
@@ -76,6 +77,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
                     details.Add(linear.Name, new Dictionary<string, double>
                     {
                         ["kl"] = plan.Bits == 4 ? decided[input].Finding.Low : decided[input].Finding.High,
+                        ["model_kl4"] = decided[input].Finding.ModelLow,
                         ["expansion"] = FlexQ.SensitivityTable.Rounded(plan.Expansion),
                         ["clipped"] = statistics.Clipped[input],
                     });
@@ -90,7 +92,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
             };
         }
 
-        private FlattenPlan Plan((FlattenFinding Finding, bool Low) decided, float[] maxima, float[] weightMaxima) =>
+        private FlattenPlan Plan((FlattenFinding Finding, bool Low) decided, float[] maxima, IReadOnlyList<float[]> weightMaxima) =>
             decided.Low || decided.Finding.FlattenHigh
                 ? FlattenPlan.Create(maxima, weightMaxima, decided.Low ? 4 : 8, settings.Flatten)
                 : FlattenPlan.Create(maxima, weightMaxima, 8, new FlattenOptions(settings.Flatten.Beta, false, 1));

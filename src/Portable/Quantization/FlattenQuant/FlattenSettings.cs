@@ -10,8 +10,9 @@ internal sealed record FlattenSettings
     public static readonly MethodOption BetaOption = new("beta", "1.5", "width of the box-plot fence in interquartile ranges; smaller flattens more");
     public static readonly MethodOption SidesOption = new("flatten-weights", "on", "flatten weight channels too: on, off");
     public static readonly MethodOption ExpansionOption = new("max-expansion", "1.25", "largest K'/K of a layer, at least 1");
-    public static readonly MethodOption FoldOption = new("fold", "on", "smooth the inputs of o and down too, into v and up (fc1): on, off");
+    public static readonly MethodOption FoldOption = new("fold", "auto", "smooth the inputs of o and down too, into v and up (fc1): on, off, auto (where it loses less)");
     public static readonly MethodOption DecisionOption = new("decision", "budget", "INT4 by: budget (share of multiply-adds), limit (KL), ratio (KL4 / KL8)");
+    public static readonly MethodOption DivergenceOption = new("kl", "model", "the KL that decides by budget: model (next-token distribution, this group alone at INT4), outputs (histogram of the group's outputs)");
     public static readonly MethodOption BudgetOption = new("int4-budget", "0.4829", "decision budget: largest share of multiply-adds at INT4");
     public static readonly MethodOption LimitOption = new("kl-limit", "0.02", "decision limit: INT4 where the KL of the outputs is at most this");
     public static readonly MethodOption RatioOption = new("kl-ratio", "1.86", "decision ratio: INT4 where KL at INT4 is at most this times KL at INT8");
@@ -19,17 +20,20 @@ internal sealed record FlattenSettings
     public static readonly MethodOption DampingOption = new("damping", "0.01", "part of the Hessian's mean diagonal added to its diagonal");
 
     public static IReadOnlyList<MethodOption> All { get; } =
-        [AlphaOption, BetaOption, SidesOption, ExpansionOption, FoldOption, DecisionOption, BudgetOption, LimitOption, RatioOption, GptqOption, DampingOption];
+        [AlphaOption, BetaOption, SidesOption, ExpansionOption, FoldOption, DecisionOption, DivergenceOption, BudgetOption, LimitOption, RatioOption, GptqOption, DampingOption];
 
     public required double Alpha { get; init; }
 
     public required FlattenOptions Flatten { get; init; }
 
-    public required bool Fold { get; init; }
+    public required string Fold { get; init; }
 
     public required string Decision { get; init; }
 
     public required double Budget { get; init; }
+
+    /// <summary>Whether the budget goes by the divergence of the model's next-token distribution.</summary>
+    public required bool UsesModelDivergence { get; init; }
 
     public required double Limit { get; init; }
 
@@ -55,8 +59,9 @@ internal sealed record FlattenSettings
         {
             Alpha = options.Number(AlphaOption, 0, 1),
             Flatten = new FlattenOptions(options.Number(BetaOption, 0, 100), options.Switch(SidesOption), options.Number(ExpansionOption, 1, 16)),
-            Fold = options.Switch(FoldOption),
+            Fold = options.Choice(FoldOption, "on", "off", "auto"),
             Decision = options.Choice(DecisionOption, "budget", "limit", "ratio"),
+            UsesModelDivergence = options.Choice(DivergenceOption, "model", "outputs") == "model" && options.Text(DecisionOption) == "budget" && scheme == "W4A4",
             Budget = options.Number(BudgetOption, 0, 1),
             Limit = options.Number(LimitOption, 0, 1000),
             Ratio = options.Number(RatioOption, 0, 1e9),
@@ -68,17 +73,19 @@ internal sealed record FlattenSettings
 
     /// <summary>Smooths the inputs of a block; the maxima become the smoothed ones.</summary>
     /// <remarks>Down and Output first: they change the rows of up and v, whose column maxima then smooth the norms' outputs.</remarks>
-    public ScaledBlock Smooth(BlockWeights block, ModelConfig config, IReadOnlyDictionary<BlockInput, float[]> maxima)
+    public ScaledBlock Smooth(BlockWeights block, ModelConfig config, IReadOnlyDictionary<BlockInput, float[]> maxima, Func<BlockInput, bool> folded)
     {
         ScaledBlock scaled = new(block, config);
-        if (Fold)
+        foreach (BlockInput input in (BlockInput[])[BlockInput.Down, BlockInput.Output])
         {
-            scaled.Smooth(BlockInput.Down, maxima[BlockInput.Down], Alpha);
-            scaled.Smooth(BlockInput.Output, maxima[BlockInput.Output], Alpha);
+            if (folded(input))
+            {
+                scaled.Smooth(input, maxima[input], Alpha, equalLinears: true);
+            }
         }
 
-        scaled.Smooth(BlockInput.Attention, maxima[BlockInput.Attention], Alpha);
-        scaled.Smooth(BlockInput.Mlp, maxima[BlockInput.Mlp], Alpha);
+        scaled.Smooth(BlockInput.Attention, maxima[BlockInput.Attention], Alpha, equalLinears: true);
+        scaled.Smooth(BlockInput.Mlp, maxima[BlockInput.Mlp], Alpha, equalLinears: true);
         return scaled;
     }
 }

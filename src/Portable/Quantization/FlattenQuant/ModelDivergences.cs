@@ -1,0 +1,76 @@
+using System.Runtime.InteropServices;
+using Portable.Models;
+using Portable.Quantization.FlexQ;
+using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.Quantization;
+
+namespace Portable.Quantization.FlattenQuant;
+
+/// <summary>
+/// What each fused group costs the model at 4 bits: the KL divergence of the next-token distribution when that group alone is
+/// flattened and rounded to nearest, everything else float. Unlike a histogram of the group's own outputs it weighs an error
+/// by what the rest of the model makes of it.
+/// </summary>
+internal static class ModelDivergences
+{
+    private const int TokensPerWindow = 256;
+
+    public static double[] Measure(QuantizationContext context, FlattenSettings settings, IReadOnlyList<FlattenFinding> findings)
+    {
+        IReadOnlyList<int[]> windows = [.. context.Calibration!.ReportWindows.Select(w => w[..Math.Min(TokensPerWindow, w.Length)])];
+        ModelConfig config = context.Source.Config;
+        using VariantModel model = new(context.Source, windows, 32);
+        TransformerBlock[] exact = [.. Enumerable.Range(0, config.Layers).Select(l => model.Load(context.Source.LoadBlock(l)))];
+        double[] divergences = new double[findings.Count];
+        float[][] hidden = [.. Enumerable.Range(0, model.Batches).Select(model.Embedded)];
+        float[][] logits = [.. Enumerable.Range(0, model.Batches).Select(b => model.Logits(b, exact.Aggregate(hidden[b], (x, block) => model.Run(block, b, x))).ToArray())];
+        for (int l = 0; l < config.Layers; l++)
+        {
+            foreach ((int i, FlattenFinding finding) in findings.Index().Where(f => f.Item.Block == l))
+            {
+                context.Cancellation.ThrowIfCancellationRequested();
+                TransformerBlock variant = model.Load(Variant(context.Source.LoadBlock(l), config, settings, findings, finding));
+                double sum = 0;
+                for (int b = 0; b < model.Batches; b++)
+                {
+                    float[] x = model.Run(variant, b, hidden[b]);
+                    for (int later = l + 1; later < config.Layers; later++)
+                    {
+                        x = model.Run(exact[later], b, x);
+                    }
+
+                    sum += model.Divergence(logits[b], model.Logits(b, x));
+                }
+
+                divergences[i] = SensitivityTable.Rounded(Math.Max(0, sum / model.Tokens));
+                context.Progress("divergences of the model", i + 1, findings.Count);
+            }
+
+            hidden = [.. hidden.Select((x, b) => model.Run(exact[l], b, x))];
+        }
+
+        return divergences;
+    }
+
+    /// <summary>A block with one group at 4 bits; the others carry the same smoothing in single precision.</summary>
+    private static BlockWeights Variant(BlockWeights block, ModelConfig config, FlattenSettings settings, IReadOnlyList<FlattenFinding> findings, FlattenFinding low)
+    {
+        Dictionary<BlockInput, float[]> maxima = findings.Where(f => f.Block == low.Block).ToDictionary(f => f.Input, f => (float[])f.Maxima.Clone());
+        ScaledBlock scaled = settings.Smooth(block, config, maxima, input => findings.Any(f => f.Block == low.Block && f.Input == input && f.Folded));
+        FlattenPlan plan = FlattenPlan.Create(maxima[low.Input], scaled.WeightMaxima(low.Input), 4, settings.Flatten);
+        Dictionary<string, LinearWeights> replaced = [];
+        foreach (BlockInput input in BlockInputs.All)
+        {
+            foreach ((int matrix, LinearWeights linear) in block.Reading(input).Index())
+            {
+                float[] weights = scaled.Weights(linear);
+                replaced.Add(linear.Name, input == low.Input
+                    ? linear.WithQuantized(FlattenedBlock.RoundToNearest(plan, matrix, weights, linear.OutputFeatures).Pack(scaled.Bias(linear)), QuantizationScheme.Parse("W4A4"))
+                    : linear with { Float = new FloatTable(linear.OutputFeatures, linear.InputFeatures(), ElementType.Float32, MemoryMarshal.AsBytes(weights.AsSpan()).ToArray()), Bias = scaled.Bias(linear) });
+            }
+        }
+
+        return block.MapLinears(l => replaced[l.Name]) with { AttentionNorm = scaled.AttentionNorm, MlpNorm = scaled.MlpNorm };
+    }
+}
