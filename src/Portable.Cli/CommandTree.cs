@@ -35,7 +35,7 @@ public static class CommandTree
         root.SetAction(demo.RunAsync);
         Verb[] verbs =
         [
-            new DevicesVerb(), new QuantizeVerb(), new PerplexityVerb(), new GenerateVerb(), new LogitsVerb(), new InspectVerb(),
+            new DevicesVerb(), new VerifyVerb(), new QuantizeVerb(), new PerplexityVerb(), new GenerateVerb(), new LogitsVerb(), new InspectVerb(),
         ];
         foreach (Verb verb in verbs)
         {
@@ -44,6 +44,7 @@ public static class CommandTree
 
         var bench = new Command("bench", "Measures speed against what the same process measures of the hardware.");
         bench.Options.Add(new HelpOption());
+        bench.Subcommands.Add(new BenchMatmulVerb());
         bench.Subcommands.Add(new BenchModelVerb());
         root.Subcommands.Add(bench);
         return root;

@@ -1,15 +1,18 @@
 using System.Text.Json.Serialization;
 using Portable.Cli.Verbs;
+using Portable.Verification;
 
 namespace Portable.Cli.Output;
 
 /// <summary>JSON shapes of the reports, generated at build time; names are snake case as the contract has them.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(BenchMatmulReport))]
 [JsonSerializable(typeof(BenchModelReport))]
 [JsonSerializable(typeof(DemoReport))]
 [JsonSerializable(typeof(DevicesReport))]
 [JsonSerializable(typeof(GenerateReport))]
 [JsonSerializable(typeof(InspectReport))]
 [JsonSerializable(typeof(PerplexityReport))]
+[JsonSerializable(typeof(VerificationReport))]
 [JsonSerializable(typeof(LogitsReport))]
 public sealed partial class JsonReports : JsonSerializerContext;

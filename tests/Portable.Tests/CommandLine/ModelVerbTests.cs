@@ -82,6 +82,16 @@ public sealed class ModelVerbTests
     }
 
     [Fact]
+    public void BenchMatmulMeasuresTheRooflineFirst()
+    {
+        JsonElement json = ToolRun.Here("bench", "matmul", "--shapes", "1x64x64,3x32x70", "--schemes", "W2*A8,W4A4g32", "--warm", "--json").Json();
+        Assert.True(json.GetProperty("roofline").GetProperty("stream_gbps").GetDouble() > 0);
+        Assert.Equal(4, json.GetProperty("rows").GetArrayLength());
+        Assert.All(json.GetProperty("rows").EnumerateArray(), row => Assert.True(row.GetProperty("microseconds").GetDouble() > 0));
+        Assert.Equal(1, ToolRun.Here("bench", "matmul", "--kernel", "no-such-kernel", "--shapes", "1x8x8", "--schemes", "W4A4").Code);
+    }
+
+    [Fact]
     public void CancellationFailsWithOneWord()
     {
         ToolRun run = ToolRun.Here(new CancellationToken(canceled: true), "perplexity", Model, "--text", Text);

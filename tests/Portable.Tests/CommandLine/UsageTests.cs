@@ -19,6 +19,9 @@ public sealed class UsageTests
     [InlineData("quantize", "model", "--method", "gptq", "--scheme", "W4A8", "--output", "out")]
     [InlineData("quantize", "model", "--method", "no-such-method", "--scheme", "W4A8", "--output", "out")]
     [InlineData("quantize", "model", "--method", "rtn", "--scheme", "W0A8", "--output", "out")]
+    [InlineData("bench", "matmul", "--shapes", "1x2")]
+    [InlineData("bench", "matmul", "--schemes", "W4")]
+    [InlineData("verify", "--device", "gpu")]
     [InlineData("bench", "model", "--shape", "no-such-shape", "--scheme", "W4A8")]
     [InlineData("bench", "model", "--shape", "llama-7b", "--scheme", "W9A8")]
     public void BadUsageIsTwoAndOneLine(params string[] args)
@@ -31,7 +34,7 @@ public sealed class UsageTests
 
     private static readonly string[] Names =
     [
-        "devices", "quantize", "perplexity", "generate", "logits", "inspect", "bench model",
+        "devices", "verify", "quantize", "perplexity", "generate", "logits", "inspect", "bench matmul", "bench model",
     ];
 
     public static TheoryData<string> Verbs => new(Names);

@@ -1,0 +1,44 @@
+using Portable.Benchmarking;
+using Portable.Cli.Verbs;
+using Portable.Reference.Benchmarking;
+using Portable.Reference.Quantization;
+
+namespace Portable.Cli.Devices;
+
+/// <summary>Times matmuls on a device.</summary>
+public abstract class MatmulBench : IDisposable
+{
+    /// <summary>The device.</summary>
+    public abstract string Device { get; }
+
+    /// <summary>Opens the chosen device.</summary>
+    public static MatmulBench Open(DeviceSelection selection) => new Cpu();
+
+    /// <summary>Measures what the device reaches at most; first.</summary>
+    public abstract RooflineReport MeasureRoofline();
+
+    /// <summary>Measures one shape and scheme.</summary>
+    public abstract BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, CancellationToken cancellation);
+
+    /// <inheritdoc/>
+    public virtual void Dispose() => GC.SuppressFinalize(this);
+
+    private sealed class Cpu : MatmulBench
+    {
+        private readonly Lazy<MachineRates> rates = new(MachineRates.Measure);
+
+        public override string Device => "cpu";
+
+        public override RooflineReport MeasureRoofline()
+        {
+            MachineRates r = rates.Value;
+            return new RooflineReport(r.StreamBytes / 1e9, 2 * r.Int8MultiplyAdds / 1e12, r.Int8Sequence, 2 * r.FusedMultiplyAdds / 1e12, 2 * r.SeparateMultiplyAdds / 1e12);
+        }
+
+        public override BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, CancellationToken cancellation)
+        {
+            CpuMatmulMeasurement r = new CpuMatmulBenchmark(rates.Value).Measure(m, n, k, scheme, kernel, warm, cancellation);
+            return new BenchMatmulRow(r.Kernel, scheme.ToString(), m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction);
+        }
+    }
+}

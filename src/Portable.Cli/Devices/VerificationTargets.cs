@@ -1,0 +1,23 @@
+using Portable.Verification;
+using Portable.Vulkan.Devices;
+
+namespace Portable.Cli.Devices;
+
+/// <summary>The devices that <c>portable verify</c> runs on.</summary>
+public static class VerificationTargets
+{
+    /// <summary>Targets of <c>cpu</c>, <c>vulkan[:N|:NAME]</c> or <c>all</c>.</summary>
+    /// <exception cref="UsageException">None of these.</exception>
+    public static IReadOnlyList<IVerificationTarget> Of(string text)
+    {
+        if (text != "all")
+        {
+            return [Of(DeviceSelection.Parse(text))];
+        }
+
+        return [new CpuVerificationTarget()];
+    }
+
+    private static IVerificationTarget Of(DeviceSelection selection) =>
+        selection.Vulkan ? throw new InvalidOperationException($"{VulkanDevices.Select(selection.Selector).Name} has no kernels to verify yet") : new CpuVerificationTarget();
+}

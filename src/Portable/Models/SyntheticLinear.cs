@@ -1,0 +1,93 @@
+using System.Numerics;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
+
+namespace Portable.Models;
+
+/// <summary>Quantized layers with random codes, for benchmarks.</summary>
+public static class SyntheticLinear
+{
+    /// <summary>Makes a layer.</summary>
+    /// <param name="rows">N.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="scheme">Widths. With groups, weights and activations are symmetric and share them (as FlexQ does); otherwise weights are asymmetric per channel and activations symmetric per token (1-bit ones asymmetric).</param>
+    /// <param name="start">First number of the counter that the codes are made from.</param>
+    /// <param name="bias">N values, or null.</param>
+    public static QuantizedLinear Create(int rows, int columns, QuantizationScheme scheme, ulong start = 0, float[]? bias = null)
+    {
+        bool symmetric = scheme.GroupSize > 0;
+        var layout = new GroupLayout(columns, scheme.GroupSize);
+        var format = symmetric ? new CodeFormat(scheme.WeightBits, signed: true) : scheme.WeightFormat;
+        int levels = scheme.LargestWeightCode + 1;
+        float[] scales = new float[rows * layout.Groups];
+        // Outputs of unit inputs keep a size of about one: the codes are uniform, of standard deviation levels / √12.
+        Array.Fill(scales, MathF.Sqrt(12f / columns) / levels);
+        byte[]? zeros = symmetric ? null : new byte[scales.Length];
+        if (zeros is not null)
+        {
+            for (int i = 0; i < zeros.Length; i++)
+            {
+                zeros[i] = (byte)((levels / 2) - (levels % 2 == 0 ? i & 1 : 0));
+            }
+        }
+
+        bool oneBit = scheme.ActivationBits == 1;
+        var input = new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: !oneBit), oneBit ? ActivationMode.Asymmetric : ActivationMode.Symmetric, scheme.GroupSize);
+        return new QuantizedLinear(CreateMatrix(rows, layout, format, scheme.Balanced, start), scales, zeros, bias, input);
+    }
+
+    private static BitPlaneMatrix CreateMatrix(int rows, GroupLayout layout, CodeFormat format, bool balanced, ulong start)
+    {
+        ulong[] words = new ulong[BitPlaneMatrix.WordCount(rows, layout, format)];
+        int[] sums = new int[rows * layout.Groups];
+        int rowWords = layout.Blocks * format.Bits;
+        WorkerPool.Run(rows, row =>
+        {
+            Span<ulong> own = words.AsSpan(row * rowWords, rowWords);
+            Fill(own, start + ((ulong)row << 32));
+            for (int group = 0; group < layout.Groups; group++)
+            {
+                int columns = layout.ColumnsIn(group), sum = 0;
+                for (int block = layout.FirstBlock(group); block < layout.EndBlock(group); block++, columns -= GroupLayout.BlockSize)
+                {
+                    ulong mask = columns >= GroupLayout.BlockSize ? ulong.MaxValue : (1UL << columns) - 1;
+                    sum += Trim(own.Slice(block * format.Bits, format.Bits), mask, format, balanced);
+                }
+
+                sums[(row * layout.Groups) + group] = sum;
+            }
+        });
+        return new BitPlaneMatrix(rows, layout, format, words, sums);
+    }
+
+    /// <summary>SplitMix64 over a counter: any row can be made on its own.</summary>
+    public static void Fill(Span<ulong> words, ulong counter)
+    {
+        for (int i = 0; i < words.Length; i++)
+        {
+            ulong z = (counter + (ulong)i) * 0x9E3779B97F4A7C15;
+            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+            words[i] = z ^ (z >> 31);
+        }
+    }
+
+    /// <summary>Clears the padding of a block, keeps W2* within its five levels, and sums the codes.</summary>
+    private static int Trim(Span<ulong> planes, ulong mask, CodeFormat format, bool balanced)
+    {
+        int sum = 0;
+        if (balanced)
+        {
+            planes[2] &= ~(planes[0] | planes[1]);
+        }
+
+        for (int plane = 0; plane < planes.Length; plane++)
+        {
+            planes[plane] &= mask;
+            sum += format.PlaneWeight(plane) * BitOperations.PopCount(planes[plane]);
+        }
+
+        return sum;
+    }
+}

@@ -1,0 +1,57 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Text.RegularExpressions;
+using Portable.Cli;
+using Portable.Cli.Verbs;
+using Portable.Tests.Support;
+
+namespace Portable.Tests.Documentation;
+
+/// <summary>What the README tells people to type works.</summary>
+public sealed partial class ReadmeTests
+{
+    private static readonly string Readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
+
+    [Fact]
+    public void TheTestCommandIsWhatCiCalls()
+    {
+        Assert.Contains("```sh\ndotnet test -c Release\n```", Readme);
+        Assert.Contains("    dotnet test -c Release ", File.ReadAllText(Path.Combine(Repository.Root, ".ci", "run")));
+    }
+
+    [Fact]
+    public void TheDemoCommandNamesAProjectThatExists()
+    {
+        Assert.Contains("```sh\ndotnet run -c Release --project src/Portable.Cli\n```", Readme);
+        Assert.True(File.Exists(Path.Combine(Repository.Root, "src", "Portable.Cli", "Portable.Cli.csproj")));
+    }
+
+    [Fact]
+    public void EveryCommandLineInTheReadmeParses()
+    {
+        string[] lines = [.. CommandLines().Matches(Readme).Select(m => m.Groups["line"].Value.Trim())];
+        Assert.True(lines.Length >= 9, "the README shows the tool's verbs");
+        Assert.All(lines, AssertParses);
+    }
+
+    [Fact]
+    public void EveryExampleOfTheHelpPagesParses()
+    {
+        Example[] examples = [.. Commands(CommandTree.Create(CommandTree.CreateJsonOption())).OfType<Verb>().SelectMany(v => v.Examples)];
+        Assert.NotEmpty(examples);
+        Assert.All(examples, e => AssertParses(e.CommandLine));
+    }
+
+    private static void AssertParses(string line)
+    {
+        string[] words = [.. CommandLineParser.SplitCommandLine(line)];
+        Assert.Equal("portable", words[0]);
+        ParseResult parsed = CommandTree.Create(CommandTree.CreateJsonOption()).Parse(words[1..], CommandTree.Settings);
+        Assert.True(parsed.Errors.Count == 0, $"{line}: {string.Join(' ', parsed.Errors)}");
+    }
+
+    private static IEnumerable<Command> Commands(Command root) => root.Subcommands.SelectMany(Commands).Prepend(root);
+
+    [GeneratedRegex(@"^(?<line>portable [a-z][^#\n]*)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex CommandLines();
+}
