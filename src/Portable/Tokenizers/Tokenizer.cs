@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Portable.Checkpoints;
+using Portable.Models;
 
 namespace Portable.Tokenizers;
 
@@ -7,9 +8,9 @@ namespace Portable.Tokenizers;
 public static class Tokenizer
 {
     /// <summary>The files that make a tokenizer, in the order of preference; those that exist go into a quantized checkpoint.</summary>
-    public static IReadOnlyList<string> FileNames { get; } = ["tokenizer.model", "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
+    public static IReadOnlyList<string> FileNames { get; } = ["tokenizer.model", "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"];
 
-    /// <summary>Opens `tokenizer.model`, else `vocab.json` with `merges.txt`, else `tokenizer.json`.</summary>
+    /// <summary>Opens `tokenizer.model`, else `tokenizer.json`, else `vocab.json` with `merges.txt`.</summary>
     /// <exception cref="CheckpointException">No tokenizer, or one that is damaged or of a kind that Portable does not know.</exception>
     public static ITokenizer Open(string directory)
     {
@@ -20,19 +21,29 @@ public static class Tokenizer
             return Read(model, stream => new SentencePiece(stream));
         }
 
-        if (File.Exists(vocabulary))
+        if (File.Exists(json))
         {
-            if (!File.Exists(merges))
-            {
-                throw new CheckpointException(merges, "not found beside vocab.json");
-            }
-
-            return Read(vocabulary, stream => new ByteLevelBpe(stream, ReadLines(merges)));
+            return Read(json, stream => TokenizerJson.Parse(json, stream));
         }
 
-        return File.Exists(json)
-            ? Read(json, stream => TokenizerJson.Parse(json, stream))
-            : throw new CheckpointException(model, "no tokenizer found: tokenizer.model, vocab.json with merges.txt, or tokenizer.json is needed");
+        if (!File.Exists(vocabulary))
+        {
+            throw new CheckpointException(model, "no tokenizer found: tokenizer.model, tokenizer.json, or vocab.json with merges.txt is needed");
+        }
+
+        if (!File.Exists(merges))
+        {
+            throw new CheckpointException(merges, "not found beside vocab.json");
+        }
+
+        // These two files do not say how text is cut into words. GPT-2 and OPT cut alike; Qwen2 does not, and only its
+        // tokenizer.json says how.
+        if (File.Exists(Path.Combine(directory, ConfigFile.FileName)) && ConfigFile.Read(directory).Family == ModelFamily.Llama)
+        {
+            throw new CheckpointException(json, "no such file; vocab.json and merges.txt alone do not say how this model cuts words");
+        }
+
+        return Read(vocabulary, stream => new ByteLevelBpe(stream, ReadLines(merges)));
     }
 
     private static string[] ReadLines(string file)

@@ -134,7 +134,7 @@ internal sealed class TokenizerJson : ITokenizer
             return [];
         }
 
-        text = _compose ? text.Normalize(NormalizationForm.FormC) : text;
+        text = _compose ? CanonicalComposition.Compose(text) : text;
         text = _prefixSpace && !(_byteLevel && text.StartsWith(' ')) ? " " + text : text;
         foreach (string word in Split(text, 0))
         {
