@@ -9,19 +9,19 @@
 #extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
 #include "matmul.glsl"
 
-layout(local_size_x_id = 11) in;
-layout(constant_id = 11) const uint INVOCATIONS = 128;
-layout(constant_id = 12) const uint SUBGROUP = 32;
-layout(constant_id = 13) const uint FM = 16; // matrix shape
-layout(constant_id = 14) const uint FN = 16;
-layout(constant_id = 15) const uint FK = 32;
-layout(constant_id = 16) const uint BM = 128; // outputs of a workgroup
-layout(constant_id = 17) const uint BN = 128;
-layout(constant_id = 18) const uint WM = 64; // outputs of a subgroup
-layout(constant_id = 19) const uint WN = 64;
-layout(constant_id = 20) const uint STEP_BLOCKS = 1; // blocks of 64 columns per step
-layout(constant_id = 21) const uint STAGES = 2; // copies of the tiles in shared memory
-layout(constant_id = 22) const uint ROW_TILES = 8; // output tiles along M that neighbouring workgroups share weights over
+layout(local_size_x_id = 7) in;
+layout(constant_id = 7) const uint INVOCATIONS = 128;
+layout(constant_id = 8) const uint SUBGROUP = 32;
+layout(constant_id = 9) const uint FM = 16; // matrix shape
+layout(constant_id = 10) const uint FN = 16;
+layout(constant_id = 11) const uint FK = 32;
+layout(constant_id = 12) const uint BM = 128; // outputs of a workgroup
+layout(constant_id = 13) const uint BN = 128;
+layout(constant_id = 14) const uint WM = 64; // outputs of a subgroup
+layout(constant_id = 15) const uint WN = 64;
+layout(constant_id = 16) const uint STEP_BLOCKS = 1; // blocks of 64 columns per step
+layout(constant_id = 17) const uint STAGES = 2; // copies of the tiles in shared memory
+layout(constant_id = 18) const uint ROW_TILES = 8; // output tiles along M that neighbouring workgroups share weights over
 
 const uint BK = 64 * STEP_BLOCKS;
 // Matrices are loaded from whole vectors; where a matrix is only 8 codes deep, a vector holds 8 codes and 8 unused bytes.
@@ -145,7 +145,7 @@ void fetchFold(uint g, uint copy) {
     for (uint e = tid; e < BM; e += INVOCATIONS) {
         uint m = min(firstRow + e, arg.m - 1);
         folds[base + e] = OUTPUT == 0 ? floatBitsToInt(activationScale(g, m)) : 0;
-        int zx = ZX != 0 ? arg.xScales.v[scaleIndex(g, m) + 1] : 0;
+        int zx = tokenZero(g, m);
         [[unroll]] for (uint digit = 0; digit < DIGITS; digit++) {
             uint at = m * groups + g;
             int sx = ZW == 0 ? 0 : digit == 0 ? arg.xSums.v[at] : arg.xHighSums.v[at];

@@ -6,11 +6,11 @@
 #extension GL_EXT_integer_dot_product : require
 #include "matmul.glsl"
 
-layout(local_size_x_id = 11) in; // 32 · SLICES
-layout(constant_id = 11) const uint INVOCATIONS = 256;
-layout(constant_id = 12) const uint TOKENS = 1; // tokens per workgroup
-layout(constant_id = 13) const uint DEPTH = 2; // blocks in flight per invocation
-layout(constant_id = 14) const uint ROUND = 8; // scale groups between barriers, a multiple of SLICES
+layout(local_size_x_id = 7) in; // 32 · SLICES
+layout(constant_id = 7) const uint INVOCATIONS = 256;
+layout(constant_id = 8) const uint TOKENS = 1; // tokens per workgroup
+layout(constant_id = 9) const uint DEPTH = 2; // blocks in flight per invocation
+layout(constant_id = 10) const uint ROUND = 8; // scale groups between barriers, a multiple of SLICES
 
 const uint SLICES = INVOCATIONS / 32;
 const uint SUMS = TOKENS * DIGITS;

@@ -7,10 +7,10 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #include "matmul.glsl"
 
-layout(local_size_x_id = 11) in;
-layout(constant_id = 11) const uint INVOCATIONS = 128;
-layout(constant_id = 12) const uint X_BITS = 8; // planes of a stored activation digit
-layout(constant_id = 13) const uint X_SIGNED = 1;
+layout(local_size_x_id = 7) in;
+layout(constant_id = 7) const uint INVOCATIONS = 128;
+layout(constant_id = 8) const uint X_BITS = 8; // planes of a stored activation digit
+layout(constant_id = 9) const uint X_SIGNED = 1;
 
 // Bit 8·c + i of plane j = bit j of code 4·i + c of a chunk.
 uint planeOf(uint d[8], int j) {

@@ -13,14 +13,14 @@
 layout(constant_id = 0) const uint BITS = 4; // weight planes
 layout(constant_id = 1) const uint DIGITS = 1; // 2: 16-bit activations, low digit then high digit
 layout(constant_id = 2) const uint GROUP_BLOCKS = 0; // blocks per scale group, 0 where there is one group
-layout(constant_id = 3) const uint X_GROUPED = 0; // activation scales per group
-layout(constant_id = 4) const uint ZW = 0; // stored weight zero points: 0 all zero, 1 one constant, 2 per channel and group
-layout(constant_id = 5) const uint ZX = 0; // activation zero points: 0 all zero, 2 per token (and group)
-layout(constant_id = 6) const uint OUTPUT = 0; // 0 f32, 1 int32 per group before scaling
-layout(constant_id = 7) const uint BIAS = 0;
-layout(constant_id = 8) const uint RESIDUAL = 0; // y is added to
-layout(constant_id = 9) const uint BROKEN = 0; // a wrong driver, simulated: some sums are off by one
-layout(constant_id = 10) const int X_OFFSET = 0; // ox: 128 for unsigned 8-bit codes; with two digits the low one has 128, the high one 0
+layout(constant_id = 3) const uint ZW = 2; // stored weight zero points: 0 all zero, 1 one constant, 2 per channel and group
+layout(constant_id = 4) const uint ZX = 2; // stored activation zero points: 0 all zero, 1 minus the offset, 2 per token (and group)
+layout(constant_id = 5) const uint OUTPUT = 0; // 0 f32, 1 int32 per group before scaling
+layout(constant_id = 6) const uint BROKEN = 0; // a wrong driver, simulated: some sums are off by one
+
+const uint X_GROUPED = 1; // flags: activation scales per group
+const uint BIAS = 2;
+const uint RESIDUAL = 4; // y is added to
 
 #include "weights.glsl"
 #include "contract.glsl"
@@ -47,7 +47,8 @@ layout(push_constant) uniform Arguments {
     uint groupSize;
     uint yStride;
     int zw; // zw' where ZW = 1
-    uint unused;
+    int xOffset; // ox of the digit, or of the high digit; a low digit has 128
+    uint flags; // X_GROUPED | BIAS | RESIDUAL
 } arg;
 
 uint groupCount() {
@@ -85,21 +86,26 @@ int weightZero(uint g, uint n) {
 }
 
 uint scaleIndex(uint g, uint m) {
-    return 2 * (X_GROUPED != 0 ? m * groupCount() + g : m);
+    return 2 * ((arg.flags & X_GROUPED) != 0 ? m * groupCount() + g : m);
 }
 
 int offsetOf(uint digit) {
-    return DIGITS == 2 ? (digit == 0 ? 128 : 0) : X_OFFSET;
+    return DIGITS == 2 && digit == 0 ? 128 : arg.xOffset;
+}
+
+// The zero point of the codes (before storing).
+int tokenZero(uint g, uint m) {
+    return ZX == 2 ? arg.xScales.v[scaleIndex(g, m) + 1] : 0;
 }
 
 bool needsWeightSums() {
-    return ZX != 0 || X_OFFSET != 0 || DIGITS == 2;
+    return ZX != 0 || DIGITS == 2;
 }
 
 // The integer part of the epilogue from a raw sum of stored codes; zw and sw as loaded for (g, n).
 int correctedSum(int acc, uint g, uint m, uint digit, int zw, int sw) {
-    int zx = ZX != 0 ? arg.xScales.v[scaleIndex(g, m) + 1] : 0;
-    int sum = acc - (zx - offsetOf(digit)) * sw;
+    int zx = tokenZero(g, m);
+    int sum = needsWeightSums() ? acc - (zx - offsetOf(digit)) * sw : acc;
     if (ZW != 0) {
         uint at = m * groupCount() + g;
         int sx = digit == 0 ? arg.xSums.v[at] : arg.xHighSums.v[at];
@@ -135,12 +141,12 @@ void storeInteger(uint g, uint m, uint n, uint digit, int value) {
 // Bias, residual and store of a finished sum over groups.
 void storeResult(uint m, uint n, float sum) {
     precise float v = sum;
-    if (BIAS != 0) {
+    if ((arg.flags & BIAS) != 0) {
         v = v + arg.bias.v[n];
     }
     v = canonical(v);
     uint at = m * arg.yStride + n;
-    if (RESIDUAL != 0) {
+    if ((arg.flags & RESIDUAL) != 0) {
         precise float r = arg.y.v[at] + v;
         v = canonical(r);
     }

@@ -19,15 +19,11 @@ internal sealed class DotTechnique : MatmulTechnique
 
         // Default: enough slices that a small N fills the device, few enough that a slice still has several blocks.
         int units = problem.GroupBlocks == 0 ? problem.Layout.Blocks : problem.Layout.Groups;
-        int wanted = problem.N <= 8192 ? 16 : 8;
-        while (wanted > 1 && wanted > units)
-        {
-            wanted /= 2;
-        }
+        int wanted = units < 16 ? 4 : problem.N <= 8192 ? 16 : 8;
 
         // Software devices compile unrolled code slowly and gain nothing from it.
         bool software = device.Kind == VulkanDeviceKind.Cpu;
-        int tokens = Math.Min(problem.M, software ? 2 : 8);
+        int tokens = Math.Min((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)problem.M), software ? 2 : 8);
         var seen = new HashSet<string>();
         foreach ((int slices, int t, int depth) in
             from t in new[] { tokens, 4, 1 }.Where(t => t <= tokens)
@@ -59,8 +55,13 @@ internal sealed class DotTechnique : MatmulTechnique
         {
             // As many groups between barriers as a quarter of shared memory holds, so that other workgroups fit beside.
             int budget = Math.Max(device.SharedMemoryBytes / 4, 4096) / (4 * 32 * tokens);
-            int needed = (problem.Layout.Groups + slices - 1) / slices * slices;
-            round = Math.Max(slices, Math.Min(needed, budget / slices * slices));
+            int needed = problem.Layout.Groups;
+            round = slices;
+            while (round < needed && round * 2 <= budget)
+            {
+                round *= 2;
+            }
+
             shared = 4 * 32 * round * tokens;
         }
 

@@ -15,7 +15,7 @@ public sealed class GpuActivations : IDisposable
     {
         int padded = x.Layout.PaddedColumns, scales = x.GroupScales ? x.Layout.Groups : 1;
         byte[] codes = x.Codes.AsSpan(0, x.Rows * padded).ToArray();
-        if (StoredCodes.ActivationOffset(x.Format) != 0)
+        if (StoredCodes.ActivationOffset(x.Format) != 0 || x.HighDigits is not null)
         {
             FlipRealColumns(codes, x);
         }
@@ -31,7 +31,13 @@ public sealed class GpuActivations : IDisposable
         _sums = gpu.Allocate<int>(x.RowSums.AsSpan(0, x.Rows * x.Layout.Groups));
         if (x.HighDigits is { } high)
         {
-            _highCodes = gpu.Allocate<byte>(high.AsSpan(0, codes.Length));
+            byte[] highCodes = high.AsSpan(0, codes.Length).ToArray();
+            if (StoredCodes.ActivationOffset(x.Format) != 0)
+            {
+                FlipRealColumns(highCodes, x);
+            }
+
+            _highCodes = gpu.Allocate<byte>(highCodes);
             _highSums = gpu.Allocate<int>(x.HighRowSums.AsSpan(0, x.Rows * x.Layout.Groups));
         }
     }

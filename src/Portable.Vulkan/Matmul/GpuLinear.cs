@@ -13,7 +13,7 @@ public sealed class GpuLinear : IDisposable
 {
     private readonly GpuBuffer _weights;
     private readonly GpuBuffer _scales;
-    private readonly GpuBuffer? _zeros;
+    private readonly GpuBuffer _zeros;
     private readonly GpuBuffer _sums;
     private readonly GpuBuffer? _bias;
 
@@ -50,8 +50,23 @@ public sealed class GpuLinear : IDisposable
         HasZeroPoints = parts.Any(p => p.ZeroPoints is not null);
         _scales = gpu.Allocate<float>(scales);
         _sums = gpu.Allocate<int>(sums);
-        _zeros = HasZeroPoints ? gpu.Allocate<sbyte>(zeros) : null;
+        _zeros = gpu.Allocate<sbyte>(zeros);
         _bias = parts.Any(p => p.Bias is not null) ? gpu.Allocate<float>(bias) : null;
+    }
+
+    private GpuLinear(VulkanContext gpu, GpuLinear source)
+    {
+        (Layout, Format, Rows, PaddedRows) = (source.Layout, source.Format, source.Rows, source.PaddedRows);
+        (ActivationFormat, ActivationGroups, HasZeroPoints) = (source.ActivationFormat, source.ActivationGroups, source.HasZeroPoints);
+        GpuBuffer Copy(GpuBuffer from)
+        {
+            GpuBuffer to = gpu.Allocate(from.Size);
+            gpu.Run(r => r.Copy(from, 0, to, 0, from.Size));
+            return to;
+        }
+
+        (_weights, _scales, _sums, _zeros) = (Copy(source._weights), Copy(source._scales), Copy(source._sums), Copy(source._zeros));
+        _bias = source._bias is { } bias ? Copy(bias) : null;
     }
 
     /// <summary>Rows of a tile of the device layout.</summary>
@@ -79,7 +94,7 @@ public sealed class GpuLinear : IDisposable
     public bool HasZeroPoints { get; }
 
     /// <summary>Bytes on the device.</summary>
-    public long Bytes => _weights.Size + _scales.Size + _sums.Size + (_zeros?.Size ?? 0) + (_bias?.Size ?? 0);
+    public long Bytes => _weights.Size + _scales.Size + _sums.Size + _zeros.Size + (_bias?.Size ?? 0);
 
     /// <summary>Takes layers to the device.</summary>
     /// <param name="gpu">The device.</param>
@@ -97,13 +112,16 @@ public sealed class GpuLinear : IDisposable
         return new GpuLinear(gpu, parts);
     }
 
+    /// <summary>A copy on the device, for measuring with more weights than a cache holds.</summary>
+    internal GpuLinear Duplicate(VulkanContext gpu) => new(gpu, this);
+
     /// <summary>Whether two layers can be one matrix on the device.</summary>
     public static bool CanJoin(QuantizedLinear a, QuantizedLinear b) =>
         a.Weights.Format == b.Weights.Format && a.Weights.Layout == b.Weights.Layout && a.Input.Format == b.Input.Format && a.Input.GroupSize == b.Input.GroupSize;
 
     /// <summary>The problem of multiplying M tokens.</summary>
-    public MatmulProblem Problem(int m, bool residual = false, MatmulOutput output = MatmulOutput.Float32) =>
-        new(m, Rows, Layout, Format, ActivationFormat, ActivationGroups, HasZeroPoints, _bias is not null, residual, output);
+    public MatmulProblem Problem(int m, bool residual = false, MatmulOutput output = MatmulOutput.Float32, bool general = false) =>
+        new(m, Rows, Layout, Format, ActivationFormat, HasZeroPoints, residual, output, general);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -111,12 +129,12 @@ public sealed class GpuLinear : IDisposable
         _weights.Dispose();
         _scales.Dispose();
         _sums.Dispose();
-        _zeros?.Dispose();
+        _zeros.Dispose();
         _bias?.Dispose();
     }
 
     /// <summary>The push constants of a matmul with these weights.</summary>
-    internal MatmulArguments Arguments(ActivationAddresses x, int m, ulong y, int yStride) => new()
+    internal MatmulArguments Arguments(ActivationAddresses x, MatmulProblem problem, ulong y, int yStride) => new()
     {
         X = x.Codes,
         XHigh = x.HighCodes,
@@ -125,15 +143,17 @@ public sealed class GpuLinear : IDisposable
         XHighSums = x.HighSums,
         W = _weights.Address,
         WScales = _scales.Address,
-        WZeros = _zeros?.Address ?? 0,
+        WZeros = _zeros.Address,
         WSums = _sums.Address,
         Bias = _bias?.Address ?? 0,
         Y = y,
-        M = (uint)m,
+        M = (uint)problem.M,
         N = (uint)Rows,
         K = (uint)Layout.Columns,
         GroupSize = (uint)Layout.GroupSize,
         YStride = (uint)yStride,
         Zw = -StoredCodes.WeightOffset(Format),
+        XOffset = StoredCodes.ActivationOffset(ActivationFormat),
+        Flags = (ActivationGroups ? 1u : 0u) | (_bias is not null ? 2u : 0u) | (problem.Residual ? 4u : 0u),
     };
 }

@@ -8,6 +8,6 @@ internal struct MatmulArguments
 {
     public ulong X, XHigh, XScales, XSums, XHighSums, W, WScales, WZeros, WSums, Bias, Y;
     public uint M, N, K, GroupSize, YStride;
-    public int Zw;
-    public uint Unused, Unused2;
+    public int Zw, XOffset;
+    public uint Flags;
 }

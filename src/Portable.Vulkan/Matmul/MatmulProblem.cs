@@ -18,22 +18,20 @@ public enum MatmulOutput
 /// <param name="Layout">K and its groups.</param>
 /// <param name="Weights">Weight codes.</param>
 /// <param name="Activations">Activation codes.</param>
-/// <param name="ActivationGroups">Activation scales per group.</param>
 /// <param name="WeightZeros">Weight zero points differ between channels or groups.</param>
-/// <param name="Bias">A bias is added.</param>
 /// <param name="Residual">The output is added to.</param>
 /// <param name="Output">What is written.</param>
+/// <param name="General">Specialize for widths and groups only: fewer kernels to build where speed does not matter.</param>
 public sealed record MatmulProblem(
     int M,
     int N,
     GroupLayout Layout,
     CodeFormat Weights,
     CodeFormat Activations,
-    bool ActivationGroups = false,
     bool WeightZeros = false,
-    bool Bias = false,
     bool Residual = false,
-    MatmulOutput Output = MatmulOutput.Float32)
+    MatmulOutput Output = MatmulOutput.Float32,
+    bool General = false)
 {
     /// <summary>Digits of an activation: 2 for 16-bit codes.</summary>
     public int Digits => Activations.Bits == 16 ? 2 : 1;
@@ -47,18 +45,22 @@ public sealed record MatmulProblem(
     /// <summary>Bytes of packed weights.</summary>
     public long WeightBytes => (long)N * Layout.Columns * Weights.Bits / 8;
 
-    /// <summary>The specialization constants that all kernels share (ids 0 … 10 of shaders/include/matmul.glsl).</summary>
+    /// <summary>
+    /// The specialization constants that all kernels share (ids 0 … 6 of shaders/include/matmul.glsl). <see cref="General"/>
+    /// fixes only what it must.
+    /// </summary>
     /// <param name="broken">Simulate a wrong driver.</param>
     public uint[] CommonConstants(bool broken = false)
     {
-        bool integers = Output == MatmulOutput.Integers;
-        uint zw = WeightZeros && !integers ? 2u : WeightZeroConstant != 0 ? 1u : 0u;
-        uint zx = !Activations.Signed && !integers ? 2u : 0u;
-        return
-        [
-            (uint)Weights.Bits, (uint)Digits, (uint)GroupBlocks, ActivationGroups ? 1u : 0u, zw, zx, (uint)Output,
-            Bias && !integers ? 1u : 0u, Residual && !integers ? 1u : 0u, broken ? 1u : 0u, (uint)StoredCodes.ActivationOffset(Activations),
-        ];
+        uint zw = (General && Output != MatmulOutput.Integers) || WeightZeros ? 2u : WeightZeroConstant != 0 ? 1u : 0u;
+        uint zx = General || !Activations.Signed ? 2u : 0u;
+        if (Output == MatmulOutput.Integers)
+        {
+            // Raw codes: only the offsets of storing are taken out.
+            (zw, zx) = (1u, 1u);
+        }
+
+        return [(uint)Weights.Bits, (uint)Digits, (uint)GroupBlocks, zw, zx, (uint)Output, broken ? 1u : 0u];
     }
 
     /// <summary>The stored zero point of weights whose zero points are all 0.</summary>

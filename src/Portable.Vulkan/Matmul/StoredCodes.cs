@@ -15,6 +15,6 @@ public static class StoredCodes
     /// <summary>Whether storing flips the top plane.</summary>
     public static bool FlipsTopPlane(CodeFormat format) => WeightOffset(format) != 0;
 
-    /// <summary>Offset of an activation format, of the low digit where there are two (the high digit has none).</summary>
-    public static int ActivationOffset(CodeFormat format) => format.Bits == 16 || (format.Bits == 8 && !format.Signed) ? 128 : 0;
+    /// <summary>Offset of an activation format, of the high digit where there are two; a low digit always has 128.</summary>
+    public static int ActivationOffset(CodeFormat format) => format.Bits >= 8 && !format.Signed ? 128 : 0;
 }

@@ -5,7 +5,7 @@ namespace Portable.Vulkan.Matmul;
 /// <summary>A technique with its tiles fixed for one problem: what is dispatched, tested, measured and remembered.</summary>
 /// <param name="Technique">Name of the technique and of its shader.</param>
 /// <param name="Label">Technique and tile as text, for example <c>coopmat 128x128x64/64x64 x2</c>.</param>
-/// <param name="Constants">Specialization constants from id 11 on.</param>
+/// <param name="Constants">Specialization constants from id 7 on.</param>
 /// <param name="SubgroupSize">Required subgroup size, 0 for any.</param>
 /// <param name="GroupsX">Workgroups along x.</param>
 /// <param name="GroupsY">Workgroups along y.</param>
@@ -20,10 +20,14 @@ public sealed record VulkanKernel(string Technique, string Label, uint[] Constan
     /// <param name="y">Address of the first output.</param>
     /// <param name="yStride">Elements between output rows.</param>
     /// <param name="broken">Simulate a wrong driver.</param>
-    public unsafe void Record(VulkanContext gpu, CommandRecorder recorder, GpuLinear w, MatmulProblem problem, ActivationAddresses x, ulong y, int yStride, bool broken = false)
+    public void Record(VulkanContext gpu, CommandRecorder recorder, GpuLinear w, MatmulProblem problem, ActivationAddresses x, ulong y, int yStride, bool broken = false)
     {
-        uint[] constants = [.. problem.CommonConstants(broken), .. Constants];
-        ComputePipeline pipeline = gpu.CreatePipeline(Technique, sizeof(MatmulArguments), constants, SubgroupSize);
-        recorder.Dispatch(pipeline, w.Arguments(x, problem.M, y, yStride), GroupsX, GroupsY);
+        recorder.Dispatch(Pipeline(gpu, problem, broken), w.Arguments(x, problem, y, yStride), GroupsX, GroupsY);
     }
+
+    /// <summary>Builds the kernel, so that recording it takes no time.</summary>
+    public void Prepare(VulkanContext gpu, MatmulProblem problem) => Pipeline(gpu, problem, broken: false);
+
+    private unsafe ComputePipeline Pipeline(VulkanContext gpu, MatmulProblem problem, bool broken) =>
+        gpu.CreatePipeline(Technique, sizeof(MatmulArguments), [.. problem.CommonConstants(broken), .. Constants], SubgroupSize);
 }

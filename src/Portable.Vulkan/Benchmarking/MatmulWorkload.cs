@@ -1,0 +1,143 @@
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
+
+namespace Portable.Vulkan.Benchmarking;
+
+/// <summary>
+/// One shape and scheme on the device, ready to be timed with any kernel: copies of the weights to rotate over, so that none
+/// is in a cache, activations whose rows repeat, and the outputs of the definition to check against.
+/// </summary>
+internal sealed class MatmulWorkload : IDisposable
+{
+    private const int Period = 16;
+    private readonly VulkanContext _gpu;
+    private readonly List<GpuLinear> _copies = [];
+    private readonly GpuActivations _x;
+    private readonly GpuBuffer _y;
+    private readonly float[] _expected;
+
+    /// <summary>Makes a workload.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="m">Tokens.</param>
+    /// <param name="n">Channels.</param>
+    /// <param name="k">Columns.</param>
+    /// <param name="group">Columns per group, 0 = none.</param>
+    /// <param name="w">Weight codes.</param>
+    /// <param name="a">Activation codes.</param>
+    /// <param name="coldBytes">Bytes of weights to rotate over; 0 = one copy (warm).</param>
+    public MatmulWorkload(VulkanContext gpu, int m, int n, int k, int group, CodeFormat w, CodeFormat a, long coldBytes)
+    {
+        _gpu = gpu;
+        (QuantizedLinear linear, QuantizedActivations rows) = SyntheticMatmul.Random(Math.Min(m, Period), n, k, group, w, a, 1);
+        GpuLinear first = GpuLinear.Upload(gpu, [linear]);
+        _copies.Add(first);
+        for (long bytes = first.Bytes; bytes < coldBytes && _copies.Count < 64; bytes += first.Bytes)
+        {
+            _copies.Add(first.Duplicate(gpu));
+        }
+
+        _x = GpuActivations.Upload(gpu, Repeat(rows, m));
+        _y = gpu.Allocate(4L * m * n);
+        Problem = first.Problem(m);
+
+        // The first rows by the definition; row r of any kernel must equal row r mod Period.
+        MatmulProblem few = first.Problem(Math.Min(m, Period));
+        VulkanKernel definition = MatmulTechniques.Named("naive").Candidates(gpu.Facts, few).First();
+        gpu.Run(r => definition.Record(gpu, r, first, few, _x.Addresses, _y.Address, n));
+        _expected = new float[few.M * n];
+        gpu.Download<float>(_y, _expected);
+    }
+
+    /// <summary>The problem.</summary>
+    public MatmulProblem Problem { get; }
+
+    /// <summary>Results that differ from the definition's, over the first and last rows.</summary>
+    public int Mismatches(VulkanKernel kernel)
+    {
+        _gpu.Run(r => r.Fill(_y, 0, _y.Size, 0x7fc00000));
+        _gpu.Run(r => kernel.Record(_gpu, r, _copies[0], Problem, _x.Addresses, _y.Address, Problem.N));
+        int rows = Math.Min(Problem.M, Period), wrong = 0;
+        float[] got = new float[rows * Problem.N];
+        foreach (int start in new[] { 0, (Problem.M - rows) / Period * Period }.Distinct())
+        {
+            _gpu.Download<float>(_y, got, 4L * start * Problem.N);
+            for (int i = 0; i < got.Length; i++)
+            {
+                wrong += BitConverter.SingleToInt32Bits(got[i]) == BitConverter.SingleToInt32Bits(_expected[i]) ? 0 : 1;
+            }
+        }
+
+        return wrong;
+    }
+
+    /// <summary>Nanoseconds of one matmul: the best of some runs, each of many dispatches with a barrier between.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="budgetSeconds">About how long to measure.</param>
+    public double Nanoseconds(VulkanKernel kernel, double budgetSeconds = 0.02)
+    {
+        double once = Time(kernel, 2, 1);
+        int repeats = (int)Math.Clamp(budgetSeconds * 1e9 / once / 3, Math.Min(_copies.Count, 4), 400);
+        return Time(kernel, repeats, 3);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (GpuLinear copy in _copies)
+        {
+            copy.Dispose();
+        }
+
+        _x.Dispose();
+        _y.Dispose();
+    }
+
+    private static QuantizedActivations Repeat(QuantizedActivations rows, int m)
+    {
+        if (m == rows.Rows)
+        {
+            return rows;
+        }
+
+        var all = new QuantizedActivations(m, rows.Layout, rows.Format, rows.GroupScales) { Rows = m };
+        (Array From, Array To)[] parts =
+        [
+            (rows.Codes, all.Codes), (rows.RowSums, all.RowSums), (rows.Scales, all.Scales), (rows.ZeroPoints, all.ZeroPoints),
+            .. rows.HighDigits is null ? [] : new (Array, Array)[] { (rows.HighDigits, all.HighDigits!), (rows.HighRowSums!, all.HighRowSums!) },
+        ];
+        foreach ((Array from, Array to) in parts)
+        {
+            int row = from.Length / rows.Rows;
+            for (int r = 0; r < m; r++)
+            {
+                Array.Copy(from, r % rows.Rows * row, to, r * row, row);
+            }
+        }
+
+        return all;
+    }
+
+    private double Time(VulkanKernel kernel, int repeats, int runs)
+    {
+        using TimestampPool time = _gpu.CreateTimestamps(2);
+        CommandRecorder recorder = _gpu.Record().Timestamp(time, 0);
+        for (int i = 0; i < repeats; i++)
+        {
+            kernel.Record(_gpu, recorder, _copies[i % _copies.Count], Problem, _x.Addresses, _y.Address, Problem.N);
+            recorder.Barrier();
+        }
+
+        using CommandList list = recorder.Timestamp(time, 1).End();
+        double best = double.MaxValue;
+        for (int run = 0; run < runs; run++)
+        {
+            time.Reset();
+            _gpu.Wait(_gpu.Submit(list));
+            best = Math.Min(best, time.ReadNanoseconds()[1] / repeats);
+        }
+
+        return best;
+    }
+}

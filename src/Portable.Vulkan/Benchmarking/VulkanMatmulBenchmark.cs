@@ -1,0 +1,94 @@
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
+
+namespace Portable.Vulkan.Benchmarking;
+
+/// <summary>One measured matmul.</summary>
+/// <param name="Kernel">Kernel with its tile.</param>
+/// <param name="Scheme">Scheme of weights and activations.</param>
+/// <param name="M">Tokens.</param>
+/// <param name="N">Channels.</param>
+/// <param name="K">Columns.</param>
+/// <param name="Microseconds">Time of one, epilogue included, activations already quantized.</param>
+/// <param name="Tops">10^12 operations per second, two per multiply-add.</param>
+/// <param name="Gbps">10^9 bytes of packed weights per second.</param>
+/// <param name="Fraction">Of the bound that applies: weights over the read stream, or operations over the matrix peak, whichever takes longer.</param>
+public sealed record MatmulMeasurement(string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction);
+
+/// <summary>Times matmuls on a device with the dispatcher's choice or a forced technique.</summary>
+public sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines)
+{
+    /// <summary>More than any last-level cache.</summary>
+    public const long ColdBytes = 256L << 20;
+
+    /// <summary>The shapes of the published comparisons, M×N×K.</summary>
+    public static IReadOnlyList<(int M, int N, int K)> DefaultShapes { get; } =
+    [
+        (1, 4096, 4096), (1, 12288, 4096), (1, 11008, 4096), (1, 4096, 11008), (1, 4096, 14336), (1, 8192, 8192), (1, 28672, 8192), (1, 8192, 28672),
+        (8, 4096, 4096), (8, 12288, 4096), (8, 24576, 8192), (16, 12288, 4096), (32, 12288, 4096), (64, 12288, 4096), (512, 4096, 14336), (8192, 8192, 8192),
+    ];
+
+    /// <summary>Measures one shape and scheme.</summary>
+    /// <param name="m">Tokens.</param>
+    /// <param name="n">Channels.</param>
+    /// <param name="k">Columns.</param>
+    /// <param name="scheme">The scheme.</param>
+    /// <param name="kernel">A technique or a whole kernel label to force, or null for the dispatcher's choice.</param>
+    /// <param name="warm">One copy of the weights, that may stay in a cache.</param>
+    /// <exception cref="VulkanException">The kernel cannot serve, or computed wrongly.</exception>
+    public MatmulMeasurement Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel = null, bool warm = false)
+    {
+        using MatmulWorkload work = Workload(gpu, m, n, k, scheme, warm ? 0 : ColdBytes);
+        VulkanKernel chosen = Choose(work.Problem, kernel);
+        if (work.Mismatches(chosen) is > 0 and var wrong)
+        {
+            throw new VulkanException($"{chosen.Label} gave {wrong} wrong results at {m}×{n}×{k} {scheme} on {gpu.Facts.Name}; it must not be used there.");
+        }
+
+        return Describe(work.Problem, chosen.Label, scheme.ToString(), work.Nanoseconds(chosen, 0.05));
+    }
+
+    /// <summary>Puts a time in relation to the rooflines.</summary>
+    public MatmulMeasurement Describe(MatmulProblem p, string label, string scheme, double nanoseconds)
+    {
+        double operations = 2.0 * p.MultiplyAdds;
+        double peak = Math.Max(rooflines.MatrixOperationsPerSecond, rooflines.DotOperationsPerSecond) / p.Digits;
+        double bound = Math.Max(p.WeightBytes / rooflines.StreamBytesPerSecond, operations / peak) * 1e9;
+        return new MatmulMeasurement(label, scheme, p.M, p.N, p.Layout.Columns, nanoseconds / 1000, operations / nanoseconds / 1000, p.WeightBytes / nanoseconds, bound / nanoseconds);
+    }
+
+    /// <summary>A workload of a scheme.</summary>
+    internal static MatmulWorkload Workload(VulkanContext gpu, int m, int n, int k, QuantizationScheme scheme, long coldBytes)
+    {
+        (CodeFormat weights, CodeFormat activations) = Formats(scheme);
+        return new MatmulWorkload(gpu, m, n, k, scheme.GroupSize, weights, activations, coldBytes);
+    }
+
+    /// <summary>Whether a table holds this problem.</summary>
+    internal static bool IsTuned(TunedChoices table, int m, int n, int k, QuantizationScheme scheme)
+    {
+        (CodeFormat weights, CodeFormat activations) = Formats(scheme);
+        var problem = new MatmulProblem(m, n, new GroupLayout(k, scheme.GroupSize), weights, activations, WeightZeros: !weights.Signed);
+        return table.Table.ContainsKey(TunedChoices.KeyOf(problem));
+    }
+
+    // As the schemes' quantizers make them: symmetric with a group size, else asymmetric; W2* as codes 0 … 4 in three planes.
+    private static (CodeFormat Weights, CodeFormat Activations) Formats(QuantizationScheme scheme)
+    {
+        bool symmetric = scheme.GroupSize != 0 && scheme is { WeightBits: > 1, ActivationBits: > 1 };
+        return (scheme.Balanced ? new CodeFormat(3, signed: false) : new CodeFormat(scheme.WeightBits, symmetric), new CodeFormat(scheme.ActivationBits, symmetric || scheme.ActivationBits == 16));
+    }
+
+    private VulkanKernel Choose(MatmulProblem problem, string? kernel)
+    {
+        if (kernel is null || MatmulTechniques.All.Any(t => t.Name == kernel))
+        {
+            return MatmulDispatcher.For(gpu, kernel).Choose(problem);
+        }
+
+        return MatmulTechniques.Supported(gpu.Facts, problem).SelectMany(t => t.Candidates(gpu.Facts, problem)).FirstOrDefault(c => c.Label == kernel)
+            ?? throw new VulkanException($"No Vulkan kernel '{kernel}' for {problem}; techniques are {string.Join(", ", MatmulTechniques.All.Select(t => t.Name))}.");
+    }
+}
