@@ -46,6 +46,7 @@ public static class CommandTree
         bench.Options.Add(new HelpOption());
         bench.Subcommands.Add(new BenchMatmulVerb());
         bench.Subcommands.Add(new BenchModelVerb());
+        bench.Subcommands.Add(new BenchTuneVerb());
         root.Subcommands.Add(bench);
         return root;
     }

@@ -8,6 +8,7 @@ namespace Portable.Cli.Output;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(BenchMatmulReport))]
 [JsonSerializable(typeof(BenchModelReport))]
+[JsonSerializable(typeof(BenchTuneReport))]
 [JsonSerializable(typeof(DemoReport))]
 [JsonSerializable(typeof(DevicesReport))]
 [JsonSerializable(typeof(GenerateReport))]

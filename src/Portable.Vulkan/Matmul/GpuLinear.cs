@@ -134,18 +134,19 @@ public sealed class GpuLinear : IDisposable
     }
 
     /// <summary>The push constants of a matmul with these weights.</summary>
+    // Every address is a valid one, also where nothing is to be read: compilers may load ahead of a test.
     internal MatmulArguments Arguments(ActivationAddresses x, MatmulProblem problem, ulong y, int yStride) => new()
     {
         X = x.Codes,
-        XHigh = x.HighCodes,
+        XHigh = x.HighCodes != 0 ? x.HighCodes : x.Codes,
         XScales = x.Scales,
         XSums = x.Sums,
-        XHighSums = x.HighSums,
+        XHighSums = x.HighSums != 0 ? x.HighSums : x.Sums,
         W = _weights.Address,
         WScales = _scales.Address,
         WZeros = _zeros.Address,
         WSums = _sums.Address,
-        Bias = _bias?.Address ?? 0,
+        Bias = (_bias ?? _scales).Address,
         Y = y,
         M = (uint)problem.M,
         N = (uint)Rows,
