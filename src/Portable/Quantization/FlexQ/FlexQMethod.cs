@@ -15,7 +15,7 @@ internal sealed class FlexQMethod : IQuantizationMethod
 {
     private const string State = "flexq-sensitivity";
     private static readonly MethodOption Budget = new("a8-budget", "rule", "largest share of multiply-adds with 8-bit activations, 0 … 1; rule = the share of down_proj (OPT: fc2)");
-    private static readonly MethodOption Granularity = new("a8-by", "type", "unit of the decision: type (over all blocks), layer");
+    private static readonly MethodOption Granularity = new("a8-by", "best", "unit of the decision: type (over all blocks), layer (single linears), best (whichever measures better)");
     private static readonly MethodOption Refine = new("refine", "off", "refinement of the weights: off, gptq (compensates rounding errors; needs calibration)");
 
     public string Name => "flexq";
@@ -31,7 +31,7 @@ internal sealed class FlexQMethod : IQuantizationMethod
         FlexQQuantizer.Check(context.Scheme);
         MethodOptions options = context.Options;
         double? budget = options.Text(Budget) == "rule" ? null : options.Number(Budget, 0, 1);
-        SensitivityOptions sensitivity = new(budget, options.Choice(Granularity, "type", "layer") == "layer");
+        SensitivityOptions sensitivity = new(budget, options.Choice(Granularity, "type", "layer", "best"));
         bool refine = options.Choice(Refine, "off", "gptq") == "gptq";
         if (refine && context.Calibration is null)
         {

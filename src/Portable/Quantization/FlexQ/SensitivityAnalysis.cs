@@ -7,15 +7,16 @@ namespace Portable.Quantization.FlexQ;
 
 /// <summary>How the sensitivity analysis decides.</summary>
 /// <param name="Budget">Largest share of the multiply-adds at the high activation width; null = the share of the authors' rule.</param>
-/// <param name="ByLayer">Decide by single linear instead of by type over all blocks.</param>
+/// <param name="Unit">Decide by linear type over all blocks (type), by single linear (layer), or by whichever measures better (best).</param>
 /// <param name="HighBits">Activation width of retained layers, 8 in the paper.</param>
-internal sealed record SensitivityOptions(double? Budget, bool ByLayer, int HighBits = 8);
+internal sealed record SensitivityOptions(double? Budget, string Unit, int HighBits = 8);
 
 /// <summary>
 /// Which linears need 8-bit activations: measured, not assumed. With all weights quantized, the reference keeps every
 /// activation at the high width; each linear type over all blocks, then each single linear, is set to the low width, and the
 /// KL divergence of the next-token distribution from the reference is its gain. The choice of greatest total gain within the
-/// budget of multiply-adds is measured jointly, against the authors' rule, and the better of the two is taken.
+/// budget of multiply-adds is made by type and by single linear; both are measured jointly, and so is the authors' rule where it
+/// fits the budget; the best of them is taken.
 /// </summary>
 internal sealed class SensitivityAnalysis : IDisposable
 {
@@ -71,7 +72,7 @@ internal sealed class SensitivityAnalysis : IDisposable
         LinearWeights[] linears = [.. _high.SelectMany(b => b.Linears)];
         string[] types = [.. linears.Select(l => l.TypeName()).Distinct()];
         double total = linears.Sum(MultiplyAdds);
-        int done = 0, steps = types.Length + linears.Length + 2;
+        int done = 0, steps = types.Length + linears.Length + 3;
         SensitivityRow Row(string name, IReadOnlyList<LinearWeights> members)
         {
             HashSet<string> low = [.. members.Select(l => l.Name)];
@@ -87,21 +88,40 @@ internal sealed class SensitivityAnalysis : IDisposable
         double ruleShare = linears.Where(l => rule.Contains(l.Name)).Sum(MultiplyAdds) / total;
         double budget = _options.Budget ?? ruleShare;
 
-        SensitivityRow[] rows = _options.ByLayer ? byLayer : byType;
-        bool[] chosen = BudgetedChoice.Choose([.. rows.Select(r => r.MultiplyAdds)], [.. rows.Select(r => r.Gain)], budget);
-        HashSet<string> names = [.. rows.Where((_, i) => chosen[i]).Select(r => r.Name)];
-        HashSet<string> retained = [.. linears.Where(l => names.Contains(_options.ByLayer ? l.Name : l.TypeName())).Select(l => l.Name)];
-        string basis = _options.ByLayer ? "analysis by layer" : "analysis by type";
-        double joint = Divergence(l => !retained.Contains(l.Name));
-        _context.Progress("sensitivity analysis", ++done, steps);
-        if (ruleShare <= budget * (1 + 1e-12) && !retained.SetEquals(rule) && Divergence(l => !rule.Contains(l.Name)) is double ruleDivergence && ruleDivergence < joint)
+        List<(string Basis, HashSet<string> Retained)> candidates = [];
+        if (_options.Unit is "layer" or "best")
         {
-            (retained, basis) = (rule, $"authors' rule, which measured better jointly than the {basis}");
+            HashSet<string> chosen = Choose(byLayer, budget);
+            candidates.Add(("analysis by layer", chosen));
         }
 
+        if (_options.Unit is "type" or "best")
+        {
+            HashSet<string> chosen = Choose(byType, budget);
+            candidates.Add(("analysis by type", [.. linears.Where(l => chosen.Contains(l.TypeName())).Select(l => l.Name)]));
+        }
+
+        if (ruleShare <= budget * (1 + 1e-12) && !candidates.Exists(c => c.Retained.SetEquals(rule)))
+        {
+            candidates.Add(("authors' rule, which measures better than the analysis", rule));
+        }
+
+        (string basis, HashSet<string> retained) = candidates.Count == 1
+            ? candidates[0]
+            : candidates.MinBy(c =>
+            {
+                _context.Progress("sensitivity analysis", Math.Min(++done, steps), steps);
+                return Divergence(l => !c.Retained.Contains(l.Name));
+            });
         _context.Progress("sensitivity analysis", steps, steps);
         double share = linears.Where(l => retained.Contains(l.Name)).Sum(MultiplyAdds) / total;
         return new SensitivityTable(byType, byLayer, budget, share, basis, [.. linears.Where(l => retained.Contains(l.Name)).Select(l => l.Name)], _model.Tokens);
+    }
+
+    private static HashSet<string> Choose(SensitivityRow[] rows, double budget)
+    {
+        bool[] chosen = BudgetedChoice.Choose([.. rows.Select(r => r.MultiplyAdds)], [.. rows.Select(r => r.Gain)], budget);
+        return [.. rows.Where((_, i) => chosen[i]).Select(r => r.Name)];
     }
 
     /// <summary>Mean divergence per token from the reference when some linears have low activations.</summary>
