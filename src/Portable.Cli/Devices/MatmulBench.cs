@@ -2,6 +2,9 @@ using Portable.Benchmarking;
 using Portable.Cli.Verbs;
 using Portable.Reference.Benchmarking;
 using Portable.Reference.Quantization;
+using Portable.Vulkan.Benchmarking;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
 
 namespace Portable.Cli.Devices;
 
@@ -12,7 +15,8 @@ public abstract class MatmulBench : IDisposable
     public abstract string Device { get; }
 
     /// <summary>Opens the chosen device.</summary>
-    public static MatmulBench Open(DeviceSelection selection) => new Cpu();
+    public static MatmulBench Open(DeviceSelection selection) =>
+        selection.Vulkan ? new Gpu(VulkanContext.Open(VulkanDevices.Select(selection.Selector))) : new Cpu();
 
     /// <summary>Measures what the device reaches at most; first.</summary>
     public abstract RooflineReport MeasureRoofline();
@@ -39,6 +43,31 @@ public abstract class MatmulBench : IDisposable
         {
             CpuMatmulMeasurement r = new CpuMatmulBenchmark(rates.Value).Measure(m, n, k, scheme, kernel, warm, cancellation);
             return new BenchMatmulRow(r.Kernel, scheme.ToString(), m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction);
+        }
+    }
+
+    private sealed class Gpu(VulkanContext gpu) : MatmulBench
+    {
+        private readonly Lazy<Rooflines> rates = new(() => Rooflines.Measure(gpu));
+
+        public override string Device => $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}";
+
+        public override RooflineReport MeasureRoofline()
+        {
+            Rooflines r = rates.Value;
+            return new RooflineReport(r.StreamBytesPerSecond / 1e9, r.MatrixOperationsPerSecond / 1e12, DotTops: r.DotOperationsPerSecond / 1e12, BitCountTops: r.BitCountsPerSecond / 1e12);
+        }
+
+        public override BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, CancellationToken cancellation)
+        {
+            MatmulMeasurement r = new VulkanMatmulBenchmark(gpu, rates.Value).Measure(m, n, k, scheme, kernel, warm);
+            return new BenchMatmulRow(r.Kernel, r.Scheme, m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction);
+        }
+
+        public override void Dispose()
+        {
+            gpu.Dispose();
+            base.Dispose();
         }
     }
 }

@@ -1,5 +1,7 @@
+using System.Globalization;
 using Portable.Verification;
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Cli.Devices;
 
@@ -15,9 +17,9 @@ public static class VerificationTargets
             return [Of(DeviceSelection.Parse(text))];
         }
 
-        return [new CpuVerificationTarget()];
+        return [new CpuVerificationTarget(), .. VulkanDevices.List(out _).Where(d => d.Usable).Select(d => VulkanVerificationTarget.Open(d.Index.ToString(CultureInfo.InvariantCulture)))];
     }
 
     private static IVerificationTarget Of(DeviceSelection selection) =>
-        selection.Vulkan ? throw new InvalidOperationException($"{VulkanDevices.Select(selection.Selector).Name} has no kernels to verify yet") : new CpuVerificationTarget();
+        selection.Vulkan ? VulkanVerificationTarget.Open(selection.Selector) : new CpuVerificationTarget();
 }

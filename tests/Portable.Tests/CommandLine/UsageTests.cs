@@ -34,7 +34,7 @@ public sealed class UsageTests
 
     private static readonly string[] Names =
     [
-        "devices", "verify", "quantize", "perplexity", "generate", "logits", "inspect", "bench matmul", "bench model",
+        "devices", "verify", "quantize", "perplexity", "generate", "logits", "inspect", "bench matmul", "bench model", "bench tune",
     ];
 
     public static TheoryData<string> Verbs => new(Names);
