@@ -15,6 +15,7 @@ public static class Ordered
     /// <summary>Σ a·b; not canonicalised.</summary>
     /// <param name="a">K values.</param>
     /// <param name="b">At least K values.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
     {
         Accumulator sum = default;
@@ -46,6 +47,7 @@ public static class Ordered
 
     /// <summary>Σ x; not canonicalised.</summary>
     /// <param name="x">K values.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Sum(ReadOnlySpan<float> x)
     {
         Accumulator sum = default;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 
@@ -9,6 +10,7 @@ public static class Activation
     /// <summary>output = canonical(max(x, 0)), elementwise.</summary>
     /// <param name="x">Values.</param>
     /// <param name="output">At least as long; may be x.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Relu(ReadOnlySpan<float> x, Span<float> output)
     {
         output = output[..x.Length];

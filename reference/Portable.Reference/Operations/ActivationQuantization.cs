@@ -18,36 +18,14 @@ public static class ActivationQuantization
     /// <param name="quantizer">The quantizer.</param>
     /// <param name="output">Receives codes, sums, scales, zero points and <see cref="QuantizedActivations.Rows"/>; its layout has K' columns.</param>
     /// <exception cref="ArgumentException">Shapes, formats or groups do not fit, or the quantizer has no positive level.</exception>
-    public static void Quantize(ReadOnlySpan<float> x, int rows, int columns, ActivationQuantizer quantizer, QuantizedActivations output)
+    public static unsafe void Quantize(ReadOnlySpan<float> x, int rows, int columns, ActivationQuantizer quantizer, QuantizedActivations output)
     {
         Check(x.Length, rows, columns, quantizer, output);
         output.Rows = rows;
-        int outputColumns = output.Layout.Columns;
-        int[] codes = ArrayPool<int>.Shared.Rent(outputColumns);
-        int[] wide = quantizer.Mode == ActivationMode.Static ? ArrayPool<int>.Shared.Rent(columns) : [];
-        for (int row = 0; row < rows; row++)
+        fixed (float* values = x)
         {
-            ReadOnlySpan<float> source = x.Slice(row * columns, columns);
-            switch (quantizer.Mode)
-            {
-                case ActivationMode.Static:
-                    StaticRow(source, quantizer, wide, codes.AsSpan(0, outputColumns));
-                    int scales = output.GroupScales ? output.Layout.Groups : 1;
-                    output.Scales.AsSpan(row * scales, scales).Fill(quantizer.StaticScale);
-                    output.ZeroPoints.AsSpan(row * scales, scales).Clear();
-                    break;
-                default:
-                    DynamicRow(source, quantizer, output, row, codes);
-                    break;
-            }
-
-            CodeStorage.StoreRow(codes, output, row);
-        }
-
-        ArrayPool<int>.Shared.Return(codes);
-        if (wide.Length > 0)
-        {
-            ArrayPool<int>.Shared.Return(wide);
+            float* source = values;
+            RowRanges.Run(rows, output.Layout.Columns, (first, count) => Rows(new ReadOnlySpan<float>(source + (long)first * columns, count * columns), first, count, columns, quantizer, output));
         }
     }
 
@@ -88,6 +66,36 @@ public static class ActivationQuantization
         }
 
         return clipped;
+    }
+
+    private static void Rows(ReadOnlySpan<float> x, int first, int count, int columns, ActivationQuantizer quantizer, QuantizedActivations output)
+    {
+        int outputColumns = output.Layout.Columns;
+        int[] codes = ArrayPool<int>.Shared.Rent(outputColumns);
+        int[] wide = quantizer.Mode == ActivationMode.Static ? ArrayPool<int>.Shared.Rent(columns) : [];
+        for (int row = first; row < first + count; row++)
+        {
+            ReadOnlySpan<float> source = x.Slice((row - first) * columns, columns);
+            if (quantizer.Mode == ActivationMode.Static)
+            {
+                StaticRow(source, quantizer, wide, codes.AsSpan(0, outputColumns));
+                int scales = output.GroupScales ? output.Layout.Groups : 1;
+                output.Scales.AsSpan(row * scales, scales).Fill(quantizer.StaticScale);
+                output.ZeroPoints.AsSpan(row * scales, scales).Clear();
+            }
+            else
+            {
+                DynamicRow(source, quantizer, output, row, codes);
+            }
+
+            CodeStorage.StoreRow(codes, output, row);
+        }
+
+        ArrayPool<int>.Shared.Return(codes);
+        if (wide.Length > 0)
+        {
+            ArrayPool<int>.Shared.Return(wide);
+        }
     }
 
     private static void DynamicRow(ReadOnlySpan<float> source, ActivationQuantizer quantizer, QuantizedActivations output, int row, int[] codes)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
@@ -14,6 +15,7 @@ public static class ActivationRounding
     /// <param name="x">Values.</param>
     /// <param name="format">Signed, 2…8 or 16 bits.</param>
     /// <param name="codes">As many codes.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static (float Scale, int ZeroPoint) Symmetric(ReadOnlySpan<float> x, CodeFormat format, Span<int> codes)
     {
         Vector256<float> high = Vector256<float>.Zero;
@@ -41,6 +43,7 @@ public static class ActivationRounding
     /// <param name="x">Values.</param>
     /// <param name="bits">1…8 or 16.</param>
     /// <param name="codes">As many codes, unsigned.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static (float Scale, int ZeroPoint) Asymmetric(ReadOnlySpan<float> x, int bits, Span<int> codes)
     {
         Vector256<float> high = Vector256<float>.Zero, low = Vector256<float>.Zero;
@@ -71,6 +74,7 @@ public static class ActivationRounding
     /// <param name="x">Values.</param>
     /// <param name="r">1/s.</param>
     /// <param name="codes">At least as many.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void HalfAway(ReadOnlySpan<float> x, float r, Span<int> codes)
     {
         codes = codes[..x.Length];
@@ -88,6 +92,7 @@ public static class ActivationRounding
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Nearest(ReadOnlySpan<float> x, float r, float zero, float minimum, float maximum, Span<int> codes)
     {
         codes = codes[..x.Length];

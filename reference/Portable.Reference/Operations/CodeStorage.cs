@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
@@ -32,6 +33,7 @@ internal static class CodeStorage
     }
 
     /// <summary>Stores the low byte of (code &gt;&gt; shift) &amp; mask, pads with 0, and returns the sum of the masked values.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Store(ReadOnlySpan<int> codes, int shift, int mask, Span<byte> bytes)
     {
         Vector256<int> sums = Vector256<int>.Zero, masks = Vector256.Create(mask);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 
@@ -10,6 +11,7 @@ public static class Gate
     /// <param name="gate">Values.</param>
     /// <param name="up">As many.</param>
     /// <param name="output">At least as long; may be gate or up.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Silu(ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> output)
     {
         up = up[..gate.Length];
@@ -33,12 +35,24 @@ public static class Gate
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns of the output.</param>
     /// <param name="output">rows × columns.</param>
-    public static void SiluRows(ReadOnlySpan<float> gateUp, int rows, int columns, Span<float> output)
+    public static unsafe void SiluRows(ReadOnlySpan<float> gateUp, int rows, int columns, Span<float> output)
     {
-        for (int r = 0; r < rows; r++)
+        if (gateUp.Length < 2L * rows * columns || output.Length < (long)rows * columns)
         {
-            ReadOnlySpan<float> row = gateUp.Slice(r * 2 * columns, 2 * columns);
-            Silu(row[..columns], row[columns..], output.Slice(r * columns, columns));
+            throw new ArgumentException($"{rows} rows of {columns} do not fit the operands.");
+        }
+
+        fixed (float* source = gateUp, target = output)
+        {
+            float* from = source, to = target;
+            RowRanges.Run(rows, columns, (first, count) =>
+            {
+                for (int row = first; row < first + count; row++)
+                {
+                    float* gate = from + 2L * row * columns;
+                    Silu(new ReadOnlySpan<float>(gate, columns), new ReadOnlySpan<float>(gate + columns, columns), new Span<float>(to + (long)row * columns, columns));
+                }
+            });
         }
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
@@ -15,7 +14,7 @@ public static class Head
     /// <param name="hidden">rows × columns.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns K.</param>
-    /// <param name="table">Little-endian elements, vocabulary × columns.</param>
+    /// <param name="table">Little-endian finite elements, vocabulary × columns.</param>
     /// <param name="type">Element type.</param>
     /// <param name="vocabulary">Rows of the table.</param>
     /// <param name="logits">rows × vocabulary.</param>
@@ -48,10 +47,23 @@ public static class Head
             WorkerPool.Run(panels, panel =>
             {
                 int first = panel * PanelRows, count = Math.Min(PanelRows, vocabulary - first), bytes = columns * ElementConversion.SizeOf(type);
+                byte* panelTable = elements + (long)first * bytes;
+                if (rows == 1 && type == ElementType.Float16)
+                {
+                    OrderedPanel.MultiplyOne<HalfWords>(packed, (ushort*)panelTable, columns, count, target + first);
+                    return;
+                }
+
+                if (rows == 1 && type == ElementType.BFloat16)
+                {
+                    OrderedPanel.MultiplyOne<BrainWords>(packed, (ushort*)panelTable, columns, count, target + first);
+                    return;
+                }
+
                 float* converted = Scratch.Get<float>(TableSlot, (long)PanelRows * stride);
                 for (int v = 0; v < count; v++)
                 {
-                    Pack(new ReadOnlySpan<byte>(elements + (long)(first + v) * bytes, bytes), type, columns, converted + (long)v * stride);
+                    Pack(panelTable + (long)v * bytes, type, columns, converted + (long)v * stride);
                 }
 
                 if (Vector512.IsHardwareAccelerated)
@@ -66,18 +78,22 @@ public static class Head
         }
     }
 
-    private static unsafe void Pack(ReadOnlySpan<byte> row, ElementType type, int columns, float* packed)
+    private static unsafe void Pack(byte* row, ElementType type, int columns, float* packed)
     {
-        if (type == ElementType.Float32)
+        switch (type)
         {
-            const int RowSlot = 2;
-            Span<float> values = new(Scratch.Get<float>(RowSlot, columns), columns);
-            ElementConversion.ToSingle(row, type, values);
-            OrderedPanel.Pack(values, packed);
-        }
-        else
-        {
-            OrderedPanel.Pack(MemoryMarshal.Cast<byte, ushort>(row), type == ElementType.BFloat16, packed);
+            case ElementType.Float16:
+                OrderedPanel.Pack<HalfWords>((ushort*)row, columns, packed);
+                break;
+            case ElementType.BFloat16:
+                OrderedPanel.Pack<BrainWords>((ushort*)row, columns, packed);
+                break;
+            default:
+                const int RowSlot = 2;
+                Span<float> values = new(Scratch.Get<float>(RowSlot, columns), columns);
+                VectorContract.Canonical(new ReadOnlySpan<float>(row, columns), values);
+                OrderedPanel.Pack(values, packed);
+                break;
         }
     }
 }

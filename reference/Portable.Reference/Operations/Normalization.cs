@@ -1,10 +1,11 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 
 namespace Portable.Reference.Operations;
 
 /// <summary>RMSNorm (Zhang and Sennrich, eq. 4) and LayerNorm (Ba et al.) of independent rows.</summary>
-public static class Normalization
+public static unsafe class Normalization
 {
     /// <summary>y = canonical((x · r) · gain), r = 1/√(mean x² + ε).</summary>
     /// <param name="x">rows × columns.</param>
@@ -13,14 +14,23 @@ public static class Normalization
     /// <param name="gain">K values.</param>
     /// <param name="epsilon">ε.</param>
     /// <param name="y">rows × columns; may be x.</param>
+    /// <exception cref="ArgumentException">An operand is shorter than its shape.</exception>
     public static void RmsNorm(ReadOnlySpan<float> x, int rows, int columns, ReadOnlySpan<float> gain, float epsilon, Span<float> y)
     {
-        float inverse = 1f / columns;
-        for (int row = 0; row < rows; row++)
+        Check(x.Length, y.Length, rows, columns, gain.Length, columns);
+        fixed (float* source = x, weights = gain, target = y)
         {
-            ReadOnlySpan<float> source = x.Slice(row * columns, columns);
-            float r = Contract.ReciprocalSquareRoot(Ordered.Dot(source, source) * inverse + epsilon);
-            Scale(source, r, gain, default, y.Slice(row * columns, columns));
+            float* from = source, scale = weights, to = target;
+            RowRanges.Run(rows, columns, (first, count) =>
+            {
+                float inverse = 1f / columns;
+                for (int row = first; row < first + count; row++)
+                {
+                    ReadOnlySpan<float> values = new(from + (long)row * columns, columns);
+                    float r = Contract.ReciprocalSquareRoot(Ordered.Dot(values, values) * inverse + epsilon);
+                    Scale(values, r, new ReadOnlySpan<float>(scale, columns), default, new Span<float>(to + (long)row * columns, columns));
+                }
+            });
         }
     }
 
@@ -32,19 +42,37 @@ public static class Normalization
     /// <param name="bias">K values.</param>
     /// <param name="epsilon">ε.</param>
     /// <param name="y">rows × columns; may be x.</param>
+    /// <exception cref="ArgumentException">An operand is shorter than its shape.</exception>
     public static void LayerNorm(ReadOnlySpan<float> x, int rows, int columns, ReadOnlySpan<float> gain, ReadOnlySpan<float> bias, float epsilon, Span<float> y)
     {
-        float inverse = 1f / columns;
-        for (int row = 0; row < rows; row++)
+        Check(x.Length, y.Length, rows, columns, gain.Length, bias.Length);
+        fixed (float* source = x, weights = gain, offsets = bias, target = y)
         {
-            ReadOnlySpan<float> source = x.Slice(row * columns, columns);
-            Span<float> target = y.Slice(row * columns, columns);
-            Subtract(source, Ordered.Sum(source) * inverse, target);
-            float r = Contract.ReciprocalSquareRoot(Ordered.Dot(target, target) * inverse + epsilon);
-            Scale(target, r, gain, bias, target);
+            float* from = source, scale = weights, shift = offsets, to = target;
+            RowRanges.Run(rows, columns, (first, count) =>
+            {
+                float inverse = 1f / columns;
+                for (int row = first; row < first + count; row++)
+                {
+                    ReadOnlySpan<float> values = new(from + (long)row * columns, columns);
+                    Span<float> d = new(to + (long)row * columns, columns);
+                    Subtract(values, Ordered.Sum(values) * inverse, d);
+                    float r = Contract.ReciprocalSquareRoot(Ordered.Dot(d, d) * inverse + epsilon);
+                    Scale(d, r, new ReadOnlySpan<float>(scale, columns), new ReadOnlySpan<float>(shift, columns), d);
+                }
+            });
         }
     }
 
+    private static void Check(long x, long y, int rows, int columns, int gain, int bias)
+    {
+        if (x < (long)rows * columns || y < (long)rows * columns || gain < columns || bias < columns)
+        {
+            throw new ArgumentException($"{rows} rows of {columns} do not fit the operands.");
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Subtract(ReadOnlySpan<float> x, float mean, Span<float> y)
     {
         int i = 0;
@@ -60,6 +88,7 @@ public static class Normalization
     }
 
     /// <summary>y = canonical((x·r)·gain + bias), without the addition where there is no bias.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scale(ReadOnlySpan<float> x, float r, ReadOnlySpan<float> gain, ReadOnlySpan<float> bias, Span<float> y)
     {
         gain = gain[..x.Length];

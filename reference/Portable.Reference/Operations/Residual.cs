@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 
@@ -10,6 +11,7 @@ public static class Residual
     /// <param name="x">Values.</param>
     /// <param name="y">As many.</param>
     /// <param name="output">At least as long; may be x or y.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Add(ReadOnlySpan<float> x, ReadOnlySpan<float> y, Span<float> output)
     {
         y = y[..x.Length];

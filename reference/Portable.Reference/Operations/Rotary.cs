@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 
@@ -12,6 +13,7 @@ public static class Rotary
     /// <param name="headSize">Width of a head, even.</param>
     /// <param name="cos">Cosines of the token's position, head size / 2 values.</param>
     /// <param name="sin">Sines likewise.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(Span<float> heads, int headCount, int headSize, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin)
     {
         int half = headSize / 2;

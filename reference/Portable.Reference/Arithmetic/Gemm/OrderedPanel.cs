@@ -35,31 +35,96 @@ internal static unsafe class OrderedPanel
         }
     }
 
-    /// <summary>Packs a row of 16-bit elements, canonical: a 32-bit word holds the even and the odd element of one partial.</summary>
+    /// <summary>Packs a row of finite 16-bit elements, canonical: a 32-bit word holds the even and the odd element of one partial.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Pack(ReadOnlySpan<ushort> row, bool brain, float* packed)
+    public static void Pack<TFormat>(ushort* row, int columns, float* packed)
+        where TFormat : IWordFormat
     {
-        Span<ushort> rest = stackalloc ushort[BlockSize];
-        for (int first = 0; first < row.Length; first += BlockSize, packed += BlockSize)
+        ushort* rest = stackalloc ushort[BlockSize];
+        for (int first = 0; first < columns; first += BlockSize, packed += BlockSize)
         {
-            scoped ReadOnlySpan<ushort> block = row[first..];
-            if (block.Length < BlockSize)
-            {
-                rest.Clear();
-                block.CopyTo(rest);
-                block = rest;
-            }
-
+            ushort* block = Block(row, first, columns, rest);
             for (int p = 0; p < Contract.Partials; p += 8)
             {
-                Vector256<uint> words = Vector256.Create(block.Slice(2 * p, 16)).AsUInt32();
-                Vector256<uint> low = words & Vector256.Create(0xFFFFu), high = words >> 16;
-                Vector256<float> even = brain ? VectorContract.Canonical((low << 16).AsSingle()) : HalfConversion.ToSingle(low);
-                Vector256<float> odd = brain ? VectorContract.Canonical((high << 16).AsSingle()) : HalfConversion.ToSingle(high);
-                // A half of −0 leaves partials as they are, too.
-                even.Store(packed + p);
-                odd.Store(packed + Contract.Partials + p);
+                Vector256<int> words = Vector256.Load((int*)block + p);
+                TFormat.Even(words).Store(packed + p);
+                TFormat.Odd(words).Store(packed + Contract.Partials + p);
             }
+        }
+    }
+
+    /// <summary>output[j] = canonical(x · table row j) for one packed x, straight from 16-bit elements: bound by memory.</summary>
+    /// <param name="x">Packed.</param>
+    /// <param name="table">First row of finite elements.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="rows">Rows of the table.</param>
+    /// <param name="output">rows values.</param>
+    [SkipLocalsInit]
+    public static void MultiplyOne<TFormat>(float* x, ushort* table, int columns, int rows, float* output)
+        where TFormat : IWordFormat
+    {
+        float* partials = stackalloc float[Columns * Contract.Partials];
+        for (int j = 0; j < rows; j += Columns)
+        {
+            int count = Math.Min(Columns, rows - j);
+            for (int i = 0; i < Columns; i++)
+            {
+                // The last row stands in for those that are missing.
+                PartialSums<TFormat>(x, table + (long)(j + Math.Min(i, count - 1)) * columns, columns, partials + i * Contract.Partials);
+            }
+
+            Store(VectorCanonical(Total(partials)), count, output + j);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PartialSums<TFormat>(float* x, ushort* row, int columns, float* partials)
+        where TFormat : IWordFormat
+    {
+        ushort* rest = stackalloc ushort[BlockSize];
+        Vector256<float> p0 = default, p1 = default, p2 = default, p3 = default;
+        for (int first = 0; first < columns; first += BlockSize, x += BlockSize)
+        {
+            int* words = (int*)Block(row, first, columns, rest);
+            float* odd = x + Contract.Partials;
+            Vector256<int> w0 = Vector256.Load(words), w1 = Vector256.Load(words + 8), w2 = Vector256.Load(words + 16), w3 = Vector256.Load(words + 24);
+            p0 = p0 + TFormat.Even(w0) * Vector256.Load(x) + TFormat.Odd(w0) * Vector256.Load(odd);
+            p1 = p1 + TFormat.Even(w1) * Vector256.Load(x + 8) + TFormat.Odd(w1) * Vector256.Load(odd + 8);
+            p2 = p2 + TFormat.Even(w2) * Vector256.Load(x + 16) + TFormat.Odd(w2) * Vector256.Load(odd + 16);
+            p3 = p3 + TFormat.Even(w3) * Vector256.Load(x + 24) + TFormat.Odd(w3) * Vector256.Load(odd + 24);
+        }
+
+        p0.Store(partials);
+        p1.Store(partials + 8);
+        p2.Store(partials + 16);
+        p3.Store(partials + 24);
+    }
+
+    /// <summary>A block of a row: in place, or copied and padded with zeros where the row ends inside.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ushort* Block(ushort* row, int first, int columns, ushort* rest)
+    {
+        if (columns - first >= BlockSize)
+        {
+            return row + first;
+        }
+
+        new Span<ushort>(rest, BlockSize).Clear();
+        new ReadOnlySpan<ushort>(row + first, columns - first).CopyTo(new Span<ushort>(rest, BlockSize));
+        return rest;
+    }
+
+    private static void Store(Vector128<float> values, int count, float* target)
+    {
+        if (count == Columns)
+        {
+            values.Store(target);
+            return;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            target[i] = values[i];
         }
     }
 
@@ -93,19 +158,7 @@ internal static unsafe class OrderedPanel
 
                 for (int row = 0; row < tileRows; row++)
                 {
-                    Vector128<float> four = VectorCanonical(Total(partials + row * Columns * Contract.Partials));
-                    float* target = output + (i + row) * stride + j;
-                    if (tileColumns == Columns)
-                    {
-                        four.Store(target);
-                    }
-                    else
-                    {
-                        for (int column = 0; column < tileColumns; column++)
-                        {
-                            target[column] = four[column];
-                        }
-                    }
+                    Store(VectorCanonical(Total(partials + row * Columns * Contract.Partials)), tileColumns, output + (i + row) * stride + j);
                 }
             }
         }
