@@ -89,28 +89,21 @@ public sealed record MachineRates(double StreamBytes, double Int8MultiplyAdds, s
         return rounds * workPerRound * WorkerPool.Threads / best;
     }
 
+    // Slices of 24 MB in turn, so that each is long out of the caches when it comes again and a run is about a millisecond.
     private static unsafe double Stream()
     {
-        const int Words = 24 << 20, Parts = 64, Length = Words / Parts;
+        const int Words = 24 << 20, Slices = 8, Parts = 16, Length = Words / Slices / Parts;
         ulong[] memory = GC.AllocateUninitializedArray<ulong>(Words);
         Array.Fill(memory, 1ul);
         double best = double.PositiveInfinity;
-        for (int run = 0; run < Runs; run++)
+        for (int run = 0; run < Runs * Slices; run++)
         {
+            int first = run % Slices * Parts;
             best = Math.Min(best, Seconds(() => WorkerPool.Run(Parts, part =>
             {
-                fixed (ulong* start = &memory[part * Length])
+                fixed (ulong* start = &memory[(first + part) * Length])
                 {
-                    Vector512<ulong> a = default, b = default, c = default, d = default;
-                    for (ulong* p = start; p < start + Length; p += 32)
-                    {
-                        a += Vector512.Load(p);
-                        b += Vector512.Load(p + 8);
-                        c += Vector512.Load(p + 16);
-                        d += Vector512.Load(p + 24);
-                    }
-
-                    if (Vector512.Sum(a + b + c + d) != Length)
+                    if (RegisterLoops.Sum(start, Length) != Length)
                     {
                         throw new InvalidOperationException("Memory changed while it was read.");
                     }
@@ -118,7 +111,7 @@ public sealed record MachineRates(double StreamBytes, double Int8MultiplyAdds, s
             })));
         }
 
-        return (double)Words * sizeof(ulong) / best;
+        return (double)Words / Slices * sizeof(ulong) / best;
     }
 
     private static double Seconds(Action action)

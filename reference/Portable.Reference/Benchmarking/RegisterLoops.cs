@@ -4,7 +4,7 @@ using Portable.Reference.BitPlanes.Kernels;
 
 namespace Portable.Reference.Benchmarking;
 
-/// <summary>Loops that touch registers only: how fast an instruction sequence can possibly go.</summary>
+/// <summary>Loops that do one thing only: how fast an instruction sequence, or reading memory, can possibly go.</summary>
 internal static class RegisterLoops
 {
     private const int Chains = 10;
@@ -107,6 +107,22 @@ internal static class RegisterLoops
 
     /// <summary>Multiply-adds of one round of <see cref="Float"/>.</summary>
     public static long FloatsPerRound => FloatChains * Vector512<float>.Count;
+
+    /// <summary>Reads memory: the sum of a multiple of 32 words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe ulong Sum(ulong* start, long length)
+    {
+        Vector512<ulong> a = default, b = default, c = default, d = default;
+        for (ulong* p = start; p < start + length; p += 32)
+        {
+            a += Vector512.Load(p);
+            b += Vector512.Load(p + 8);
+            c += Vector512.Load(p + 16);
+            d += Vector512.Load(p + 24);
+        }
+
+        return Vector512.Sum(a + b + c + d);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Step<TDot, V>(V sums, V w, V x)

@@ -10,7 +10,7 @@ namespace Portable.Reference.BitPlanes.Kernels;
 /// </summary>
 /// <remarks>
 /// vpermb gathers byte j of every plane into the 64-bit lane j; gf2p8affineqb of a unit matrix by that lane is its 8×8 bit
-/// transpose: the codes of columns 8j … 8j + 7. Weights of 1, 2 and 4 bits fill a lane's eight planes with 8, 4 or 2 blocks,
+/// transpose: the codes of columns 8j … 8j + 7. Weights of 1 to 4 bits fill a lane's eight planes with 8, 4, 2 and 2 blocks,
 /// so one transposition serves them all and a shift and a mask give each; 8-bit weights are multiplied as two 4-bit digits,
 /// because byte pairs of 8 × 8 bits would saturate.
 /// </remarks>
@@ -36,8 +36,9 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
     {
         int rows = shape.Rows * (shape.Activations.Bits == 16 ? 2 : 1);
         double blocks = (double)shape.Channels * shape.Layout.Blocks, passes = (rows + MaximumRows - 1) / MaximumRows;
-        double group = (double)shape.Channels * shape.Layout.Groups * rows;
-        return (blocks * (passes * 2.5 + rows * (shape.Weights.Bits == 8 ? 3 : 2)) + group * 8) * KernelRows.NanosecondsPerCycle;
+        double groups = (double)shape.Channels * shape.Layout.Groups * rows;
+        int bits = shape.Weights.Bits;
+        return (blocks * (passes * (bits == 8 ? 2.5 : 1.5) + rows * (bits == 8 ? 3.5 : 2.2)) + groups * 15) * KernelRows.NanosecondsPerCycle;
     }
 
     public override long PackedRowBytes(GroupLayout layout, CodeFormat digit) => layout.PaddedColumns;
@@ -57,76 +58,67 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
         switch (task.Weights.Format.Bits)
         {
             case 1:
-                Rows<Eight>(task);
+                Rows<One>(task);
                 break;
             case 2:
-                Rows<Four>(task);
-                break;
-            case 4:
                 Rows<Two>(task);
                 break;
+            case 3:
+                Rows<Three>(task);
+                break;
+            case 4:
+                Rows<Four>(task);
+                break;
+            case 8:
+                Rows<Eight>(task);
+                break;
             default:
-                Rows<One>(task);
+                Rows<Seven>(task);
                 break;
         }
     }
 
-    private static void Rows<TFields>(in KernelTask task)
-        where TFields : struct, ICount
+    private static void Rows<TBits>(in KernelTask task)
+        where TBits : struct, ICount
     {
+        ulong* last = LastChannel(task);
+        byte* orders = stackalloc byte[2 * GroupLayout.BlockSize];
+        int bits = task.Weights.Format.Bits;
+        GaloisExpansion.WriteOrder(TBits.Value < 5 ? 8 / bits * bits : bits, orders);
+        GaloisExpansion.WriteOrder(bits, orders + GroupLayout.BlockSize);
         for (int row = 0; row < task.Rows;)
         {
             int count = task.Rows - row;
             if (count >= 4)
             {
-                Groups<TFields, Four>(task, row);
+                GaloisRows<TBits, Four>.Run(task, orders, row, last);
                 row += 4;
             }
             else if (count >= 2)
             {
-                Groups<TFields, Two>(task, row);
+                GaloisRows<TBits, Two>.Run(task, orders, row, last);
                 row += 2;
             }
             else
             {
-                Groups<TFields, One>(task, row);
+                GaloisRows<TBits, One>.Run(task, orders, row, last);
                 row++;
             }
         }
     }
 
-    private static void Groups<TFields, TRows>(in KernelTask task, int row)
-        where TFields : struct, ICount
-        where TRows : struct, ICount
+    // Registers are loaded whole: the matrix's last row is read from a copy with room after it.
+    private static ulong* LastChannel(in KernelTask task)
     {
+        const int Register = 8;
         BitPlaneMatrix w = task.Weights;
-        int bits = w.Format.Bits;
-        byte* x = task.Packed + (long)(task.FirstRow + row) * w.Layout.PaddedColumns;
-        GaloisExpansion expansion = new(w.Format, TFields.Value);
-        int deferral = PairSums.Deferral(bits == 8 ? 4 : bits, task.Activations.DigitBits);
-        int* totals = stackalloc int[MaximumRows];
-        for (int channel = 0; channel < task.Channels; channel++)
+        if (task.FirstChannel + task.Channels < w.Rows)
         {
-            ulong* words = task.Words + (long)(task.FirstChannel + channel) * w.RowWords;
-            for (int group = task.FirstGroup; group < task.FirstGroup + task.Groups; group++)
-            {
-                int first = w.Layout.FirstBlock(group), blocks = w.Layout.EndBlock(group) - first;
-                // Loads are whole registers: near the end of the matrix they go through a copy.
-                long readable = w.Words.Length - (words - task.Words) - (long)first * bits;
-                if (bits == 8)
-                {
-                    GaloisRow<One, TRows>.SumDigits(expansion, words + (long)first * bits, x + first * 64L, w.Layout.PaddedColumns, blocks, deferral, totals);
-                }
-                else
-                {
-                    GaloisRow<TFields, TRows>.Sum(expansion, words + (long)first * bits, bits, readable, x + first * 64L, w.Layout.PaddedColumns, blocks, deferral, totals);
-                }
-
-                for (int r = 0; r < TRows.Value; r++)
-                {
-                    task.SumsOf(group, task.FirstRow + row + r)[channel] = totals[r];
-                }
-            }
+            return task.Words + (long)(task.FirstChannel + task.Channels - 1) * w.RowWords;
         }
+
+        ulong* copy = (ulong*)ScratchMemory.Get(ScratchMemory.Slot.Weights, (w.RowWords + Register) * sizeof(ulong));
+        Buffer.MemoryCopy(task.Words + (long)(w.Rows - 1) * w.RowWords, copy, w.RowWords * sizeof(ulong), w.RowWords * sizeof(ulong));
+        return copy;
     }
 }

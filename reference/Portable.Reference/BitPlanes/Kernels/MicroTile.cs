@@ -2,33 +2,6 @@ using System.Runtime.CompilerServices;
 
 namespace Portable.Reference.BitPlanes.Kernels;
 
-/// <summary>A number known to the compiler: rows of a tile.</summary>
-internal interface ICount
-{
-    /// <summary>The number.</summary>
-    static abstract int Value { get; }
-}
-
-internal struct One : ICount
-{
-    public static int Value => 1;
-}
-
-internal struct Two : ICount
-{
-    public static int Value => 2;
-}
-
-internal struct Eight : ICount
-{
-    public static int Value => 8;
-}
-
-internal struct Four : ICount
-{
-    public static int Value => 4;
-}
-
 /// <summary>The register-tiled inner loop: up to 4 activation rows × 2 registers of channels, all sums in registers.</summary>
 internal static unsafe class MicroTile<TDot, TRegister, V, TRows>
     where TDot : struct, IDotOperation<V>

@@ -48,9 +48,10 @@ internal sealed unsafe class PanelKernel<TDot, TRegister, V> : MatmulKernel
         double deferral = TDot.Defers ? PairSums.Deferral(shape.Weights.Bits, digits == 2 ? 8 : shape.Activations.Bits) : double.PositiveInfinity;
         double perStep = 2 * TDot.Cycles * (1 + 1.5 / deferral);
         double multiply = tiles * (columns / CodesPerStep) * Math.Max(2.5, (rows + (rows % 4 == 3 ? 1 : 0)) * perStep);
-        double expand = tiles * Tile.Channels * columns * (CodesPerStep == 2 ? 0.25 : 0.17);
+        double expand = tiles * Tile.Channels * columns * (TRegister.Lanes == 16 ? 0.5 : 0.7);
+        double pack = rows * columns * 1.2;
         double sums = (double)shape.Channels * shape.Layout.Groups * rows;
-        return (multiply + expand + sums) * KernelRows.NanosecondsPerCycle;
+        return (multiply + expand + pack + sums) * KernelRows.NanosecondsPerCycle;
     }
 
     public override long PackedRowBytes(GroupLayout layout, CodeFormat digit) => (long)layout.PaddedColumns * 4 / CodesPerStep;

@@ -23,8 +23,8 @@ internal sealed unsafe class PlaneKernel<TLanes, TCount, U> : MatmulKernel
     {
         GroupLayout layout = shape.Layout;
         double lanes = TLanes.Count, vectors = (shape.Channels + TLanes.Count - 1) / TLanes.Count, groups = layout.Groups, planes = shape.Activations.Bits * shape.Weights.Bits;
-        double width = TLanes.Count == 8 ? 1 : 0.6;
-        double count = vectors * shape.Rows * planes * width * (2.4 * layout.Blocks + groups * (8 + 6 * Math.Min(7, (layout.Blocks + groups - 1) / groups % 8)));
+        double width = TLanes.Count == 8 ? 1 : 0.7;
+        double count = vectors * shape.Rows * planes * width * (3.2 * layout.Blocks + groups * (10 + 6 * Math.Min(7, (layout.Blocks + groups - 1) / groups % 8)));
         double gather = vectors * layout.Blocks * shape.Weights.Bits * lanes * 1.5;
         return (count + gather) * KernelRows.NanosecondsPerCycle;
     }

@@ -1,0 +1,149 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Portable.Reference.BitPlanes.Kernels;
+
+/// <summary>The loop of <see cref="GaloisRowKernel"/>: all groups of some weight rows against one to four activation rows.</summary>
+/// <typeparam name="TBits">Bits of a weight: 1, 2, 3, 4 or 8; 7 for 5, 6 and 7, which go one block at a time.</typeparam>
+/// <typeparam name="TRows">Activation rows.</typeparam>
+internal static unsafe class GaloisRows<TBits, TRows>
+    where TBits : struct, ICount
+    where TRows : struct, ICount
+{
+    private const int Block = GroupLayout.BlockSize;
+
+    // Weights come from memory at its full rate only if they are asked for early; rows lie end to end, so far ahead is the
+    // next row. A prefetch past the end of the matrix does nothing.
+    private const int Ahead = 2048;
+
+    // Blocks per transposition.
+    private static int Fields
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TBits.Value < 5 ? 8 / TBits.Value : 1;
+    }
+
+    /// <summary>Computes the sums of a task for some rows.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="orders">Two byte orders, for <see cref="Fields"/> blocks and for one.</param>
+    /// <param name="firstRow">First of the rows, counted from the task's.</param>
+    /// <param name="lastChannel">The words of the task's last channel, readable 7 words past their end.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(in KernelTask task, byte* orders, int firstRow, ulong* lastChannel)
+    {
+        BitPlaneMatrix w = task.Weights;
+        GroupLayout layout = w.Layout;
+        int bits = w.Format.Bits, channels = task.Channels, groups = task.Groups, groupBlocks = layout.BlocksPerGroup, stride = layout.PaddedColumns;
+        int firstBlock = layout.FirstBlock(task.FirstGroup), lastBlocks = layout.EndBlock(task.FirstGroup + groups - 1) - layout.FirstBlock(task.FirstGroup + groups - 1);
+        int deferral = PairSums.Deferral(bits == 8 ? 4 : bits, task.Activations.DigitBits), rowStride = task.Stride;
+        long groupStride = (long)task.Rows * rowStride, rowWords = w.RowWords;
+        byte* activations = task.Packed + (long)(task.FirstRow + firstRow) * stride + (long)firstBlock * Block;
+        ulong* firstChannel = task.Words + task.FirstChannel * rowWords;
+        int* firstSum = task.SumsOf(task.FirstGroup, task.FirstRow + firstRow);
+        Vector512<byte> orderAll = Vector512.Load(orders), orderOne = Vector512.Load(orders + Block), nibble = Vector512.Create((byte)15);
+        Vector512<byte> mask = Vector512.Create((byte)((1 << bits) - 1)), flip = Vector512.Create((byte)(w.Format.Signed ? 1 << (bits - 1) : 0));
+        for (int channel = 0; channel < channels; channel++)
+        {
+            ulong* words = (channel == channels - 1 ? lastChannel : firstChannel + channel * rowWords) + (long)firstBlock * bits;
+            byte* x = activations;
+            int* sums = firstSum + channel;
+            for (int group = 0; group < groups; group++, sums += groupStride)
+            {
+                Vector512<int> s0 = default, s1 = default, s2 = default, s3 = default;
+                int blocks = group == groups - 1 ? lastBlocks : groupBlocks;
+                while (blocks > 0)
+                {
+                    Vector512<short> p0 = default, p1 = default, p2 = default, p3 = default;
+                    int count = Math.Min(blocks, deferral);
+                    blocks -= count;
+                    if (TBits.Value == 8)
+                    {
+                        Vector512<short> q0 = default, q1 = default, q2 = default, q3 = default;
+                        for (; count > 0; count--, words += 8, x += Block)
+                        {
+                            Sse.Prefetch0((byte*)words + Ahead);
+                            Vector512<byte> codes = GaloisExpansion.Transpose(Vector512.Load((byte*)words), orderOne) ^ flip;
+                            Add(codes & nibble, x, stride, ref p0, ref p1, ref p2, ref p3);
+                            Add((codes.AsUInt16() >>> 4).AsByte() & nibble, x, stride, ref q0, ref q1, ref q2, ref q3);
+                        }
+
+                        Widen(ref s0, q0, ref s1, q1, ref s2, q2, ref s3, q3, 16);
+                    }
+                    else
+                    {
+                        for (; Fields > 1 && count >= Fields; count -= Fields, words += Fields * bits)
+                        {
+                            Sse.Prefetch0((byte*)words + Ahead);
+                            Vector512<byte> codes = GaloisExpansion.Transpose(Vector512.Load((byte*)words), orderAll);
+                            for (int field = 0; field < Fields; field += 2, x += 2 * Block)
+                            {
+                                Add((codes & mask) ^ flip, x, stride, ref p0, ref p1, ref p2, ref p3);
+                                codes = (codes.AsUInt16() >>> TBits.Value).AsByte();
+                                Add((codes & mask) ^ flip, x + Block, stride, ref p0, ref p1, ref p2, ref p3);
+                                codes = (codes.AsUInt16() >>> TBits.Value).AsByte();
+                            }
+                        }
+
+                        for (; count > 0; count--, words += bits, x += Block)
+                        {
+                            Sse.Prefetch0((byte*)words + Ahead);
+                            Vector512<byte> codes = GaloisExpansion.Transpose(Vector512.Load((byte*)words), orderOne);
+                            Add((codes & mask) ^ flip, x, stride, ref p0, ref p1, ref p2, ref p3);
+                        }
+                    }
+
+                    Widen(ref s0, p0, ref s1, p1, ref s2, p2, ref s3, p3, 1);
+                }
+
+                sums[0] = Vector512.Sum(s0);
+                if (TRows.Value > 1)
+                {
+                    sums[rowStride] = Vector512.Sum(s1);
+                }
+
+                if (TRows.Value > 2)
+                {
+                    sums[2 * rowStride] = Vector512.Sum(s2);
+                    sums[3 * rowStride] = Vector512.Sum(s3);
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(Vector512<byte> codes, byte* x, long stride, ref Vector512<short> p0, ref Vector512<short> p1, ref Vector512<short> p2, ref Vector512<short> p3)
+    {
+        p0 += Avx512BW.MultiplyAddAdjacent(codes, Vector512.Load((sbyte*)x));
+        if (TRows.Value > 1)
+        {
+            p1 += Avx512BW.MultiplyAddAdjacent(codes, Vector512.Load((sbyte*)x + stride));
+        }
+
+        if (TRows.Value > 2)
+        {
+            p2 += Avx512BW.MultiplyAddAdjacent(codes, Vector512.Load((sbyte*)x + 2 * stride));
+            p3 += Avx512BW.MultiplyAddAdjacent(codes, Vector512.Load((sbyte*)x + 3 * stride));
+        }
+    }
+
+    // Pairs of 16-bit sums times the weight of their digit.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Widen(
+        ref Vector512<int> s0, Vector512<short> p0, ref Vector512<int> s1, Vector512<short> p1,
+        ref Vector512<int> s2, Vector512<short> p2, ref Vector512<int> s3, Vector512<short> p3, short weight)
+    {
+        Vector512<short> weights = Vector512.Create(weight);
+        s0 += Avx512BW.MultiplyAddAdjacent(p0, weights);
+        if (TRows.Value > 1)
+        {
+            s1 += Avx512BW.MultiplyAddAdjacent(p1, weights);
+        }
+
+        if (TRows.Value > 2)
+        {
+            s2 += Avx512BW.MultiplyAddAdjacent(p2, weights);
+            s3 += Avx512BW.MultiplyAddAdjacent(p3, weights);
+        }
+    }
+}
