@@ -1,3 +1,4 @@
+using Portable.Reference.BitPlanes.Kernels;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.BitPlanes;
@@ -45,20 +46,36 @@ public static class BitPacking
             throw new ArgumentException($"{codes.Length} codes are not {matrix.Rows}×{layout.Columns}.", nameof(codes));
         }
 
-        int bits = matrix.Format.Bits, shift = 32 - bits;
-        for (int row = 0; row < matrix.Rows; row++)
+        unsafe
         {
-            ReadOnlySpan<ulong> words = matrix.Words.AsSpan(row * matrix.RowWords, matrix.RowWords);
-            for (int column = 0; column < layout.Columns; column++)
+            fixed (short* p = codes)
             {
-                int padded = layout.PaddedIndex(column), block = padded / GroupLayout.BlockSize, bit = padded % GroupLayout.BlockSize;
-                int code = 0;
-                for (int plane = 0; plane < bits; plane++)
+                short* all = p;
+                WorkerPool.Run(matrix.Rows, row => UnpackRow(matrix, row, new Span<short>(all + (long)row * layout.Columns, layout.Columns)));
+            }
+        }
+    }
+
+    private static void UnpackRow(BitPlaneMatrix matrix, int row, Span<short> codes)
+    {
+        GroupLayout layout = matrix.Layout;
+        int bits = matrix.Format.Bits, sign = matrix.Format.Signed ? 1 << (bits - 1) : 0;
+        ReadOnlySpan<ulong> words = matrix.Words.AsSpan(row * matrix.RowWords, matrix.RowWords);
+        Span<byte> block = stackalloc byte[GroupLayout.BlockSize];
+        for (int group = 0; group < layout.Groups; group++)
+        {
+            Span<short> target = codes.Slice(layout.FirstColumn(group), layout.ColumnsIn(group));
+            for (int index = layout.FirstBlock(group); target.Length > 0; index++)
+            {
+                PlanePacking.Unpack(words.Slice(index * bits, bits), block);
+                int count = Math.Min(GroupLayout.BlockSize, target.Length);
+                for (int i = 0; i < count; i++)
                 {
-                    code |= (int)((words[block * bits + plane] >> bit) & 1) << plane;
+                    // (c ^ sign) − sign extends the sign.
+                    target[i] = (short)((block[i] ^ sign) - sign);
                 }
 
-                codes[row * layout.Columns + column] = (short)(matrix.Format.Signed ? code << shift >> shift : code);
+                target = target[count..];
             }
         }
     }
@@ -66,36 +83,44 @@ public static class BitPacking
     private static void PackRow(ReadOnlySpan<short> codes, int row, GroupLayout layout, CodeFormat format, Span<ulong> words, Span<int> sums)
     {
         int bits = format.Bits;
-        Span<ulong> planes = stackalloc ulong[8];
+        Span<byte> digits = stackalloc byte[GroupLayout.BlockSize];
         for (int group = 0; group < layout.Groups; group++)
         {
             ReadOnlySpan<short> source = codes.Slice(layout.FirstColumn(group), layout.ColumnsIn(group));
-            int sum = 0, block = layout.FirstBlock(group);
-            while (source.Length > 0)
+            int sum = 0;
+            for (int block = layout.FirstBlock(group); source.Length > 0; block++)
             {
-                int count = Math.Min(GroupLayout.BlockSize, source.Length);
-                planes.Clear();
+                int count = Math.Min(GroupLayout.BlockSize, source.Length), outside = 0;
+                digits.Clear();
                 for (int i = 0; i < count; i++)
                 {
                     int code = source[i];
-                    if (code < format.Minimum || code > format.Maximum)
-                    {
-                        throw new ArgumentException($"Code {code} in row {row} is outside {format.Minimum}…{format.Maximum} ({format}).");
-                    }
-
+                    outside |= (code - format.Minimum) | (format.Maximum - code);
                     sum += code;
-                    for (int plane = 0; plane < bits; plane++)
-                    {
-                        planes[plane] |= (ulong)(uint)((code >> plane) & 1) << i;
-                    }
+                    digits[i] = (byte)code;
                 }
 
-                planes[..bits].CopyTo(words[(block * bits)..]);
+                if (outside < 0)
+                {
+                    Refuse(source[..count], row, format);
+                }
+
+                PlanePacking.Pack(digits, words.Slice(block * bits, bits));
                 source = source[count..];
-                block++;
             }
 
             sums[group] = sum;
+        }
+    }
+
+    private static void Refuse(ReadOnlySpan<short> codes, int row, CodeFormat format)
+    {
+        foreach (short code in codes)
+        {
+            if (code < format.Minimum || code > format.Maximum)
+            {
+                throw new ArgumentException($"Code {code} in row {row} is outside {format.Minimum}…{format.Maximum} ({format}).");
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 using FsCheck.Xunit;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Threading;
 using Portable.Tests.Oracle;
 using Xunit;
 
@@ -109,6 +110,25 @@ public class KernelTests
         {
             KernelContract.Check(kernel, c);
         }
+    }
+
+    [Property(MaxTest = 20)]
+    public void ThreadsDoNotChangeABit(int seed, byte m, byte n, byte widths)
+    {
+        MatmulCase c = MatmulCase.Create(seed, 1 + m % 40, 64 + n, 130, 64, 1 + widths % 8, seed % 2 == 0, 1 + widths / 8 % 8, true);
+        MatmulOperands operands = new(c);
+        float[] threaded = new float[c.M * c.N], serial = new float[c.M * c.N];
+        BitMatmul.Multiply(operands.X, operands.Linear, threaded, c.N);
+
+        // Inside a piece of work the pool runs everything on the one thread.
+        WorkerPool.Run(2, piece =>
+        {
+            if (piece == 0)
+            {
+                BitMatmul.Multiply(operands.X, operands.Linear, serial, c.N);
+            }
+        });
+        Assert.Equal(Array.ConvertAll(threaded, BitConverter.SingleToInt32Bits), Array.ConvertAll(serial, BitConverter.SingleToInt32Bits));
     }
 
     private static MatmulKernel Kernel(string name) => KernelTable.Rows.Single(k => k.Name == name);

@@ -81,7 +81,7 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
     private static void Rows<TBits>(in KernelTask task)
         where TBits : struct, ICount
     {
-        ulong* last = LastChannel(task);
+        ulong* last = CopyLast(task, out int direct);
         byte* orders = stackalloc byte[2 * GroupLayout.BlockSize];
         int bits = task.Weights.Format.Bits;
         GaloisExpansion.WriteOrder(TBits.Value < 5 ? 8 / bits * bits : bits, orders);
@@ -91,34 +91,33 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
             int count = task.Rows - row;
             if (count >= 4)
             {
-                GaloisRows<TBits, Four>.Run(task, orders, row, last);
+                GaloisRows<TBits, Four>.Run(task, orders, row, direct, last);
                 row += 4;
             }
             else if (count >= 2)
             {
-                GaloisRows<TBits, Two>.Run(task, orders, row, last);
+                GaloisRows<TBits, Two>.Run(task, orders, row, direct, last);
                 row += 2;
             }
             else
             {
-                GaloisRows<TBits, One>.Run(task, orders, row, last);
+                GaloisRows<TBits, One>.Run(task, orders, row, direct, last);
                 row++;
             }
         }
     }
 
-    // Registers are loaded whole: the matrix's last row is read from a copy with room after it.
-    private static ulong* LastChannel(in KernelTask task)
+    // Registers are loaded whole, up to 7 words past a block: channels for which that could leave the matrix are read from a
+    // copy with room after it.
+    private static ulong* CopyLast(in KernelTask task, out int direct)
     {
         const int Register = 8;
         BitPlaneMatrix w = task.Weights;
-        if (task.FirstChannel + task.Channels < w.Rows)
-        {
-            return task.Words + (long)(task.FirstChannel + task.Channels - 1) * w.RowWords;
-        }
-
-        ulong* copy = (ulong*)ScratchMemory.Get(ScratchMemory.Slot.Weights, (w.RowWords + Register) * sizeof(ulong));
-        Buffer.MemoryCopy(task.Words + (long)(w.Rows - 1) * w.RowWords, copy, w.RowWords * sizeof(ulong), w.RowWords * sizeof(ulong));
+        int words = w.RowWords;
+        direct = Math.Clamp(Math.Max(0, w.Words.Length - Register) / words - task.FirstChannel, 0, task.Channels);
+        long count = (long)(task.Channels - direct) * words;
+        ulong* copy = (ulong*)ScratchMemory.Get(ScratchMemory.Slot.Weights, (count + Register) * sizeof(ulong));
+        Buffer.MemoryCopy(task.Words + (long)(task.FirstChannel + direct) * words, copy, count * sizeof(ulong), count * sizeof(ulong));
         return copy;
     }
 }

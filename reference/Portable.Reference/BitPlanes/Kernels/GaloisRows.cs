@@ -28,9 +28,10 @@ internal static unsafe class GaloisRows<TBits, TRows>
     /// <param name="task">The task.</param>
     /// <param name="orders">Two byte orders, for <see cref="Fields"/> blocks and for one.</param>
     /// <param name="firstRow">First of the rows, counted from the task's.</param>
-    /// <param name="lastChannel">The words of the task's last channel, readable 7 words past their end.</param>
+    /// <param name="direct">Channels whose words may be read in place.</param>
+    /// <param name="last">The words of the other channels, readable 8 words past their end.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(in KernelTask task, byte* orders, int firstRow, ulong* lastChannel)
+    public static void Run(in KernelTask task, byte* orders, int firstRow, int direct, ulong* last)
     {
         BitPlaneMatrix w = task.Weights;
         GroupLayout layout = w.Layout;
@@ -45,7 +46,7 @@ internal static unsafe class GaloisRows<TBits, TRows>
         Vector512<byte> mask = Vector512.Create((byte)((1 << bits) - 1)), flip = Vector512.Create((byte)(w.Format.Signed ? 1 << (bits - 1) : 0));
         for (int channel = 0; channel < channels; channel++)
         {
-            ulong* words = (channel == channels - 1 ? lastChannel : firstChannel + channel * rowWords) + (long)firstBlock * bits;
+            ulong* words = (channel < direct ? firstChannel + channel * rowWords : last + (channel - direct) * rowWords) + (long)firstBlock * bits;
             byte* x = activations;
             int* sums = firstSum + channel;
             for (int group = 0; group < groups; group++, sums += groupStride)

@@ -46,7 +46,7 @@ internal sealed unsafe class PanelKernel<TDot, TRegister, V> : MatmulKernel
         int digits = shape.Activations.Bits == 16 ? 2 : 1, rows = shape.Rows * digits;
         double columns = shape.Layout.PaddedColumns, tiles = (shape.Channels + Tile.Channels - 1) / Tile.Channels;
         double deferral = TDot.Defers ? PairSums.Deferral(shape.Weights.Bits, digits == 2 ? 8 : shape.Activations.Bits) : double.PositiveInfinity;
-        double perStep = 2 * TDot.Cycles * (1 + 1.5 / deferral);
+        double perStep = 2 * TDot.Cycles * (1 + 0.9 / deferral);
         double multiply = tiles * (columns / CodesPerStep) * Math.Max(2.5, (rows + (rows % 4 == 3 ? 1 : 0)) * perStep);
         double expand = tiles * Tile.Channels * columns * (TRegister.Lanes == 16 ? 0.5 : 0.7);
         double pack = rows * columns * 1.2;

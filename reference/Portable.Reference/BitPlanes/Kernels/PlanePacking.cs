@@ -1,9 +1,10 @@
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Portable.Reference.BitPlanes.Kernels;
 
-/// <summary>Activation bytes to planes: words[block × bits + plane], the order of <see cref="BitPlaneMatrix"/>.</summary>
+/// <summary>Bytes to planes, words[block × bits + plane] as in <see cref="BitPlaneMatrix"/>, and back.</summary>
 internal static unsafe class PlanePacking
 {
     /// <summary>Packs blocks of 64 digits.</summary>
@@ -17,6 +18,45 @@ internal static unsafe class PlanePacking
                 *words++ = Plane(codes, plane);
             }
         }
+    }
+
+    /// <summary>Packs one block of 64 digits into one word per plane.</summary>
+    public static void Pack(ReadOnlySpan<byte> codes, Span<ulong> words)
+    {
+        fixed (byte* source = codes[..GroupLayout.BlockSize])
+        {
+            for (int plane = 0; plane < words.Length; plane++)
+            {
+                words[plane] = Plane(source, plane);
+            }
+        }
+    }
+
+    /// <summary>Unpacks one block: one word per plane to 64 unsigned codes.</summary>
+    public static void Unpack(ReadOnlySpan<ulong> words, Span<byte> codes)
+    {
+        for (int column = 0; column < GroupLayout.BlockSize; column += 8)
+        {
+            // Byte p of the matrix is plane p; its transpose has the code of column i in byte i.
+            ulong bits = 0;
+            for (int plane = 0; plane < words.Length; plane++)
+            {
+                bits |= ((words[plane] >> column) & 0xFF) << (8 * plane);
+            }
+
+            BinaryPrimitives.WriteUInt64LittleEndian(codes[column..], Transpose(bits));
+        }
+    }
+
+    // 8×8 bits: masked swaps of 1, 2 and 4.
+    private static ulong Transpose(ulong bits)
+    {
+        ulong swap = (bits ^ (bits >> 7)) & 0x00AA00AA00AA00AA;
+        bits ^= swap ^ (swap << 7);
+        swap = (bits ^ (bits >> 14)) & 0x0000CCCC0000CCCC;
+        bits ^= swap ^ (swap << 14);
+        swap = (bits ^ (bits >> 28)) & 0x00000000F0F0F0F0;
+        return bits ^ swap ^ (swap << 28);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
