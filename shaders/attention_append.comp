@@ -23,8 +23,11 @@ layout(push_constant) uniform Push
     AttentionShape shape;
 };
 
+const uint HEADS_AT_ONCE = 1u;
 #include "heads.glsl"
 #include "cache.glsl"
+
+shared uint codeSum;
 
 void main()
 {
@@ -39,7 +42,12 @@ void main()
     uint slot = slotOf(shape, row.sequence, kvHead);
     uint t = row.position;
 
-    loadHead(first, row.position, ROTARY && (isQuery || isKey));
+    if (gl_LocalInvocationIndex == 0u)
+    {
+        codeSum = 0u;
+    }
+
+    loadHeads(uint[1](first), row.position, ROTARY && (isQuery || isKey) ? 1u : 0u);
     if (KV_BITS == 16u)
     {
         for (uint i = gl_LocalInvocationIndex; i < HEAD_SIZE; i += WORKGROUP)
@@ -58,17 +66,12 @@ void main()
     }
 
     float scale, inverse, zero;
-    headQuantizer(scale, inverse, zero);
-    if (gl_LocalInvocationIndex == 0u)
-    {
-        headLow = 0u;
-    }
-
-    barrier();
+    findHeadRanges();
+    headQuantizer(0u, scale, inverse, zero);
     for (uint word = gl_LocalInvocationIndex; word < HEAD_WORDS; word += WORKGROUP)
     {
-        uint packed = headWord(word, inverse, zero);
-        atomicAdd(headLow, sumOfCodes(packed));
+        uint packed = headWord(0u, word, inverse, zero);
+        atomicAdd(codeSum, sumOfCodes(packed));
         if (isQuery)
         {
             for (uint s = 0u; s < PHASES; s++)
@@ -87,11 +90,11 @@ void main()
     {
         if (isQuery)
         {
-            queryParameters.v[rowIndex * shape.heads + head] = uvec4(floatBitsToUint(scale), uint(zero), headLow, 0u);
+            queryParameters.v[rowIndex * shape.heads + head] = uvec4(floatBitsToUint(scale), uint(zero), codeSum, 0u);
         }
         else
         {
-            storeParameters(isKey, slot, t, scale, uint(zero), headLow);
+            storeParameters(isKey, slot, t, scale, uint(zero), codeSum);
         }
     }
 }

@@ -11,23 +11,19 @@
 #include "attention.glsl"
 #include "decode.glsl"
 #include "workgroup.glsl"
+const uint HEADS_AT_ONCE = 3u;
 #include "heads.glsl"
 #include "cache.glsl"
 
 // One new token over a half-precision cache: an invocation a key for the scores, an invocation a pair of columns and a chunk of
 // 64 keys for the sums, chunks added ascending. See attention_half.comp for the arithmetic.
 const uint SLOTS = WORKGROUP / HEAD_WORDS;      // chunks summed at a time
+const uint BATCH = 8u;
 
-shared float query[HEAD_SIZE];
 shared uint keyWords[HEAD_WORDS];
 shared uint valueWords[HEAD_WORDS];
 shared float chunkSums[SLOTS * HEAD_SIZE];
 shared float chunkTotals[SLOTS];
-
-uint halves(uint pair)
-{
-    return floatToHalf(headValues[pair * 2u]) | floatToHalf(headValues[pair * 2u + 1u]) << 16;
-}
 
 void main()
 {
@@ -43,29 +39,24 @@ void main()
     bool appends = head % groupHeads == 0u;
     scratchBase = (rowIndex * shape.heads + head) * shape.chunks * CHUNK;
 
-    loadHead(first + head * HEAD_SIZE, now, ROTARY);
-    for (uint i = lane; i < HEAD_SIZE; i += WORKGROUP)
+    loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
+    for (uint i = lane; i < 2u * HEAD_WORDS; i += WORKGROUP)
     {
-        query[i] = headValues[i];
-    }
-
-    loadHead(first + (shape.heads + kvHead) * HEAD_SIZE, now, ROTARY);
-    for (uint word = lane; word < HEAD_WORDS; word += WORKGROUP)
-    {
-        keyWords[word] = halves(word);
-        if (appends)
+        bool isKey = i < HEAD_WORDS;
+        uint word = i % HEAD_WORDS, at = (isKey ? 1u : 2u) * HEAD_SIZE + word * 2u;
+        uint pair = floatToHalf(headValues[at]) | floatToHalf(headValues[at + 1u]) << 16;
+        if (isKey)
         {
-            storeCached(true, slot, now, word, keyWords[word]);
+            keyWords[word] = pair;
         }
-    }
+        else
+        {
+            valueWords[word] = pair;
+        }
 
-    loadHead(first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE, now, false);
-    for (uint word = lane; word < HEAD_WORDS; word += WORKGROUP)
-    {
-        valueWords[word] = halves(word);
         if (appends)
         {
-            storeCached(false, slot, now, word, valueWords[word]);
+            storeCached(isKey, slot, now, word, pair);
         }
     }
 
@@ -78,9 +69,9 @@ void main()
         [[unroll]] for (uint word = 0u; word < HEAD_WORDS; word++)
         {
             uint pair = t == now ? keyWords[word] : keys.v[base + word * CHUNK];
-            precise float a = query[word * 2u] * halfToFloat(pair & 0xFFFFu);
+            precise float a = headValues[word * 2u] * halfToFloat(pair & 0xFFFFu);
             s = s + a;
-            precise float b = query[word * 2u + 1u] * halfToFloat(pair >> 16);
+            precise float b = headValues[word * 2u + 1u] * halfToFloat(pair >> 16);
             s = s + b;
         }
 
@@ -108,15 +99,26 @@ void main()
         {
             precise float a = 0.0, b = 0.0, l = 0.0;
             uint end = min(now, chunk * CHUNK + CHUNK - 1u);
-            for (uint t = chunk * CHUNK; t <= end; t++)
+
+            // BATCH loads in flight; tokens past the end count with p = 0, which changes no bit.
+            for (uint start = chunk * CHUNK; start <= end; start += BATCH)
             {
-                uint v = t == now ? valueWords[pair] : values.v[(slot * shape.chunks * CHUNK + t) * HEAD_WORDS + pair];
-                float p = uintBitsToFloat(loadScore(t));
-                precise float pa = p * halfToFloat(v & 0xFFFFu);
-                a = a + pa;
-                precise float pb = p * halfToFloat(v >> 16);
-                b = b + pb;
-                l = l + p;
+                uint v[BATCH];
+                [[unroll]] for (uint j = 0u; j < BATCH; j++)
+                {
+                    uint t = start + j;
+                    v[j] = t >= now ? valueWords[pair] : values.v[(slot * shape.chunks * CHUNK + t) * HEAD_WORDS + pair];
+                }
+
+                [[unroll]] for (uint j = 0u; j < BATCH; j++)
+                {
+                    float p = start + j <= end ? uintBitsToFloat(loadScore(start + j)) : 0.0;
+                    precise float pa = p * halfToFloat(v[j] & 0xFFFFu);
+                    a = a + pa;
+                    precise float pb = p * halfToFloat(v[j] >> 16);
+                    b = b + pb;
+                    l = l + p;
+                }
             }
 
             chunkSums[chunkSlot * HEAD_SIZE + pair * 2u] = a;

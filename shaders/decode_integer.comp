@@ -11,12 +11,14 @@
 #include "attention.glsl"
 #include "decode.glsl"
 #include "workgroup.glsl"
+const uint HEADS_AT_ONCE = 3u;
 #include "heads.glsl"
 #include "cache.glsl"
 
 // One new token over a quantized cache (KV2 … KV8): exact integer scores, an invocation a key; 16-bit codes of p; exact integer
 // sums, an invocation a word of values and every SPLITS-th token. See attention_integer.comp for the arithmetic.
 const uint SPLITS = WORKGROUP / HEAD_WORDS;
+const uint BATCH = 8u;
 
 shared uint queryWords[BYTE_WORDS];
 shared uint keyWords[HEAD_WORDS];
@@ -54,41 +56,42 @@ void main()
     }
 
     // The token's own query, key and value.
-    float queryScale, keyScale, valueScale, inverse, queryZero, keyZero, valueZero;
-    loadHead(first + head * HEAD_SIZE, now, ROTARY);
-    headQuantizer(queryScale, inverse, queryZero);
-    for (uint word = lane; word < HEAD_WORDS; word += WORKGROUP)
+    loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
+    findHeadRanges();
+    float queryScale, keyScale, valueScale, queryInverse, keyInverse, valueInverse, queryZero, keyZero, valueZero;
+    headQuantizer(0u, queryScale, queryInverse, queryZero);
+    headQuantizer(1u, keyScale, keyInverse, keyZero);
+    headQuantizer(2u, valueScale, valueInverse, valueZero);
+    for (uint i = lane; i < 3u * HEAD_WORDS; i += WORKGROUP)
     {
-        uint packed = headWord(word, inverse, queryZero);
-        atomicAdd(querySum, sumOfCodes(packed));
-        for (uint s = 0u; s < PHASES; s++)
+        uint which = i / HEAD_WORDS, word = i % HEAD_WORDS;
+        if (which == 0u)
         {
-            queryWords[word * PHASES + s] = (packed >> (s * FIELD_BITS)) & FIELD_MASK;
+            uint packed = headWord(0u, word, queryInverse, queryZero);
+            atomicAdd(querySum, sumOfCodes(packed));
+            for (uint s = 0u; s < PHASES; s++)
+            {
+                queryWords[word * PHASES + s] = (packed >> (s * FIELD_BITS)) & FIELD_MASK;
+            }
         }
-    }
-
-    loadHead(first + (shape.heads + kvHead) * HEAD_SIZE, now, ROTARY);
-    headQuantizer(keyScale, inverse, keyZero);
-    for (uint word = lane; word < HEAD_WORDS; word += WORKGROUP)
-    {
-        uint packed = headWord(word, inverse, keyZero);
-        atomicAdd(keySum, sumOfCodes(packed));
-        keyWords[word] = packed;
-        if (appends)
+        else
         {
-            storeCached(true, slot, now, word, packed);
-        }
-    }
+            bool isKey = which == 1u;
+            uint packed = headWord(which, word, isKey ? keyInverse : valueInverse, isKey ? keyZero : valueZero);
+            if (isKey)
+            {
+                keyWords[word] = packed;
+                atomicAdd(keySum, sumOfCodes(packed));
+            }
+            else
+            {
+                valueWords[word] = packed;
+            }
 
-    loadHead(first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE, now, false);
-    headQuantizer(valueScale, inverse, valueZero);
-    for (uint word = lane; word < HEAD_WORDS; word += WORKGROUP)
-    {
-        uint packed = headWord(word, inverse, valueZero);
-        valueWords[word] = packed;
-        if (appends)
-        {
-            storeCached(false, slot, now, word, packed);
+            if (appends)
+            {
+                storeCached(isKey, slot, now, word, packed);
+            }
         }
     }
 
@@ -157,15 +160,26 @@ void main()
 
     if (lane < SPLITS * HEAD_WORDS)
     {
-        for (uint t = lane / HEAD_WORDS; t <= now; t += SPLITS)
+        // BATCH loads in flight; tokens past the end count with code 0.
+        for (uint start = lane / HEAD_WORDS; start <= now; start += SPLITS * BATCH)
         {
-            uint packed = t == now ? valueWords[word] : values.v[(t0 + t) * HEAD_WORDS + word];
-            uint code = loadScore(t);
-            [[unroll]] for (uint i = 0u; i < CODES_PER_WORD; i++)
+            uint packed[BATCH];
+            [[unroll]] for (uint j = 0u; j < BATCH; j++)
             {
-                uint v = (packed >> ((i & 3u) * 8u + (i >> 2) * FIELD_BITS)) & ((1u << FIELD_BITS) - 1u);
-                high[i] += (code >> 8) * v;
-                low[i] += (code & 255u) * v;
+                uint t = start + j * SPLITS;
+                packed[j] = t >= now ? valueWords[word] : values.v[(t0 + t) * HEAD_WORDS + word];
+            }
+
+            [[unroll]] for (uint j = 0u; j < BATCH; j++)
+            {
+                uint t = start + j * SPLITS;
+                uint code = t <= now ? loadScore(t) : 0u;
+                [[unroll]] for (uint i = 0u; i < CODES_PER_WORD; i++)
+                {
+                    uint v = (packed[j] >> ((i & 3u) * 8u + (i >> 2) * FIELD_BITS)) & ((1u << FIELD_BITS) - 1u);
+                    high[i] += (code >> 8) * v;
+                    low[i] += (code & 255u) * v;
+                }
             }
         }
 

@@ -6,7 +6,8 @@
 #include "buffers.glsl"
 
 // One row of activations through RMSNorm, LayerNorm, gate, ReLU or nothing, then quantized for a linear layer, or kept as
-// f32. One workgroup per row; see include/prepare.glsl.
+// f32. One workgroup per row; see include/prepare.glsl. With PARTS > 1 several workgroups compute the values of a row and the
+// last of them to finish quantizes it: the gate's exp is too much for one when there are few rows.
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint WORKGROUP = 256;
 layout(constant_id = 1) const uint QUANTIZER_MODE = 0;
@@ -15,6 +16,8 @@ layout(constant_id = 3) const bool HAS_MAP = false;
 layout(constant_id = 4) const uint GROUP_CAPACITY = 1;
 layout(constant_id = 5) const uint SOURCE = 0;
 layout(constant_id = 6) const bool SELECTED_ROWS = false;
+layout(constant_id = 7) const uint STAGE = 4096;            // floats of a row held in shared memory
+layout(constant_id = 8) const uint PARTS = 1;
 
 const uint SOURCE_COPY = 0u;
 const uint SOURCE_RMS_NORM = 1u;
@@ -28,8 +31,8 @@ layout(push_constant) uniform Push
 {
     InFloats x;
     InFloats norm;          // gain, then LayerNorm's bias
-    InWords selection;      // rows to read, where selected
-    Floats y;               // f32 output of MODE_FLOAT
+    InWords selection;      // rows to read, where selected; with PARTS > 1 the workgroups of each row that are done, 0 before and after
+    SharedFloats y;         // f32 output of MODE_FLOAT; with PARTS > 1 the values of each row
     InMap map;
     Prepared prepared;
     Quantizer quantizer;
@@ -38,29 +41,46 @@ layout(push_constant) uniform Push
     float epsilon;
 };
 
-const uint STAGE = 4096u;
 shared float stage[STAGE];
+shared uint isLast;
 shared float partials[32];
 
 uint inputRow;
 float mean = 0.0;
 float inverseDeviation = 0.0;
+bool gathered = false;      // values are read from y
+
+// x[k] − mean: as the reduction left it where the whole row fits.
+float centred(uint k)
+{
+    if (sourceColumns <= STAGE)
+    {
+        return stage[k];
+    }
+
+    precise float d = x.v[inputRow * sourceColumns + k] - mean;
+    return d;
+}
 
 float inputValue(uint k)
 {
+    if (PARTS > 1u && gathered)
+    {
+        return y.v[inputRow * sourceColumns + k];
+    }
+
     switch (SOURCE)
     {
         case SOURCE_RMS_NORM:
         {
-            precise float scaled = x.v[inputRow * sourceColumns + k] * inverseDeviation;
+            precise float scaled = centred(k) * inverseDeviation;
             precise float v = scaled * norm.v[k];
             return canonical(v);
         }
 
         case SOURCE_LAYER_NORM:
         {
-            precise float d = x.v[inputRow * sourceColumns + k] - mean;
-            precise float scaled = d * inverseDeviation;
+            precise float scaled = centred(k) * inverseDeviation;
             precise float gained = scaled * norm.v[k];
             precise float v = gained + norm.v[sourceColumns + k];
             return canonical(v);
@@ -144,6 +164,40 @@ float orderedReduction(bool squares)
     return partials[0];
 }
 
+// Computes this workgroup's part of the row's values; true: it is the last, and all are there.
+bool gather(uint row)
+{
+    uint part = (sourceColumns + PARTS - 1u) / PARTS;
+    uint end = min(sourceColumns, (gl_WorkGroupID.y + 1u) * part);
+    for (uint k = gl_WorkGroupID.y * part + gl_LocalInvocationIndex; k < end; k += WORKGROUP)
+    {
+        y.v[row * sourceColumns + k] = inputValue(k);
+    }
+
+    gathered = true;
+    SharedWords finished = SharedWords(selection);
+    memoryBarrierBuffer();
+    barrier();
+    if (gl_LocalInvocationIndex == 0u)
+    {
+        isLast = uint(atomicAdd(finished.v[row], 1u) == PARTS - 1u);
+    }
+
+    barrier();
+    if (isLast == 0u)
+    {
+        return false;
+    }
+
+    memoryBarrierBuffer();
+    if (gl_LocalInvocationIndex == 0u)
+    {
+        finished.v[row] = 0u;
+    }
+
+    return true;
+}
+
 void main()
 {
     uint row = gl_WorkGroupID.x;
@@ -170,6 +224,11 @@ void main()
     }
     else
     {
+        if (PARTS > 1u && !gather(row))
+        {
+            return;
+        }
+
         quantizeRow(row, quantizer);
     }
 }

@@ -1,22 +1,28 @@
 // One head's query, key or value: rotary and quantization at the KV bits (DESIGN section 3; ABQ-LLM).
-// Needs contract.glsl, WORKGROUP threads, HEAD_SIZE, KV_BITS, FIELD_BITS, rotary tables `rotary[]` (cos then sin per position).
+// HEADS_AT_ONCE heads (1 or 3) go through together. Needs contract.glsl, WORKGROUP threads, HEAD_SIZE, KV_BITS, FIELD_BITS, rotary tables `rotary[]` (cos then sin per position).
 #ifndef HEADS_GLSL
 #define HEADS_GLSL
 #include "fields.glsl"
 
 const uint PAIRS = HEAD_SIZE / 2u;
 
-shared float headValues[HEAD_SIZE];
-shared uint headLow, headHigh;
+shared float headValues[HEADS_AT_ONCE * HEAD_SIZE];
+shared uint headLow[HEADS_AT_ONCE], headHigh[HEADS_AT_ONCE];
 
-// Loads (and rotates) a head into headValues. Half-split pairs: a' = a·c − b·s, b' = b·c + a·s.
-void loadHead(uint first, uint position, bool rotated)
+// Loads (and rotates the first `rotated`) heads into headValues. Half-split pairs: a' = a·c − b·s, b' = b·c + a·s.
+void loadHeads(uint first[HEADS_AT_ONCE], uint position, uint rotated)
 {
-    barrier();
-    for (uint i = gl_LocalInvocationIndex; i < PAIRS; i += WORKGROUP)
+    if (gl_LocalInvocationIndex < HEADS_AT_ONCE)
     {
-        float a = qkv.v[first + i], b = qkv.v[first + i + PAIRS];
-        if (rotated)
+        headLow[gl_LocalInvocationIndex] = 0u;
+        headHigh[gl_LocalInvocationIndex] = 0u;
+    }
+
+    for (uint j = gl_LocalInvocationIndex; j < HEADS_AT_ONCE * PAIRS; j += WORKGROUP)
+    {
+        uint head = j / PAIRS, i = j % PAIRS;
+        float a = qkv.v[first[head] + i], b = qkv.v[first[head] + i + PAIRS];
+        if (head < rotated)
         {
             float c = rotary.v[position * HEAD_SIZE + i], s = rotary.v[position * HEAD_SIZE + PAIRS + i];
             precise float ac = a * c;
@@ -29,40 +35,37 @@ void loadHead(uint first, uint position, bool rotated)
             b = canonical(y);
         }
 
-        headValues[i] = a;
-        headValues[i + PAIRS] = b;
+        headValues[head * HEAD_SIZE + i] = a;
+        headValues[head * HEAD_SIZE + i + PAIRS] = b;
     }
 
     barrier();
 }
 
-// Scale and zero point of the head in headValues, asymmetric at KV_BITS.
-void headQuantizer(out float scale, out float inverse, out float zero)
+// The ranges of the heads in headValues.
+void findHeadRanges()
 {
-    if (gl_LocalInvocationIndex == 0u)
-    {
-        headLow = 0u;
-        headHigh = 0u;
-    }
-
-    barrier();
-    for (uint i = gl_LocalInvocationIndex; i < HEAD_SIZE; i += WORKGROUP)
+    for (uint i = gl_LocalInvocationIndex; i < HEADS_AT_ONCE * HEAD_SIZE; i += WORKGROUP)
     {
         // Both are ≥ +0, where float order is integer order.
         float v = headValues[i];
-        atomicMax(headLow, floatBitsToUint(v < 0.0 ? -v : 0.0));
-        atomicMax(headHigh, floatBitsToUint(v > 0.0 ? v : 0.0));
+        atomicMax(headLow[i / HEAD_SIZE], floatBitsToUint(v < 0.0 ? -v : 0.0));
+        atomicMax(headHigh[i / HEAD_SIZE], floatBitsToUint(v > 0.0 ? v : 0.0));
     }
 
     barrier();
+}
+
+// Scale and zero point of a head, asymmetric at KV_BITS.
+void headQuantizer(uint head, out float scale, out float inverse, out float zero)
+{
     const float levels = float((1u << KV_BITS) - 1u);
-    precise float range = uintBitsToFloat(headHigh) + uintBitsToFloat(headLow);
+    precise float range = uintBitsToFloat(headHigh[head]) + uintBitsToFloat(headLow[head]);
     precise float s = range * INVERSE_LEVELS;
     scale = clamp(s, MINIMUM_SCALE, MAXIMUM_SCALE);
     inverse = reciprocal(scale);
-    precise float z = uintBitsToFloat(headLow) * inverse;
+    precise float z = uintBitsToFloat(headLow[head]) * inverse;
     zero = clamp(roundEven(z), 0.0, levels);
-    barrier();
 }
 
 uint headCode(float v, float inverse, float zero)
@@ -72,8 +75,8 @@ uint headCode(float v, float inverse, float zero)
     return uint(clamp(q, 0.0, float((1u << KV_BITS) - 1u)));
 }
 
-// Packed word of the head in headValues; codes past the head are 0.
-uint headWord(uint word, float inverse, float zero)
+// Packed word of a head in headValues; codes past the head are 0.
+uint headWord(uint head, uint word, float inverse, float zero)
 {
     uint packed = 0u;
     for (uint i = 0u; i < CODES_PER_WORD; i++)
@@ -81,7 +84,7 @@ uint headWord(uint word, float inverse, float zero)
         uint d = word * CODES_PER_WORD + i;
         if (d < HEAD_SIZE)
         {
-            packed |= headCode(headValues[d], inverse, zero) << ((i & 3u) * 8u + (i >> 2) * FIELD_BITS);
+            packed |= headCode(headValues[head * HEAD_SIZE + d], inverse, zero) << ((i & 3u) * 8u + (i >> 2) * FIELD_BITS);
         }
     }
 

@@ -12,6 +12,7 @@ internal sealed class ModelMemory : IDisposable
     /// <summary>Rows of a tile of the prefill attention.</summary>
     public const int TileRows = 16;
 
+    private const int SharedRows = 16;
     private readonly VulkanContext _gpu;
     private readonly List<IRowStorage> _storage = [];
     private GpuBuffer? _scratch;
@@ -24,6 +25,7 @@ internal sealed class ModelMemory : IDisposable
         Finished = new FinishedCounters();
         Logits = new LogitMemory();
         Hidden = new VulkanActivation(1);
+        Gated = new VulkanActivation(1);
 
         // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
         bool software = gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu;
@@ -45,6 +47,9 @@ internal sealed class ModelMemory : IDisposable
 
     /// <summary>Invocations of a workgroup that quantizes a row.</summary>
     public uint PrepareWorkgroup { get; }
+
+    /// <summary>Values behind a gate whose rows several workgroups share.</summary>
+    public VulkanActivation Gated { get; private set; }
 
     /// <summary>Invocations of a workgroup that attends.</summary>
     public uint AttentionWorkgroup { get; }
@@ -79,6 +84,23 @@ internal sealed class ModelMemory : IDisposable
         }
     }
 
+    /// <summary>Tells the width of what is behind a gate.</summary>
+    public void NeedGated(int columns)
+    {
+        if (columns > Gated.Columns)
+        {
+            Gated.Dispose();
+            Gated = new VulkanActivation(columns);
+            Capacity = 0;
+        }
+    }
+
+    /// <summary>Workgroups that share a row behind a gate: enough to spread few rows over a GPU.</summary>
+    public int GateParts(int rows) => rows > SharedRows ? 1 : _gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu ? 2 : 8;
+
+    /// <summary>Floats of a row that a normalising workgroup holds in shared memory, beside 8 KiB for the rest.</summary>
+    public uint Stage(int columns) => (uint)Math.Min((columns + 63) / 64 * 64, Math.Max(1024, (_gpu.Facts.SharedMemoryBytes - 8192) / 4 / 64 * 64));
+
     /// <summary>Tells the query heads that meet a cache.</summary>
     public void NeedQueries(int heads, CacheShape cache)
     {
@@ -107,6 +129,7 @@ internal sealed class ModelMemory : IDisposable
         Queries.Resize(_gpu, capacity);
         Finished.Resize(_gpu, capacity);
         Hidden.Resize(_gpu, capacity);
+        Gated.Resize(_gpu, Math.Min(capacity, SharedRows));
         _scratch?.Dispose();
         _scratch = null;
         Capacity = capacity;
@@ -123,6 +146,7 @@ internal sealed class ModelMemory : IDisposable
         Queries.Dispose();
         Finished.Dispose();
         Hidden.Dispose();
+        Gated.Dispose();
         Logits.Dispose();
         _scratch?.Dispose();
     }

@@ -102,7 +102,15 @@ internal sealed class PlanRecorder
             OperationKind.Relu => 4,
             _ => norm is null ? 0u : norm.Biased ? 2u : 1u,
         };
-        Dispatch(Pipeline<PrepareConstants>("prepare", [_memory.PrepareWorkgroup, .. input.Specialization, source, 0]), constants, _key.Rows);
+        int parts = operation.Kind == OperationKind.Gate ? _memory.GateParts(_key.Rows) : 1;
+        if (parts > 1)
+        {
+            Order([], [_memory.Finished, _memory.Gated]);
+            constants = constants with { Selection = _memory.Finished.Address, Output = _memory.Gated.Address };
+        }
+
+        uint[] special = [_memory.PrepareWorkgroup, .. input.Specialization, source, 0, norm is null ? 1u : _memory.Stage(columns), (uint)parts];
+        Dispatch(Pipeline<PrepareConstants>("prepare", special), constants, _key.Rows, parts);
     }
 
     private static PrepareConstants PrepareConstants(VulkanActivation x, VulkanNorm? norm, int columns) => new()
@@ -168,7 +176,7 @@ internal sealed class PlanRecorder
             Output = _memory.Hidden.Address,
             Quantizer = new QuantizerConstants { Columns = (uint)x.Columns },
         };
-        Dispatch(Pipeline<PrepareConstants>("prepare", [_memory.PrepareWorkgroup, 3, 8, 0, 1, norm.Biased ? 2u : 1u, 1]), constants, _key.LogitRows);
+        Dispatch(Pipeline<PrepareConstants>("prepare", [_memory.PrepareWorkgroup, 3, 8, 0, 1, norm.Biased ? 2u : 1u, 1, _memory.Stage(x.Columns), 1]), constants, _key.LogitRows);
         Stamp("FinalNorm");
 
         Order([_memory.Hidden], [_memory.Logits]);

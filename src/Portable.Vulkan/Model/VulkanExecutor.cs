@@ -190,7 +190,11 @@ public sealed class VulkanExecutor : Executor
     }
 
     /// <inheritdoc/>
-    public override void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs) => NoteEach(OperationKind.Gate, gateUp, null, inputs);
+    public override void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs)
+    {
+        NoteEach(OperationKind.Gate, gateUp, null, inputs);
+        _memory.NeedGated(gateUp.Columns / 2);
+    }
 
     /// <inheritdoc/>
     public override void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs) => NoteEach(OperationKind.Relu, x, null, inputs);
