@@ -55,6 +55,6 @@ public static class DistributionLoss
         });
 
         double loss = weightMse * square / ((double)tokens * columns);
-        return weightCosine == 0 ? loss : loss - weightCosine * Math.Log(Math.Abs(cosine));
+        return weightCosine == 0 ? loss : loss - weightCosine * HouseMath.Log(Math.Max(Math.Abs(cosine), 1e-12));
     }
 }

@@ -19,12 +19,12 @@ public enum WeightCompensation
 public sealed record AbqOptions
 {
     /// <summary>Passes over the calibration sequences per block, one step per sequence.</summary>
-    public int Epochs { get; init; } = 6;
+    public int Epochs { get; init; } = 4;
 
     /// <summary>Learnable equivalent transformation (smoothing).</summary>
     public bool Smoothing { get; init; } = true;
 
-    /// <summary>Which of the five pairs are smoothed: s_qkv, s_out, s_fc1, s_fc2, s_qk.</summary>
+    /// <summary>Smooth the pair up/down (s_fc2) too, ABQ-LLM's addition to OmniQuant's four pairs.</summary>
     public bool SmoothUpDown { get; init; } = true;
 
     /// <summary>Learnable weight clipping.</summary>
