@@ -27,14 +27,19 @@ public sealed unsafe class TimestampPool : IDisposable
     /// <summary>Makes them ready to be written again; nothing that writes them may be running.</summary>
     public void Reset() => _api.ResetQueryPool(_device, Handle, 0, (uint)Count);
 
-    /// <summary>Nanoseconds of every timestamp since an arbitrary start.</summary>
-    public double[] ReadNanoseconds()
+    /// <summary>Nanoseconds of every timestamp since the first.</summary>
+    public double[] ReadNanoseconds() => ReadNanoseconds(Count);
+
+    /// <summary>Nanoseconds of the first timestamps since the very first, once all of them are written.</summary>
+    /// <param name="count">How many; every one of them must be written by submitted work, or this waits for ever.</param>
+    public double[] ReadNanoseconds(int count)
     {
-        var ticks = new ulong[Count];
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Count);
+        var ticks = new ulong[count];
         fixed (ulong* p = ticks)
         {
             VulkanException.Check(
-                _api.GetQueryPoolResults(_device, Handle, 0, (uint)Count, (nuint)(8 * Count), p, 8, QueryResultFlags.Result64Bit | QueryResultFlags.ResultWaitBit),
+                _api.GetQueryPoolResults(_device, Handle, 0, (uint)count, (nuint)(8 * count), p, 8, QueryResultFlags.Result64Bit | QueryResultFlags.ResultWaitBit),
                 "Reading timestamps");
         }
 

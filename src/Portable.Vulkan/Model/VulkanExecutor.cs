@@ -283,7 +283,8 @@ public sealed class VulkanExecutor : Executor
 
     private void ReadProfile(TimestampPool timestamps, IReadOnlyList<string> steps)
     {
-        double[] times = timestamps.ReadNanoseconds();
+        // Fused operations leave the last timestamps of the pool unwritten; waiting for those would never end.
+        double[] times = timestamps.ReadNanoseconds(steps.Count);
         var profile = new (string, double)[steps.Count - 1];
         for (int i = 0; i < profile.Length; i++)
         {
