@@ -33,24 +33,27 @@ public sealed class LoadedModel : IDisposable
     {
         // The device first: that it does not exist is known before a large file is read.
         Executor executor = selection.CreateExecutor();
-        IModelSource? source = null;
+        IModelSource source;
         try
         {
-            source = Checkpoint.Open(directory);
-            if (context > source.Config.MaximumPositions)
-            {
-                throw new ArgumentException($"{directory}: {context} tokens are more than the model's {source.Config.MaximumPositions} positions");
-            }
-
-            Transformer model = terminal.Track("loading", bar =>
-                new Transformer(source, executor, 1, context, new Fraction(bar, source.Config.Layers), cancellation));
-            // Tables may be views of the mapped file: the source lives as long as the model.
-            return new LoadedModel(directory, source, model);
+            source = OpenSource(directory, context);
         }
         catch
         {
-            source?.Dispose();
             executor.Dispose();
+            throw;
+        }
+
+        try
+        {
+            // Tables may be views of the mapped file: the source lives as long as the model. A model that cannot be loaded
+            // disposes of its executor itself.
+            return new LoadedModel(directory, source, terminal.Track("loading", bar =>
+                new Transformer(source, executor, 1, context, new Fraction(bar, source.Config.Layers), cancellation)));
+        }
+        catch
+        {
+            source.Dispose();
             throw;
         }
     }
@@ -67,5 +70,17 @@ public sealed class LoadedModel : IDisposable
     {
         Model.Dispose();
         source.Dispose();
+    }
+
+    private static IModelSource OpenSource(string directory, int context)
+    {
+        IModelSource source = Checkpoint.Open(directory);
+        if (context <= source.Config.MaximumPositions)
+        {
+            return source;
+        }
+
+        source.Dispose();
+        throw new ArgumentException($"{directory}: {context} tokens are more than the model's {source.Config.MaximumPositions} positions");
     }
 }

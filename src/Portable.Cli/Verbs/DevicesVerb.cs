@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 
@@ -11,7 +12,7 @@ namespace Portable.Cli.Verbs;
 /// <param name="Usable">Whether it can serve.</param>
 /// <param name="Reason">Why not, where it cannot.</param>
 /// <param name="Features">What it offers the kernels.</param>
-public sealed record DeviceReport(string Name, string Kind, string Description, bool Usable, string? Reason, IReadOnlyList<string> Features)
+public sealed record DeviceReport(string Name, string Kind, string Description, bool Usable, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Reason, IReadOnlyList<string> Features)
 {
     /// <summary>Invocations of a subgroup, of a Vulkan device.</summary>
     public int? SubgroupSize { get; init; }

@@ -54,6 +54,7 @@ public sealed class QuantizeVerb : Verb
         {
             QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
             RequireCalibration(QuantizationMethods.Find(name), text);
+            NameUnused(parsed, text, terminal);
             CheckDevice(DeviceSelection.Parse(parsed.GetValue(device)!), text, terminal);
             var request = new QuantizationRequest
             {
@@ -107,6 +108,18 @@ public sealed class QuantizeVerb : Verb
         if (method.NeedsCalibration && text is null)
         {
             throw new UsageException($"--method {method.Name} needs --calibration TEXT");
+        }
+    }
+
+    /// <summary>Options of calibration without a calibration text are accepted and named.</summary>
+    private void NameUnused(ParseResult parsed, string? text, Terminal terminal)
+    {
+        foreach (Option<int> option in (Option<int>[])[samples, context, seed])
+        {
+            if (text is null && parsed.GetResult(option) is { Implicit: false })
+            {
+                terminal.Message($"{option.Name} is not used without --calibration");
+            }
         }
     }
 

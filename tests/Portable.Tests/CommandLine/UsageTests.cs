@@ -64,6 +64,8 @@ public sealed class UsageTests
         var json = ToolRun.Here("devices", "--json").Json();
         Assert.Equal(Cli.Devices.CpuTier.Name, json.GetProperty("tier").GetString());
         Assert.Equal("cpu", json.GetProperty("devices")[0].GetProperty("name").GetString());
+        Assert.All(json.GetProperty("devices").EnumerateArray(), device => Assert.Equal(
+            device.GetProperty("usable").GetBoolean() ? System.Text.Json.JsonValueKind.Null : System.Text.Json.JsonValueKind.String, device.GetProperty("reason").ValueKind));
         Assert.True(json.GetProperty("devices")[0].GetProperty("usable").GetBoolean());
     }
 
