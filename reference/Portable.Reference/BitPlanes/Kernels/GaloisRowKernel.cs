@@ -38,7 +38,8 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
         double blocks = (double)shape.Channels * shape.Layout.Blocks, passes = (rows + MaximumRows - 1) / MaximumRows;
         double groups = (double)shape.Channels * shape.Layout.Groups * rows;
         int bits = shape.Weights.Bits;
-        return (blocks * (passes * (bits == 8 ? 2.5 : 1.5) + rows * (bits == 8 ? 3.5 : 2.2)) + groups * 15) * KernelRows.NanosecondsPerCycle;
+        double widen = 1.5 / PairSums.Deferral(bits == 8 ? 4 : bits, rows == shape.Rows ? shape.Activations.Bits : 8);
+        return (blocks * (passes * (bits == 8 ? 2.5 : 1.5) + rows * ((bits == 8 ? 3.5 : 2.2) + widen)) + groups * 15) * KernelRows.NanosecondsPerCycle;
     }
 
     public override long PackedRowBytes(GroupLayout layout, CodeFormat digit) => layout.PaddedColumns;
