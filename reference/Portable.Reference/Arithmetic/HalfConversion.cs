@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic.Gemm;
 
 namespace Portable.Reference.Arithmetic;
 
@@ -68,6 +69,27 @@ public static class HalfConversion
             (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Create(source.Slice(i, 16)));
             ToSingle(low).CopyTo(destination[i..]);
             ToSingle(high).CopyTo(destination[(i + 8)..]);
+        }
+
+        for (; i < source.Length; i++)
+        {
+            destination[i] = ToSingle(source[i]);
+        }
+    }
+
+    /// <summary>Finite binary16 to f32, elementwise, exact: fewer steps than <see cref="ToSingle(ReadOnlySpan{ushort}, Span{float})"/>.</summary>
+    /// <param name="source">binary16 bits, neither infinite nor NaN, as those that <see cref="ToHalf(float)"/> makes.</param>
+    /// <param name="destination">At least as long.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void FiniteToSingle(ReadOnlySpan<ushort> source, Span<float> destination)
+    {
+        destination = destination[..source.Length];
+        int i = 0;
+        for (; i <= source.Length - 16; i += 16)
+        {
+            (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Create(source.Slice(i, 16)));
+            HalfWords.Even(low.AsInt32()).CopyTo(destination[i..]);
+            HalfWords.Even(high.AsInt32()).CopyTo(destination[(i + 8)..]);
         }
 
         for (; i < source.Length; i++)

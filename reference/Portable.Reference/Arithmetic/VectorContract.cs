@@ -43,9 +43,13 @@ public static class VectorContract
 
     /// <summary><see cref="Contract.Exp"/> of eight lanes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Exp(Vector256<float> x)
+    public static Vector256<float> Exp(Vector256<float> x) => ExpBelow60(Vector256.MinNative(x, Vector256.Create(60f)));
+
+    /// <summary><see cref="Contract.Exp"/> of eight lanes that are at most 60 (−∞ included), as all of softmax's are.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ExpBelow60(Vector256<float> x)
     {
-        x = Vector256.MinNative(Vector256.MaxNative(x, Vector256.Create(-60f)), Vector256.Create(60f));
+        x = Vector256.MaxNative(x, Vector256.Create(-60f));
         Vector256<float> n = Vector256.Round(x * Vector256.Create(1.44269504f));
         Vector256<float> r = x - n * Vector256.Create(0.693359375f);
         r -= n * Vector256.Create(-2.12194440e-4f);
@@ -57,7 +61,9 @@ public static class VectorContract
         p = p * r + Vector256<float>.One;
         p = p * r + Vector256<float>.One;
         Vector256<float> scale = ((Vector256.ConvertToInt32Native(n) + Vector256.Create(127)) << 23).AsSingle();
-        return Canonical(p * scale);
+        // Never negative, so canonical without the absolute value.
+        p *= scale;
+        return p & Vector256.GreaterThanOrEqual(p, Vector256.Create(Contract.Tiny));
     }
 
     /// <summary><see cref="Contract.RoundHalfAway"/> of eight lanes.</summary>

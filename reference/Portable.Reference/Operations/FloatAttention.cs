@@ -87,7 +87,7 @@ internal static unsafe class FloatAttention
         }
         else
         {
-            HalfConversion.ToSingle(MemoryMarshal.Cast<byte, ushort>(elements), values);
+            HalfConversion.FiniteToSingle(MemoryMarshal.Cast<byte, ushort>(elements), values);
         }
     }
 
@@ -115,7 +115,7 @@ internal static unsafe class FloatAttention
         new Span<float>(scores + keys, end - keys).Fill(float.NegativeInfinity);
         for (t = 0; t < end; t += 8)
         {
-            VectorContract.Exp(Vector256.Load(scores + t) - Vector256.Create(maximum)).Store(scores + t);
+            VectorContract.ExpBelow60(Vector256.Load(scores + t) - Vector256.Create(maximum)).Store(scores + t);
         }
 
         return AttentionRow.ChunkedSum(scores, chunks);

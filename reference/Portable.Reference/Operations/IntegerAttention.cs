@@ -138,8 +138,8 @@ internal static unsafe class IntegerAttention
                 for (int i = 0; i < ChunkSize / 16; i++)
                 {
                     int t = first + 16 * i;
-                    Vector256<int> low = Code(VectorContract.Exp(Vector256.Load(scores + t) - highest), Vector256.Load(valueScales + t) * r, ref total);
-                    Vector256<int> high = Code(VectorContract.Exp(Vector256.Load(scores + t + 8) - highest), Vector256.Load(valueScales + t + 8) * r, ref total);
+                    Vector256<int> low = Code(VectorContract.ExpBelow60(Vector256.Load(scores + t) - highest), Vector256.Load(valueScales + t) * r, ref total);
+                    Vector256<int> high = Code(VectorContract.ExpBelow60(Vector256.Load(scores + t + 8) - highest), Vector256.Load(valueScales + t + 8) * r, ref total);
                     codes[i] = Vector256.Narrow(low, high);
                 }
 

@@ -16,6 +16,7 @@ public class ContractTests
             Equal(VectorContract.Canonical(v), j => Contract.Canonical(x[i + j]));
             Equal(VectorContract.RoundHalfAway(v), j => Contract.RoundHalfAway(x[i + j]));
             Equal(VectorContract.Exp(v), j => Contract.Exp(x[i + j]));
+            Equal(VectorContract.ExpBelow60(-Vector256.Abs(v)), j => Contract.Exp(-MathF.Abs(x[i + j])));
             Equal(VectorContract.Reciprocal(p), j => Contract.Reciprocal(positive[i + j]));
             Equal(VectorContract.ReciprocalSquareRoot(p), j => Contract.ReciprocalSquareRoot(positive[i + j]));
             Equal(VectorContract.Sigmoid(v), j => Contract.Reciprocal(1f + Contract.Exp(-x[i + j])));
@@ -46,6 +47,7 @@ public class ContractTests
         Assert.Equal(0u, BitConverter.SingleToUInt32Bits(Contract.Exp(-41.9f)));
         Assert.Equal(1f, Contract.Exp(0f));
         Assert.Equal(Contract.Exp(60f), Contract.Exp(1e30f));
+        Assert.Equal(Vector256<float>.Zero, VectorContract.ExpBelow60(Vector256.Create(float.NegativeInfinity)));
     }
 
     [Fact]

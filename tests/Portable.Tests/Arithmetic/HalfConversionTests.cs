@@ -17,6 +17,10 @@ public class HalfConversionTests
             float expected = (float)BitConverter.UInt16BitsToHalf(All[i]);
             Assert.True(float.IsNaN(expected) ? float.IsNaN(actual[i]) : BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(actual[i]));
         }
+
+        ushort[] finite = [.. All.Where(h => (h & 0x7C00) != 0x7C00)];
+        HalfConversion.FiniteToSingle(finite, actual);
+        Assert.Equal(AwkwardValues.Bits([.. finite.Select(h => (float)BitConverter.UInt16BitsToHalf(h))]), AwkwardValues.Bits(actual.AsSpan(0, finite.Length)));
     }
 
     [Fact]
