@@ -73,6 +73,43 @@ public class GptqTests
         Assert.True(OutputError(x, tokens, w, compensated.Decode(), columns) < 0.9 * OutputError(x, tokens, w, nearest.Decode(), columns));
     }
 
+    [Property(MaxTest = 20)]
+    public void CorrectedTargetsAreCloserToTheExactOutputsOnQuantizedInputs(int seed, bool activationOrder)
+    {
+        const int columns = 24, rows = 4, tokens = 150;
+        float[] x = Inputs(seed, tokens, columns), w = Weights(seed, rows * columns), seen = [.. x.Select(v => MathF.Round(v * 1.5f) / 1.5f)];
+        double[] h = Hessian(seen, columns), cross = new double[columns * columns];
+        for (int t = 0; t < tokens; t++)
+        {
+            for (int i = 0; i < columns * columns; i++)
+            {
+                cross[i] += (double)x[t * columns + i / columns] * seen[t * columns + i % columns];
+            }
+        }
+
+        int[] order = Gptq.Order(h, columns, activationOrder);
+        float[] corrected = TargetCorrection.Correct(w, rows, columns, cross, h, Gptq.Factor(h, columns, order, 1e-4), order, 1e-4);
+        double Error(float[] weights)
+        {
+            double sum = 0;
+            for (int i = 0; i < tokens * rows; i++)
+            {
+                int t = i / rows, n = i % rows;
+                double e = Enumerable.Range(0, columns).Sum(k => (double)w[n * columns + k] * x[t * columns + k] - (double)weights[n * columns + k] * seen[t * columns + k]);
+                sum += e * e;
+            }
+
+            return sum;
+        }
+
+        Assert.True(Error(corrected) < Error(w));
+
+        // With inputs that are not quantized there is nothing to correct.
+        double[] own = Hessian(x, columns);
+        float[] same = TargetCorrection.Correct(w, rows, columns, own, own, Gptq.Factor(own, columns, order, 0.01), order, 0.01);
+        Assert.All(w.Zip(same), p => Assert.Equal(p.First, p.Second, 1e-4f));
+    }
+
     [Fact]
     public void ColumnsThatWereNeverUsedAreRoundedToNearest()
     {

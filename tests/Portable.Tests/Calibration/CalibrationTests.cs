@@ -1,0 +1,70 @@
+using FsCheck.Xunit;
+using Portable.Calibration;
+using Portable.Models;
+using Portable.Tests.Support;
+using Xunit;
+
+namespace Portable.Tests.Calibration;
+
+public class CalibrationTests
+{
+    [Property]
+    public void WindowsAreDistinctPiecesOfTheTextInItsOrder(int seed, byte samples, byte context)
+    {
+        int length = 2 + context % 20, taken = 1 + samples % 40;
+        int[] tokens = [.. Enumerable.Range(0, 300)];
+        CalibrationSet set = CalibrationSet.FromTokens(tokens, taken, length, seed);
+        Assert.Equal(Math.Min(taken, 300 / length), set.Windows.Count);
+        Assert.All(set.Windows, w => Assert.Equal(Enumerable.Range(w[0], length), w));
+        Assert.All(set.Windows, w => Assert.Equal(0, w[0] % length));
+        Assert.Equal(set.Windows.Select(w => w[0]).Distinct().Order(), set.Windows.Select(w => w[0]));
+        Assert.Equal(set.Windows.Select(w => w[0]), CalibrationSet.FromTokens(tokens, taken, length, seed).Windows.Select(w => w[0]));
+    }
+
+    [Fact]
+    public void TheSeedChoosesTheWindows()
+    {
+        int[] tokens = [.. Enumerable.Range(0, 1000)];
+        int[][] starts = [.. Enumerable.Range(0, 5).Select(seed => CalibrationSet.FromTokens(tokens, 8, 10, seed).Windows.Select(w => w[0]).ToArray())];
+        Assert.Equal(5, starts.Select(s => string.Join(' ', s)).Distinct().Count());
+    }
+
+    [Fact]
+    public void ATextWithoutAWholeWindowIsRefused() =>
+        Assert.Throws<ArgumentException>(() => CalibrationSet.FromTokens(new int[9], 1, 10, 0));
+
+    [Fact]
+    public void HiddenStatesInFilesAreThoseInMemory()
+    {
+        RandomModel model = new(RandomModel.Llama(), 32, 2, null);
+        int[][] windows = [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]];
+        string directory = Path.Combine(Path.GetTempPath(), $"portable-spill-{Guid.NewGuid():N}");
+        float[][] states = [.. new long[] { 1 << 20, 0, 5 * 64 * sizeof(float) }.Select(budget =>
+        {
+            using StreamStorage storage = new(directory, budget);
+            using BlockStream stream = new(model, windows, 32, storage);
+            int inputs = 0;
+            stream.Advance(model.LoadBlock(0), (_, values, rows) => inputs += values.Length / rows);
+            Assert.Equal(2 * (64 + 64 + 64 + 152), inputs);
+            return (float[])[.. stream.Read(0), .. stream.Read(1)];
+        })];
+        Assert.Equal(states[0], states[1]);
+        Assert.Equal(states[0], states[2]);
+        Assert.False(Directory.Exists(directory));
+    }
+
+    [Fact]
+    public void ObservingDoesNotMoveTheStream()
+    {
+        RandomModel model = new(RandomModel.Opt(), 32, 2, null);
+        using StreamStorage storage = new(Path.GetTempPath());
+        using BlockStream stream = new(model, [[1, 2, 3]], 32, storage);
+        float[] before = stream.Read(0);
+        List<BlockInput> seen = [];
+        stream.Observe(model.LoadBlock(0), (input, _, _) => seen.Add(input));
+        Assert.Equal(before, stream.Read(0));
+        Assert.Equal(BlockInputs.All, seen);
+        stream.Advance(model.LoadBlock(0));
+        Assert.NotEqual(before, stream.Read(0));
+    }
+}
