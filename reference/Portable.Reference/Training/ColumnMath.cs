@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Training;
@@ -18,7 +19,7 @@ internal static class ColumnMath
         sum.Clear();
         for (int t = 0; t < rows; t++)
         {
-            System.Numerics.Tensors.TensorPrimitives.Add(sum, a.AsSpan(t * columns + first, length), sum);
+            TensorPrimitives.Add(sum, a.AsSpan(t * columns + first, length), sum);
         }
     });
 
@@ -30,8 +31,8 @@ internal static class ColumnMath
         sum.Clear();
         for (int t = 0; t < rows; t++)
         {
-            System.Numerics.Tensors.TensorPrimitives.Multiply(a.AsSpan(t * columns + first, length), b.AsSpan(t * columns + first, length), product);
-            System.Numerics.Tensors.TensorPrimitives.Add(sum, product, sum);
+            TensorPrimitives.Multiply(a.AsSpan(t * columns + first, length), b.AsSpan(t * columns + first, length), product);
+            TensorPrimitives.Add(sum, product, sum);
         }
     });
 
@@ -43,9 +44,9 @@ internal static class ColumnMath
         sum.Clear();
         for (int t = 0; t < rows; t++)
         {
-            System.Numerics.Tensors.TensorPrimitives.Multiply(a.AsSpan(t * columns + first, length), b.AsSpan(t * columns + first, length), product);
-            System.Numerics.Tensors.TensorPrimitives.Multiply(product, weight[t], product);
-            System.Numerics.Tensors.TensorPrimitives.Add(sum, product, sum);
+            TensorPrimitives.Multiply(a.AsSpan(t * columns + first, length), b.AsSpan(t * columns + first, length), product);
+            TensorPrimitives.Multiply(product, weight[t], product);
+            TensorPrimitives.Add(sum, product, sum);
         }
     });
 
@@ -57,8 +58,8 @@ internal static class ColumnMath
         sum.Clear();
         for (int t = 0; t < rows; t++)
         {
-            System.Numerics.Tensors.TensorPrimitives.Multiply(a.AsSpan(t * columns + first, length), weight[t], product);
-            System.Numerics.Tensors.TensorPrimitives.Add(sum, product, sum);
+            TensorPrimitives.Multiply(a.AsSpan(t * columns + first, length), weight[t], product);
+            TensorPrimitives.Add(sum, product, sum);
         }
     });
 }

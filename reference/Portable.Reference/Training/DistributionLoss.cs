@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Threading;
 
@@ -25,7 +26,7 @@ public static class DistributionLoss
         {
             ReadOnlySpan<float> student = y.AsSpan(t * columns, columns), teacher = target.AsSpan(t * columns, columns);
             Span<float> difference = stackalloc float[columns];
-            System.Numerics.Tensors.TensorPrimitives.Subtract(student, teacher, difference);
+            TensorPrimitives.Subtract(student, teacher, difference);
             squares[t] = RowMath.Dot(difference, difference);
             lengthsY[t] = MathF.Sqrt(RowMath.Dot(student, student)) + 1e-8f;
             lengthsT[t] = MathF.Sqrt(RowMath.Dot(teacher, teacher)) + 1e-8f;

@@ -65,7 +65,7 @@ public class BlockGradientTests
 
     private static void Compare(double[] values, float[] gradient, Func<double> loss, Random random, int samples, string name)
     {
-        double scale = 1 + gradient.Max(Math.Abs);
+        double scale = 1 + gradient.Max(Math.Abs), here = loss();
         for (int i = 0; i < samples; i++)
         {
             int at = random.Next(values.Length);
@@ -76,6 +76,11 @@ public class BlockGradientTests
             double below = loss();
             values[at] = kept;
             double expected = (above - below) / (2 * Step);
+            if (Math.Abs(above - here - (here - below)) / Step > 2e-4 * scale)
+            {
+                continue; // a ReLU turns between the two points: there is no derivative to compare with
+            }
+
             Assert.True(Math.Abs(expected - gradient[at]) < 2e-4 * scale, $"{name}[{at}]: {gradient[at]}, finite difference {expected}");
         }
     }

@@ -50,7 +50,7 @@ public class StudentGradientTests
         (ParameterGroup Group, float[] Gradient)[] snapshot = [.. student.Parameters.Select(g => (g, g.Gradient.ToArray()))];
         foreach ((ParameterGroup group, float[] gradient) in snapshot)
         {
-            double scale = 0.05 + gradient.Max(Math.Abs);
+            double scale = 0.05 + gradient.Max(Math.Abs), here = Loss();
             for (int i = 0; i < 3; i++)
             {
                 int at = random.Next(gradient.Length);
@@ -62,7 +62,12 @@ public class StudentGradientTests
                 float down = group.Values[at];
                 double below = Loss();
                 group.Values[at] = kept;
-                double expected = (above - below) / (up - down);
+                double expected = (above - below) / (up - down), left = (here - below) / (kept - down), right = (above - here) / (up - kept);
+                if (Math.Abs(left - right) > 0.02 * scale)
+                {
+                    continue; // a ReLU turns between the two points: there is no derivative to compare with
+                }
+
                 Assert.True(Math.Abs(expected - gradient[at]) < 0.02 * scale, $"group of {gradient.Length}, [{at}]: {gradient[at]}, finite difference {expected}");
             }
         }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Training;
 
 namespace Portable.Reference.Algorithms.AbqLlm;
@@ -46,7 +47,7 @@ public sealed class NonFiniteLossException(string message) : ArithmeticException
 public sealed class BlockTrainer
 {
     private const int ReportSamples = 8;
-    private const int RefreshedSteps = 8;
+    private const int StepsPerProgress = 8;
     private readonly AbqOptions _options;
     private readonly string _name;
     private readonly int _tokens;
@@ -113,7 +114,7 @@ public sealed class BlockTrainer
                 cancellation.ThrowIfCancellationRequested();
                 load(order[i], _sample);
                 sum += Step(_options.CosineSchedule ? (float)Schedule(step, steps) : 1, step);
-                if (step % RefreshedSteps == 0)
+                if (step % StepsPerProgress == 0)
                 {
                     progress?.Report(new TrainingProgress(step + 1, steps, sum / (i + 1), watch.Elapsed * ((double)(steps - step - 1) / (step + 1))));
                 }
@@ -236,8 +237,6 @@ public sealed class BlockTrainer
         return sum / count;
     }
 
-    // Half a cosine from 1 to 0: written with the house's cosine, so that it is the same on every machine.
-    private static double Schedule(int step, int steps) => 0.5 * (1 + HouseCosine(Math.PI * step / steps));
-
-    private static double HouseCosine(double x) => Arithmetic.HouseMath.SineCosine(x).Cosine;
+    // Half a cosine from 1 to 0, by the house's cosine: the same on every machine.
+    private static double Schedule(int step, int steps) => 0.5 * (1 + HouseMath.SineCosine(Math.PI * step / steps).Cosine);
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Threading;
@@ -11,6 +12,9 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// </summary>
 public sealed class StudentLinear
 {
+    // σ(4): the published start of clipping, and the end of the searched range.
+    private const float LargestClip = 0.98201379f;
+
     private readonly LinearTensors _original;
     private readonly int _levels, _groupSize, _groups;
     private readonly float[] _transformed, _clipLow, _clipHigh;
@@ -240,9 +244,6 @@ public sealed class StudentLinear
         return (low, high);
     }
 
-    // σ(4): the published start of clipping, and the end of the searched range.
-    private const float LargestClip = 0.98201379f;
-
     private void Try(ReadOnlySpan<float> w, ReadOnlySpan<float> h, float[] candidate, float low, float high, ref float best, ref float bestLow, ref float bestHigh)
     {
         float error = Error(w, h, candidate, low, high);
@@ -256,7 +257,7 @@ public sealed class StudentLinear
     {
         Span<float> quantized = candidate.AsSpan(0, w.Length);
         AffineQuantization.Dequantized(w, quantized, _levels, AffineQuantization.Range(w, _levels, low, high));
-        System.Numerics.Tensors.TensorPrimitives.Subtract(quantized, w, quantized);
+        TensorPrimitives.Subtract(quantized, w, quantized);
         return TripleDot(quantized, quantized, h);
     }
 
