@@ -19,7 +19,6 @@ namespace Portable.Vulkan.Engine;
 /// </example>
 public sealed unsafe class VulkanContext : IDisposable
 {
-    private const ulong TimeoutNanoseconds = 120_000_000_000;
     private readonly VulkanInstance _instance;
     private readonly MemoryPool _memory;
     private readonly PipelineStore _pipelines;
@@ -56,6 +55,9 @@ public sealed unsafe class VulkanContext : IDisposable
     public long ReservedBytes => _memory.ReservedBytes;
 
     internal Vk Api { get; }
+
+    // Software devices build a kernel when it first runs, which can take long on a busy machine.
+    private ulong Timeout => (Facts.Kind == VulkanDeviceKind.Cpu ? 900ul : 120ul) * 1_000_000_000;
 
     internal Device Device { get; }
 
@@ -139,12 +141,12 @@ public sealed unsafe class VulkanContext : IDisposable
     }
 
     /// <summary>Waits for a submission and all before it.</summary>
-    /// <exception cref="VulkanException">The device was lost, or did not finish within two minutes.</exception>
+    /// <exception cref="VulkanException">The device was lost, or did not finish within two minutes (software devices: fifteen).</exception>
     public void Wait(ulong ticket)
     {
         Semaphore semaphore = _timeline;
         var info = new SemaphoreWaitInfo { SType = StructureType.SemaphoreWaitInfo, SemaphoreCount = 1, PSemaphores = &semaphore, PValues = &ticket };
-        Result result = ticket == 0 ? Result.Success : Api.WaitSemaphores(Device, &info, TimeoutNanoseconds);
+        Result result = ticket == 0 ? Result.Success : Api.WaitSemaphores(Device, &info, Timeout);
         if (result != Result.Success)
         {
             throw new VulkanException("Waiting for the device", result);

@@ -1,0 +1,100 @@
+using Portable.Reference.BitPlanes;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
+using Xunit;
+
+namespace Portable.Tests.Vulkan;
+
+/// <summary>The arithmetic of tiles and of choices, on invented devices: no Vulkan needed.</summary>
+public sealed class PlannerTests
+{
+    private static readonly CooperativeMatrixShape s_wide = new(16, 16, 32, MatrixElement.Int8, MatrixElement.Int8, MatrixElement.Int32);
+
+    private static readonly VulkanDeviceFacts s_nvidia = new()
+    {
+        Name = "nvidia-like", Kind = VulkanDeviceKind.Discrete, SubgroupSize = 32, SharedMemoryBytes = 49152, MaximumInvocations = 1024, DotProduct = true, CooperativeMatrix = true,
+        Matrices = [s_wide, s_wide with { N = 8 }, new(16, 16, 16, MatrixElement.Float16, MatrixElement.Float16, MatrixElement.Float32), s_wide with { Workgroup = true, Invocations = 128 }],
+    };
+
+    private static readonly VulkanDeviceFacts s_amd = s_nvidia with { Name = "amd-like", SubgroupSize = 64, SharedMemoryBytes = 65536, Matrices = [s_wide with { K = 16 }] };
+    private static readonly VulkanDeviceFacts s_software = s_nvidia with { Name = "software", Kind = VulkanDeviceKind.Cpu, SubgroupSize = 8, SharedMemoryBytes = 32768, Matrices = [s_wide with { M = 8, N = 8, K = 8 }] };
+
+    public static TheoryData<string> Devices => ["nvidia-like", "amd-like", "software"];
+
+    [Theory]
+    [MemberData(nameof(Devices))]
+    public void EveryCandidateFitsItsDevice(string name)
+    {
+        VulkanDeviceFacts device = Device(name);
+        foreach (int m in new[] { 1, 7, 8, 64, 1000 })
+        {
+            foreach (int group in new[] { 0, 64, 128 })
+            {
+                foreach (int bits in new[] { 8, 16 })
+                {
+                    var problem = new MatmulProblem(m, 4096, new GroupLayout(4096, group), new CodeFormat(6, true), new CodeFormat(bits, true));
+                    foreach (MatmulTechnique technique in MatmulTechniques.All)
+                    {
+                        VulkanKernel[] kernels = [.. technique.Candidates(device, problem)];
+                        Assert.NotEmpty(kernels);
+                        Assert.Equal(kernels.Length, kernels.Select(k => k.Label).Distinct().Count());
+                        Assert.All(kernels, k => Assert.True(k.GroupsX > 0 && k.GroupsY > 0 && (k.Constants.Length == 0 || k.Constants[0] <= device.MaximumInvocations)));
+                    }
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void ATileKnowsItsSizes()
+    {
+        var problem = new MatmulProblem(512, 4096, new GroupLayout(4096), new CodeFormat(6, true), new CodeFormat(8, true));
+        var tile = new MatrixTile(s_wide, 32, 128, 128, 64, 64, 1, 2);
+        Assert.Equal(128, tile.Invocations);
+        Assert.Equal(128, tile.Accumulators(1, grouped: false));
+
+        // Two stages of 256 rows of 80 bytes, and two copies of 128 × (3 + 3) epilogue values.
+        Assert.Equal(2 * 256 * 80 + 2 * 4 * 128 * 6, tile.SharedBytes(problem));
+        Assert.Null(tile.Refusal(s_nvidia, problem));
+        Assert.Equal("too much shared memory", (tile with { BN = 256, Stages = 2 }).Refusal(s_nvidia, problem));
+        Assert.Equal("too many accumulators", tile.Refusal(s_nvidia, problem with { Layout = new GroupLayout(4096, 128) }));
+        Assert.Equal("a step would straddle scale groups", (tile with { WM = 32, StepBlocks = 2, Stages = 1 }).Refusal(s_nvidia, problem with { Layout = new GroupLayout(4096, 64) }));
+        Assert.Equal("the tile is no multiple of the matrix", (tile with { WM = 24 }).Refusal(s_nvidia, problem));
+    }
+
+    [Fact]
+    public void MatricesOfOtherTypesAndScopesAreNotTaken()
+    {
+        var problem = new MatmulProblem(512, 4096, new GroupLayout(4096), new CodeFormat(6, true), new CodeFormat(8, true));
+        MatmulTechnique coopmat = MatmulTechniques.Named("coopmat");
+        Assert.NotNull(coopmat.Refusal(s_nvidia with { Matrices = [.. s_nvidia.Matrices.Where(s => !s.IsSignedByte || s.Workgroup)] }, problem));
+        Assert.All(coopmat.Candidates(s_nvidia, problem), k => Assert.DoesNotContain("16x16x16", k.Label, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void MaskedFeaturesAreGoneAndUnknownOnesRefused()
+    {
+        VulkanDeviceFacts poor = FeatureMask.Parse("coopmat, dot,storage16").Apply(s_nvidia with { Storage16 = true });
+        Assert.False(poor.CooperativeMatrix || poor.DotProduct || poor.Storage16 || poor.Matrices.Count > 0);
+        var problem = new MatmulProblem(64, 4096, new GroupLayout(4096), new CodeFormat(6, true), new CodeFormat(8, true));
+        Assert.Equal(["naive", "popcount"], MatmulTechniques.Supported(poor, problem).Select(t => t.Name));
+        Assert.Contains("'tensor'", Assert.Throws<FormatException>(() => FeatureMask.Parse("tensor")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TheBestUsableDeviceIsChosenAndOthersByIndexOrName()
+    {
+        VulkanDeviceFacts[] devices =
+        [
+            s_software with { Index = 0 }, s_amd with { Index = 1, Kind = VulkanDeviceKind.Integrated }, s_nvidia with { Index = 2, Refusal = "the driver lacks synchronization2" },
+        ];
+        Assert.Equal(1, VulkanDevices.Choose(devices, null).Index);
+        Assert.Equal(0, VulkanDevices.Choose(devices, "SOFT").Index);
+        Assert.Equal(1, VulkanDevices.Choose(devices, "1").Index);
+        Assert.Contains("synchronization2", Assert.Throws<VulkanException>(() => VulkanDevices.Choose(devices, "nvidia")).Message, StringComparison.Ordinal);
+        Assert.Contains("amd-like", Assert.Throws<VulkanException>(() => VulkanDevices.Choose(devices, "7")).Message, StringComparison.Ordinal);
+    }
+
+    private static VulkanDeviceFacts Device(string name) => new[] { s_nvidia, s_amd, s_software }.First(d => d.Name == name);
+}

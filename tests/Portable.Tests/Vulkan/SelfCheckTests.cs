@@ -1,0 +1,60 @@
+using Portable.Reference.BitPlanes;
+using Portable.Verification;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
+using Xunit;
+
+namespace Portable.Tests.Vulkan;
+
+[Collection("Vulkan")]
+public sealed class SelfCheckTests(VulkanFixture vulkan)
+{
+    [SkippableFact]
+    public void AWrongDriverIsCaughtAndRoutedAround()
+    {
+        VulkanContext gpu = vulkan.Context;
+        SelfCheck check = SelfCheck.Run(gpu, broken: "dot");
+        Assert.Equal(["dot"], check.Failures.Keys);
+        Assert.Contains("wrong", check.Failures["dot"], StringComparison.Ordinal);
+        var problem = new MatmulProblem(1, 512, new GroupLayout(1024), new CodeFormat(4, true), new CodeFormat(8, true));
+        Assert.NotEqual("dot", MatmulDispatcher.With(gpu, check).Choose(problem).Technique);
+        Assert.Empty(SelfCheck.Load(gpu).Failures);
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    [SkippableFact]
+    public void VerificationGivesTheHashOfTheCpu()
+    {
+        // A sample; `portable verify --device vulkan` runs the whole list.
+        VerificationCase[] cases = [.. VerificationCases.All.Where((_, i) => i % 1777 == 5)];
+        VerificationReport report = Verifier.Run(cases, [new CpuVerificationTarget(), new VulkanVerificationTarget(vulkan.Context)]);
+        Assert.True(report.Passed, string.Join("; ", report.Targets.SelectMany(t => t.Kernels.Where(k => k.Mismatches > 0).Select(k => $"{t.Name} {k.Name}: {k.Mismatches} of {k.Cases}"))));
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    [SkippableFact]
+    public void ADeviceWithoutMatricesAndDotProductsServesToo()
+    {
+        VulkanDeviceFacts poor = FeatureMask.Parse("coopmat,dot,storage8,storage16").Apply(vulkan.Context.Facts);
+        using VulkanContext gpu = VulkanContext.Open(poor);
+        RandomMatmul matmul = RandomMatmul.Create(9, 40, 300, 0, new CodeFormat(3, false), new CodeFormat(4, false), 5);
+        using GpuLinear linear = GpuLinear.Upload(gpu, [matmul.Linear]);
+        using GpuActivations x = GpuActivations.Upload(gpu, matmul.Activations);
+        using GpuBuffer y = gpu.Allocate(4 * 9 * 40);
+        var dispatch = new GpuMatmul(gpu);
+        Assert.Contains(dispatch.KernelFor(linear.Problem(9)).Technique, new[] { "naive", "popcount" });
+        gpu.Run(r => dispatch.Record(r, linear, x.Addresses, 9, y.Address, 40));
+        float[] got = new float[9 * 40], expected = new float[9 * 40];
+        gpu.Download<float>(y, got);
+        BitMatmul.Multiply(matmul.Activations, matmul.Linear, expected, 40);
+        Assert.Equal(expected, got);
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    [SkippableFact]
+    public void AForcedKernelThatDoesNotExistOrCannotServeIsAnError()
+    {
+        Assert.Contains("naive", Assert.Throws<VulkanException>(() => MatmulDispatcher.For(vulkan.Context, "tensor")).Message, StringComparison.Ordinal);
+    }
+}
