@@ -18,7 +18,7 @@ public sealed unsafe class CommandList : IDisposable
     /// <summary>Waits for its last submission and releases it.</summary>
     public void Dispose()
     {
-        _context.Wait(LastTicket);
+        _context.WaitBeforeRelease(LastTicket);
         _context.Api.DestroyCommandPool(_context.Device, _pool, null);
     }
 }

@@ -48,6 +48,9 @@ public sealed unsafe class VulkanContext : IDisposable
     /// <summary>The device's facts (with the environment's mask applied).</summary>
     public VulkanDeviceFacts Facts { get; }
 
+    /// <summary>Failures that a test asks for, or null.</summary>
+    public FaultInjection? Faults { get; set; }
+
     /// <summary>Bytes handed out to buffers.</summary>
     public long UsedBytes => _memory.UsedBytes;
 
@@ -88,15 +91,28 @@ public sealed unsafe class VulkanContext : IDisposable
     /// <summary>Allocates a buffer; its content is undefined.</summary>
     /// <param name="bytes">Bytes; rounded up to a multiple of 256.</param>
     /// <param name="kind">Where.</param>
-    public GpuBuffer Allocate(long bytes, MemoryKind kind = MemoryKind.Device) => _memory.Allocate(bytes, kind);
+    /// <exception cref="VulkanException">The device has no room.</exception>
+    public GpuBuffer Allocate(long bytes, MemoryKind kind = MemoryKind.Device)
+    {
+        VulkanException.Check(Faults?.NextAllocation() ?? Result.Success, $"Allocating {bytes >> 20} MiB on the device");
+        return _memory.Allocate(bytes, kind);
+    }
 
     /// <summary>Allocates a device buffer and fills it.</summary>
     public GpuBuffer Allocate<T>(ReadOnlySpan<T> data)
         where T : unmanaged
     {
         GpuBuffer buffer = Allocate((long)data.Length * sizeof(T));
-        Upload(data, buffer);
-        return buffer;
+        try
+        {
+            Upload(data, buffer);
+            return buffer;
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
     }
 
     /// <summary>A kernel with its specialization constants fixed; made once and kept.</summary>
@@ -134,7 +150,8 @@ public sealed unsafe class VulkanContext : IDisposable
                 SignalSemaphoreInfoCount = 1,
                 PSignalSemaphoreInfos = &signal,
             };
-            VulkanException.Check(Api.QueueSubmit2(_queue, 1, &submit, default), "Submitting work");
+            Result fault = Faults?.NextSubmission() ?? Result.Success;
+            VulkanException.Check(fault != Result.Success ? fault : Api.QueueSubmit2(_queue, 1, &submit, default), "Submitting work");
             list.LastTicket = _ticket = ticket;
             return ticket;
         }
@@ -150,6 +167,18 @@ public sealed unsafe class VulkanContext : IDisposable
         if (result != Result.Success)
         {
             throw new VulkanException("Waiting for the device", result);
+        }
+    }
+
+    /// <summary>Waits before something is released: a lost device runs nothing any more, so its loss is no reason to stop.</summary>
+    internal void WaitBeforeRelease(ulong ticket)
+    {
+        try
+        {
+            Wait(ticket);
+        }
+        catch (VulkanException e) when (e.Code == Result.ErrorDeviceLost)
+        {
         }
     }
 

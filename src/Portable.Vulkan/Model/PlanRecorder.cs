@@ -29,7 +29,23 @@ internal sealed class PlanRecorder
     public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<Operation> operations, bool timed)
     {
         PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0);
-        return recorder.Run(operations);
+        try
+        {
+            return recorder.Run(operations);
+        }
+        catch
+        {
+            recorder.Release();
+            throw;
+        }
+    }
+
+    /// <summary>Gives back what a recording that failed has taken.</summary>
+    private void Release()
+    {
+        _recorder.End().Dispose();
+        _timestamps?.Dispose();
+        _arguments.ForEach(b => b.Dispose());
     }
 
     private Plan Run(ReadOnlySpan<Operation> operations)

@@ -1,0 +1,70 @@
+using Portable.Execution;
+using Portable.Models;
+using Portable.Tests.Support;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Model;
+using Silk.NET.Vulkan;
+using Xunit;
+
+namespace Portable.Tests.Vulkan.Model;
+
+/// <summary>A device that is lost or full at any point: one clear error, everything freed, the process usable.</summary>
+[Collection("Vulkan")]
+public sealed class FaultTests(VulkanFixture vulkan)
+{
+    private readonly RandomModel _source = RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV4", 3);
+
+    [SkippableTheory]
+    [InlineData(0)]
+    [InlineData(9)]
+    [InlineData(40)]
+    [InlineData(75)]
+    public void FullDeviceIsReportedAndEverythingFreed(int allocations)
+    {
+        using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
+        VulkanExecutor executor = new(gpu, false);
+        long before = gpu.UsedBytes;
+        gpu.Faults = new FaultInjection { AllocationsUntilFull = allocations };
+        VulkanException e = Assert.Throws<VulkanException>(() =>
+        {
+            using Transformer model = new(_source, executor);
+            model.Forward(Batch.Consecutive([1, 2, 3], 0, true));
+        });
+        Assert.Equal(Result.ErrorOutOfDeviceMemory, e.Code);
+        Assert.Contains("memory is full", e.Message, StringComparison.Ordinal);
+        gpu.Faults = null;
+        AssertOnlyStagingRemains(gpu, before);
+        AssertServes(gpu);
+    }
+
+    [SkippableFact]
+    public void LostDeviceIsReportedAndAnotherContextServes()
+    {
+        using (VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts))
+        {
+            long before = gpu.UsedBytes;
+            using (Transformer model = new(_source, new VulkanExecutor(gpu, false)))
+            {
+                model.Forward(Batch.Consecutive([1, 2, 3], 0, true));
+                model.Forward(Batch.Consecutive([4], 3, true));
+                gpu.Faults = new FaultInjection { SubmissionsUntilLost = 0 };
+                VulkanException e = Assert.Throws<VulkanException>(() => model.Forward(Batch.Consecutive([5], 4, true)));
+                Assert.Equal(Result.ErrorDeviceLost, e.Code);
+                Assert.Contains("lost", e.Message, StringComparison.Ordinal);
+            }
+
+            AssertOnlyStagingRemains(gpu, before);
+        }
+
+        AssertServes(vulkan.Context);
+    }
+
+    // Two upload halves and one readback buffer of 8 MiB stay with a context once it has moved data.
+    private static void AssertOnlyStagingRemains(VulkanContext gpu, long before) => Assert.InRange(gpu.UsedBytes - before, 0, 24 << 20);
+
+    private void AssertServes(VulkanContext gpu)
+    {
+        using Transformer model = new(_source, new VulkanExecutor(gpu, false));
+        Assert.Equal(_source.Config.VocabularySize, model.Forward(Batch.Consecutive([1], 0, true)).Length);
+    }
+}
