@@ -7,7 +7,7 @@ namespace Portable.Vulkan.Engine;
 /// Sub-allocates buffers from blocks of 64 MiB (large ones get a block of their own), so that a model of thousands of
 /// tensors stays far below the driver's limit of allocations. Thread-safe.
 /// </summary>
-internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice physical, VulkanDeviceFacts facts) : IDisposable
+internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice physical, VulkanDeviceFacts facts, Action finishWork) : IDisposable
 {
     private const long BlockBytes = 64L << 20;
     private const long Alignment = 256;
@@ -58,6 +58,8 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
             buffer.Block.Return(buffer.Offset, buffer.Size);
             if (buffer.Block.IsEmpty && _blocks.Remove(buffer.Block))
             {
+                // Uploads run on: what a failed load gives back may still be written.
+                finishWork();
                 buffer.Block.Dispose();
             }
         }

@@ -35,7 +35,7 @@ public sealed unsafe class VulkanContext : IDisposable
         PhysicalDevice physical = DeviceQuery.Enumerate(instance)[facts.Index];
         Device = DeviceCreation.Create(Api, physical, facts, out uint family, out _queue);
         QueueFamily = family;
-        _memory = new MemoryPool(Api, Device, physical, facts);
+        _memory = new MemoryPool(Api, Device, physical, facts, () => WaitBeforeRelease(_ticket));
         _pipelines = new PipelineStore(Api, Device, facts);
         _staging = new StagingRing(this);
         var type = new SemaphoreTypeCreateInfo { SType = StructureType.SemaphoreTypeCreateInfo, SemaphoreType = SemaphoreType.Timeline };
