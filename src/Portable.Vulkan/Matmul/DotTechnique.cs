@@ -28,7 +28,7 @@ internal sealed class DotTechnique : MatmulTechnique
         foreach ((int slices, int t, int depth) in
             from t in new[] { tokens, 4, 1 }.Where(t => t <= tokens)
             from slices in software ? [Math.Min(wanted, 4)] : new[] { wanted, 4, 8, 16, 32 }
-            from depth in software ? [1, 2] : new[] { 2, 1, 4 }
+            from depth in software || problem.N > 8192 ? [1, 2, 4] : new[] { 2, 1, 4 }
             select (slices, t, depth))
         {
             if (Plan(device, problem, slices, t, depth) is { } kernel && seen.Add(kernel.Label))
