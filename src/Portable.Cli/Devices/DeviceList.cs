@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using Portable.Cli.Verbs;
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Cli.Devices;
 
@@ -36,7 +38,32 @@ public static class DeviceList
         SubgroupSize = facts.SubgroupSize,
         SharedMemoryBytes = facts.SharedMemoryBytes,
         MemoryBytes = facts.MemoryBytes,
+        FailedKernels = FailedKernels(facts),
     };
+
+    // The first look at a device with these shaders runs the check, which takes seconds; later ones read its result.
+    private static IReadOnlyDictionary<string, string>? FailedKernels(VulkanDeviceFacts facts)
+    {
+        if (!facts.Usable)
+        {
+            return null;
+        }
+
+        try
+        {
+            return (SelfCheck.TryRead(facts) ?? Check(facts)).Failures is { Count: > 0 } failures ? failures : null;
+        }
+        catch (VulkanException e)
+        {
+            return new Dictionary<string, string> { ["all"] = e.Message };
+        }
+    }
+
+    private static SelfCheck Check(VulkanDeviceFacts facts)
+    {
+        using VulkanContext gpu = VulkanContext.Open(facts);
+        return SelfCheck.Load(gpu);
+    }
 
     private static IEnumerable<string> Features(VulkanDeviceFacts facts)
     {

@@ -39,5 +39,19 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
 
     /// <summary>The executor of the chosen device; the caller owns it.</summary>
     /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
-    public Executor CreateExecutor() => Vulkan ? VulkanExecutor.Open(Selector) : new CpuExecutor();
+    public Executor CreateExecutor()
+    {
+        if (!Vulkan)
+        {
+            return new CpuExecutor();
+        }
+
+        VulkanExecutor executor = VulkanExecutor.Open(Selector);
+        foreach ((string kernel, string reason) in executor.Check.Failures)
+        {
+            Console.Error.WriteLine($"note: {executor.Name} does without its kernel '{kernel}', which failed the self-check: {reason}");
+        }
+
+        return executor;
+    }
 }

@@ -22,6 +22,9 @@ public sealed record DeviceReport(string Name, string Kind, string Description, 
 
     /// <summary>Device-local memory in bytes, of a Vulkan device.</summary>
     public long? MemoryBytes { get; init; }
+
+    /// <summary>Kernels of a Vulkan device that failed its self-check and are not used, with what was wrong; null where none is known to.</summary>
+    public IReadOnlyDictionary<string, string>? FailedKernels { get; init; }
 }
 
 /// <summary>The answer of <c>portable devices</c>.</summary>
@@ -46,6 +49,11 @@ public sealed class DevicesVerb() : Verb(
             foreach (DeviceReport refused in r.Devices.Where(d => !d.Usable))
             {
                 terminal.Line($"{refused.Name} is not usable: {refused.Reason}");
+            }
+
+            foreach ((string name, string kernel, string reason) in r.Devices.SelectMany(d => d.FailedKernels?.Select(f => (d.Name, f.Key, f.Value)) ?? []))
+            {
+                terminal.Line($"{name} does without its kernel '{kernel}', which failed the self-check: {reason}");
             }
         });
         return Tool.Done;

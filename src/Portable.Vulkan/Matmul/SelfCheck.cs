@@ -16,8 +16,23 @@ public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
     /// <summary>Runs the check, or reads an earlier one's result.</summary>
     public static SelfCheck Load(VulkanContext gpu)
     {
-        string path = UserCache.PathOf("checked", KeyOf(gpu.Facts)) + ".json";
-        if (UserCache.TryRead(path) is { } data)
+        if (TryRead(gpu.Facts) is { } known)
+        {
+            return known;
+        }
+
+        SelfCheck check = Run(gpu);
+        check.Save(gpu.Facts);
+        return check;
+    }
+
+    /// <summary>Keeps the result for later processes, where it can be written.</summary>
+    public void Save(VulkanDeviceFacts device) => UserCache.TryWrite(PathOf(device), JsonSerializer.SerializeToUtf8Bytes(Failures));
+
+    /// <summary>The result of an earlier check, or null.</summary>
+    public static SelfCheck? TryRead(VulkanDeviceFacts device)
+    {
+        if (UserCache.TryRead(PathOf(device)) is { } data)
         {
             try
             {
@@ -29,9 +44,7 @@ public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
             }
         }
 
-        SelfCheck check = Run(gpu);
-        UserCache.TryWrite(path, JsonSerializer.SerializeToUtf8Bytes(check.Failures));
-        return check;
+        return null;
     }
 
     /// <summary>What a check belongs to: device, driver, shaders, and the masked features.</summary>
@@ -80,4 +93,6 @@ public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
 
         return new SelfCheck(failures);
     }
+
+    private static string PathOf(VulkanDeviceFacts device) => UserCache.PathOf("checked", KeyOf(device)) + ".json";
 }

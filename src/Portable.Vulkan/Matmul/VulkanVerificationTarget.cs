@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Portable.Verification;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
@@ -31,7 +32,7 @@ public sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
     public IReadOnlyList<string> Kernels { get; }
 
     /// <inheritdoc/>
-    public bool IsConcurrent => true;
+    public bool IsThreaded => false;
 
     /// <summary>Opens a device for verification.</summary>
     /// <param name="selector">Index or part of a name; null for the best.</param>
@@ -45,24 +46,44 @@ public sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Run(VerificationOperands operands, string? kernel, VerificationOutput output)
+    public void Run(VerificationOperands operands, IReadOnlyList<string?> kernels, IReadOnlyList<VerificationOutput> outputs)
     {
+        ArgumentNullException.ThrowIfNull(operands);
+        ArgumentNullException.ThrowIfNull(kernels);
+        ArgumentNullException.ThrowIfNull(outputs);
         using GpuLinear weights = GpuLinear.Upload(_gpu, [operands.Linear]);
         using GpuActivations x = GpuActivations.Upload(_gpu, operands.Activations);
-        int m = operands.Activations.Rows, n = weights.Rows, sums = output.Sums.Length;
-        using GpuBuffer integers = _gpu.Allocate(4L * (sums + output.HighSums.Length)), floats = _gpu.Allocate(4L * output.Outputs.Length);
+
+        // Everything that the kernels write side by side: one submission and one download for a case.
+        int sums = outputs[0].Sums.Length + outputs[0].HighSums.Length, words = sums + outputs[0].Outputs.Length;
+        using GpuBuffer target = _gpu.Allocate((long)sizeof(int) * words * kernels.Count);
         _gpu.Run(r =>
         {
-            foreach ((MatmulOutput kind, GpuBuffer target) in new[] { (MatmulOutput.Integers, integers), (MatmulOutput.Float32, floats) })
+            // What a kernel leaves out must not look right.
+            r.Fill(target, 0, target.Size, uint.MaxValue).Barrier();
+            for (int i = 0; i < kernels.Count; i++)
             {
-                MatmulProblem problem = weights.Problem(m, output: kind, general: true);
-                VulkanKernel chosen = kernel is null ? _dispatcher.Choose(problem) : MatmulTechniques.Named(kernel).Candidates(_gpu.Facts, problem).First();
-                chosen.Record(_gpu, r, weights, problem, x.Addresses, target.Address, n);
+                ulong first = target.Address + ((ulong)i * sizeof(int) * (ulong)words);
+                Record(r, weights, x.Addresses, operands.Activations.Rows, kernels[i], MatmulOutput.Integers, first);
+                Record(r, weights, x.Addresses, operands.Activations.Rows, kernels[i], MatmulOutput.Float32, first + (sizeof(int) * (ulong)sums));
             }
         });
-        _gpu.Download<int>(integers, output.Sums);
-        _gpu.Download<int>(integers, output.HighSums, 4L * sums);
-        _gpu.Download<float>(floats, output.Outputs);
+        int[] all = new int[words * kernels.Count];
+        _gpu.Download<int>(target, all);
+        for (int i = 0; i < kernels.Count; i++)
+        {
+            ReadOnlySpan<int> own = all.AsSpan(i * words, words);
+            own[..outputs[i].Sums.Length].CopyTo(outputs[i].Sums);
+            own[outputs[i].Sums.Length..sums].CopyTo(outputs[i].HighSums);
+            MemoryMarshal.Cast<int, float>(own[sums..]).CopyTo(outputs[i].Outputs);
+        }
+    }
+
+    private void Record(CommandRecorder recorder, GpuLinear weights, ActivationAddresses x, int rows, string? kernel, MatmulOutput output, ulong y)
+    {
+        MatmulProblem problem = weights.Problem(rows, output: output, general: true);
+        VulkanKernel chosen = kernel is null ? _dispatcher.Choose(problem) : MatmulTechniques.Named(kernel).Candidates(_gpu.Facts, problem).First();
+        chosen.Record(_gpu, recorder, weights, problem, x, y, weights.Rows);
     }
 
     /// <inheritdoc/>

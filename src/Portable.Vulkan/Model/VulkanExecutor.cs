@@ -53,6 +53,9 @@ public sealed class VulkanExecutor : Executor
     /// <summary>The device.</summary>
     public VulkanContext Context => _gpu;
 
+    /// <summary>What the self-check of the device's kernels found.</summary>
+    public SelfCheck Check => _matmul.Dispatcher.Check;
+
     /// <summary>Whether plans recorded from now on take timestamps after every operation.</summary>
     public bool Profiling { get; set; }
 

@@ -12,7 +12,7 @@ public sealed class CpuVerificationTarget : IVerificationTarget
     public IReadOnlyList<string> Kernels { get; } = [.. KernelTable.Supported.Select(k => k.Name)];
 
     /// <inheritdoc/>
-    public bool IsConcurrent => true;
+    public bool IsThreaded => true;
 
     /// <inheritdoc/>
     public bool Serves(string kernel, VerificationCase verificationCase)
@@ -22,11 +22,15 @@ public sealed class CpuVerificationTarget : IVerificationTarget
     }
 
     /// <inheritdoc/>
-    public void Run(VerificationOperands operands, string? kernel, VerificationOutput output)
+    public void Run(VerificationOperands operands, IReadOnlyList<string?> kernels, IReadOnlyList<VerificationOutput> outputs)
     {
         ArgumentNullException.ThrowIfNull(operands);
-        ArgumentNullException.ThrowIfNull(output);
-        BitMatmul.Accumulate(operands.Activations, operands.Linear.Weights, output.Sums, output.HighSums, kernel);
-        BitMatmul.Multiply(operands.Activations, operands.Linear, output.Outputs, operands.Case.Channels, kernel);
+        ArgumentNullException.ThrowIfNull(kernels);
+        ArgumentNullException.ThrowIfNull(outputs);
+        foreach ((string? kernel, VerificationOutput output) in kernels.Zip(outputs))
+        {
+            BitMatmul.Accumulate(operands.Activations, operands.Linear.Weights, output.Sums, output.HighSums, kernel);
+            BitMatmul.Multiply(operands.Activations, operands.Linear, output.Outputs, operands.Case.Channels, kernel);
+        }
     }
 }

@@ -9,15 +9,15 @@ public interface IVerificationTarget
     /// <summary>Its kernels, by the names that force them.</summary>
     IReadOnlyList<string> Kernels { get; }
 
-    /// <summary>Whether <see cref="Run"/> may be called on several threads at once.</summary>
-    bool IsConcurrent { get; }
+    /// <summary>Whether one case is spread over threads of the target's own; then its own choice of kernel runs alone, to prove that too.</summary>
+    bool IsThreaded { get; }
 
     /// <summary>Whether a kernel can evaluate the case's widths exactly.</summary>
     bool Serves(string kernel, VerificationCase verificationCase);
 
-    /// <summary>Computes a case.</summary>
+    /// <summary>Computes a case with some kernels. Called on several threads at once.</summary>
     /// <param name="operands">The case.</param>
-    /// <param name="kernel">The kernel, or null for the target's own choice.</param>
-    /// <param name="output">Receives sums and outputs.</param>
-    void Run(VerificationOperands operands, string? kernel, VerificationOutput output);
+    /// <param name="kernels">Kernels; null is the target's own choice.</param>
+    /// <param name="outputs">Receive sums and outputs, one for each kernel.</param>
+    void Run(VerificationOperands operands, IReadOnlyList<string?> kernels, IReadOnlyList<VerificationOutput> outputs);
 }

@@ -74,24 +74,15 @@ public static class Verifier
 
         public void Run(ReadOnlyMemory<VerificationOperands> operands, VerificationOutput[] expected)
         {
-            // The target's own choice of kernel, with its own threads, makes the hash.
-            foreach (VerificationOperands o in operands.Span)
+            // The target's own choice of kernel makes the hash.
+            VerificationOutput[] own = [.. operands.Span.ToArray().Select(o => new VerificationOutput(o.Case))];
+            for (int i = 0; target.IsThreaded && i < own.Length; i++)
             {
-                VerificationOutput output = new(o.Case);
-                target.Run(o, kernel: null, output);
-                Append(_hash, output);
+                target.Run(operands.Span[i], [null], [own[i]]);
             }
 
-            if (target.IsConcurrent)
-            {
-                WorkerPool.Run(operands.Length, i => Compare(operands.Span[i], expected[i]));
-                return;
-            }
-
-            for (int i = 0; i < operands.Length; i++)
-            {
-                Compare(operands.Span[i], expected[i]);
-            }
+            WorkerPool.Run(own.Length, i => Compare(operands.Span[i], expected[i], own[i]));
+            Array.ForEach(own, o => Append(_hash, o));
         }
 
         public TargetReport Finish()
@@ -102,21 +93,24 @@ public static class Verifier
             return new TargetReport(target.Name, hash, kernels);
         }
 
-        private void Compare(VerificationOperands operands, VerificationOutput expected)
+        private void Compare(VerificationOperands operands, VerificationOutput expected, VerificationOutput own)
         {
+            List<string?> kernels = target.IsThreaded ? [] : [null];
+            List<VerificationOutput> outputs = target.IsThreaded ? [] : [own];
+            foreach (string kernel in target.Kernels.Where(k => target.Serves(k, operands.Case)))
+            {
+                kernels.Add(kernel);
+                outputs.Add(new VerificationOutput(operands.Case));
+            }
+
+            target.Run(operands, kernels, outputs);
             for (int k = 0; k < target.Kernels.Count; k++)
             {
-                if (!target.Serves(target.Kernels[k], operands.Case))
+                int at = kernels.IndexOf(target.Kernels[k]);
+                if (at >= 0)
                 {
-                    continue;
-                }
-
-                VerificationOutput output = new(operands.Case);
-                target.Run(operands, target.Kernels[k], output);
-                Interlocked.Increment(ref _cases[k]);
-                if (!output.HasSameBits(expected))
-                {
-                    Interlocked.Increment(ref _mismatches[k]);
+                    Interlocked.Increment(ref _cases[k]);
+                    Interlocked.Add(ref _mismatches[k], outputs[at].HasSameBits(expected) ? 0 : 1);
                 }
             }
         }

@@ -52,14 +52,14 @@ public class VerifierTests
 
         public IReadOnlyList<string> Kernels => [_cpu.Kernels[0]];
 
-        public bool IsConcurrent => false;
+        public bool IsThreaded => false;
 
         public bool Serves(string kernel, VerificationCase verificationCase) => true;
 
-        public void Run(VerificationOperands operands, string? kernel, VerificationOutput output)
+        public void Run(VerificationOperands operands, IReadOnlyList<string?> kernels, IReadOnlyList<VerificationOutput> outputs)
         {
-            _cpu.Run(operands, kernel, output);
-            if (operands.Case.Index == 123)
+            _cpu.Run(operands, kernels, outputs);
+            foreach (VerificationOutput output in outputs.Where(_ => operands.Case.Index == 123))
             {
                 output.Outputs[^1] = MathF.BitIncrement(output.Outputs[^1]);
             }
