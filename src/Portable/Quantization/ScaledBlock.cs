@@ -76,6 +76,11 @@ internal sealed class ScaledBlock
         }
     }
 
+    /// <summary>Divides the output of a norm by given factors and multiplies the weight columns that read it.</summary>
+    /// <param name="input">Attention or Mlp.</param>
+    /// <param name="factors">s_j.</param>
+    public void Divide(BlockInput input, float[] factors) => Fold(input, [], factors, factors);
+
     private void Fold(BlockInput input, float[] maxima, float[] factors, float[] producer)
     {
         for (int j = 0; j < maxima.Length; j++)

@@ -95,6 +95,15 @@ public sealed class FlattenPlan
             weightMaxima.Zip(weightThresholds, (m, t) => Parts(m, t)).Aggregate((a, b) => [.. a.Zip(b, Math.Max)]));
     }
 
+    /// <summary>The plan of given scales and parts.</summary>
+    /// <param name="bits">p.</param>
+    /// <param name="activationScale">sx.</param>
+    /// <param name="weightScales">sw of each matrix.</param>
+    /// <param name="activationParts">nx_j.</param>
+    /// <param name="weightParts">nw_j.</param>
+    public static FlattenPlan WithParts(int bits, float activationScale, float[] weightScales, int[] activationParts, int[] weightParts) =>
+        new(bits, 0, WeightGrid.ClampScale(activationScale), [.. weightScales.Select(s => WeightGrid.ClampScale(s))], activationParts, weightParts);
+
     /// <summary>n_j = max(1, ⌈m_j / T − 10⁻⁶⌉): a maximum of exactly k·T gives k parts.</summary>
     public static int[] Parts(ReadOnlySpan<float> maxima, float threshold)
     {

@@ -27,7 +27,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
     {
         FlattenSettings settings = FlattenSettings.Read(context);
         IReadOnlyList<FlattenFinding> findings = FlattenAnalysis.Run(context, settings);
-        WidthCandidate[] candidates = [.. findings.Select(f => new WidthCandidate(f.MultiplyAdds, settings.UsesModelDivergence ? f.ModelLow : f.Low, f.High))];
+        WidthCandidate[] candidates = [.. findings.Select(f => new WidthCandidate(f.MultiplyAdds, settings.UsesModelDivergence ? f.ModelDivergence : f.LowDivergence, f.HighDivergence))];
         bool[] low = !settings.Mixed ? new bool[candidates.Length] : settings.Decision switch
         {
             "limit" => WidthDecision.ByLimit(candidates, settings.Limit),
@@ -48,10 +48,11 @@ internal sealed class FlattenMethod : IQuantizationMethod
             ["int4_share"] = share,
             ["decision"] = settings.Mixed ? settings.Decision : "all INT8",
             ["kl"] = settings.UsesModelDivergence ? "model" : "outputs",
+            ["ranges"] = settings.Search ? "search" : "boxplot",
             ["alpha"] = settings.Alpha,
             ["beta"] = settings.Flatten.Beta,
             ["flatten_weights"] = settings.Flatten.FlattenWeights,
-            ["fold"] = settings.Fold,
+            ["fold"] = settings.FoldWhere,
             ["gptq"] = settings.Gptq,
         };
 
@@ -59,9 +60,8 @@ internal sealed class FlattenMethod : IQuantizationMethod
         {
             Dictionary<BlockInput, (FlattenFinding Finding, bool Low)> decided = findings
                 .Select((f, i) => (Finding: f, Low: low[i])).Where(f => f.Finding.Block == index).ToDictionary(f => f.Finding.Input);
-            Dictionary<BlockInput, float[]> maxima = decided.ToDictionary(d => d.Key, d => (float[])d.Value.Finding.Maxima.Clone());
-            ScaledBlock scaled = settings.Smooth(block, config, maxima, input => decided[input].Finding.Folded);
-            Dictionary<BlockInput, FlattenPlan> plans = BlockInputs.All.ToDictionary(input => input, input => Plan(decided[input], maxima[input], scaled.WeightMaxima(input)));
+            ScaledBlock scaled = settings.Scale(block, config, decided.ToDictionary(d => d.Key, d => d.Value.Finding), input => decided[input].Low);
+            Dictionary<BlockInput, FlattenPlan> plans = decided.ToDictionary(d => d.Key, d => d.Value.Finding.Ranges(d.Value.Low).Plan);
             FlattenHessians statistics = FlattenHessians.Observe(block, scaled, plans, stream!, settings.Gptq);
 
             Dictionary<string, QuantizedLinear> quantized = [];
@@ -76,8 +76,8 @@ internal sealed class FlattenMethod : IQuantizationMethod
                     schemes.Add(linear.Name, $"W{plan.Bits}A{plan.Bits}");
                     details.Add(linear.Name, new Dictionary<string, double>
                     {
-                        ["kl"] = plan.Bits == 4 ? decided[input].Finding.Low : decided[input].Finding.High,
-                        ["model_kl4"] = decided[input].Finding.ModelLow,
+                        ["kl"] = plan.Bits == 4 ? decided[input].Finding.LowDivergence : decided[input].Finding.HighDivergence,
+                        ["model_kl4"] = decided[input].Finding.ModelDivergence,
                         ["expansion"] = FlexQ.SensitivityTable.Rounded(plan.Expansion),
                         ["clipped"] = statistics.Clipped[input],
                     });
@@ -91,10 +91,5 @@ internal sealed class FlattenMethod : IQuantizationMethod
                 Details = details,
             };
         }
-
-        private FlattenPlan Plan((FlattenFinding Finding, bool Low) decided, float[] maxima, IReadOnlyList<float[]> weightMaxima) =>
-            decided.Low || decided.Finding.FlattenHigh
-                ? FlattenPlan.Create(maxima, weightMaxima, decided.Low ? 4 : 8, settings.Flatten)
-                : FlattenPlan.Create(maxima, weightMaxima, 8, new FlattenOptions(settings.Flatten.Beta, false, 1));
     }
 }

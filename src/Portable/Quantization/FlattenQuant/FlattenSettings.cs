@@ -10,6 +10,8 @@ internal sealed record FlattenSettings
     public static readonly MethodOption BetaOption = new("beta", "1.5", "width of the box-plot fence in interquartile ranges; smaller flattens more");
     public static readonly MethodOption SidesOption = new("flatten-weights", "on", "flatten weight channels too: on, off");
     public static readonly MethodOption ExpansionOption = new("max-expansion", "1.25", "largest K'/K of a layer, at least 1");
+    public static readonly MethodOption RangesOption = new("ranges", "search", "thresholds, parts and smoothing factors by: search (least expected output error within --max-expansion), boxplot (alpha and beta)");
+    public static readonly MethodOption WeightLossOption = new("weight-loss", "0.5", "ranges search: share of the weights' rounding error that is left after GPTQ");
     public static readonly MethodOption FoldOption = new("fold", "auto", "smooth the inputs of o and down too, into v and up (fc1): on, off, auto (where it loses less)");
     public static readonly MethodOption DecisionOption = new("decision", "budget", "INT4 by: budget (share of multiply-adds), limit (KL), ratio (KL4 / KL8)");
     public static readonly MethodOption DivergenceOption = new("kl", "model", "the KL that decides by budget: model (next-token distribution, this group alone at INT4), outputs (histogram of the group's outputs)");
@@ -20,13 +22,19 @@ internal sealed record FlattenSettings
     public static readonly MethodOption DampingOption = new("damping", "0.01", "part of the Hessian's mean diagonal added to its diagonal");
 
     public static IReadOnlyList<MethodOption> All { get; } =
-        [AlphaOption, BetaOption, SidesOption, ExpansionOption, FoldOption, DecisionOption, DivergenceOption, BudgetOption, LimitOption, RatioOption, GptqOption, DampingOption];
+        [RangesOption, WeightLossOption, AlphaOption, BetaOption, SidesOption, ExpansionOption, FoldOption, DecisionOption, DivergenceOption, BudgetOption, LimitOption, RatioOption, GptqOption, DampingOption];
+
+    /// <summary>Whether ranges come from the search, not from α and β.</summary>
+    public required bool Search { get; init; }
+
+    /// <summary>Share of the weights' rounding error that the search counts where GPTQ runs.</summary>
+    public required double WeightLoss { get; init; }
 
     public required double Alpha { get; init; }
 
     public required FlattenOptions Flatten { get; init; }
 
-    public required string Fold { get; init; }
+    public required string FoldWhere { get; init; }
 
     public required string Decision { get; init; }
 
@@ -57,9 +65,11 @@ internal sealed record FlattenSettings
         MethodOptions options = context.Options;
         return new FlattenSettings
         {
+            Search = options.Choice(RangesOption, "search", "boxplot") == "search",
+            WeightLoss = options.Number(WeightLossOption, 0, 1),
             Alpha = options.Number(AlphaOption, 0, 1),
             Flatten = new FlattenOptions(options.Number(BetaOption, 0, 100), options.Switch(SidesOption), options.Number(ExpansionOption, 1, 16)),
-            Fold = options.Choice(FoldOption, "on", "off", "auto"),
+            FoldWhere = options.Choice(FoldOption, "on", "off", "auto"),
             Decision = options.Choice(DecisionOption, "budget", "limit", "ratio"),
             UsesModelDivergence = options.Choice(DivergenceOption, "model", "outputs") == "model" && options.Text(DecisionOption) == "budget" && scheme == "W4A4",
             Budget = options.Number(BudgetOption, 0, 1),
@@ -71,11 +81,10 @@ internal sealed record FlattenSettings
         };
     }
 
-    /// <summary>Smooths the inputs of a block; the maxima become the smoothed ones.</summary>
-    /// <remarks>Down and Output first: they change the rows of up and v, whose column maxima then smooth the norms' outputs.</remarks>
-    public ScaledBlock Smooth(BlockWeights block, ModelConfig config, IReadOnlyDictionary<BlockInput, float[]> maxima, Func<BlockInput, bool> folded)
+    /// <summary>Smooths the inputs of o and down where they are folded; their maxima become the smoothed ones.</summary>
+    /// <remarks>Before the norms' outputs are smoothed: the rows of up and v change, and with them the column maxima that count there.</remarks>
+    public void Fold(ScaledBlock scaled, IReadOnlyDictionary<BlockInput, float[]> maxima, Func<BlockInput, bool> folded)
     {
-        ScaledBlock scaled = new(block, config);
         foreach (BlockInput input in (BlockInput[])[BlockInput.Down, BlockInput.Output])
         {
             if (folded(input))
@@ -83,9 +92,18 @@ internal sealed record FlattenSettings
                 scaled.Smooth(input, maxima[input], Alpha, equalLinears: true);
             }
         }
+    }
 
-        scaled.Smooth(BlockInput.Attention, maxima[BlockInput.Attention], Alpha, equalLinears: true);
-        scaled.Smooth(BlockInput.Mlp, maxima[BlockInput.Mlp], Alpha, equalLinears: true);
+    /// <summary>A block as decided: o and down folded, the norms' outputs divided by the factors of the widths taken.</summary>
+    public ScaledBlock Scale(BlockWeights block, ModelConfig config, IReadOnlyDictionary<BlockInput, FlattenFinding> findings, Func<BlockInput, bool> low)
+    {
+        ScaledBlock scaled = new(block, config);
+        Fold(scaled, findings.ToDictionary(f => f.Key, f => (float[])f.Value.Maxima.Clone()), input => findings[input].Folded);
+        foreach (BlockInput input in (BlockInput[])[BlockInput.Attention, BlockInput.Mlp])
+        {
+            scaled.Divide(input, findings[input].Ranges(low(input)).Factors!);
+        }
+
         return scaled;
     }
 }

@@ -6,40 +6,55 @@ using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlattenQuant;
 
-/// <summary>One smoothing of a block, tried on held-out inputs: what each fused group loses at a width, weights rounded to nearest.</summary>
+/// <summary>What is known of a block's inputs before anything is quantized.</summary>
+/// <param name="Maxima">max|X_j| over the calibration tokens.</param>
+/// <param name="Histograms">How the magnitudes are spread.</param>
+/// <param name="Held">Inputs of held-out tokens, tokens × K.</param>
+internal sealed record InputStatistics(float[] Maxima, MagnitudeHistograms Histograms, float[] Held);
+
+/// <summary>One way to smooth and flatten a block at one width, and what each fused group loses by it on held-out inputs, weights rounded to nearest.</summary>
 internal sealed class FlattenTrial
 {
     private readonly BlockWeights _block;
     private readonly FlattenSettings _settings;
     private readonly ScaledBlock _scaled;
+    private readonly IReadOnlyDictionary<BlockInput, InputStatistics> _statistics;
     private readonly Dictionary<BlockInput, float[]> _maxima;
-    private readonly Dictionary<BlockInput, float[]> _inputs;
-    private readonly Dictionary<string, float[]> _exact = [];
+    private readonly ExactOutputs _exact;
+    private readonly int _bits;
 
-    /// <summary>Smooths the block.</summary>
+    /// <summary>Smooths and plans the block.</summary>
     /// <param name="block">Float weights.</param>
     /// <param name="config">Shape of the model.</param>
-    /// <param name="settings">Strength and β.</param>
-    /// <param name="maxima">Channel maxima before smoothing.</param>
-    /// <param name="inputs">Inputs of the float block, tokens × K.</param>
+    /// <param name="settings">How.</param>
+    /// <param name="statistics">Of the float block's inputs.</param>
+    /// <param name="exact">Outputs of the float block for the held-out inputs.</param>
     /// <param name="folded">Inputs of o and down to smooth too.</param>
-    public FlattenTrial(BlockWeights block, ModelConfig config, FlattenSettings settings, IReadOnlyDictionary<BlockInput, float[]> maxima, Dictionary<BlockInput, float[]> inputs, IReadOnlySet<BlockInput> folded)
+    /// <param name="bits">4 or 8.</param>
+    public FlattenTrial(BlockWeights block, ModelConfig config, FlattenSettings settings, IReadOnlyDictionary<BlockInput, InputStatistics> statistics, ExactOutputs exact, IReadOnlySet<BlockInput> folded, int bits)
     {
-        (_block, _settings, _inputs) = (block, settings, inputs);
-        _maxima = maxima.ToDictionary(m => m.Key, m => (float[])m.Value.Clone());
-        _scaled = settings.Smooth(block, config, _maxima, folded.Contains);
+        (_block, _settings, _statistics, _exact, _bits) = (block, settings, statistics, exact, bits);
+        _maxima = statistics.ToDictionary(m => m.Key, m => (float[])m.Value.Maxima.Clone());
+        _scaled = new ScaledBlock(block, config);
+        settings.Fold(_scaled, _maxima, folded.Contains);
+        foreach (BlockInput input in (BlockInput[])[BlockInput.Attention, BlockInput.Mlp, BlockInput.Output, BlockInput.Down])
+        {
+            Ranges.Add(input, settings.Search ? Searched(input) : BoxPlotted(input));
+        }
     }
 
+    /// <summary>Factors and plans found.</summary>
+    public Dictionary<BlockInput, FlattenRanges> Ranges { get; } = [];
+
     /// <summary>KL of the outputs' histograms, and ‖Y−Ŷ‖/‖Y‖, in the units of the float model.</summary>
-    /// <param name="input">The group.</param>
-    /// <param name="bits">4 or 8.</param>
-    /// <param name="flatten">False: plain per-tensor ranges.</param>
-    public (double Divergence, double Error) Compare(BlockInput input, int bits, bool flatten = true)
+    public (double Divergence, double Error) Compare(BlockInput input) => Compare(input, Ranges[input].Plan);
+
+    private (double Divergence, double Error) Compare(BlockInput input, FlattenPlan plan)
     {
         IReadOnlyList<LinearWeights> linears = _block.Reading(input);
-        FlattenPlan plan = FlattenPlan.Create(_maxima[input], _scaled.WeightMaxima(input), bits, flatten ? _settings.Flatten : new FlattenOptions(_settings.Flatten.Beta, false, 1));
-        float[] x = _scaled.InputFactors.TryGetValue(linears[0].Name, out float[]? factors) ? Smoothing.Scale(_inputs[input], factors, divide: true) : _inputs[input];
-        float[][] exact = [.. linears.Select(l => Exact(l, _inputs[input]))];
+        float[] held = _statistics[input].Held;
+        float[] x = _scaled.InputFactors.TryGetValue(linears[0].Name, out float[]? factors) ? Smoothing.Scale(held, factors, divide: true) : held;
+        float[][] exact = [.. linears.Select(l => _exact.Of(l, held))];
         HistogramDivergence histograms = new(exact.Min(y => y.Min()), exact.Max(y => y.Max()));
         double difference = 0, norm = 0;
         foreach ((int matrix, LinearWeights linear) in linears.Index())
@@ -64,14 +79,67 @@ internal sealed class FlattenTrial
         return (histograms.Divergence(), Math.Sqrt(difference / Math.Max(norm, double.Epsilon)));
     }
 
-    private float[] Exact(LinearWeights linear, float[] x)
+    private FlattenRanges Searched(BlockInput input)
     {
-        if (!_exact.TryGetValue(linear.Name, out float[]? y))
+        bool free = input is BlockInput.Attention or BlockInput.Mlp;
+        IReadOnlyList<LinearWeights> linears = _block.Reading(input);
+        float[] held = _statistics[input].Held;
+        SearchedMatrix[] matrices = [.. linears.Select(l => new SearchedMatrix(_scaled.Weights(l), MeanEnergy(_exact.Of(l, held), l.OutputFeatures), _scaled.OutputFactors.GetValueOrDefault(l.Name)))];
+        SearchOptions options = new(_bits, _bits == 4 ? _settings.Flatten.MaximumExpansion : 1, _settings.Flatten.FlattenWeights, free, _settings.Gptq ? _settings.WeightLoss : 1);
+        FlattenRanges ranges = RangeSearch.Find(_statistics[input].Histograms, free ? null : _scaled.InputFactors.GetValueOrDefault(linears[0].Name), matrices, options);
+        if (ranges.Factors is { } factors)
+        {
+            _scaled.Divide(input, factors);
+        }
+
+        return ranges;
+    }
+
+    /// <summary>SmoothQuant's factors and the box plot; at 8 bits flattened only where that lowers the output error by more than 5 %.</summary>
+    private FlattenRanges BoxPlotted(BlockInput input)
+    {
+        float[]? factors = null;
+        if (input is BlockInput.Attention or BlockInput.Mlp)
+        {
+            _scaled.Smooth(input, _maxima[input], _settings.Alpha, equalLinears: true);
+            factors = _scaled.InputFactors[_block.Reading(input)[0].Name];
+        }
+
+        FlattenPlan plan = FlattenPlan.Create(_maxima[input], _scaled.WeightMaxima(input), _bits, _settings.Flatten);
+        if (_bits == 8)
+        {
+            FlattenPlan plain = FlattenPlan.Create(_maxima[input], _scaled.WeightMaxima(input), _bits, new FlattenOptions(_settings.Flatten.Beta, false, 1));
+            plan = Compare(input, plain).Error > 1.05 * Compare(input, plan).Error ? plan : plain;
+        }
+
+        return new FlattenRanges(factors, plan);
+    }
+
+    private static double MeanEnergy(float[] outputs, int rows)
+    {
+        double sum = 0;
+        foreach (float y in outputs)
+        {
+            sum += (double)y * y;
+        }
+
+        return sum / (outputs.Length / rows);
+    }
+}
+
+/// <summary>Outputs of a float block's linears for fixed inputs, computed once.</summary>
+internal sealed class ExactOutputs
+{
+    private readonly Dictionary<string, float[]> _outputs = [];
+
+    public float[] Of(LinearWeights linear, float[] x)
+    {
+        if (!_outputs.TryGetValue(linear.Name, out float[]? y))
         {
             int columns = linear.InputFeatures(), tokens = x.Length / columns;
             y = new float[tokens * linear.OutputFeatures];
             FloatGemm.Multiply(x, linear.ReadWeights(), y, tokens, linear.OutputFeatures, columns);
-            _exact.Add(linear.Name, y);
+            _outputs.Add(linear.Name, y);
         }
 
         return y;

@@ -56,9 +56,8 @@ internal static class ModelDivergences
     /// <summary>A block with one group at 4 bits; the others carry the same smoothing in single precision.</summary>
     private static BlockWeights Variant(BlockWeights block, ModelConfig config, FlattenSettings settings, IReadOnlyList<FlattenFinding> findings, FlattenFinding low)
     {
-        Dictionary<BlockInput, float[]> maxima = findings.Where(f => f.Block == low.Block).ToDictionary(f => f.Input, f => (float[])f.Maxima.Clone());
-        ScaledBlock scaled = settings.Smooth(block, config, maxima, input => findings.Any(f => f.Block == low.Block && f.Input == input && f.Folded));
-        FlattenPlan plan = FlattenPlan.Create(maxima[low.Input], scaled.WeightMaxima(low.Input), 4, settings.Flatten);
+        ScaledBlock scaled = settings.Scale(block, config, findings.Where(f => f.Block == low.Block).ToDictionary(f => f.Input), input => input == low.Input);
+        FlattenPlan plan = low.Low!.Plan;
         Dictionary<string, LinearWeights> replaced = [];
         foreach (BlockInput input in BlockInputs.All)
         {

@@ -1,0 +1,50 @@
+namespace Portable.Reference.Algorithms.FlattenQuant;
+
+/// <summary>
+/// How often each channel takes which magnitude: sixteen bins per octave, from 2^-20 to 2^12, so that no range need be known
+/// beforehand and one histogram serves every later scaling of the channel.
+/// </summary>
+/// <param name="channels">K.</param>
+public sealed class MagnitudeHistograms(int channels)
+{
+    private const int PerOctave = 16, LowestExponent = -20, Octaves = 32, BinCount = PerOctave * Octaves;
+    private readonly int[] _counts = new int[channels * BinCount];
+    private long _rows;
+
+    /// <summary>K.</summary>
+    public int Channels => channels;
+
+    /// <summary>Counts rows of K values.</summary>
+    public void Add(ReadOnlySpan<float> x)
+    {
+        _rows += x.Length / channels;
+        for (int start = 0; start < x.Length; start += channels)
+        {
+            for (int j = 0; j < channels; j++)
+            {
+                _counts[j * BinCount + Bin(x[start + j])]++;
+            }
+        }
+    }
+
+    /// <summary>The bins of a channel that hold anything: centre, and share of the channel's values. Values below 2^-20 count as 0 and are left out.</summary>
+    /// <param name="channel">j.</param>
+    public IEnumerable<(double Magnitude, double Share)> Of(int channel)
+    {
+        for (int bin = 1; bin < BinCount; bin++)
+        {
+            int count = _counts[channel * BinCount + bin];
+            if (count > 0)
+            {
+                yield return (Math.ScaleB(1 + (bin % PerOctave + 0.5) / PerOctave, LowestExponent + bin / PerOctave), (double)count / _rows);
+            }
+        }
+    }
+
+    private static int Bin(float value)
+    {
+        // The bits above the fourth of the mantissa are exponent and sixteenth of the octave, in one integer.
+        int bits = BitConverter.SingleToInt32Bits(MathF.Abs(value)) >> (23 - 4);
+        return Math.Clamp(bits - ((LowestExponent + 127) << 4), 0, BinCount - 1);
+    }
+}

@@ -1,0 +1,241 @@
+using Portable.Reference.Threading;
+
+namespace Portable.Reference.Algorithms.FlattenQuant;
+
+/// <summary>One matrix that reads the input.</summary>
+/// <param name="Weights">N×K, row-major.</param>
+/// <param name="OutputEnergy">Σ over the N outputs of their mean square, in the units of <paramref name="RowFactors"/>.</param>
+/// <param name="RowFactors">What an error of each output is multiplied by before it counts, or null.</param>
+public sealed record SearchedMatrix(float[] Weights, double OutputEnergy, float[]? RowFactors);
+
+/// <summary>What the search may do.</summary>
+/// <param name="Bits">p.</param>
+/// <param name="MaximumExpansion">The largest K'/K.</param>
+/// <param name="FlattenWeights">Whether weight channels may have several parts.</param>
+/// <param name="FreeChannels">Whether each channel may be scaled on its own (the factor goes into a norm), or all share one step.</param>
+/// <param name="WeightLoss">What share of the weights' rounding error is left to count: 1 for rounding to nearest, less for GPTQ.</param>
+public sealed record SearchOptions(int Bits, double MaximumExpansion, bool FlattenWeights, bool FreeChannels, double WeightLoss);
+
+/// <summary>
+/// Thresholds, parts and smoothing factors of least expected output error (ours, in place of the box plot and SmoothQuant's
+/// formula). With one scale per tensor the product of a matrix is P = sx·sw; channel j is free to have any step δ_j = sx·s_j
+/// of its own, and its weights then have P/δ_j. Rounding errors of channels taken as independent, the output error is
+/// <code>
+/// Σ_j [ Σ_n w_nj² · E(x_j − x̂_j)² + E x_j² · Σ_n (w_nj − ŵ_nj)² ] / E‖y‖²     x̂ on δ_j within ±nx_j·Q, ŵ on P/δ_j within ±nw_j·Q
+/// </code>
+/// so that given P each channel chooses δ_j, nx_j and nw_j alone, against a price per column that meets Σ nx_j·nw_j ≤ cap·K. P
+/// itself is found by coordinate descent. Ranges may clip: rare values are no reason for a coarse step.
+/// </summary>
+public sealed class RangeSearch
+{
+    private const int MaximumParts = 8;
+
+    // Steps are powers of 2^(1/8), so that the step of a weight is an index difference.
+    private const int PerOctave = 8;
+
+    private readonly SearchOptions _options;
+    private readonly int _q, _channels, _matrices;
+    private readonly ErrorTable[] _inputs;
+    private readonly ErrorTable[][] _weights;
+
+    private RangeSearch(MagnitudeHistograms histograms, float[]? inputFactors, IReadOnlyList<SearchedMatrix> matrices, SearchOptions options)
+    {
+        (_options, _channels, _matrices) = (options, histograms.Channels, matrices.Count);
+        _q = (1 << (options.Bits - 1)) - 1;
+        _inputs = new ErrorTable[_channels];
+        _weights = [.. matrices.Select(_ => new ErrorTable[_channels])];
+        WorkerPool.Run(_channels, j =>
+        {
+            (double Magnitude, double Share)[] x = [.. histograms.Of(j).Select(b => (b.Magnitude / (inputFactors?[j] ?? 1), b.Share))];
+            double energy = x.Sum(b => b.Magnitude * b.Magnitude * b.Share), columnEnergy = 0;
+            for (int m = 0; m < _matrices; m++)
+            {
+                SearchedMatrix matrix = matrices[m];
+                int rows = matrix.Weights.Length / _channels;
+                double scale = 1 / Math.Max(matrix.OutputEnergy, double.Epsilon);
+                var w = new (double, double)[rows];
+                for (int n = 0; n < rows; n++)
+                {
+                    double value = matrix.Weights[n * _channels + j], factor = matrix.RowFactors?[n] ?? 1, weight = factor * factor * scale;
+                    columnEnergy += weight * value * value;
+                    w[n] = (Math.Abs(value), weight * energy * options.WeightLoss);
+                }
+
+                _weights[m][j] = new ErrorTable(w, _q, options.FlattenWeights && options.MaximumExpansion > 1 ? MaximumParts : 1, spread: false);
+            }
+
+            _inputs[j] = new ErrorTable([.. x.Select(b => (b.Magnitude, b.Share * columnEnergy))], _q, options.MaximumExpansion > 1 ? MaximumParts : 1, spread: true);
+        });
+    }
+
+    /// <summary>Searches.</summary>
+    /// <param name="histograms">Magnitudes of the input before any smoothing.</param>
+    /// <param name="inputFactors">What the input is divided by already (the weights being multiplied), or null.</param>
+    /// <param name="matrices">The matrices that read it.</param>
+    /// <param name="options">Width, cap, sides.</param>
+    public static FlattenRanges Find(MagnitudeHistograms histograms, float[]? inputFactors, IReadOnlyList<SearchedMatrix> matrices, SearchOptions options) =>
+        new RangeSearch(histograms, inputFactors, matrices, options).Find();
+
+    private FlattenRanges Find()
+    {
+        // Start: the largest weight and the largest value just representable.
+        int x = _inputs.Max(t => t.Top);
+        int[] products = [.. _weights.Select(w => _options.FreeChannels ? Typical(w) : x + w.Max(t => t.Top))];
+        Choice best = Choose(products, x);
+        for (int step = PerOctave; step >= 1; step /= 2)
+        {
+            for (bool moved = true; moved;)
+            {
+                moved = false;
+                for (int m = _options.FreeChannels ? 0 : -1; m < _matrices; m++)
+                {
+                    foreach (int direction in (int[])[-step, step])
+                    {
+                        int[] tried = (int[])products.Clone();
+                        int triedX = x;
+                        if (m < 0)
+                        {
+                            // The input's step alone: the weights keep theirs.
+                            triedX += direction;
+                            tried = [.. products.Select(p => p + direction)];
+                        }
+                        else
+                        {
+                            tried[m] += direction;
+                        }
+
+                        Choice choice = Choose(tried, triedX);
+                        if (choice.Loss < best.Loss)
+                        {
+                            (best, products, x, moved) = (choice, tried, triedX, true);
+                        }
+                    }
+                }
+            }
+        }
+
+        return Build(best, products);
+    }
+
+    /// <summary>The product of the median channel where both its sides just fit.</summary>
+    private int Typical(ErrorTable[] weights)
+    {
+        int[] sums = [.. weights.Select((t, j) => t.Top + _inputs[j].Top)];
+        Array.Sort(sums);
+        return sums[sums.Length / 2];
+    }
+
+    /// <summary>The best choice of every channel for given products, at the lowest price that keeps the cap.</summary>
+    private Choice Choose(int[] products, int x)
+    {
+        ChannelOptions[] channels = new ChannelOptions[_channels];
+        WorkerPool.Run(_channels, j => channels[j] = Options(j, products, x));
+        long cap = (long)Math.Floor(_options.MaximumExpansion * _channels);
+        double low = 0, high = 0;
+        if (Columns(channels, 0) > cap)
+        {
+            high = channels.Max(c => c.Loss[0]);
+            for (int i = 0; i < 40; i++)
+            {
+                double middle = (low + high) / 2;
+                (low, high) = Columns(channels, middle) > cap ? (middle, high) : (low, middle);
+            }
+        }
+
+        int[] picks = [.. channels.Select(c => c.Pick(high))];
+        return new Choice(channels.Select((c, j) => c.Loss[picks[j]]).Sum(), [.. channels.Select((c, j) => c.Steps[picks[j]])], [.. channels.Select((c, j) => c.Parts[picks[j]])]);
+    }
+
+    private static long Columns(ChannelOptions[] channels, double price) => channels.Sum(c => (long)c.Columns[c.Pick(price)]);
+
+    /// <summary>For each number of columns the least loss, with the step and the parts that give it.</summary>
+    private ChannelOptions Options(int j, int[] products, int x)
+    {
+        ErrorTable input = _inputs[j];
+        double[] best = new double[MaximumParts * MaximumParts + 1];
+        (int Step, int X, int W)[] how = new (int, int, int)[best.Length];
+        Array.Fill(best, double.PositiveInfinity);
+        int first = _options.FreeChannels ? input.First : x, last = _options.FreeChannels ? input.Last : x;
+        Span<double> weights = stackalloc double[MaximumParts];
+        for (int step = first; step <= last; step++)
+        {
+            int most = 1;
+            weights.Clear();
+            for (int m = 0; m < _matrices; m++)
+            {
+                most = Math.Max(most, _weights[m][j].Parts(products[m] - step));
+            }
+
+            for (int n = 1; n <= most; n++)
+            {
+                for (int m = 0; m < _matrices; m++)
+                {
+                    weights[n - 1] += _weights[m][j].Error(products[m] - step, n);
+                }
+            }
+
+            for (int nx = 1; nx <= input.Parts(step); nx++)
+            {
+                double error = input.Error(step, nx);
+                for (int nw = 1; nw <= most; nw++)
+                {
+                    if (error + weights[nw - 1] < best[nx * nw])
+                    {
+                        best[nx * nw] = error + weights[nw - 1];
+                        how[nx * nw] = (step, nx, nw);
+                    }
+                }
+            }
+        }
+
+        List<int> columns = [];
+        List<double> loss = [];
+        List<int> steps = [];
+        List<(int, int)> parts = [];
+        for (int c = 1; c < best.Length; c++)
+        {
+            if (loss.Count == 0 ? best[c] < double.PositiveInfinity : best[c] < loss[^1])
+            {
+                columns.Add(c);
+                loss.Add(best[c]);
+                steps.Add(how[c].Step);
+                parts.Add((how[c].X, how[c].W));
+            }
+        }
+
+        return new ChannelOptions([.. columns], [.. loss], [.. steps], [.. parts]);
+    }
+
+    private FlattenRanges Build(Choice choice, int[] products)
+    {
+        // The input's scale is the step of the median channel; it is free where factors are.
+        int[] sorted = (int[])choice.Steps.Clone();
+        Array.Sort(sorted);
+        int common = sorted[sorted.Length / 2];
+        float[]? factors = _options.FreeChannels ? [.. choice.Steps.Select(s => Power(s - common))] : null;
+        FlattenPlan plan = FlattenPlan.WithParts(_options.Bits, Power(common), [.. products.Select(p => Power(p - common))], [.. choice.Parts.Select(p => p.X)], [.. choice.Parts.Select(p => p.W)]);
+        return new FlattenRanges(factors, plan, choice.Loss);
+    }
+
+    /// <summary>2^(index/8) to 16 significant bits, the same on every machine.</summary>
+    private static float Power(int index) => BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits((float)ErrorTable.Step(index)) + 0x80) & ~0xFF);
+
+    private sealed record Choice(double Loss, int[] Steps, (int X, int W)[] Parts);
+
+    private sealed record ChannelOptions(int[] Columns, double[] Loss, int[] Steps, (int X, int W)[] Parts)
+    {
+        public int Pick(double price)
+        {
+            int pick = 0;
+            for (int i = 1; i < Loss.Length; i++)
+            {
+                if (Loss[i] + price * Columns[i] < Loss[pick] + price * Columns[pick])
+                {
+                    pick = i;
+                }
+            }
+
+            return pick;
+        }
+    }
+}
