@@ -111,7 +111,7 @@ internal sealed class MethodRun
         _ => "W4A8",
     };
 
-    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null)
+    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null)
     {
         MethodRun run = new(model);
         Random random = new(3);
@@ -122,7 +122,7 @@ internal sealed class MethodRun
             Source = model,
             Scheme = QuantizationScheme.Parse(scheme ?? DefaultScheme(method)),
             Options = new MethodOptions { Samples = 8, Context = 40, Named = named ?? [] },
-            Calibration = CalibrationSet.FromTokens(tokens, 8, 40, 0),
+            Calibration = calibration ?? CalibrationSet.FromTokens(tokens, 8, 40, 0),
             Storage = storage,
             Recall = key => kept?.GetValueOrDefault(key),
             Keep = (key, value) => run.Kept[key] = value,

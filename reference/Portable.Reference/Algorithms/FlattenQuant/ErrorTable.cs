@@ -29,7 +29,7 @@ internal sealed class ErrorTable
             Top++;
         }
 
-        First = Top - PerOctave * 3;
+        First = Top - PerOctave * 5;
         Last = Top + PerOctave;
         _errors = new double[Last - First + 1][];
         for (int i = First; i <= Last; i++)
@@ -68,12 +68,12 @@ internal sealed class ErrorTable
     /// <summary>How many parts still help at a step.</summary>
     public int Parts(int index) => _errors[Math.Clamp(index, First, Last) - First].Length;
 
-    /// <summary>The error at a step with n parts; beyond the table it grows with the step's square until everything is lost.</summary>
+    /// <summary>The error at a step with n parts. Above the table it grows with the step's square until everything is lost; below, nearly all is clipped.</summary>
     public double Error(int index, int parts)
     {
         double[] errors = _errors[Math.Clamp(index, First, Last) - First];
         double error = errors[Math.Min(parts, errors.Length) - 1];
-        return index >= First && index <= Last ? error : Math.Min(_energy, error * Step(2 * Math.Max(index - Last, First - index)));
+        return index < First ? _energy : index <= Last ? error : Math.Min(_energy, error * Step(2 * (index - Last)));
     }
 
     private static readonly double[] Fractions = [1, 1.0905077326652577, 1.189207115002721, 1.2968395546510096, 1.4142135623730951, 1.5422108254079407, 1.681792830507429, 1.8340080864093424];

@@ -52,7 +52,7 @@ public sealed class RangeSearch
             {
                 SearchedMatrix matrix = matrices[m];
                 int rows = matrix.Weights.Length / _channels;
-                double scale = 1 / Math.Max(matrix.OutputEnergy, double.Epsilon);
+                double scale = 1 / Math.Max(matrix.OutputEnergy, 1e-30);
                 var w = new (double, double)[rows];
                 for (int n = 0; n < rows; n++)
                 {
@@ -76,11 +76,21 @@ public sealed class RangeSearch
     public static FlattenRanges Find(MagnitudeHistograms histograms, float[]? inputFactors, IReadOnlyList<SearchedMatrix> matrices, SearchOptions options) =>
         new RangeSearch(histograms, inputFactors, matrices, options).Find();
 
+    /// <summary>Two descents: from where everything just fits, and, where channels are free, from where the median channel does.</summary>
     private FlattenRanges Find()
     {
-        // Start: the largest weight and the largest value just representable.
         int x = _inputs.Max(t => t.Top);
-        int[] products = [.. _weights.Select(w => _options.FreeChannels ? Typical(w) : x + w.Max(t => t.Top))];
+        if (!_options.FreeChannels)
+        {
+            return Descend([.. _weights.Select(w => x + w.Max(t => t.Top))], x);
+        }
+
+        FlattenRanges fromTypical = Descend([.. _weights.Select(w => Sums(w)[_channels / 2])], x), fromLargest = Descend([.. _weights.Select(w => Sums(w)[^1])], x);
+        return fromLargest.Loss < fromTypical.Loss ? fromLargest : fromTypical;
+    }
+
+    private FlattenRanges Descend(int[] products, int x)
+    {
         Choice best = Choose(products, x);
         for (int step = PerOctave; step >= 1; step /= 2)
         {
@@ -117,12 +127,12 @@ public sealed class RangeSearch
         return Build(best, products);
     }
 
-    /// <summary>The product of the median channel where both its sides just fit.</summary>
-    private int Typical(ErrorTable[] weights)
+    /// <summary>The products at which both sides of a channel just fit, ascending.</summary>
+    private int[] Sums(ErrorTable[] weights)
     {
         int[] sums = [.. weights.Select((t, j) => t.Top + _inputs[j].Top)];
         Array.Sort(sums);
-        return sums[sums.Length / 2];
+        return sums;
     }
 
     /// <summary>The best choice of every channel for given products, at the lowest price that keeps the cap.</summary>

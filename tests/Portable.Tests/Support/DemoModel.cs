@@ -1,0 +1,28 @@
+using Portable.Calibration;
+using Portable.Checkpoints;
+using Portable.Execution;
+using Portable.Models;
+using Portable.Tokenizers;
+
+namespace Portable.Tests.Support;
+
+/// <summary>The trained model and the text that are part of the repository: the text's first half calibrates, its second half is scored.</summary>
+internal static class DemoModel
+{
+    private const int Context = 128;
+    private static readonly string Folder = Path.Combine(Repository.Root, "src", "Portable.Cli", "demo");
+    private static readonly int[] Tokens = [1, .. Tokenizer.Open(Path.Combine(Folder, "tiny-llama")).Encode(File.ReadAllText(Path.Combine(Folder, "evaluation.txt")))];
+
+    /// <summary>The float model.</summary>
+    public static IModelSource Open() => Checkpoint.Open(Path.Combine(Folder, "tiny-llama"));
+
+    /// <summary>All windows of the first half.</summary>
+    public static CalibrationSet Calibration() => CalibrationSet.FromTokens(Tokens[..(Tokens.Length / 2)], 128, Context, 0);
+
+    /// <summary>Perplexity on the second half.</summary>
+    public static double Perplexity(IModelSource model)
+    {
+        using Transformer transformer = new(model, new CpuExecutor());
+        return Portable.Evaluation.Perplexity.Measure(transformer, Tokens[(Tokens.Length / 2)..], Context).Perplexity;
+    }
+}
