@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
@@ -126,8 +128,41 @@ public static class ActivationQuantization
             return;
         }
 
+        Split(wide, map, codes);
+    }
+
+    /// <summary>The digits of wide codes: sign(v)·clamp(|v| − offset, 0, limit) of each column's source.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Split(int[] wide, ColumnMap map, Span<int> codes)
+    {
         ReadOnlySpan<int> sources = map.Source.AsSpan(0, codes.Length), offsets = map.Offset.AsSpan(0, codes.Length), limits = map.Limit.AsSpan(0, codes.Length);
-        for (int j = 0; j < codes.Length; j++)
+        Span<int> gathered = stackalloc int[8];
+        int j = 0;
+        for (; j <= codes.Length - 8; j += 8)
+        {
+            // Neighbours mostly read neighbours: all of them in a compact product, all between flattened channels in an expanded one.
+            int first = sources[j];
+            Vector256<int> value;
+            if (Vector256.Create(sources.Slice(j, 8)) == Vector256.Create(first) + Vector256<int>.Indices)
+            {
+                value = Vector256.Create(wide.AsSpan(first, 8));
+            }
+            else
+            {
+                for (int i = 0; i < 8; i++)
+                {
+                    gathered[i] = wide[sources[j + i]];
+                }
+
+                value = Vector256.Create(gathered);
+            }
+
+            Vector256<int> sign = value >> 31;
+            Vector256<int> digit = Vector256.Min(Vector256.Max((value ^ sign) - sign - Vector256.Create(offsets.Slice(j, 8)), Vector256<int>.Zero), Vector256.Create(limits.Slice(j, 8)));
+            ((digit ^ sign) - sign).CopyTo(codes[j..]);
+        }
+
+        for (; j < codes.Length; j++)
         {
             int value = wide[sources[j]], sign = value >> 31;
             int digit = Math.Min(Math.Max((value ^ sign) - sign - offsets[j], 0), limits[j]);
