@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Portable.Calibration;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Quantization;
@@ -25,6 +26,7 @@ public sealed class QuantizeVerb : Verb
     private readonly Option<int> samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };
     private readonly Option<int> context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Context };
     private readonly Option<int> seed = new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Seed };
+    private readonly Option<int> memory = new("--memory") { Description = "Calibration streams kept in memory, in MiB; beyond that in a temporary file. The result is the same.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
     private readonly Option<bool> overwrite = new("--overwrite") { Description = "Replace a finished checkpoint in DIR." };
     private readonly Option<string> device = DeviceSelection.CreateOption();
     private readonly Option<string?>[] named = CreateMethodOptions();
@@ -39,7 +41,7 @@ public sealed class QuantizeVerb : Verb
             new Example("portable quantize llama --method gptq --scheme W4A8 --calibration text.txt --samples 64 --output llama-w4 --overwrite", "4-bit weights with compensated rounding"))
     {
         Arguments.Add(model);
-        foreach (Option option in (Option[])[method, scheme, output, calibration, samples, context, seed, overwrite, device, .. named])
+        foreach (Option option in (Option[])[method, scheme, output, calibration, samples, context, seed, memory, overwrite, device, .. named])
         {
             Options.Add(option);
         }
@@ -63,6 +65,7 @@ public sealed class QuantizeVerb : Verb
                 Scheme = widths,
                 Output = parsed.GetValue(output)!,
                 Overwrite = parsed.GetValue(overwrite),
+                StreamBudget = (long)OptionValues.AtLeast(parsed, memory, 0) << 20,
                 Options = new MethodOptions
                 {
                     Samples = OptionValues.AtLeast(parsed, samples, 1),
@@ -114,7 +117,7 @@ public sealed class QuantizeVerb : Verb
     /// <summary>Options of calibration without a calibration text are accepted and named.</summary>
     private void NameUnused(ParseResult parsed, string? text, Terminal terminal)
     {
-        foreach (Option<int> option in (Option<int>[])[samples, context, seed])
+        foreach (Option<int> option in (Option<int>[])[samples, context, seed, memory])
         {
             if (text is null && parsed.GetResult(option) is { Implicit: false })
             {

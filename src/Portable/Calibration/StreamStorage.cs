@@ -1,17 +1,22 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Portable.Calibration;
 
 /// <summary>
-/// Where hidden states of calibration windows are kept: in memory up to a budget, beyond it in temporary files that vanish
-/// with the storage.
+/// Where hidden states of calibration windows are kept: in memory up to a budget, beyond it in one temporary file that
+/// vanishes with the storage. One file, because a slot per window and stream would meet the system's limit of open files.
 /// </summary>
-/// <param name="directory">Directory of temporary files; created when first needed.</param>
+/// <param name="directory">Directory of the temporary file; created when first needed.</param>
 /// <param name="memoryBudget">Bytes kept in memory, over all slots.</param>
-public sealed class StreamStorage(string directory, long memoryBudget = 1L << 30) : IDisposable
+public sealed class StreamStorage(string directory, long memoryBudget = StreamStorage.DefaultBudget) : IDisposable
 {
-    private long _used;
-    private int _files;
+    /// <summary>Bytes kept in memory where nothing else is said: 1 GiB.</summary>
+    public const long DefaultBudget = 1L << 30;
+
+    private readonly Dictionary<long, Stack<long>> _free = [];
+    private SafeFileHandle? _file;
+    private long _used, _length;
 
     /// <summary>A slot for a fixed number of values.</summary>
     public StreamSlot Allocate(int count)
@@ -20,78 +25,40 @@ public sealed class StreamStorage(string directory, long memoryBudget = 1L << 30
         if (_used + bytes <= memoryBudget)
         {
             _used += bytes;
-            return new StreamSlot(new float[count], null, () => _used -= bytes);
+            return new StreamSlot(new float[count], () => _used -= bytes);
         }
 
-        Directory.CreateDirectory(directory);
-        string path = Path.Combine(directory, $"hidden-{Environment.ProcessId}-{_files++}");
-        return new StreamSlot(null, File.Open(path, new FileStreamOptions
+        _file ??= Create();
+        Stack<long> free = CollectionsMarshal.GetValueRefOrAddDefault(_free, bytes, out _) ??= new();
+        if (!free.TryPop(out long offset))
         {
-            Mode = FileMode.Create,
-            Access = FileAccess.ReadWrite,
-            Options = FileOptions.DeleteOnClose,
-            BufferSize = 0,
-        }), () => { });
+            offset = _length;
+            _length += bytes;
+            RandomAccess.SetLength(_file, _length);
+        }
+
+        return new StreamSlot(_file, offset, () => free.Push(offset));
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_files > 0 && Directory.Exists(directory) && !Directory.EnumerateFileSystemEntries(directory).Any())
+        if (_file is null)
+        {
+            return;
+        }
+
+        _file.Dispose();
+        if (Directory.Exists(directory) && !Directory.EnumerateFileSystemEntries(directory).Any())
         {
             Directory.Delete(directory);
         }
     }
-}
 
-/// <summary>The hidden states of one window, in memory or in a file.</summary>
-public sealed class StreamSlot : IDisposable
-{
-    private readonly float[]? _memory;
-    private readonly FileStream? _file;
-    private readonly Action _release;
-
-    internal StreamSlot(float[]? memory, FileStream? file, Action release) => (_memory, _file, _release) = (memory, file, release);
-
-    /// <summary>Whether the values are in a file.</summary>
-    public bool Spilled => _file is not null;
-
-    /// <summary>Reads values.</summary>
-    /// <param name="start">First value.</param>
-    /// <param name="destination">Receives as many as it holds.</param>
-    public void Read(int start, Span<float> destination)
+    private SafeFileHandle Create()
     {
-        if (_memory is { } memory)
-        {
-            memory.AsSpan(start, destination.Length).CopyTo(destination);
-        }
-        else
-        {
-            _file!.Position = (long)start * sizeof(float);
-            _file.ReadExactly(MemoryMarshal.AsBytes(destination));
-        }
-    }
-
-    /// <summary>Writes values.</summary>
-    /// <param name="start">First value.</param>
-    /// <param name="source">The values.</param>
-    public void Write(int start, ReadOnlySpan<float> source)
-    {
-        if (_memory is { } memory)
-        {
-            source.CopyTo(memory.AsSpan(start));
-        }
-        else
-        {
-            _file!.Position = (long)start * sizeof(float);
-            _file.Write(MemoryMarshal.AsBytes(source));
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _file?.Dispose();
-        _release();
+        Directory.CreateDirectory(directory);
+        string path = Path.Combine(directory, $"hidden-{Guid.NewGuid():N}");
+        return File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
     }
 }

@@ -67,6 +67,9 @@ public sealed record QuantizedBlock(BlockWeights Weights)
     /// <summary>Factors that the method divided a linear's output by (rows and bias), by module name.</summary>
     public IReadOnlyDictionary<string, float[]> OutputFactors { get; init; } = new Dictionary<string, float[]>();
 
+    /// <summary>What training the block did, or null where the method trains nothing.</summary>
+    public BlockTraining? Training { get; init; }
+
     /// <summary>More numbers of the report, by module name and key (kl, expansion, clipped).</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> Details { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, double>>();
 }

@@ -21,6 +21,9 @@ public sealed record QuantizationRequest
     /// <summary>Calibration and method options.</summary>
     public MethodOptions Options { get; init; } = new();
 
+    /// <summary>Bytes of calibration streams kept in memory; what is beyond lies in a temporary file. The result does not depend on it.</summary>
+    public long StreamBudget { get; init; } = Calibration.StreamStorage.DefaultBudget;
+
     /// <summary>Replace a finished checkpoint.</summary>
     public bool Overwrite { get; init; }
 }
@@ -39,8 +42,9 @@ public sealed record QuantizationProgress(string Stage, int Done, int Total, str
 /// <param name="BytesBefore">Bytes of the float checkpoint's tensor files.</param>
 /// <param name="BytesAfter">Bytes of the quantized checkpoint's tensor files.</param>
 /// <param name="Seconds">Wall time of this run (of a resumed one, its own part).</param>
+/// <param name="Training">What training each block did, in model order; empty where the method trains nothing.</param>
 /// <param name="Facts">What the method found or decided, as in the manifest, or null.</param>
-public sealed record QuantizationResult(string Method, QuantizationScheme Scheme, IReadOnlyList<LayerReport> Layers, long BytesBefore, long BytesAfter, double Seconds, JsonObject? Facts)
+public sealed record QuantizationResult(string Method, QuantizationScheme Scheme, IReadOnlyList<LayerReport> Layers, long BytesBefore, long BytesAfter, double Seconds, IReadOnlyList<BlockTraining> Training, JsonObject? Facts)
 {
     /// <summary>The object that <c>quantize --json</c> prints.</summary>
     public JsonObject ToJson() => new()
@@ -51,6 +55,7 @@ public sealed record QuantizationResult(string Method, QuantizationScheme Scheme
         ["bytes_before"] = BytesBefore,
         ["bytes_after"] = BytesAfter,
         ["seconds"] = Seconds,
+        ["training"] = Training.Count == 0 ? null : new JsonArray([.. Training.Select(t => t.ToJson())]),
         ["facts"] = Facts?.DeepClone(),
     };
 
@@ -62,7 +67,7 @@ public sealed record QuantizationResult(string Method, QuantizationScheme Scheme
             json["output_error"] = outputError;
         }
 
-        foreach ((string key, double value) in layer.Details)
+        foreach ((string key, double value) in layer.Details.OrderBy(d => d.Key, StringComparer.Ordinal))
         {
             json[key] = value;
         }

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Checkpoints;
 using Portable.Models;
+using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Tokenizers;
 
 namespace Portable.Quantization;
@@ -23,6 +24,7 @@ public static class QuantizationRun
     /// <exception cref="FormatException">A quantizer refuses the scheme.</exception>
     /// <exception cref="CheckpointException">A file is missing, damaged or in the way.</exception>
     /// <exception cref="ArgumentException">The calibration text is too short.</exception>
+    /// <exception cref="NonFiniteLossException">Training diverged; the message names the block.</exception>
     public static QuantizationResult Run(QuantizationRequest request, IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
     {
         Stopwatch clock = Stopwatch.StartNew();
@@ -45,7 +47,7 @@ public static class QuantizationRun
 
         CalibrationSet? calibration = request.Options.CalibrationText is { } text ? Windows(request, source.Config, text) : null;
         using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(request.Output, Header(request, method), request.Overwrite);
-        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-{Environment.ProcessId}"));
+        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-{Environment.ProcessId}"), request.StreamBudget);
         QuantizationContext context = new()
         {
             Source = source,
@@ -63,7 +65,7 @@ public static class QuantizationRun
         {
             return Run(request, method, context, writer, clock);
         }
-        catch (Exception e) when (e is MethodUsageException or FormatException or CheckpointException or ArgumentException)
+        catch (Exception e) when (e is MethodUsageException or FormatException or CheckpointException or ArgumentException or NonFiniteLossException)
         {
             // Running the same request again would fail in the same way: leave nothing behind.
             writer.Discard();
@@ -76,10 +78,17 @@ public static class QuantizationRun
         IModelSource source = context.Source;
         Reference.Arithmetic.ElementType tableType = source.LoadEmbedding().Type;
         IReadOnlyList<LayerReport>[] reports = new IReadOnlyList<LayerReport>[source.Config.Layers];
+        BlockTraining?[] training = new BlockTraining?[source.Config.Layers];
         JsonObject? facts = BlockPipeline.Run(method, context, Finished, (index, block, layers) =>
         {
+            if (block.Training is { } trained)
+            {
+                // Before the block: a finished block has its record.
+                context.Keep(TrainingState(index), trained.ToJson());
+            }
+
             writer.WriteBlock(index, block.Weights, layers, tableType);
-            reports[index] = layers;
+            (reports[index], training[index]) = (layers, block.Training);
         });
         if (!writer.AreTablesFinished)
         {
@@ -87,7 +96,7 @@ public static class QuantizationRun
         }
 
         writer.Finish(facts);
-        return new QuantizationResult(method.Name, request.Scheme, [.. reports.SelectMany(r => r)], TensorBytes(request.Model), TensorBytes(request.Output), clock.Elapsed.TotalSeconds, facts);
+        return new QuantizationResult(method.Name, request.Scheme, [.. reports.SelectMany(r => r)], TensorBytes(request.Model), TensorBytes(request.Output), clock.Elapsed.TotalSeconds, [.. training.OfType<BlockTraining>()], facts);
 
         BlockWeights? Finished(int index)
         {
@@ -97,8 +106,11 @@ public static class QuantizationRun
             }
 
             (BlockWeights block, reports[index]) = writer.ReadBlock(index);
+            training[index] = BlockTraining.FromJson(context.Recall(TrainingState(index)));
             return block;
         }
+
+        static string TrainingState(int index) => $"training-{index}";
     }
 
     private static CalibrationSet Windows(QuantizationRequest request, ModelConfig config, string text)

@@ -53,6 +53,41 @@ public class CalibrationTests
         Assert.False(Directory.Exists(directory));
     }
 
+    /// <summary>Slots in memory and in the file keep their own values, through being freed and taken again.</summary>
+    [Property(MaxTest = 30)]
+    public void SlotsKeepTheirValues(int seed, byte count)
+    {
+        Random random = new(seed);
+        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-spill-{Guid.NewGuid():N}"), random.Next(100));
+        List<(StreamSlot Slot, float[] Values)> slots = [];
+        for (int i = 0; i < 5 + count % 60; i++)
+        {
+            if (slots.Count > 0 && random.Next(3) == 0)
+            {
+                int at = random.Next(slots.Count);
+                slots[at].Slot.Dispose();
+                slots[at].Slot.Dispose(); // as harmless as once
+                slots.RemoveAt(at);
+            }
+
+            float[] values = [.. Enumerable.Range(0, 4 + 4 * random.Next(4)).Select(_ => random.NextSingle())];
+            StreamSlot slot = storage.Allocate(values.Length);
+            int cut = random.Next(values.Length);
+            slot.Write(cut, values.AsSpan(cut));
+            slot.Write(0, values.AsSpan(0, cut));
+            slots.Add((slot, values));
+        }
+
+        foreach ((StreamSlot slot, float[] values) in slots)
+        {
+            float[] read = new float[values.Length], tail = new float[2];
+            slot.Read(0, read);
+            slot.Read(values.Length - 2, tail);
+            Assert.Equal(values, read);
+            Assert.Equal(values[^2..], tail);
+        }
+    }
+
     [Fact]
     public void ObservingDoesNotMoveTheStream()
     {

@@ -100,6 +100,12 @@ internal sealed class MethodRun
 
     public Dictionary<string, JsonNode> Kept { get; } = [];
 
+    public List<BlockTraining?> Trained { get; } = [];
+
+    public List<string> Said { get; } = [];
+
+    public List<string> Stages { get; } = [];
+
     public JsonObject? Manifest { get; private set; }
 
     public IModelSource Source { get; private set; }
@@ -111,12 +117,12 @@ internal sealed class MethodRun
         _ => "W4A8",
     };
 
-    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null)
+    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null, long memory = StreamStorage.DefaultBudget)
     {
         MethodRun run = new(model);
         Random random = new(3);
         int[] tokens = [.. Enumerable.Range(0, 400).Select(_ => random.Next(model.Config.VocabularySize))];
-        using StreamStorage storage = new(Path.GetTempPath());
+        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-method-{Guid.NewGuid():N}"), memory);
         QuantizationContext context = new()
         {
             Source = model,
@@ -126,13 +132,14 @@ internal sealed class MethodRun
             Storage = storage,
             Recall = key => kept?.GetValueOrDefault(key),
             Keep = (key, value) => run.Kept[key] = value,
-            Say = _ => { },
-            Progress = (_, _, _) => { },
+            Say = run.Said.Add,
+            Progress = (stage, _, _) => run.Stages.Add(stage),
             Cancellation = CancellationToken.None,
         };
         run.Manifest = BlockPipeline.Run(QuantizationMethods.Find(method), context, i => i < finished?.Count ? finished[i] : null, (_, block, reports) =>
         {
             run.Blocks.Add(block.Weights);
+            run.Trained.Add(block.Training);
             run.Reports.Add(reports);
         });
         run.Source = new QuantizedSource(model, [.. finished ?? [], .. run.Blocks], context.Scheme.KeyValueBits);

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Portable.Checkpoints;
 using Portable.Models;
 using Portable.Quantization;
@@ -12,12 +13,16 @@ public sealed class QuantizationRunTests : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("portable-run-").FullName;
 
+    private static string Text => string.Concat(Enumerable.Range(0, 80).Select(i => $"The keeper counted {i * i} ships. "));
+
     private static string Model => Path.Combine(Repository.Root, "src/Portable.Cli/demo/tiny-llama");
 
-    [Fact]
-    public void AnInterruptedRunResumesToTheSameBytes()
+    [Theory]
+    [InlineData("rtn")]
+    [InlineData("abq")]
+    public void AnInterruptedRunResumesToTheSameBytes(string method)
     {
-        QuantizationRequest whole = Request("whole"), broken = Request("broken");
+        QuantizationRequest whole = Request("whole", method), broken = Request("broken", method);
         QuantizationResult result = QuantizationRun.Run(whole);
         using CancellationTokenSource source = new();
         Immediate interrupt = new(p =>
@@ -33,11 +38,25 @@ public sealed class QuantizationRunTests : IDisposable
         QuantizationResult resumed = QuantizationRun.Run(broken, new Immediate(p => steps.Add(p.Done)));
         Assert.Equal(result.ToJson()["layers"]!.ToJsonString(), resumed.ToJson()["layers"]!.ToJsonString());
         Assert.Equal(Files(whole.Output), Files(broken.Output));
+        Assert.Equal(result.Training.Select(t => t with { Seconds = 0 }), resumed.Training.Select(t => t with { Seconds = 0 }));
         Assert.InRange(result.BytesAfter, result.BytesBefore / 8, result.BytesBefore / 2);
 
         Assert.Throws<CheckpointException>(() => QuantizationRun.Run(whole));
         using IModelSource reloaded = Checkpoint.Open(whole.Output);
         Assert.All(reloaded.LoadBlock(0).Linears, l => Assert.Equal("W4A8", l.Scheme));
+    }
+
+    [Fact]
+    public void TheReportTellsLossAndTimePerBlockAndTheManifestNoTime()
+    {
+        QuantizationRequest request = Request("trained", "abq") with { StreamBudget = 0 };
+        JsonArray training = QuantizationRun.Run(request).ToJson()["training"]!.AsArray();
+        Assert.Equal(["model.layers.0", "model.layers.1", "model.layers.2", "model.layers.3"], training.Select(t => (string)t!["name"]!));
+        Assert.All(training, t => Assert.True((double)t!["loss_after"]! < (double)t["loss_before"]!));
+        Assert.All(training, t => Assert.True((double)t!["seconds"]! > 0 && (int)t["steps"]! == 4));
+        string manifest = File.ReadAllText(Path.Combine(request.Output, "manifest.json"));
+        Assert.Contains("block_loss_after", manifest, StringComparison.Ordinal);
+        Assert.DoesNotContain("seconds", manifest, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -59,7 +78,16 @@ public sealed class QuantizationRunTests : IDisposable
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
-    private QuantizationRequest Request(string output) => new() { Model = Model, Method = "rtn", Scheme = QuantizationScheme.Parse("W4A8"), Output = Path.Combine(_directory, output) };
+    private QuantizationRequest Request(string output, string method = "rtn") => new()
+    {
+        Model = Model,
+        Method = method,
+        Scheme = QuantizationScheme.Parse("W4A8"),
+        Output = Path.Combine(_directory, output),
+        Options = method == "rtn"
+            ? new MethodOptions()
+            : new MethodOptions { CalibrationText = Text, Samples = 4, Context = 16, Named = new Dictionary<string, string> { ["epochs"] = "1" } },
+    };
 
     private static IEnumerable<(string, string)> Files(string directory) =>
         Directory.EnumerateFiles(directory).Order(StringComparer.Ordinal).Select(f => (Path.GetFileName(f), Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f)))));

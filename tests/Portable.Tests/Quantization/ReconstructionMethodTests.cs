@@ -1,5 +1,10 @@
+using Portable.Calibration;
 using Portable.Models;
 using Portable.Quantization;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Reference.Training;
 using Portable.Tests.Support;
 using Xunit;
 
@@ -12,15 +17,19 @@ public class ReconstructionMethodTests
     [InlineData("abq", "recipe", "paper")]
     [InlineData("abq", "smoothing", "off")]
     [InlineData("abq", "smoothing-down", "off")]
+    [InlineData("abq", "smoothing-form", "value")]
+    [InlineData("abq", "smoothing-alpha", "0.75")]
     [InlineData("abq", "clipping", "off")]
     [InlineData("abq", "clipping-search", "off")]
     [InlineData("abq", "compensation", "none")]
     [InlineData("abq", "compensation", "rank-one")]
     [InlineData("abq", "mse-weight", "0")]
+    [InlineData("abq", "mse-form", "absolute")]
     [InlineData("abq", "cosine-weight", "0")]
     [InlineData("abq", "teachers", "float")]
     [InlineData("abq", "attention", "none")]
     [InlineData("abq", "attention", "published")]
+    [InlineData("abq", "order", "fixed")]
     [InlineData("abq", "schedule", "constant")]
     [InlineData("omniquant", "patience", "1")]
     public void EverySwitchGivesAModelInTheSchemeAskedFor(string method, string option, string value)
@@ -36,13 +45,135 @@ public class ReconstructionMethodTests
         Assert.NotNull(run.Manifest!["training"]);
     }
 
+    /// <summary>A switch that changes nothing would be no ablation: each moves the weights away from those of the default.</summary>
+    [Theory]
+    [InlineData("smoothing", "off")]
+    [InlineData("smoothing-down", "off")]
+    [InlineData("smoothing-form", "value")]
+    [InlineData("smoothing-alpha", "0.75")]
+    [InlineData("smoothing-rate", "0")]
+    [InlineData("clipping", "off")]
+    [InlineData("clipping-rate", "0")]
+    [InlineData("clipping-search", "off")]
+    [InlineData("compensation", "none")]
+    [InlineData("compensation", "rank-one")]
+    [InlineData("offset-rate", "0.001")]
+    [InlineData("mse-weight", "0")]
+    [InlineData("mse-form", "absolute")]
+    [InlineData("cosine-weight", "0")]
+    [InlineData("teachers", "float")]
+    [InlineData("attention", "none")]
+    [InlineData("attention", "published")]
+    [InlineData("attention-weight", "1")]
+    [InlineData("order", "fixed")]
+    [InlineData("schedule", "constant")]
+    public void EverySwitchActs(string option, string value)
+    {
+        RandomModel model = new(RandomModel.Llama(), 32, 8, null);
+        string[] scales = [.. new Dictionary<string, string>[] { new() { ["epochs"] = "1" }, new() { ["epochs"] = "1", [option] = value } }.Select(named =>
+            string.Join(' ', MethodRun.Quantize("abq", model, scheme: "W3A8KV8", named: named).Blocks[1].Linears.SelectMany(l => l.Quantized!.Scales)))];
+        Assert.NotEqual(scales[0], scales[1]);
+    }
+
+    [Fact]
+    public void EveryBlockTellsItsLossAndTheTimeLeft()
+    {
+        MethodRun run = MethodRun.Quantize("abq", new RandomModel(RandomModel.Llama(), 32, 8, null), named: new() { ["epochs"] = "2" });
+        Assert.Equal(["blocks.0", "blocks.1"], run.Trained.Select(t => t!.Name));
+        Assert.All(run.Trained, t =>
+        {
+            Assert.True(t!.LossAfter < t.LossBefore, $"{t}");
+            Assert.Equal(16, t.Steps);
+            Assert.True(t.Seconds > 0);
+            Assert.Contains(run.Said, s => s.StartsWith($"{t.Name}: loss ", StringComparison.Ordinal) && s.EndsWith(" s left", StringComparison.Ordinal));
+            Assert.Contains(run.Stages, s => s.StartsWith($"{t.Name} loss ", StringComparison.Ordinal) && s.EndsWith(" s in all", StringComparison.Ordinal));
+        });
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void StreamsOnDiskChangeNothing(bool opt)
+    {
+        RandomModel model = new(opt ? RandomModel.Opt() : RandomModel.Llama(), 32, 8, null);
+        string[] results = [.. new long[] { StreamStorage.DefaultBudget, 0, 200_000 }.Select(budget =>
+        {
+            MethodRun run = MethodRun.Quantize("abq", model, scheme: "W2*A8KV4", named: new() { ["epochs"] = "1" }, memory: budget);
+            return string.Join(' ', run.Blocks.SelectMany(b => b.Linears).SelectMany(l => l.Quantized!.Scales)) + string.Join(' ', run.Trained);
+        }).Select(r => r[..r.IndexOf("Seconds", StringComparison.Ordinal)])];
+        Assert.Equal(results[0], results[1]);
+        Assert.Equal(results[0], results[2]);
+    }
+
+    /// <summary>
+    /// What is trained is what runs: the student's forward pass on the decoded integers is the runtime's block, but for codes
+    /// that sums in another order, and the runtime's 16-bit codes of probabilities, round the other way.
+    /// </summary>
+    [Theory]
+    [InlineData(false, "W4A8KV8")]
+    [InlineData(false, "W2*A8g32KV4")]
+    [InlineData(false, "W3A4KV4")]
+    [InlineData(true, "W4A8KV8")]
+    [InlineData(true, "W2A6KV8")]
+    public void TheStudentIsTheRuntimesBlock(bool opt, string scheme)
+    {
+        ModelConfig config = opt ? RandomModel.Opt() : RandomModel.Llama();
+        RandomModel model = new(config, 32, 8, null);
+        QuantizationScheme widths = QuantizationScheme.Parse(scheme);
+        BlockWeights quantized = MethodRun.Quantize("abq", model, scheme: scheme, named: new() { ["epochs"] = "1" }).Blocks[0];
+        using StreamStorage storage = new(Path.GetTempPath());
+        using BlockStream stream = new(model, [[.. Enumerable.Range(1, 40)]], widths.KeyValueBits, storage);
+        float[] x = stream.Read(0);
+        stream.Advance(quantized);
+        float[] expected = stream.Read(0);
+        double near = Distance(expected, StudentForward(config, quantized, x, widths.ActivationBits, widths.KeyValueBits));
+        double exactActivations = Distance(expected, StudentForward(config, quantized, x, 16, 16));
+        Assert.True(near < 0.25 * exactActivations, $"student {near}, without quantized activations {exactActivations}");
+    }
+
     [Theory]
     [InlineData("abq", "attention", "maybe")]
     [InlineData("abq", "epochs", "-1")]
+    [InlineData("abq", "order", "random")]
+    [InlineData("abq", "smoothing-alpha", "1.5")]
     [InlineData("omniquant", "recipe", "best")]
     public void OptionsOutOfRangeAreRefusedByName(string method, string option, string value)
     {
         MethodUsageException e = Assert.Throws<MethodUsageException>(() => MethodRun.Quantize(method, new RandomModel(RandomModel.Llama(), 32, 8, null), named: new() { [option] = value }));
         Assert.Contains("--" + option, e.Message, StringComparison.Ordinal);
     }
+
+    private static float[] StudentForward(ModelConfig config, BlockWeights block, float[] x, int activationBits, int keyValueBits)
+    {
+        bool llama = config.Family == ModelFamily.Llama;
+        int tokens = x.Length / config.HiddenSize;
+        BlockShape shape = new(config.HiddenSize, config.IntermediateSize, config.Heads, config.KeyValueHeads, config.HeadSize, llama, config.NormEpsilon);
+        BlockTensors tensors = new(shape, [.. block.AttentionNorm.Gain], block.AttentionNorm.Bias?.ToArray(), [.. block.MlpNorm.Gain], block.MlpNorm.Bias?.ToArray());
+        foreach ((BlockLinear which, LinearWeights linear) in shape.Linears.Zip(block.Linears))
+        {
+            tensors[which] = Decoded(linear.Quantized!);
+        }
+
+        TrainingRotary? rotary = llama ? new TrainingRotary(new RotaryTable(tokens, config.HeadSize, config.RotaryBase, config.RotaryScaling)) : null;
+        float[] y = new float[x.Length];
+        new TrainingBlock(shape, tokens, activationBits, keyValueBits, rotary).Forward(tensors, x, y, tokens);
+        return y;
+    }
+
+    private static LinearTensors Decoded(QuantizedLinear linear)
+    {
+        GroupLayout layout = linear.Weights.Layout;
+        short[] codes = new short[linear.OutputFeatures * layout.Columns];
+        BitPacking.Unpack(linear.Weights, codes);
+        float[] weights = new float[codes.Length];
+        for (int i = 0; i < codes.Length; i++)
+        {
+            int group = i / layout.Columns * layout.Groups + i % layout.Columns / layout.GroupSize;
+            weights[i] = linear.Scales[group] * (codes[i] - linear.ZeroPoints![group]);
+        }
+
+        return new LinearTensors(linear.OutputFeatures, layout.Columns, weights, linear.Bias);
+    }
+
+    private static double Distance(float[] a, float[] b) => Math.Sqrt(a.Zip(b, (p, q) => (double)(p - q) * (p - q)).Sum());
 }

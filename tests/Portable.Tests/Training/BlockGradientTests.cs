@@ -16,6 +16,31 @@ public class BlockGradientTests
     [Property(MaxTest = 4)]
     public void OptBlock(int seed, byte shape) => Check(new BlockFixture(seed, gated: false, tokens: 1 + shape % 7, group: 1), seed);
 
+    /// <summary>
+    /// With fine quantizers between the operations the straight-through gradients are nearly those without: a quantizer that
+    /// dropped or doubled a gradient on its way back would show (a layer's would be off by its whole norm).
+    /// </summary>
+    [Property(MaxTest = 6)]
+    public void FineQuantizersHardlyChangeTheGradients(int seed, bool gated)
+    {
+        BlockFixture f = new(seed, gated, tokens: 24, heads: 4, group: gated ? 2 : 1, size: 8, hidden: 32, intermediate: 48);
+        float[] y = new float[f.Input.Length], dy = BlockFixture.Fill(new Random(seed), y.Length, 1);
+        BlockTensors[] gradients = [.. new[] { 16, 8 }.Select(bits =>
+        {
+            TrainingBlock block = f.Block(bits, bits);
+            BlockTensors result = new(f.Tensors);
+            block.Forward(f.Tensors, f.Input, y, f.Tokens);
+            block.Backward(f.Tensors, dy, null, result);
+            return result;
+        })];
+        foreach (BlockLinear linear in f.Shape.Linears)
+        {
+            float[] exact = gradients[0][linear].Weight, fine = gradients[1][linear].Weight;
+            double difference = Math.Sqrt(exact.Zip(fine, (a, b) => (double)(a - b) * (a - b)).Sum()), norm = Math.Sqrt(exact.Sum(a => (double)a * a));
+            Assert.True(difference / norm is > 1e-7 and < 0.35, $"{linear}: {difference / norm}");
+        }
+    }
+
     /// <summary>More tokens than one run of queries, so that runs meet.</summary>
     [Fact]
     public void LongSequence() => Check(new BlockFixture(3, gated: true, tokens: 133, heads: 2, group: 2, hidden: 6, intermediate: 5), 3, samples: 2);

@@ -106,6 +106,17 @@ public class BlockTrainerTests
         Assert.Contains("layer seven", message);
     }
 
+    /// <summary>The last step's update is seen by no further step: the closing evaluation must notice.</summary>
+    [Fact]
+    public void ALastStepThatDivergesNamesTheBlock()
+    {
+        BlockFixture f = new(6, gated: true);
+        BlockTrainer trainer = Trainer(f, new BlockWidths(3, 0, 8, 8), Small with { Epochs = 1, OffsetRate = float.PositiveInfinity });
+        string message = Assert.Throws<NonFiniteLossException>(() => Learn(f, trainer, samples: 1)).Message;
+        Assert.Contains("layer seven", message);
+        Assert.Contains("after training", message);
+    }
+
     [Fact]
     public void PatienceStopsEarly()
     {

@@ -97,7 +97,7 @@ public sealed class BlockTrainer
     {
         Stopwatch watch = Stopwatch.StartNew();
         int steps = _options.Epochs * samples, step = 0;
-        double before = Evaluate(samples, load), best = double.MaxValue;
+        double before = Evaluate(samples, load, "before training"), best = double.MaxValue;
         Random random = new(_options.Seed);
         int[] order = [.. Enumerable.Range(0, samples)];
         int stale = 0;
@@ -129,7 +129,7 @@ public sealed class BlockTrainer
         }
 
         _student.Materialize();
-        return new TrainingReport(before, Evaluate(samples, load), step, watch.Elapsed);
+        return new TrainingReport(before, Evaluate(samples, load, "after training"), step, watch.Elapsed);
     }
 
     /// <summary>The quantized block's output for a sequence, with the runtime's activation and KV quantizers.</summary>
@@ -152,13 +152,7 @@ public sealed class BlockTrainer
                     importance[k] /= student.ColumnFactor[k] * student.ColumnFactor[k];
                 }
 
-                (float[] low, float[] high) = student.SearchClipping(importance);
-                if (!options.ClippingSearch)
-                {
-                    Array.Fill(low, 4);
-                    Array.Fill(high, 4);
-                }
-
+                (float[] low, float[] high) = options.ClippingSearch ? student.SearchClipping(importance) : student.PublishedClipping();
                 student.AddClipping(low, high, options.ClippingRate);
             }
 
@@ -181,12 +175,7 @@ public sealed class BlockTrainer
     private double Step(float factor, int step)
     {
         _student.Materialize();
-        double loss = Loss();
-        if (!double.IsFinite(loss))
-        {
-            throw new NonFiniteLossException($"{_name}: the loss of step {step + 1} is not finite; lower the learning rates, or use more bits.");
-        }
-
+        double loss = Finite(Loss(), $"of step {step + 1}");
         _block.Backward(_student.Quantized, _dy, UsesAttention ? _dAttention : null, _student.Gradients);
         _student.Backward();
         _optimizer.Step(factor);
@@ -223,7 +212,11 @@ public sealed class BlockTrainer
         return DistributionLoss.Add(_y, target, _dy, _tokens, _shape.Hidden, weight, _options.CosineWeight);
     }
 
-    private double Evaluate(int samples, Action<int, BlockSample> load)
+    private double Finite(double loss, string when) => double.IsFinite(loss)
+        ? loss
+        : throw new NonFiniteLossException($"{_name}: the loss {when} is not finite; lower the learning rates, or use more bits.");
+
+    private double Evaluate(int samples, Action<int, BlockSample> load, string when)
     {
         _student.Materialize();
         double sum = 0;
@@ -234,7 +227,7 @@ public sealed class BlockTrainer
             sum += Loss();
         }
 
-        return sum / count;
+        return Finite(sum / count, when);
     }
 
     // Half a cosine from 1 to 0, by the house's cosine: the same on every machine.

@@ -207,6 +207,15 @@ public sealed class StudentLinear
         return new TrainedLinear(codes, [.. _ranges.Select(r => r.Scale)], [.. _ranges.Select(r => (byte)r.ZeroPoint)], Quantized.Bias?.ToArray(), [.. ColumnFactor], [.. RowFactor]);
     }
 
+    /// <summary>Logits of the clip factors as published: 4, hardly any clipping.</summary>
+    public (float[] Low, float[] High) PublishedClipping()
+    {
+        float[] low = new float[_ranges.Length], high = new float[_ranges.Length];
+        Array.Fill(low, 4);
+        Array.Fill(high, 4);
+        return (low, high);
+    }
+
     /// <summary>Logits of the clip factors, one factor for both ends then each end alone, of least Σ_k h_k·(W' − Ŵ)².</summary>
     /// <param name="importance">h: mean square of each input channel after smoothing.</param>
     public (float[] Low, float[] High) SearchClipping(float[] importance)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -24,6 +25,8 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     private readonly TrainingRotary? _rotary;
     private readonly TeacherStream _teacher;
     private readonly int _samples, _tokens;
+    private readonly Stopwatch _watch = new();
+    private int _trained;
 
     public BlockReconstruction(QuantizationContext context, AbqOptions options)
     {
@@ -45,18 +48,28 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
 
     public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
     {
+        _watch.Start();
         QuantizationScheme scheme = _context.Scheme;
         string name = block.Down.Name[..block.Down.Name.IndexOf($".{index}.", StringComparison.Ordinal)] + $".{index}";
         BlockTensors exact = FloatBlocks.Read(block, _shape);
         BlockStatistics statistics = _teacher.Prepare(index, exact, stream!);
         BlockWidths widths = new(scheme.LargestWeightCode, scheme.GroupSize, scheme.ActivationBits, scheme.KeyValueBits);
         BlockTrainer trainer = new(exact, widths, _options, statistics, _rotary, _tokens, _options.HasRankOne(index, _context.Source.Config.Layers), name);
-        TrainingReport report = trainer.Train(_samples, _teacher.Load, new Live(this, name), _context.Cancellation);
-        _context.Say(FormattableString.Invariant($"{name}: loss {report.LossBefore:g4} -> {report.LossAfter:g4}, {report.Steps} steps, {report.Elapsed.TotalSeconds:f1} s"));
-        return Fold(block, trainer, report);
+        TrainingReport report = trainer.Train(_samples, _teacher.Load, new Live(this, index, name), _context.Cancellation);
+        double left = Remaining(index, TimeSpan.Zero);
+        _trained++;
+        _context.Say(FormattableString.Invariant($"{name}: loss {report.LossBefore:g4} -> {report.LossAfter:g4}, {report.Steps} steps, {report.Elapsed.TotalSeconds:f1} s, {left:f0} s left"));
+        return Fold(block, trainer, report, name);
     }
 
-    private QuantizedBlock Fold(BlockWeights block, BlockTrainer trainer, TrainingReport report)
+    /// <summary>Estimate of the seconds left in all blocks, in block <paramref name="index"/> with its own rest.</summary>
+    private double Remaining(int index, TimeSpan inBlock)
+    {
+        double whole = (_watch.Elapsed + inBlock).TotalSeconds / (_trained + 1);
+        return inBlock.TotalSeconds + (_context.Source.Config.Layers - index - 1) * whole;
+    }
+
+    private QuantizedBlock Fold(BlockWeights block, BlockTrainer trainer, TrainingReport report, string name)
     {
         QuantizationScheme scheme = _context.Scheme.Layer;
         ActivationQuantizer input = scheme.ActivationBits == 16
@@ -92,6 +105,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
         {
             InputFactors = inputFactors,
             OutputFactors = outputFactors,
+            Training = new BlockTraining(name, report.LossBefore, report.LossAfter, report.Steps, report.Elapsed.TotalSeconds),
             Details = new Dictionary<string, IReadOnlyDictionary<string, double>>
             {
                 [block.Down.Name] = new Dictionary<string, double>
@@ -104,9 +118,9 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
         };
     }
 
-    private sealed class Live(BlockReconstruction owner, string name) : IProgress<TrainingProgress>
+    private sealed class Live(BlockReconstruction owner, int index, string name) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress value) => owner._context.Progress(
-            FormattableString.Invariant($"{name} loss {value.Loss:g4}, {value.Remaining.TotalSeconds:f0} s left in the block"), value.Step, value.Steps);
+            FormattableString.Invariant($"{name} loss {value.Loss:g4}, {value.Remaining.TotalSeconds:f0} s left in the block, {owner.Remaining(index, value.Remaining):f0} s in all"), value.Step, value.Steps);
     }
 }

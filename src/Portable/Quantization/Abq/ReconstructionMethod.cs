@@ -17,17 +17,22 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
     private static readonly MethodOption Epochs = new("epochs", "", "passes over the calibration windows per block, one step per window");
     private static readonly MethodOption Smoothing = new("smoothing", "", "learn the equivalent transformation: on, off");
     private static readonly MethodOption SmoothUpDown = new("smoothing-down", "", "smooth the pair up/down too: on, off");
+    private static readonly MethodOption SmoothingForm = new("smoothing-form", "", "what is trained of a smoothing vector: logarithm, value");
+    private static readonly MethodOption SmoothingAlpha = new("smoothing-alpha", "", "start of the smoothing vectors, a^alpha / w^(1-alpha), 0 … 1");
     private static readonly MethodOption SmoothingRate = new("smoothing-rate", "", "learning rate of the smoothing vectors");
     private static readonly MethodOption Clipping = new("clipping", "", "learn weight clipping: on, off");
     private static readonly MethodOption ClippingRate = new("clipping-rate", "", "learning rate of the clipping logits");
     private static readonly MethodOption ClippingSearch = new("clipping-search", "", "start clipping at the factors of least weighted error: on, off");
     private static readonly MethodOption Compensation = new("compensation", "", "trained correction of weights before they are quantized: none, rank-one, full");
+    private static readonly MethodOption RankOneRate = new("rank-one-rate", "", "learning rate of the rank-one compensation");
     private static readonly MethodOption OffsetRate = new("offset-rate", "", "learning rate of the full compensation, in grid steps");
     private static readonly MethodOption Mse = new("mse-weight", "", "factor of the squared errors");
+    private static readonly MethodOption MseForm = new("mse-form", "", "squared errors: relative (to the teacher's mean square), absolute");
     private static readonly MethodOption Cosine = new("cosine-weight", "", "factor of the double-log-cosine terms");
     private static readonly MethodOption Teachers = new("teachers", "", "teachers compared with: both, float");
     private static readonly MethodOption Attention = new("attention", "", "attention divergence: none, per-row, published");
     private static readonly MethodOption AttentionWeight = new("attention-weight", "", "factor of the attention divergence");
+    private static readonly MethodOption Order = new("order", "", "windows in every pass: shuffled, fixed");
     private static readonly MethodOption Schedule = new("schedule", "", "learning rates: constant, cosine");
     private static readonly MethodOption Patience = new("patience", "", "stop a block after so many passes without improvement; 0 = never");
 
@@ -41,8 +46,8 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
 
     public IReadOnlyList<MethodOption> Options =>
     [
-        _recipe, Epochs, Smoothing, SmoothUpDown, SmoothingRate, Clipping, ClippingRate, ClippingSearch, Compensation, OffsetRate,
-        Mse, Cosine, Teachers, Attention, AttentionWeight, Schedule, Patience,
+        _recipe, Epochs, Smoothing, SmoothUpDown, SmoothingForm, SmoothingAlpha, SmoothingRate, Clipping, ClippingRate, ClippingSearch,
+        Compensation, RankOneRate, OffsetRate, Mse, MseForm, Cosine, Teachers, Attention, AttentionWeight, Order, Schedule, Patience,
     ];
 
     public IBlockQuantizer Prepare(QuantizationContext context)
@@ -61,17 +66,22 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
             Epochs = (int)Number(options, Epochs, o.Epochs, 0, 10000),
             Smoothing = Switch(options, Smoothing, o.Smoothing),
             SmoothUpDown = Switch(options, SmoothUpDown, o.SmoothUpDown),
+            LogarithmicSmoothing = Pick(options, SmoothingForm, o.LogarithmicSmoothing, ("logarithm", true), ("value", false)),
+            SmoothingAlpha = Number(options, SmoothingAlpha, o.SmoothingAlpha, 0, 1),
             SmoothingRate = Number(options, SmoothingRate, o.SmoothingRate, 0, 1),
             Clipping = Switch(options, Clipping, o.Clipping),
             ClippingRate = Number(options, ClippingRate, o.ClippingRate, 0, 1),
             ClippingSearch = Switch(options, ClippingSearch, o.ClippingSearch),
             Compensation = Pick(options, Compensation, o.Compensation, ("none", WeightCompensation.None), ("rank-one", WeightCompensation.RankOne), ("full", WeightCompensation.Full)),
+            RankOneRate = Number(options, RankOneRate, o.RankOneRate, 0, 1),
             OffsetRate = Number(options, OffsetRate, o.OffsetRate, 0, 1),
             MseWeight = Number(options, Mse, o.MseWeight, 0, 1e6),
+            RelativeMse = Pick(options, MseForm, o.RelativeMse, ("relative", true), ("absolute", false)),
             CosineWeight = Number(options, Cosine, o.CosineWeight, 0, 1e6),
             BothTeachers = Pick(options, Teachers, o.BothTeachers, ("both", true), ("float", false)),
             Attention = Pick(options, Attention, o.Attention, ("none", AttentionDivergence.None), ("per-row", AttentionDivergence.PerRow), ("published", AttentionDivergence.Published)),
             AttentionWeight = Number(options, AttentionWeight, o.AttentionWeight, 0, 1e6),
+            Shuffle = Pick(options, Order, o.Shuffle, ("shuffled", true), ("fixed", false)),
             CosineSchedule = Pick(options, Schedule, o.CosineSchedule, ("constant", false), ("cosine", true)),
             Patience = (int)Number(options, Patience, o.Patience, 0, 10000),
         };

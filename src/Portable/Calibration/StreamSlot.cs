@@ -1,0 +1,67 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Portable.Calibration;
+
+/// <summary>The hidden states of one window, in memory or in a storage's file.</summary>
+public sealed class StreamSlot : IDisposable
+{
+    private readonly float[]? _memory;
+    private readonly SafeFileHandle? _file;
+    private readonly long _offset;
+    private Action? _release;
+
+    internal StreamSlot(float[] memory, Action release) => (_memory, _release) = (memory, release);
+
+    internal StreamSlot(SafeFileHandle file, long offset, Action release) => (_file, _offset, _release) = (file, offset, release);
+
+    /// <summary>Whether the values are in a file.</summary>
+    public bool Spilled => _file is not null;
+
+    /// <summary>Reads values.</summary>
+    /// <param name="start">First value.</param>
+    /// <param name="destination">Receives as many as it holds.</param>
+    public void Read(int start, Span<float> destination)
+    {
+        if (_memory is { } memory)
+        {
+            memory.AsSpan(start, destination.Length).CopyTo(destination);
+            return;
+        }
+
+        Span<byte> bytes = MemoryMarshal.AsBytes(destination);
+        for (long at = _offset + (long)start * sizeof(float); bytes.Length > 0;)
+        {
+            int read = RandomAccess.Read(_file!, bytes, at);
+            if (read == 0)
+            {
+                throw new EndOfStreamException("A temporary file of calibration streams is shorter than what was written to it.");
+            }
+
+            at += read;
+            bytes = bytes[read..];
+        }
+    }
+
+    /// <summary>Writes values.</summary>
+    /// <param name="start">First value.</param>
+    /// <param name="source">The values.</param>
+    public void Write(int start, ReadOnlySpan<float> source)
+    {
+        if (_memory is { } memory)
+        {
+            source.CopyTo(memory.AsSpan(start));
+        }
+        else
+        {
+            RandomAccess.Write(_file!, MemoryMarshal.AsBytes(source), _offset + (long)start * sizeof(float));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _release?.Invoke();
+        _release = null;
+    }
+}
