@@ -1,4 +1,13 @@
 using BenchmarkDotNet.Running;
+using Portable.Benchmarks;
 
 // dotnet run -c Release --project tests/Portable.Benchmarks -- --filter '*'
-BenchmarkSwitcher.FromAssembly(typeof(Portable.Benchmarks.MatmulBenchmarks).Assembly).Run(args);
+// dotnet run -c Release --project tests/Portable.Benchmarks -- training-gemm     ratios within one process
+if (args is ["training-gemm"])
+{
+    TrainingGemmRatios.Print();
+}
+else
+{
+    BenchmarkSwitcher.FromAssembly(typeof(MatmulBenchmarks).Assembly).Run(args);
+}

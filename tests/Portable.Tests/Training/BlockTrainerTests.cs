@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using FsCheck.Xunit;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Threading;
@@ -93,6 +95,19 @@ public class BlockTrainerTests
         float[] threaded = Run(), serial = [];
         WorkerPool.Run(2, i => serial = i == 0 ? Run() : serial); // inside a piece of work everything runs on one thread
         Assert.Equal(threaded, serial);
+    }
+
+    /// <summary>The suite runs on every instruction tier: a frozen hash there means the same trained bits on all of them.</summary>
+    [Theory]
+    [InlineData(true, "23de492349065ad7")]
+    [InlineData(false, "4858317bc89e449f")]
+    public void TrainedBitsAreFrozen(bool gated, string hash)
+    {
+        BlockFixture f = new(21, gated, tokens: 37, group: gated ? 2 : 1, size: 8, hidden: 40, intermediate: 75);
+        BlockTrainer trainer = Trainer(f, new BlockWidths(4, 16, 4, 4), Small);
+        Learn(f, trainer);
+        float[] bits = [.. f.Shape.Linears.SelectMany(l => trainer.Quantized[l].Weight), .. trainer.Quantized.AttentionGain, .. trainer.Quantized.MlpGain];
+        Assert.Equal(hash, Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(bits.AsSpan())))[..16]);
     }
 
     [Fact]
