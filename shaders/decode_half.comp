@@ -4,6 +4,7 @@
 #extension GL_EXT_integer_dot_product : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_vote : require
 #include "buffers.glsl"
 #include "contract.glsl"
 #include "rows.glsl"
@@ -14,33 +15,26 @@
 const uint HEADS_AT_ONCE = 3u;
 #include "heads.glsl"
 #include "cache.glsl"
+#include "decode_keys.glsl"
 
 // One new token over a half-precision cache: an invocation a key for the scores, an invocation a pair of columns and a chunk of
-// 64 keys for the sums, chunks added ascending. See attention_half.comp for the arithmetic.
+// 64 keys for the sums, chunks added ascending. See attention_half.comp for the arithmetic. Loads that wait for nothing come first.
 const uint SLOTS = WORKGROUP / HEAD_WORDS;      // chunks summed at a time
-const uint BATCH = 8u;
+const uint BATCH = 16u;                         // values in flight
 
-shared uint keyWords[HEAD_WORDS];
 shared uint valueWords[HEAD_WORDS];
 shared float chunkSums[SLOTS * HEAD_SIZE];
 shared float chunkTotals[SLOTS];
 
-void main()
-{
-    uint lane = gl_LocalInvocationIndex;
-    uint head = gl_WorkGroupID.x;
-    uint rowIndex = gl_WorkGroupID.y;
-    Row row = arguments.rows.v[rowIndex];
-    uint groupHeads = shape.heads / shape.kvHeads;
-    uint kvHead = head / groupHeads;
-    uint slot = slotOf(shape, row.sequence, kvHead);
-    uint now = row.position;
-    uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
-    bool appends = head % groupHeads == 0u;
-    scratchBase = (rowIndex * shape.heads + head) * shape.chunks * CHUNK;
+uint valueBatch[BATCH];
 
+// The token's own query, key and value, to shared memory and, once a KV head, to the cache.
+void prepareHeads(uint rowIndex, uint head, uint kvHead)
+{
+    uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
+    bool appends = head % (shape.heads / shape.kvHeads) == 0u;
     loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
-    for (uint i = lane; i < 2u * HEAD_WORDS; i += WORKGROUP)
+    for (uint i = gl_LocalInvocationIndex; i < 2u * HEAD_WORDS; i += WORKGROUP)
     {
         bool isKey = i < HEAD_WORDS;
         uint word = i % HEAD_WORDS, at = (isKey ? 1u : 2u) * HEAD_SIZE + word * 2u;
@@ -61,27 +55,73 @@ void main()
     }
 
     barrier();
+}
+
+float scoreOf(uint t, bool loaded)
+{
+    precise float s = 0.0;
+    for (uint first = 0u; first < HEAD_WORDS; first += KEY_BATCH)
+    {
+        needKey(t, first, loaded);
+        [[unroll]] for (uint i = 0u; i < KEY_BATCH; i++)
+        {
+            uint word = first + i;
+            if (word < HEAD_WORDS)
+            {
+                precise float a = headValues[word * 2u] * halfToFloat(keyBatch[i] & 0xFFFFu);
+                s = s + a;
+                precise float b = headValues[word * 2u + 1u] * halfToFloat(keyBatch[i] >> 16);
+                s = s + b;
+            }
+        }
+    }
+
+    s = s * SCORE_SCALE;
+    return canonical(s);
+}
+
+// BATCH tokens of one pair of columns; tokens past the last lie in the cache's last chunk and count with p = 0.
+void loadValues(uint firstToken, uint pair)
+{
+    [[unroll]] for (uint j = 0u; j < BATCH; j++)
+    {
+        valueBatch[j] = values.v[(slot * shape.chunks * CHUNK + firstToken + j) * HEAD_WORDS + pair];
+    }
+}
+
+void main()
+{
+    uint lane = gl_LocalInvocationIndex;
+    uint head = gl_WorkGroupID.x;
+    uint rowIndex = gl_WorkGroupID.y;
+    Row row = arguments.rows.v[rowIndex];
+    uint kvHead = head / (shape.heads / shape.kvHeads);
+    slot = slotOf(shape, row.sequence, kvHead);
+    now = row.position;
+    scratchBase = (rowIndex * shape.heads + head) * shape.chunks * CHUNK;
+    if (lane <= now)
+    {
+        loadKey(lane, 0u);
+    }
+
+    prepareHeads(rowIndex, head, kvHead);
     float maximum = -3.4e38;
     for (uint t = lane; t <= now; t += WORKGROUP)
     {
-        uint base = (slot * shape.chunks + t / CHUNK) * HEAD_WORDS * CHUNK + t % CHUNK;
-        precise float s = 0.0;
-        [[unroll]] for (uint word = 0u; word < HEAD_WORDS; word++)
-        {
-            uint pair = t == now ? keyWords[word] : keys.v[base + word * CHUNK];
-            precise float a = headValues[word * 2u] * halfToFloat(pair & 0xFFFFu);
-            s = s + a;
-            precise float b = headValues[word * 2u + 1u] * halfToFloat(pair >> 16);
-            s = s + b;
-        }
-
-        s = s * SCORE_SCALE;
-        float score = canonical(s);
+        float score = scoreOf(t, t == lane);
         storeScore(t, floatBitsToUint(score));
         maximum = max(maximum, score);
     }
 
-    maximum = workgroupMaximum(maximum);
+    uint pair = lane % HEAD_WORDS, chunkSlot = lane / HEAD_WORDS;
+    uint chunkCount = now / CHUNK + 1u;
+    bool loaded = chunkSlot < min(SLOTS, chunkCount);
+    if (loaded)
+    {
+        loadValues(chunkSlot * CHUNK, pair);
+    }
+
+    maximum = workgroupMaximum(vec2(maximum)).x;
     for (uint t = lane; t <= now; t += WORKGROUP)
     {
         precise float below = uintBitsToFloat(loadScore(t)) - maximum;
@@ -89,8 +129,6 @@ void main()
     }
 
     scoreBarrier();
-    uint pair = lane % HEAD_WORDS, chunkSlot = lane / HEAD_WORDS;
-    uint chunkCount = now / CHUNK + 1u;
     precise float total = 0.0, even = 0.0, odd = 0.0;
     for (uint firstChunk = 0u; firstChunk < chunkCount; firstChunk += SLOTS)
     {
@@ -99,23 +137,22 @@ void main()
         {
             precise float a = 0.0, b = 0.0, l = 0.0;
             uint end = min(now, chunk * CHUNK + CHUNK - 1u);
-
-            // BATCH loads in flight; tokens past the end count with p = 0, which changes no bit.
             for (uint start = chunk * CHUNK; start <= end; start += BATCH)
             {
-                uint v[BATCH];
-                [[unroll]] for (uint j = 0u; j < BATCH; j++)
+                if (!loaded)
                 {
-                    uint t = start + j;
-                    v[j] = t >= now ? valueWords[pair] : values.v[(slot * shape.chunks * CHUNK + t) * HEAD_WORDS + pair];
+                    loadValues(start, pair);
                 }
 
+                loaded = false;
                 [[unroll]] for (uint j = 0u; j < BATCH; j++)
                 {
-                    float p = start + j <= end ? uintBitsToFloat(loadScore(start + j)) : 0.0;
-                    precise float pa = p * halfToFloat(v[j] & 0xFFFFu);
+                    // p = 0 changes no bit of a sum: the sums are never -0, and halves are finite.
+                    uint t = start + j, v = t < now ? valueBatch[j] : valueWords[pair];
+                    float p = t <= end ? uintBitsToFloat(loadScore(t)) : 0.0;
+                    precise float pa = p * halfToFloat(v & 0xFFFFu);
                     a = a + pa;
-                    precise float pb = p * halfToFloat(v[j] >> 16);
+                    precise float pb = p * halfToFloat(v >> 16);
                     b = b + pb;
                     l = l + p;
                 }

@@ -4,6 +4,7 @@
 #extension GL_EXT_integer_dot_product : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_vote : require
 #include "buffers.glsl"
 #include "contract.glsl"
 #include "rows.glsl"
@@ -14,19 +15,158 @@
 const uint HEADS_AT_ONCE = 3u;
 #include "heads.glsl"
 #include "cache.glsl"
+#include "decode_keys.glsl"
 
 // One new token over a quantized cache (KV2 … KV8): exact integer scores, an invocation a key; 16-bit codes of p; exact integer
-// sums, an invocation a word of values and every SPLITS-th token. See attention_integer.comp for the arithmetic.
+// sums, an invocation a word of values and every SPLITS-th four tokens. See attention_integer.comp for the arithmetic. Loads that wait
+// for nothing come first: the keys of the first WORKGROUP tokens before the token's own heads, values before the probabilities.
 const uint SPLITS = WORKGROUP / HEAD_WORDS;
-const uint BATCH = 8u;
+const uint VALUE_QUADS = 6u / PHASES;                           // fours of tokens in flight
 
 shared uint queryWords[BYTE_WORDS];
-shared uint keyWords[HEAD_WORDS];
 shared uint valueWords[HEAD_WORDS];
-shared uint highSums[HEAD_SIZE];
-shared uint lowSums[HEAD_SIZE];
+shared uint highSums[HEAD_WORDS * CODES_PER_WORD];              // code i of word w at i·HEAD_WORDS + w
+shared uint lowSums[HEAD_WORDS * CODES_PER_WORD];
 shared uint keySum;
 shared uint querySum;
+
+uint firstToken;
+uvec4 valueBatch[VALUE_QUADS];
+
+// Scale of k, zero point and sum of k, scale of v, zero point of v.
+uvec4 loadParameters(uint t)
+{
+    uint plane = shape.slots * shape.chunks * CHUNK, at = firstToken + t;
+    return uvec4(parameters.v[at], parameters.v[plane + at], parameters.v[2u * plane + at], parameters.v[3u * plane + at]);
+}
+
+uint keyDot(uint t, bool loaded)
+{
+    uint sum = 0u;
+    for (uint first = 0u; first < HEAD_WORDS; first += KEY_BATCH)
+    {
+        needKey(t, first, loaded);
+        [[unroll]] for (uint i = 0u; i < KEY_BATCH; i++)
+        {
+            if (first + i < HEAD_WORDS)
+            {
+                [[unroll]] for (uint s = 0u; s < PHASES; s++)
+                {
+                    sum += dotPacked4x8EXT(queryWords[(first + i) * PHASES + s], (keyBatch[i] >> (s * FIELD_BITS)) & FIELD_MASK);
+                }
+            }
+        }
+    }
+
+    return sum;
+}
+
+// A word of four tokens for each of VALUE_QUADS fours. Tokens past the last lie in the cache's last chunk and meet code 0.
+void loadValues(uint word, uint firstQuad)
+{
+    [[unroll]] for (uint j = 0u; j < VALUE_QUADS; j++)
+    {
+        uint quad = firstQuad + j * SPLITS;
+        if (quad <= now / 4u)
+        {
+            uint base = (firstToken + quad * 4u) * HEAD_WORDS + word;
+            valueBatch[j] = uvec4(values.v[base], values.v[base + HEAD_WORDS], values.v[base + 2u * HEAD_WORDS], values.v[base + 3u * HEAD_WORDS]);
+        }
+    }
+}
+
+// Bytes of four words turned: word j of the result holds byte j of each.
+uvec4 turned(uvec4 v)
+{
+    uvec2 even = (v.xz & 0x00FF00FFu) | ((v.yw & 0x00FF00FFu) << 8);
+    uvec2 odd = ((v.xz >> 8) & 0x00FF00FFu) | (v.yw & 0xFF00FF00u);
+    return uvec4((even.x & 0xFFFFu) | (even.y << 16), (odd.x & 0xFFFFu) | (odd.y << 16), (even.x >> 16) | (even.y & 0xFFFF0000u), (odd.x >> 16) | (odd.y & 0xFFFF0000u));
+}
+
+void addValues(uint word, uint firstQuad, inout uint high[CODES_PER_WORD], inout uint low[CODES_PER_WORD])
+{
+    [[unroll]] for (uint j = 0u; j < VALUE_QUADS; j++)
+    {
+        uint quad = firstQuad + j * SPLITS;
+        if (quad <= now / 4u)
+        {
+            uvec4 codes = uvec4(loadScore(quad * 4u), loadScore(quad * 4u + 1u), loadScore(quad * 4u + 2u), loadScore(quad * 4u + 3u));
+            uvec2 pairs = codes.xz | (codes.yw << 16);
+            uvec2 lows = pairs & 0x00FF00FFu, highs = (pairs >> 8) & 0x00FF00FFu;
+            uint lowDigits = (lows.x & 0xFFu) | ((lows.x >> 8) & 0xFF00u) | ((lows.y & 0xFFu) << 16) | ((lows.y & 0xFF0000u) << 8);
+            uint highDigits = (highs.x & 0xFFu) | ((highs.x >> 8) & 0xFF00u) | ((highs.y & 0xFFu) << 16) | ((highs.y & 0xFF0000u) << 8);
+            uvec4 packed = valueBatch[j];
+            if (quad == now / 4u)
+            {
+                packed[now & 3u] = valueWords[word];
+            }
+
+            [[unroll]] for (uint s = 0u; s < PHASES; s++)
+            {
+                uvec4 v = turned((packed >> (s * FIELD_BITS)) & FIELD_MASK);
+                [[unroll]] for (uint i = 0u; i < 4u; i++)
+                {
+                    high[s * 4u + i] += dotPacked4x8EXT(highDigits, v[i]);
+                    low[s * 4u + i] += dotPacked4x8EXT(lowDigits, v[i]);
+                }
+            }
+        }
+    }
+}
+
+// The token's own query, key and value, to shared memory and, once a KV head, to the cache. Gives the query's scale, zero point and sum
+// of codes, and the key's and value's parameters.
+void prepareHeads(uint rowIndex, uint head, uint kvHead, out uvec4 query, out uvec4 own)
+{
+    uint lane = gl_LocalInvocationIndex;
+    uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
+    bool appends = head % (shape.heads / shape.kvHeads) == 0u;
+    loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
+    findHeadRanges();
+    vec3 scale, inverse, zero;
+    [[unroll]] for (uint i = 0u; i < 3u; i++)
+    {
+        headQuantizer(i, scale[i], inverse[i], zero[i]);
+    }
+
+    for (uint i = lane; i < 3u * HEAD_WORDS; i += WORKGROUP)
+    {
+        uint which = i / HEAD_WORDS, word = i % HEAD_WORDS;
+        uint packed = headWord(which, word, which == 0u ? inverse.x : which == 1u ? inverse.y : inverse.z, which == 0u ? zero.x : which == 1u ? zero.y : zero.z);
+        if (which == 0u)
+        {
+            atomicAdd(querySum, sumOfCodes(packed));
+            for (uint s = 0u; s < PHASES; s++)
+            {
+                queryWords[word * PHASES + s] = (packed >> (s * FIELD_BITS)) & FIELD_MASK;
+            }
+        }
+        else if (which == 1u)
+        {
+            keyWords[word] = packed;
+            atomicAdd(keySum, sumOfCodes(packed));
+        }
+        else
+        {
+            valueWords[word] = packed;
+        }
+
+        if (which > 0u && appends)
+        {
+            storeCached(which == 1u, slot, now, word, packed);
+        }
+    }
+
+    barrier();
+    if (appends && lane == 0u)
+    {
+        storeParameters(true, slot, now, scale.y, uint(zero.y), keySum);
+        storeParameters(false, slot, now, scale.z, uint(zero.z), 0u);
+    }
+
+    query = uvec4(floatBitsToUint(scale.x), uint(zero.x), querySum, 0u);
+    own = uvec4(floatBitsToUint(scale.y), uint(zero.y) | keySum << 8, floatBitsToUint(scale.z), uint(zero.z));
+}
 
 void main()
 {
@@ -34,123 +174,73 @@ void main()
     uint head = gl_WorkGroupID.x;
     uint rowIndex = gl_WorkGroupID.y;
     Row row = arguments.rows.v[rowIndex];
-    uint groupHeads = shape.heads / shape.kvHeads;
-    uint kvHead = head / groupHeads;
-    uint slot = slotOf(shape, row.sequence, kvHead);
-    uint t0 = slot * shape.chunks * CHUNK;
-    uint plane = shape.slots * shape.chunks * CHUNK;
-    uint now = row.position;
-    uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
-    bool appends = head % groupHeads == 0u;
+    uint kvHead = head / (shape.heads / shape.kvHeads);
+    slot = slotOf(shape, row.sequence, kvHead);
+    firstToken = slot * shape.chunks * CHUNK;
+    now = row.position;
     scratchBase = (rowIndex * shape.heads + head) * shape.chunks * CHUNK;
+    uvec4 firstParameters;
+    if (lane <= now)
+    {
+        loadKey(lane, 0u);
+        firstParameters = loadParameters(lane);
+    }
+
     if (lane == 0u)
     {
         querySum = 0u;
         keySum = 0u;
     }
 
-    for (uint i = lane; i < HEAD_SIZE; i += WORKGROUP)
+    for (uint i = lane; i < HEAD_WORDS * CODES_PER_WORD; i += WORKGROUP)
     {
         highSums[i] = 0u;
         lowSums[i] = 0u;
     }
 
-    // The token's own query, key and value.
-    loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
-    findHeadRanges();
-    float queryScale, keyScale, valueScale, queryInverse, keyInverse, valueInverse, queryZero, keyZero, valueZero;
-    headQuantizer(0u, queryScale, queryInverse, queryZero);
-    headQuantizer(1u, keyScale, keyInverse, keyZero);
-    headQuantizer(2u, valueScale, valueInverse, valueZero);
-    for (uint i = lane; i < 3u * HEAD_WORDS; i += WORKGROUP)
-    {
-        uint which = i / HEAD_WORDS, word = i % HEAD_WORDS;
-        if (which == 0u)
-        {
-            uint packed = headWord(0u, word, queryInverse, queryZero);
-            atomicAdd(querySum, sumOfCodes(packed));
-            for (uint s = 0u; s < PHASES; s++)
-            {
-                queryWords[word * PHASES + s] = (packed >> (s * FIELD_BITS)) & FIELD_MASK;
-            }
-        }
-        else
-        {
-            bool isKey = which == 1u;
-            uint packed = headWord(which, word, isKey ? keyInverse : valueInverse, isKey ? keyZero : valueZero);
-            if (isKey)
-            {
-                keyWords[word] = packed;
-                atomicAdd(keySum, sumOfCodes(packed));
-            }
-            else
-            {
-                valueWords[word] = packed;
-            }
-
-            if (appends)
-            {
-                storeCached(isKey, slot, now, word, packed);
-            }
-        }
-    }
-
-    barrier();
-    if (appends && lane == 0u)
-    {
-        storeParameters(true, slot, now, keyScale, uint(keyZero), keySum);
-        storeParameters(false, slot, now, valueScale, uint(valueZero), 0u);
-    }
+    uvec4 query, own;
+    prepareHeads(rowIndex, head, kvHead, query, own);
 
     // Scores.
-    uvec4 query = uvec4(floatBitsToUint(queryScale), uint(queryZero), querySum, 0u);
-    float maximum = -3.4e38, maximumScale = valueScale;
+    vec2 maximum = vec2(-3.4e38, uintBitsToFloat(own.z));       // of the scores and of the values' scales
     for (uint t = lane; t <= now; t += WORKGROUP)
     {
-        bool own = t == now;
-        uint dot_ = 0u;
-        uint base = (slot * shape.chunks + t / CHUNK) * HEAD_WORDS * CHUNK + t % CHUNK;
-        [[unroll]] for (uint word = 0u; word < HEAD_WORDS; word++)
-        {
-            uint packed = own ? keyWords[word] : keys.v[base + word * CHUNK];
-            [[unroll]] for (uint s = 0u; s < PHASES; s++)
-            {
-                dot_ += dotPacked4x8EXT(queryWords[word * PHASES + s], (packed >> (s * FIELD_BITS)) & FIELD_MASK);
-            }
-        }
-
-        float scale = own ? keyScale : uintBitsToFloat(parameters.v[t0 + t]);
-        uint zeroAndSum = own ? uint(keyZero) | keySum << 8 : parameters.v[plane + t0 + t];
-        float score = integerScore(dot_, query, scale, zeroAndSum);
+        uint dot_ = keyDot(t, t == lane);
+        uvec4 p = t == now ? own : t == lane ? firstParameters : loadParameters(t);
+        float score = integerScore(dot_, query, uintBitsToFloat(p.x), p.y);
         storeScore(t, floatBitsToUint(score));
-        maximum = max(maximum, score);
-        maximumScale = max(maximumScale, own ? valueScale : uintBitsToFloat(parameters.v[2u * plane + t0 + t]));
+        maximum = max(maximum, vec2(score, uintBitsToFloat(p.z)));
+    }
+
+    uint word = lane % HEAD_WORDS, split = lane / HEAD_WORDS;
+    bool sums = split < SPLITS;
+    if (sums)
+    {
+        loadValues(word, split);
     }
 
     maximum = workgroupMaximum(maximum);
-    maximumScale = workgroupMaximum(maximumScale);
 
-    // Codes of the probabilities, in place of the scores.
-    float inverseScale = reciprocal(maximumScale);
-    uint total = 0u, highZero = 0u, lowZero = 0u;
-    for (uint t = lane; t <= now; t += WORKGROUP)
+    // Codes of the probabilities, in place of the scores; 0 to the end of the last four tokens.
+    float inverseScale = reciprocal(maximum.y);
+    uvec3 totals = uvec3(0u);           // Σ p, Σ zero point · high digit, Σ zero point · low digit
+    for (uint t = lane; t <= (now | 3u); t += WORKGROUP)
     {
-        bool own = t == now;
-        float scale = own ? valueScale : uintBitsToFloat(parameters.v[2u * plane + t0 + t]);
-        uint zero = own ? uint(valueZero) : parameters.v[3u * plane + t0 + t];
-        uint code = probabilityCode(uintBitsToFloat(loadScore(t)), maximum, scale, inverseScale, total);
+        uint code = 0u;
+        if (t <= now)
+        {
+            uvec4 p = t == now ? own : t == lane ? firstParameters : loadParameters(t);
+            code = probabilityCode(uintBitsToFloat(loadScore(t)), maximum.x, uintBitsToFloat(p.z), inverseScale, totals.x);
+            totals.yz += uvec2(code >> 8, code & 255u) * p.w;
+        }
+
         storeScore(t, code);
-        highZero += (code >> 8) * zero;
-        lowZero += (code & 255u) * zero;
     }
 
-    total = workgroupAdd(total);
-    highZero = workgroupAdd(highZero);
-    lowZero = workgroupAdd(lowZero);
+    totals = workgroupAdd(totals);
     scoreBarrier();
 
     // Sums of code times value.
-    uint word = lane % HEAD_WORDS;
     uint high[CODES_PER_WORD], low[CODES_PER_WORD];
     [[unroll]] for (uint i = 0u; i < CODES_PER_WORD; i++)
     {
@@ -158,47 +248,28 @@ void main()
         low[i] = 0u;
     }
 
-    if (lane < SPLITS * HEAD_WORDS)
+    if (sums)
     {
-        // BATCH loads in flight; tokens past the end count with code 0.
-        for (uint start = lane / HEAD_WORDS; start <= now; start += SPLITS * BATCH)
+        addValues(word, split, high, low);
+        for (uint quad = split + SPLITS * VALUE_QUADS; quad <= now / 4u; quad += SPLITS * VALUE_QUADS)
         {
-            uint packed[BATCH];
-            [[unroll]] for (uint j = 0u; j < BATCH; j++)
-            {
-                uint t = start + j * SPLITS;
-                packed[j] = t >= now ? valueWords[word] : values.v[(t0 + t) * HEAD_WORDS + word];
-            }
-
-            [[unroll]] for (uint j = 0u; j < BATCH; j++)
-            {
-                uint t = start + j * SPLITS;
-                uint code = t <= now ? loadScore(t) : 0u;
-                [[unroll]] for (uint i = 0u; i < CODES_PER_WORD; i++)
-                {
-                    uint v = (packed[j] >> ((i & 3u) * 8u + (i >> 2) * FIELD_BITS)) & ((1u << FIELD_BITS) - 1u);
-                    high[i] += (code >> 8) * v;
-                    low[i] += (code & 255u) * v;
-                }
-            }
+            loadValues(word, quad);
+            addValues(word, quad, high, low);
         }
 
         [[unroll]] for (uint i = 0u; i < CODES_PER_WORD; i++)
         {
-            uint d = word * CODES_PER_WORD + i;
-            if (d < HEAD_SIZE)
-            {
-                atomicAdd(highSums[d], high[i]);
-                atomicAdd(lowSums[d], low[i]);
-            }
+            atomicAdd(highSums[i * HEAD_WORDS + word], high[i]);
+            atomicAdd(lowSums[i * HEAD_WORDS + word], low[i]);
         }
     }
 
     barrier();
     for (uint d = lane; d < HEAD_SIZE; d += WORKGROUP)
     {
+        uint at = d % CODES_PER_WORD * HEAD_WORDS + d / CODES_PER_WORD;
         arguments.attended.v[(rowIndex * shape.heads + head) * HEAD_SIZE + d] =
-            attendedValue(int(highSums[d] - highZero), int(lowSums[d] - lowZero), maximumScale, total);
+            attendedValue(int(highSums[at] - totals.y), int(lowSums[at] - totals.z), maximum.y, totals.x);
     }
 
     finishRow();

@@ -4,15 +4,17 @@
 #include "contract.glsl"
 #include "buffers.glsl"
 #include "table.glsl"
+#include "partials.glsl"
 
-// logits[m, v] = canonical(OrderedDot(hidden[m], table row v)): each team of 32 invocations is the 32 partial sums of ROWS table
-// rows × TOKENS tokens, so a team reads 32 words of a row side by side.
-// Workgroup (span of table rows, span of tokens).
+// logits[m, v] = canonical(OrderedDot(hidden[m], table row v)). The 32 partial sums of a row belong to a team of 8 invocations,
+// four neighbouring ones each, so that an invocation reads 8 neighbouring columns, one uvec4 of 16-bit elements, of ROWS
+// rows, AHEAD stretches of 64 columns in flight. Workgroup (span of table rows, span of tokens).
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint WORKGROUP = 128;
-layout(constant_id = 2) const uint ROWS = 4;
+layout(constant_id = 2) const uint ROWS = 1;
 layout(constant_id = 3) const uint TOKENS = 1;
-layout(constant_id = 4) const bool WORD_PAIRS = false;     // 16-bit elements, even columns: a word is elements k and k + 1
+layout(constant_id = 4) const uint AHEAD = 4;
+layout(constant_id = 5) const bool WIDE = false;        // 16-bit elements, columns a multiple of 8
 
 layout(push_constant) uniform Push
 {
@@ -24,93 +26,121 @@ layout(push_constant) uniform Push
     uint tokenCount;
 };
 
-const uint TEAMS = WORKGROUP / 32u;
+const uint TEAMS = WORKGROUP / 8u;
 const uint OUTPUTS = ROWS * TOKENS;
-shared float partials[TEAMS * OUTPUTS * 32u];
+shared vec4 partials[TEAMS * OUTPUTS * 8u];
+
+// Columns k … k + 7 of a row as 16-bit pairs, where WIDE.
+uvec4 loadWide(uint row, uint k)
+{
+    return InVectors(table).v[(row * columns + k) >> 3];
+}
+
+float weight(uvec4 wide, uint row, uint k, uint i)
+{
+    if (WIDE)
+    {
+        uint word = wide[i >> 1], element = (i & 1u) != 0u ? word >> 16 : word & 0xFFFFu;
+
+        // A half's -0 need not become +0 here: no partial sum is -0, so adding either changes none.
+        return TABLE_TYPE == TABLE_FLOAT16 ? halfToFloat(element) : tableHalf(TABLE_TYPE, element);
+    }
+
+    return k + i < columns ? tableElement(TABLE_TYPE, table, row * columns + k + i) : 0.0;
+}
+
+// Eight hidden values; 0 past the end, which adds +0 or -0 and so changes no sum.
+void loadHidden(uint token, uint k, out float h[8])
+{
+    if (WIDE)
+    {
+        vec4 a = InQuads(hidden).v[(token * columns + k) >> 2], b = InQuads(hidden).v[((token * columns + k) >> 2) + 1u];
+        [[unroll]] for (uint i = 0u; i < 4u; i++)
+        {
+            h[i] = a[i];
+            h[4u + i] = b[i];
+        }
+    }
+    else
+    {
+        [[unroll]] for (uint i = 0u; i < 8u; i++)
+        {
+            h[i] = k + i < columns ? hidden.v[token * columns + k + i] : 0.0;
+        }
+    }
+}
 
 void main()
 {
-    uint lane = gl_LocalInvocationIndex % 32u;
-    uint team = gl_LocalInvocationIndex / 32u;
-    uint row = (gl_WorkGroupID.x * TEAMS + team) * ROWS;
-    uint token = gl_WorkGroupID.y * TOKENS;
-    precise float sums[ROWS][TOKENS];
-    for (uint r = 0u; r < ROWS; r++)
+    uint lane = gl_LocalInvocationIndex % 8u;
+    uint team = gl_LocalInvocationIndex / 8u;
+
+    // Rows of a team lie TEAMS apart. Rows and tokens past the end repeat the last one and are not stored.
+    uint firstRow = gl_WorkGroupID.x * TEAMS * ROWS + team, firstToken = gl_WorkGroupID.y * TOKENS;
+    precise float sums[OUTPUTS][4];
+    [[unroll]] for (uint o = 0u; o < OUTPUTS; o++)
     {
-        for (uint m = 0u; m < TOKENS; m++)
+        [[unroll]] for (uint p = 0u; p < 4u; p++)
         {
-            sums[r][m] = 0.0;
+            sums[o][p] = 0.0;
         }
     }
 
-    // Rows and tokens past the end repeat the last one and are not stored.
-    for (uint k = lane * 2u; k < columns; k += 64u)
+    for (uint first = lane * 8u; first < columns; first += 64u * AHEAD)
     {
-        bool second = k + 1u < columns;
-        float h0[TOKENS], h1[TOKENS];
-        [[unroll]] for (uint m = 0u; m < TOKENS; m++)
+        uvec4 wide[AHEAD][ROWS];
+        [[unroll]] for (uint a = 0u; a < AHEAD; a++)
         {
-            uint at = min(token + m, tokenCount - 1u) * columns + k;
-            h0[m] = hidden.v[at];
-            h1[m] = second ? hidden.v[at + 1u] : 0.0;
+            [[unroll]] for (uint r = 0u; r < ROWS; r++)
+            {
+                if (WIDE && first + a * 64u < columns)
+                {
+                    wide[a][r] = loadWide(min(firstRow + r * TEAMS, vocabulary - 1u), first + a * 64u);
+                }
+            }
         }
 
-        [[unroll]] for (uint r = 0u; r < ROWS; r++)
+        [[unroll]] for (uint a = 0u; a < AHEAD; a++)
         {
-            uint at = min(row + r, vocabulary - 1u) * columns + k;
-            float w0, w1;
-            if (WORD_PAIRS)
+            uint k = first + a * 64u;
+            if (k < columns)
             {
-                uint word = table.v[at >> 1];
-                w0 = tableHalf(TABLE_TYPE, word & 0xFFFFu);
-                w1 = tableHalf(TABLE_TYPE, word >> 16);
-            }
-            else
-            {
-                w0 = tableElement(TABLE_TYPE, table, at);
-                w1 = second ? tableElement(TABLE_TYPE, table, at + 1u) : 0.0;
-            }
-
-            [[unroll]] for (uint m = 0u; m < TOKENS; m++)
-            {
-                precise float a = h0[m] * w0;
-                sums[r][m] = sums[r][m] + a;
-                if (second)
+                [[unroll]] for (uint m = 0u; m < TOKENS; m++)
                 {
-                    precise float b = h1[m] * w1;
-                    sums[r][m] = sums[r][m] + b;
+                    float h[8];
+                    loadHidden(min(firstToken + m, tokenCount - 1u), k, h);
+                    [[unroll]] for (uint r = 0u; r < ROWS; r++)
+                    {
+                        [[unroll]] for (uint i = 0u; i < 8u; i++)
+                        {
+                            precise float product = h[i] * weight(wide[a][r], min(firstRow + r * TEAMS, vocabulary - 1u), k, i);
+                            sums[r * TOKENS + m][i >> 1] = sums[r * TOKENS + m][i >> 1] + product;
+                        }
+                    }
                 }
             }
         }
     }
 
-    uint base = team * OUTPUTS * 32u;
-    for (uint r = 0u; r < ROWS; r++)
+    [[unroll]] for (uint o = 0u; o < OUTPUTS; o++)
     {
-        for (uint m = 0u; m < TOKENS; m++)
-        {
-            partials[base + (r * TOKENS + m) * 32u + lane] = sums[r][m];
-        }
-    }
-
-    for (uint half_ = 16u; half_ > 0u; half_ >>= 1)
-    {
-        barrier();
-        for (uint i = lane; i < OUTPUTS * half_; i += 32u)
-        {
-            uint at = base + (i / half_) * 32u + i % half_;
-            precise float sum = partials[at] + partials[at + half_];
-            partials[at] = sum;
-        }
+        partials[(o * TEAMS + team) * 8u + lane] = vec4(sums[o][0], sums[o][1], sums[o][2], sums[o][3]);
     }
 
     barrier();
-    for (uint i = lane; i < OUTPUTS; i += 32u)
+    for (uint i = gl_LocalInvocationIndex; i < TEAMS * OUTPUTS; i += WORKGROUP)
     {
-        uint r = i / TOKENS, m = i % TOKENS;
-        if (row + r < vocabulary && token + m < tokenCount)
+        uint output_ = i / TEAMS;
+        uint row = gl_WorkGroupID.x * TEAMS * ROWS + output_ / TOKENS * TEAMS + i % TEAMS, token = firstToken + output_ % TOKENS;
+        if (row < vocabulary && token < tokenCount)
         {
-            logits.v[(token + m) * vocabulary + row + r] = canonical(partials[base + i * 32u]);
+            vec4 p[8];
+            [[unroll]] for (uint j = 0u; j < 8u; j++)
+            {
+                p[j] = partials[i * 8u + j];
+            }
+
+            logits.v[token * vocabulary + row] = canonical(foldPartials(p));
         }
     }
 }

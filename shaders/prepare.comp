@@ -1,7 +1,9 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_vote : require
 #include "contract.glsl"
 #include "buffers.glsl"
 
@@ -14,10 +16,13 @@ layout(constant_id = 1) const uint QUANTIZER_MODE = 0;
 layout(constant_id = 2) const uint CODE_BITS = 8;
 layout(constant_id = 3) const bool HAS_MAP = false;
 layout(constant_id = 4) const uint GROUP_CAPACITY = 1;
-layout(constant_id = 5) const uint SOURCE = 0;
-layout(constant_id = 6) const bool SELECTED_ROWS = false;
-layout(constant_id = 7) const uint STAGE = 4096;            // floats of a row held in shared memory
-layout(constant_id = 8) const uint PARTS = 1;
+layout(constant_id = 5) const uint GROUP_WORDS = 1;         // words of four codes in a group's blocks
+layout(constant_id = 6) const bool QUADS = false;           // the four values of a word are neighbours, and rows start on 16 bytes
+layout(constant_id = 7) const uint HELD = 1;                // words of an invocation whose values stay in registers
+layout(constant_id = 8) const uint SOURCE = 0;
+layout(constant_id = 9) const bool SELECTED_ROWS = false;
+layout(constant_id = 10) const uint STAGE = 4096;           // floats of a row held in shared memory, a multiple of 64
+layout(constant_id = 11) const uint PARTS = 1;
 
 const uint SOURCE_COPY = 0u;
 const uint SOURCE_RMS_NORM = 1u;
@@ -41,25 +46,32 @@ layout(push_constant) uniform Push
     float epsilon;
 };
 
-shared float stage[STAGE];
 shared uint isLast;
-shared float partials[32];
 
 uint inputRow;
 float mean = 0.0;
 float inverseDeviation = 0.0;
 bool gathered = false;      // values are read from y
 
-// x[k] − mean: as the reduction left it where the whole row fits.
-float centred(uint k)
+float normalized(float raw, uint k)
 {
-    if (sourceColumns <= STAGE)
+    precise float centred = raw - mean;
+    precise float scaled = centred * inverseDeviation;
+    precise float v = scaled * norm.v[k];
+    if (SOURCE == SOURCE_LAYER_NORM)
     {
-        return stage[k];
+        v = v + norm.v[sourceColumns + k];
     }
 
-    precise float d = x.v[inputRow * sourceColumns + k] - mean;
-    return d;
+    return canonical(v);
+}
+
+float gated(float gate, float up)
+{
+    precise float e = 1.0 + contractExp(-gate);
+    precise float activated = gate * reciprocal(e);
+    precise float v = activated * up;
+    return canonical(v);
 }
 
 float inputValue(uint k)
@@ -69,109 +81,128 @@ float inputValue(uint k)
         return y.v[inputRow * sourceColumns + k];
     }
 
-    switch (SOURCE)
+    if (SOURCE == SOURCE_GATE)
     {
-        case SOURCE_RMS_NORM:
-        {
-            precise float scaled = centred(k) * inverseDeviation;
-            precise float v = scaled * norm.v[k];
-            return canonical(v);
-        }
-
-        case SOURCE_LAYER_NORM:
-        {
-            precise float scaled = centred(k) * inverseDeviation;
-            precise float gained = scaled * norm.v[k];
-            precise float v = gained + norm.v[sourceColumns + k];
-            return canonical(v);
-        }
-
-        case SOURCE_GATE:
-        {
-            float gate = x.v[inputRow * sourceColumns * 2u + k];
-            precise float e = 1.0 + contractExp(-gate);
-            precise float activated = gate * reciprocal(e);
-            precise float v = activated * x.v[inputRow * sourceColumns * 2u + sourceColumns + k];
-            return canonical(v);
-        }
-
-        case SOURCE_RELU:
-            return max(x.v[inputRow * sourceColumns + k], 0.0);
-        default:
-            return x.v[inputRow * sourceColumns + k];
+        uint at = inputRow * sourceColumns * 2u + k;
+        return gated(x.v[at], x.v[at + sourceColumns]);
     }
+
+    float raw = x.v[inputRow * sourceColumns + k];
+    if (SOURCE == SOURCE_RMS_NORM || SOURCE == SOURCE_LAYER_NORM)
+    {
+        return normalized(raw, k);
+    }
+
+    return SOURCE == SOURCE_RELU ? max(raw, 0.0) : raw;
+}
+
+vec4 rawValues(uint k)
+{
+    return InQuads(x).v[(inputRow * sourceColumns + k) >> 2];
+}
+
+// From raw values and their gains.
+vec4 normalizedValues(vec4 raw, vec4 gain, uint k)
+{
+    vec4 bias = SOURCE == SOURCE_LAYER_NORM ? InQuads(norm).v[(sourceColumns + k) >> 2] : vec4(0.0);
+    vec4 result;
+    [[unroll]] for (uint i = 0u; i < 4u; i++)
+    {
+        precise float centred = raw[i] - mean;
+        precise float scaled = centred * inverseDeviation;
+        precise float v = scaled * gain[i];
+        if (SOURCE == SOURCE_LAYER_NORM)
+        {
+            v = v + bias[i];
+        }
+
+        result[i] = canonical(v);
+    }
+
+    return result;
+}
+
+vec4 inputValues(uint k)
+{
+    if (PARTS > 1u && gathered)
+    {
+        return SharedQuads(y).v[(inputRow * sourceColumns + k) >> 2];
+    }
+
+    if (SOURCE == SOURCE_GATE)
+    {
+        uint at = (inputRow * sourceColumns * 2u + k) >> 2;
+        vec4 gate = InQuads(x).v[at], up = InQuads(x).v[at + (sourceColumns >> 2)];
+        return vec4(gated(gate.x, up.x), gated(gate.y, up.y), gated(gate.z, up.z), gated(gate.w, up.w));
+    }
+
+    vec4 raw = rawValues(k);
+    if (SOURCE == SOURCE_RMS_NORM || SOURCE == SOURCE_LAYER_NORM)
+    {
+        return normalizedValues(raw, InQuads(norm).v[k >> 2], k);
+    }
+
+    return SOURCE == SOURCE_RELU ? max(raw, vec4(0.0)) : raw;
 }
 
 #include "prepare.glsl"
+#include "ordered_reduction.glsl"
 
-// Contract.OrderedDot of (x − mean) with itself, or the ordered sum: 32 partials in element order, then halving.
-float orderedReduction(bool squares)
+// Mean and deviation of the row, then `held` as normalised values: x and gain are loaded once, together.
+void normalizeRow()
 {
-    uint lane = gl_LocalInvocationIndex;
-    precise float partial = 0.0;
-    for (uint first = 0u; first < sourceColumns; first += STAGE)
+    vec4 gain[HELD];
+    bool allHeld = QUADS && quantizer.rowWords <= HELD * WORKGROUP && sourceColumns <= STAGE;
+    if (allHeld)
     {
-        uint count = min(STAGE, sourceColumns - first);
-        barrier();
-        for (uint i = lane; i < count; i += WORKGROUP)
+        [[unroll]] for (uint i = 0u; i < HELD; i++)
         {
-            precise float d = x.v[inputRow * sourceColumns + first + i] - mean;
-            stage[i] = d;
-        }
-
-        barrier();
-        if (lane < 32u)
-        {
-            for (uint i = lane * 2u; i < count; i += 64u)
-            {
-                precise float a = stage[i];
-                if (squares)
-                {
-                    a = a * a;
-                }
-
-                partial = partial + a;
-                if (i + 1u < count)
-                {
-                    precise float b = stage[i + 1u];
-                    if (squares)
-                    {
-                        b = b * b;
-                    }
-
-                    partial = partial + b;
-                }
-            }
+            uint word = gl_LocalInvocationIndex + i * WORKGROUP;
+            uint column = word < quantizer.rowWords ? columnOf(quantizer, word, 0u) : NO_COLUMN;
+            held[i] = column != NO_COLUMN ? rawValues(column) : vec4(0.0);
+            gain[i] = column != NO_COLUMN ? InQuads(norm).v[column >> 2] : vec4(0.0);
         }
     }
 
-    if (lane < 32u)
+    if (SOURCE == SOURCE_LAYER_NORM)
     {
-        partials[lane] = partial;
+        precise float m = orderedReduction(false, allHeld) * inverseColumns;
+        mean = m;
     }
 
-    for (uint half_ = 16u; half_ > 0u; half_ >>= 1)
+    precise float meanSquare = orderedReduction(true, allHeld) * inverseColumns;
+    precise float shifted = meanSquare + epsilon;
+    inverseDeviation = reciprocalSquareRoot(shifted);
+    if (!allHeld)
     {
-        barrier();
-        if (lane < half_)
-        {
-            precise float sum = partials[lane] + partials[lane + half_];
-            partials[lane] = sum;
-        }
+        holdValues(quantizer);
+        return;
     }
 
-    barrier();
-    return partials[0];
+    [[unroll]] for (uint i = 0u; i < HELD; i++)
+    {
+        uint word = gl_LocalInvocationIndex + i * WORKGROUP;
+        uint column = word < quantizer.rowWords ? columnOf(quantizer, word, 0u) : NO_COLUMN;
+        held[i] = column != NO_COLUMN ? normalizedValues(held[i], gain[i], column) : vec4(0.0);
+    }
 }
 
 // Computes this workgroup's part of the row's values; true: it is the last, and all are there.
 bool gather(uint row)
 {
-    uint part = (sourceColumns + PARTS - 1u) / PARTS;
-    uint end = min(sourceColumns, (gl_WorkGroupID.y + 1u) * part);
-    for (uint k = gl_WorkGroupID.y * part + gl_LocalInvocationIndex; k < end; k += WORKGROUP)
+    uint step = QUADS ? 4u : 1u, items = sourceColumns / step;
+    uint part = (items + PARTS - 1u) / PARTS;
+    uint end = min(items, (gl_WorkGroupID.y + 1u) * part);
+    for (uint item = gl_WorkGroupID.y * part + gl_LocalInvocationIndex; item < end; item += WORKGROUP)
     {
-        y.v[row * sourceColumns + k] = inputValue(k);
+        if (QUADS)
+        {
+            SharedQuads(y).v[row * items + item] = inputValues(item * 4u);
+        }
+        else
+        {
+            y.v[row * sourceColumns + item] = inputValue(item);
+        }
     }
 
     gathered = true;
@@ -198,37 +229,55 @@ bool gather(uint row)
     return true;
 }
 
+void storeFloats(uint row)
+{
+    if (QUADS)
+    {
+        [[unroll]] for (uint i = 0u; i < HELD; i++)
+        {
+            uint word = gl_LocalInvocationIndex + i * WORKGROUP;
+            if (word < quantizer.rowWords)
+            {
+                SharedQuads(y).v[row * quantizer.rowWords + word] = held[i];
+            }
+        }
+    }
+
+    uint first = QUADS ? HELD * WORKGROUP * 4u : 0u;
+    for (uint k = first + gl_LocalInvocationIndex; k < quantizer.columns; k += WORKGROUP)
+    {
+        y.v[row * quantizer.columns + k] = inputValue(k);
+    }
+}
+
 void main()
 {
     uint row = gl_WorkGroupID.x;
     inputRow = SELECTED_ROWS ? selection.v[row] : row;
-    if (SOURCE == SOURCE_LAYER_NORM)
-    {
-        precise float m = orderedReduction(false) * inverseColumns;
-        mean = m;
-    }
-
     if (SOURCE == SOURCE_RMS_NORM || SOURCE == SOURCE_LAYER_NORM)
     {
-        precise float meanSquare = orderedReduction(true) * inverseColumns;
-        precise float shifted = meanSquare + epsilon;
-        inverseDeviation = reciprocalSquareRoot(shifted);
+        normalizeRow();
     }
-
-    if (QUANTIZER_MODE == MODE_FLOAT)
+    else if (PARTS > 1u)
     {
-        for (uint k = gl_LocalInvocationIndex; k < quantizer.columns; k += WORKGROUP)
-        {
-            y.v[row * quantizer.columns + k] = inputValue(k);
-        }
-    }
-    else
-    {
-        if (PARTS > 1u && !gather(row))
+        if (!gather(row))
         {
             return;
         }
 
+        holdValues(quantizer);
+    }
+    else
+    {
+        holdValues(quantizer);
+    }
+
+    if (QUANTIZER_MODE == MODE_FLOAT)
+    {
+        storeFloats(row);
+    }
+    else
+    {
         quantizeRow(row, quantizer);
     }
 }

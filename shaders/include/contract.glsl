@@ -73,13 +73,13 @@ float roundHalfAway(float v)
     return v < 0.0 ? -magnitude : magnitude;
 }
 
-// f16 bits -> f32, exact; integer form, because a device may flush subnormal halves.
+// f16 bits -> f32, exact, without the conversions that may flush subnormal halves: v = 2^-15·(1 + m/1024) where the half is
+// the subnormal 2^-14·m/1024 = 2v - 2^-14, which is below v there alone. 2v is exact, so fusing changes nothing.
 float halfToFloat(uint h)
 {
-    uint magnitude = h & 0x7FFFu;
-    float small = float(magnitude) * 5.9604645e-8;
-    float v = magnitude < 0x400u ? small : uintBitsToFloat((magnitude << 13) + 0x38000000u);
-    return (h & 0x8000u) != 0u ? -v : v;
+    float v = uintBitsToFloat(((h & 0x7FFFu) << 13) + 0x38000000u);
+    float magnitude = min(v, v * 2.0 - 6.1035156e-5);
+    return uintBitsToFloat(floatBitsToUint(magnitude) | (h & 0x8000u) << 16);
 }
 
 // f32 -> f16 bits, clamped to +-65504, nearest even, subnormals kept; integer form, because packHalf2x16's rounding is unspecified.

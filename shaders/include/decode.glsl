@@ -9,6 +9,9 @@ layout(constant_id = 8) const uint QUANTIZER_MODE = 0;
 layout(constant_id = 9) const uint CODE_BITS = 8;
 layout(constant_id = 10) const bool HAS_MAP = false;
 layout(constant_id = 11) const uint GROUP_CAPACITY = 1;
+layout(constant_id = 12) const uint GROUP_WORDS = 1;
+layout(constant_id = 13) const bool QUADS = false;
+layout(constant_id = 14) const uint HELD = 1;
 
 #include "prepare_push.glsl"
 
@@ -81,6 +84,11 @@ float inputValue(uint k)
     return arguments.attended.v[gl_WorkGroupID.y * shape.heads * HEAD_SIZE + k];
 }
 
+vec4 inputValues(uint k)
+{
+    return SharedQuads(arguments.attended).v[(gl_WorkGroupID.y * shape.heads * HEAD_SIZE + k) >> 2];
+}
+
 #include "prepare.glsl"
 
 // Quantizes the row when this workgroup is the last of its heads.
@@ -105,6 +113,7 @@ void finishRow()
         arguments.finished.v[gl_WorkGroupID.y] = 0u;
     }
 
+    holdValues(arguments.quantizer);
     quantizeRow(gl_WorkGroupID.y, arguments.quantizer);
 }
 

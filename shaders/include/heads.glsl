@@ -42,15 +42,28 @@ void loadHeads(uint first[HEADS_AT_ONCE], uint position, uint rotated)
     barrier();
 }
 
-// The ranges of the heads in headValues.
+// The ranges of the heads in headValues. A subgroup inside one head gives one range.
 void findHeadRanges()
 {
     for (uint i = gl_LocalInvocationIndex; i < HEADS_AT_ONCE * HEAD_SIZE; i += WORKGROUP)
     {
         // Both are ≥ +0, where float order is integer order.
         float v = headValues[i];
-        atomicMax(headLow[i / HEAD_SIZE], floatBitsToUint(v < 0.0 ? -v : 0.0));
-        atomicMax(headHigh[i / HEAD_SIZE], floatBitsToUint(v > 0.0 ? v : 0.0));
+        uint head = i / HEAD_SIZE;
+        uint low = floatBitsToUint(v < 0.0 ? -v : 0.0), high = floatBitsToUint(v > 0.0 ? v : 0.0);
+        bool shares = true;
+        if (subgroupAllEqual(head))
+        {
+            low = subgroupMax(low);
+            high = subgroupMax(high);
+            shares = subgroupElect();
+        }
+
+        if (shares)
+        {
+            atomicMax(headLow[head], low);
+            atomicMax(headHigh[head], high);
+        }
     }
 
     barrier();

@@ -1,10 +1,17 @@
-// Quantizes one row of values into codes, scales, zero points and row sums (Portable.Reference ActivationQuantizer), or
-// writes the values as f32. Needs contract.glsl, WORKGROUP threads, a function float inputValue(uint k), and
-// `prepared` and `map`. Values are computed twice (range, then codes) rather than kept.
+// Quantizes one row of values into codes, scales, zero points and row sums (Portable.Reference ActivationQuantizer). Needs
+// contract.glsl, WORKGROUP threads, float inputValue(uint k), vec4 inputValues(uint k) for four neighbours, and `prepared` and
+// `map`. An invocation owns whole words of four codes, WORKGROUP words apart: the values of its first HELD words stay in
+// registers from the load to the codes, those of longer rows are computed for the range and again for the codes.
 #ifndef PREPARE_GLSL
 #define PREPARE_GLSL
 
 #include "prepare_push.glsl"
+
+vec4 held[HELD];
+shared uint groupLow[GROUP_CAPACITY];
+shared uint groupHigh[GROUP_CAPACITY];
+shared int groupSum[GROUP_CAPACITY];
+shared int groupHighSum[GROUP_CAPACITY];
 
 // Statements, not an expression: glslang loses the operands of || in expressions of specialization constants.
 int codeOffset()
@@ -22,24 +29,50 @@ int codeOffset()
     return 0;
 }
 
-shared uint groupLow[GROUP_CAPACITY];
-shared uint groupHigh[GROUP_CAPACITY];
-shared int groupSum[GROUP_CAPACITY];
-shared int groupHighSum[GROUP_CAPACITY];
-
-// Real column of a padded position, or −1 (as uint) for padding.
-uint columnOf(Quantizer q, uint padded)
+uint groupOf(uint word)
 {
-    uint group = padded / (q.groupWords * 4u);
-    uint offset = padded - group * q.groupWords * 4u;
-    uint column = group * q.groupColumns + offset;
-    return offset < q.groupColumns && column < q.columns ? column : 0xFFFFFFFFu;
+    return GROUP_CAPACITY == 1u ? 0u : word / GROUP_WORDS;
 }
 
-// value of column k': through the column map where there is one
-float mappedValue(uint column)
+// Real column of a word's first position, or NO_COLUMN where the word is padding. With QUADS all four are one or the other.
+const uint NO_COLUMN = 0xFFFFFFFFu;
+
+uint columnOf(Quantizer q, uint word, uint i)
 {
-    return inputValue(HAS_MAP ? uint(map.v[column].x) : column);
+    uint group = groupOf(word);
+    uint offset = (word - group * GROUP_WORDS) * 4u + i;
+    uint column = group * q.groupColumns + offset;
+    return offset < q.groupColumns && column < q.columns ? column : NO_COLUMN;
+}
+
+// The four values of a word as they stand before quantization; padding is 0, which no range sees.
+vec4 wordValues(Quantizer q, uint word)
+{
+    if (QUADS)
+    {
+        uint column = columnOf(q, word, 0u);
+        return word < q.rowWords && column != NO_COLUMN ? inputValues(column) : vec4(0.0);
+    }
+
+    vec4 v = vec4(0.0);
+    for (uint i = 0u; i < 4u; i++)
+    {
+        uint column = columnOf(q, word, i);
+        if (word < q.rowWords && column != NO_COLUMN)
+        {
+            v[i] = inputValue(HAS_MAP ? uint(map.v[column].x) : column);
+        }
+    }
+
+    return v;
+}
+
+void holdValues(Quantizer q)
+{
+    [[unroll]] for (uint i = 0u; i < HELD; i++)
+    {
+        held[i] = wordValues(q, gl_LocalInvocationIndex + i * WORKGROUP);
+    }
 }
 
 int staticCode(float v, uint column, Quantizer q)
@@ -70,69 +103,71 @@ int dynamicCode(float v, float inverse, float zero)
         : int(clamp(q, -float(1 << (CODE_BITS - 1u)), float((1 << (CODE_BITS - 1u)) - 1)));
 }
 
+// Widens a range; low and high are magnitudes, both ≥ +0. Not max(…, -v): of 0 and -0 it may return -0, whose bits are the largest of all.
+void widen(vec4 four, inout float low, inout float high)
+{
+    [[unroll]] for (uint i = 0u; i < 4u; i++)
+    {
+        float v = four[i];
+        low = v < -low ? -v : low;
+        high = v > high ? v : high;
+    }
+}
+
+// Gives a range to a group's: ≥ +0, where float order is integer order. A subgroup inside one group gives one.
+void shareRange(uint group, float low, float high)
+{
+    if (subgroupAllEqual(group))
+    {
+        low = subgroupMax(low);
+        high = subgroupMax(high);
+        if (!subgroupElect())
+        {
+            return;
+        }
+    }
+
+    atomicMax(groupLow[group], floatBitsToUint(low));
+    atomicMax(groupHigh[group], floatBitsToUint(high));
+}
+
 void findRanges(Quantizer q)
 {
     bool wholeToken = q.scales == 1u;
     float low = 0.0, high = 0.0;
-    for (uint word = gl_LocalInvocationIndex; word < q.rowWords; word += WORKGROUP)
+    [[unroll]] for (uint i = 0u; i < HELD; i++)
     {
-        float wordLow = 0.0, wordHigh = 0.0;
-        for (uint i = 0u; i < 4u; i++)
+        uint word = gl_LocalInvocationIndex + i * WORKGROUP;
+        widen(held[i], low, high);
+        if (!wholeToken && word < q.rowWords)
         {
-            uint column = columnOf(q, word * 4u + i);
-            if (column != 0xFFFFFFFFu)
-            {
-                float v = inputValue(column);
-                // Not max(…, -v): of 0 and -0 it may return -0, whose bits are the largest of all.
-                wordLow = v < -wordLow ? -v : wordLow;
-                wordHigh = v > wordHigh ? v : wordHigh;
-            }
+            shareRange(groupOf(word), low, high);
+            low = 0.0;
+            high = 0.0;
         }
+    }
 
-        if (wholeToken)
+    for (uint word = gl_LocalInvocationIndex + HELD * WORKGROUP; word < q.rowWords; word += WORKGROUP)
+    {
+        widen(wordValues(q, word), low, high);
+        if (!wholeToken)
         {
-            low = max(low, wordLow);
-            high = max(high, wordHigh);
-        }
-        else
-        {
-            // ≥ +0, where float order is integer order
-            uint group = word / q.groupWords;
-            atomicMax(groupLow[group], floatBitsToUint(wordLow));
-            atomicMax(groupHigh[group], floatBitsToUint(wordHigh));
+            shareRange(groupOf(word), low, high);
+            low = 0.0;
+            high = 0.0;
         }
     }
 
     if (wholeToken)
     {
-        low = subgroupMax(low);
-        high = subgroupMax(high);
-        if (subgroupElect())
-        {
-            atomicMax(groupLow[0], floatBitsToUint(low));
-            atomicMax(groupHigh[0], floatBitsToUint(high));
-        }
+        shareRange(0u, low, high);
     }
 
     barrier();
 }
 
-void quantizeRow(uint row, Quantizer q)
+void findScales(uint row, Quantizer q)
 {
-    for (uint g = gl_LocalInvocationIndex; g < q.groups; g += WORKGROUP)
-    {
-        groupLow[g] = 0u;
-        groupHigh[g] = 0u;
-        groupSum[g] = 0;
-        groupHighSum[g] = 0;
-    }
-
-    barrier();
-    if (QUANTIZER_MODE != MODE_STATIC)
-    {
-        findRanges(q);
-    }
-
     for (uint g = gl_LocalInvocationIndex; g < q.scales; g += WORKGROUP)
     {
         float scale = q.staticScale, inverse = q.inverseLevels, zero = 0.0;
@@ -157,41 +192,114 @@ void quantizeRow(uint row, Quantizer q)
     }
 
     barrier();
-    for (uint word = gl_LocalInvocationIndex; word < q.rowWords; word += WORKGROUP)
+}
+
+// Codes of one word; adds to the sums of its group.
+void storeCodes(uint row, Quantizer q, uint word, vec4 four, inout int sum, inout int highSum)
+{
+    uint scaleIndex = q.scales == 1u ? 0u : groupOf(word);
+    float inverse = uintBitsToFloat(groupLow[scaleIndex]), zero = uintBitsToFloat(groupHigh[scaleIndex]);
+    uint low = 0u, high = 0u;
+    [[unroll]] for (uint i = 0u; i < 4u; i++)
     {
-        uint group = word / q.groupWords;
-        uint scaleIndex = q.scales == 1u ? 0u : group;
-        float inverse = uintBitsToFloat(groupLow[scaleIndex]), zero = uintBitsToFloat(groupHigh[scaleIndex]);
-        uint low = 0u, high = 0u;
-        int sum = 0, highSum = 0;
-        for (uint i = 0u; i < 4u; i++)
+        uint column = columnOf(q, word, QUADS ? 0u : i);
+        if (column != NO_COLUMN)
         {
-            uint column = columnOf(q, word * 4u + i);
-            if (column != 0xFFFFFFFFu)
+            int code = QUANTIZER_MODE == MODE_STATIC ? staticCode(four[i], column, q) : dynamicCode(four[i], inverse, zero);
+            int digit = CODE_BITS == 16u ? code & 255 : code;
+            low |= uint((digit - codeOffset()) & 255) << (8u * i);
+            sum += digit;
+            if (CODE_BITS == 16u)
             {
-                float v = mappedValue(column);
-                int code = QUANTIZER_MODE == MODE_STATIC ? staticCode(v, column, q) : dynamicCode(v, inverse, zero);
-                int digit = CODE_BITS == 16u ? code & 255 : code;
-                low |= uint((digit - codeOffset()) & 255) << (8u * i);
-                sum += digit;
-                if (CODE_BITS == 16u)
-                {
-                    high |= uint((code >> 8) & 255) << (8u * i);
-                    highSum += code >> 8;
-                }
+                high |= uint((code >> 8) & 255) << (8u * i);
+                highSum += code >> 8;
             }
         }
+    }
 
-        prepared.codes.v[row * q.rowWords + word] = low;
+    prepared.codes.v[row * q.rowWords + word] = low;
+    if (CODE_BITS == 16u)
+    {
+        prepared.highCodes.v[row * q.rowWords + word] = high;
+    }
+}
+
+// Gives sums to a group's and starts new ones.
+void shareSums(uint group, inout int sum, inout int highSum)
+{
+    bool shares = true;
+    if (subgroupAllEqual(group))
+    {
+        sum = subgroupAdd(sum);
+        highSum = CODE_BITS == 16u ? subgroupAdd(highSum) : 0;
+        shares = subgroupElect();
+    }
+
+    if (shares)
+    {
         atomicAdd(groupSum[group], sum);
         if (CODE_BITS == 16u)
         {
-            prepared.highCodes.v[row * q.rowWords + word] = high;
             atomicAdd(groupHighSum[group], highSum);
         }
     }
 
+    sum = 0;
+    highSum = 0;
+}
+
+void findCodes(uint row, Quantizer q)
+{
+    int sum = 0, highSum = 0;
+    [[unroll]] for (uint i = 0u; i < HELD; i++)
+    {
+        uint word = gl_LocalInvocationIndex + i * WORKGROUP;
+        if (word < q.rowWords)
+        {
+            storeCodes(row, q, word, held[i], sum, highSum);
+            if (GROUP_CAPACITY > 1u)
+            {
+                shareSums(groupOf(word), sum, highSum);
+            }
+        }
+    }
+
+    for (uint word = gl_LocalInvocationIndex + HELD * WORKGROUP; word < q.rowWords; word += WORKGROUP)
+    {
+        storeCodes(row, q, word, wordValues(q, word), sum, highSum);
+        if (GROUP_CAPACITY > 1u)
+        {
+            shareSums(groupOf(word), sum, highSum);
+        }
+    }
+
+    if (GROUP_CAPACITY == 1u)
+    {
+        shareSums(0u, sum, highSum);
+    }
+
     barrier();
+}
+
+// Quantizes the row whose first words are in `held`.
+void quantizeRow(uint row, Quantizer q)
+{
+    for (uint g = gl_LocalInvocationIndex; g < q.groups; g += WORKGROUP)
+    {
+        groupLow[g] = 0u;
+        groupHigh[g] = 0u;
+        groupSum[g] = 0;
+        groupHighSum[g] = 0;
+    }
+
+    barrier();
+    if (QUANTIZER_MODE != MODE_STATIC)
+    {
+        findRanges(q);
+    }
+
+    findScales(row, q);
+    findCodes(row, q);
     for (uint g = gl_LocalInvocationIndex; g < q.groups; g += WORKGROUP)
     {
         prepared.sums.v[row * q.groups + g] = groupSum[g];

@@ -3,10 +3,10 @@
 #ifndef WORKGROUP_GLSL
 #define WORKGROUP_GLSL
 
-shared float reducedMaximum[256];
-shared uint reducedSum[256];
+shared vec2 reducedMaximum[256];
+shared uvec3 reducedSum[256];
 
-float workgroupMaximum(float v)
+vec2 workgroupMaximum(vec2 v)
 {
     v = subgroupMax(v);
     barrier();
@@ -16,16 +16,15 @@ float workgroupMaximum(float v)
     }
 
     barrier();
-    float m = reducedMaximum[0];
-    for (uint i = 1u; i < gl_NumSubgroups; i++)
+    for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize)
     {
-        m = max(m, reducedMaximum[i]);
+        v = max(v, reducedMaximum[i]);
     }
 
-    return m;
+    return subgroupMax(v);
 }
 
-uint workgroupAdd(uint v)
+uvec3 workgroupAdd(uvec3 v)
 {
     v = subgroupAdd(v);
     barrier();
@@ -35,13 +34,13 @@ uint workgroupAdd(uint v)
     }
 
     barrier();
-    uint s = reducedSum[0];
-    for (uint i = 1u; i < gl_NumSubgroups; i++)
+    uvec3 sum = uvec3(0u);
+    for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize)
     {
-        s += reducedSum[i];
+        sum += reducedSum[i];
     }
 
-    return s;
+    return subgroupAdd(sum);
 }
 
 #endif

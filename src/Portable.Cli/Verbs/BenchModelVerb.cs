@@ -23,14 +23,19 @@ namespace Portable.Cli.Verbs;
 /// <param name="DecodeMilliseconds">Median time of one decode step.</param>
 /// <param name="LoadSeconds">Time to make the weights and take them to the device.</param>
 /// <param name="Operations">Milliseconds of each operation over the measured steps, with <c>--profile</c>.</param>
+/// <param name="PrefillOperations">The same over the prompts, on a GPU.</param>
+/// <param name="Steps">Decode steps that were measured.</param>
 /// <param name="Gpu">What a decode step takes of a GPU, or null.</param>
 public sealed record BenchModelReport(
     string Device, string Shape, string Scheme, int Context, int Batch, int Blocks, int BlocksOfShape, double PrefillTokensPerSecond,
-    double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations, GpuStepReport? Gpu);
+    double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations,
+    IReadOnlyDictionary<string, double>? PrefillOperations, int Steps, GpuStepReport? Gpu);
 
 /// <summary>Measures prefill and decode of a model with synthetic weights.</summary>
 public sealed class BenchModelVerb : Verb
 {
+    private static readonly TimeSpan ClockRise = TimeSpan.FromSeconds(1);
+
     private readonly Option<string> shape = new("--shape") { Description = $"One of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME", Required = true };
     private readonly Option<string> scheme = new("--scheme") { Description = "Scheme of every linear, for example W4A8 or W6A6g128.", HelpName = "S", Required = true };
     private readonly Option<int> context = new("--context") { Description = "Tokens of each prompt.", HelpName = "N", DefaultValueFactory = _ => 512 };
@@ -93,8 +98,9 @@ public sealed class BenchModelVerb : Verb
         int Token() => random.Next(model.Config.VocabularySize);
         double total = sequences + steps;
 
-        // The same for prefill: the first batch is run twice, and timed the second time.
-        model.Forward(Batch.Consecutive([.. Enumerable.Range(0, Math.Min(model.MaximumRows, context)).Select(_ => Token())], 0, allLogits: false, 0));
+        // Not measured: kernels are compiled and commands recorded in the first pass, and an idle GPU needs some time to reach its clock.
+        Warm(gpu, () => model.Forward(Batch.Consecutive([.. Enumerable.Range(0, Math.Min(model.MaximumRows, context)).Select(_ => Token())], 0, allLogits: false, 0)));
+        var gpuPrompts = new GpuSteps(gpu);
         long start = Stopwatch.GetTimestamp();
         for (int sequence = 0; sequence < sequences; sequence++)
         {
@@ -103,6 +109,7 @@ public sealed class BenchModelVerb : Verb
                 cancellation.ThrowIfCancellationRequested();
                 int[] tokens = [.. Enumerable.Range(0, Math.Min(model.MaximumRows, context - position)).Select(_ => Token())];
                 model.Forward(Batch.Consecutive(tokens, position, allLogits: false, sequence));
+                gpuPrompts.Add(0);
             }
 
             progress.Report((sequence + 1) / total);
@@ -111,8 +118,7 @@ public sealed class BenchModelVerb : Verb
         double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
         int[] slots = [.. Enumerable.Range(0, sequences)];
 
-        // A first step, not measured: kernels are compiled and commands recorded in it.
-        model.Forward(new Batch([.. slots.Select(_ => Token())], slots, [.. slots.Select(_ => context)], slots));
+        Warm(gpu, () => model.Forward(new Batch([.. slots.Select(_ => Token())], slots, [.. slots.Select(_ => context)], slots)));
         profiler?.Reset();
         var gpuSteps = new GpuSteps(gpu);
         double[] times = new double[steps];
@@ -130,7 +136,18 @@ public sealed class BenchModelVerb : Verb
         Array.Sort(times);
         double median = times[times.Length / 2];
         return new BenchModelReport(
-            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuSteps.Report());
+            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations(), steps, gpuSteps.Report());
+    }
+
+    // Once, and on a GPU for as long as its clock takes to rise.
+    private static void Warm(VulkanExecutor? gpu, Action pass)
+    {
+        long start = Stopwatch.GetTimestamp();
+        do
+        {
+            pass();
+        }
+        while (gpu is not null && Stopwatch.GetElapsedTime(start) < ClockRise);
     }
 
     private static void Print(Terminal terminal, BenchModelReport r)
@@ -143,10 +160,16 @@ public sealed class BenchModelVerb : Verb
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"a step: {gpu.Dispatches} dispatches in {gpu.Submissions} submission, host overhead {gpu.HostMicroseconds:F0} µs; device memory {gpu.MemoryBytes / 1e9:F3} GB"));
         }
 
-        if (r.Operations is { } operations)
+        PrintOperations(terminal, "decode", ">µs a step", r.Operations, 1000.0 / r.Steps);
+        PrintOperations(terminal, "prefill", ">ms", r.PrefillOperations, 1);
+    }
+
+    private static void PrintOperations(Terminal terminal, string title, string unit, IReadOnlyDictionary<string, double>? milliseconds, double scale)
+    {
+        if (milliseconds is not null)
         {
-            terminal.Table(["operation", ">ms", ">share"], operations.OrderByDescending(o => o.Value).Select(o => (string[])
-                [o.Key, o.Value.ToString("F2", CultureInfo.InvariantCulture), (o.Value / operations.Values.Sum()).ToString("P1", CultureInfo.InvariantCulture)]));
+            terminal.Table([title, unit, ">share"], milliseconds.OrderByDescending(o => o.Value).Select(o => (string[])
+                [o.Key, (o.Value * scale).ToString("F2", CultureInfo.InvariantCulture), (o.Value / milliseconds.Values.Sum()).ToString("P1", CultureInfo.InvariantCulture)]));
         }
     }
 }

@@ -77,7 +77,7 @@ internal sealed class AttentionCall
 
     public ComputePipeline DecodePipeline(VulkanInput input) => Pipeline<ulong>(
         Half ? "decode_half" : "decode_integer",
-        [_memory.AttentionWorkgroup, .. Specialization, CapacityTokens <= SharedScores ? (uint)CapacityTokens : 1u, .. input.Specialization]);
+        [_memory.DecodeWorkgroup, .. Specialization, CapacityTokens <= SharedScores ? (uint)CapacityTokens : 1u, .. input.Specialization(_memory.DecodeWorkgroup)]);
 
     public DecodeArguments DecodeArguments(VulkanInput input) => new()
     {

@@ -29,8 +29,9 @@ internal sealed class ModelMemory : IDisposable
 
         // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
         bool software = gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu;
-        PrepareWorkgroup = (uint)Math.Min(software ? 32 : 512, gpu.Facts.MaximumInvocations);
+        PrepareWorkgroup = (uint)Math.Min(software ? 32 : 1024, gpu.Facts.MaximumInvocations);
         AttentionWorkgroup = software ? 64u : 256u;
+        DecodeWorkgroup = (uint)Math.Min(software ? 64 : 1024, gpu.Facts.MaximumInvocations);
         AppendWorkgroup = software ? 8u : 64u;
     }
 
@@ -53,6 +54,9 @@ internal sealed class ModelMemory : IDisposable
 
     /// <summary>Invocations of a workgroup that attends.</summary>
     public uint AttentionWorkgroup { get; }
+
+    /// <summary>Invocations of a workgroup that attends for one new token.</summary>
+    public uint DecodeWorkgroup { get; }
 
     /// <summary>Invocations of a workgroup that appends one head.</summary>
     public uint AppendWorkgroup { get; }

@@ -125,7 +125,7 @@ internal sealed class PlanRecorder
             constants = constants with { Selection = _memory.Finished.Address, Output = _memory.Gated.Address };
         }
 
-        uint[] special = [_memory.PrepareWorkgroup, .. input.Specialization, source, 0, norm is null ? 1u : _memory.Stage(columns), (uint)parts];
+        uint[] special = [_memory.PrepareWorkgroup, .. input.Specialization(_memory.PrepareWorkgroup), source, 0, norm is null ? 64u : _memory.Stage(columns), (uint)parts];
         Dispatch(Pipeline<PrepareConstants>("prepare", special), constants, _key.Rows, parts);
     }
 
@@ -185,23 +185,29 @@ internal sealed class PlanRecorder
         VulkanActivation x = (VulkanActivation)operation.Source!;
         VulkanNorm norm = (VulkanNorm)operation.Weights!;
         VulkanTable head = (VulkanTable)operation.Other!;
+        uint words = (uint)(x.Columns + 3) / 4;
         Order([x], [_memory.Hidden]);
         PrepareConstants constants = PrepareConstants(x, norm, x.Columns) with
         {
             Selection = _memory.Batch.Selection,
             Output = _memory.Hidden.Address,
-            Quantizer = new QuantizerConstants { Columns = (uint)x.Columns },
+            Quantizer = new QuantizerConstants { Columns = (uint)x.Columns, GroupColumns = (uint)x.Columns, RowWords = words, Groups = 1, Scales = 1 },
         };
-        Dispatch(Pipeline<PrepareConstants>("prepare", [_memory.PrepareWorkgroup, 3, 8, 0, 1, norm.Biased ? 2u : 1u, 1, _memory.Stage(x.Columns), 1]), constants, _key.LogitRows);
+        uint[] special =
+        [
+            _memory.PrepareWorkgroup, 3, 8, 0, 1, words, x.Columns % 4 == 0 ? 1u : 0u, VulkanInput.HeldWords(words, _memory.PrepareWorkgroup),
+            norm.Biased ? 2u : 1u, 1, _memory.Stage(x.Columns), 1,
+        ];
+        Dispatch(Pipeline<PrepareConstants>("prepare", special), constants, _key.LogitRows);
         Stamp("FinalNorm");
 
         Order([_memory.Hidden], [_memory.Logits]);
         int tokens = _key.LogitRows >= 4 ? 4 : 1;
-        const int Workgroup = 128, RowsEach = 4;
         HeadConstants headConstants = new(_memory.Hidden.Address, head.Buffer.Address, _memory.Logits.Device, (uint)head.Columns, (uint)head.Rows, (uint)_key.LogitRows, 0);
-        ComputePipeline pipeline = Pipeline<HeadConstants>("head", [Workgroup, head.ShaderType, RowsEach, (uint)tokens, head.WordPairs ? 1u : 0u]);
-        int rowsPerGroup = Workgroup / 32 * RowsEach;
-        Dispatch(pipeline, headConstants, (head.Rows + rowsPerGroup - 1) / rowsPerGroup, (_key.LogitRows + tokens - 1) / tokens);
+        const int Workgroup = 128, RowsEach = 2, Ahead = 4;
+        ComputePipeline pipeline = Pipeline<HeadConstants>("head", [Workgroup, head.ShaderType, RowsEach, (uint)tokens, Ahead, head.Wide ? 1u : 0u]);
+        const int RowsPerGroup = Workgroup / 8 * RowsEach;
+        Dispatch(pipeline, headConstants, (head.Rows + RowsPerGroup - 1) / RowsPerGroup, (_key.LogitRows + tokens - 1) / tokens);
         Order([_memory.Logits], []);
         _memory.Logits.Record(_recorder, (long)_key.LogitRows * head.Rows * sizeof(float));
     }

@@ -8,6 +8,7 @@ namespace Portable.Vulkan.Model;
 /// <summary>Quantized activations on the device, as quantizers write and matmuls read them (shaders/include/prepare_push.glsl).</summary>
 internal sealed class VulkanInput : DeviceInput, IRowStorage
 {
+    private const uint MostHeldWords = 8;
     private readonly GpuBuffer? _map;
     private GpuBuffer? _codes, _highCodes, _scales, _sums, _highSums;
 
@@ -69,8 +70,16 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage
         }
     }
 
-    /// <summary>Specialization constants of a quantizing shader: mode, bits, map, groups in shared memory.</summary>
-    public uint[] Specialization => [(uint)Spec.Quantizer!.Mode, (uint)Spec.Quantizer.Format.Bits, Mapped ? 1u : 0u, (uint)Spec.Layout.Groups];
+    /// <summary>Specialization constants of a quantizing shader: mode, bits, map, groups in shared memory, words of a group, whether a word's four values are neighbours, words of an invocation in registers.</summary>
+    /// <param name="workgroup">Invocations that quantize a row.</param>
+    public uint[] Specialization(uint workgroup) =>
+    [
+        (uint)Spec.Quantizer!.Mode, (uint)Spec.Quantizer.Format.Bits, Mapped ? 1u : 0u, (uint)Spec.Layout.Groups, Sizes.GroupWords,
+        !Mapped && Spec.Layout.Columns % 4 == 0 && (Spec.Layout.Groups == 1 || Spec.Layout.GroupSize % 4 == 0) ? 1u : 0u, HeldWords(Sizes.RowWords, workgroup),
+    ];
+
+    /// <summary>Words of each of <paramref name="workgroup"/> invocations whose values stay in registers: all of a row of <paramref name="rowWords"/>, or what registers hold.</summary>
+    public static uint HeldWords(uint rowWords, uint workgroup) => Math.Min((rowWords + workgroup - 1) / workgroup, MostHeldWords);
 
     public void Resize(VulkanContext gpu, int rows)
     {

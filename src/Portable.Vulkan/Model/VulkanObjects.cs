@@ -20,8 +20,8 @@ internal sealed class VulkanTable(int rows, int columns, ElementType type, GpuBu
     /// <summary>The shaders' number for "no table".</summary>
     public const uint NoTable = 3;
 
-    /// <summary>Whether two neighbouring elements of a row always share a word.</summary>
-    public bool WordPairs => type != ElementType.Float32 && Columns % 2 == 0;
+    /// <summary>Whether eight neighbouring elements of a row are one aligned vector.</summary>
+    public bool Wide => type != ElementType.Float32 && Columns % 8 == 0;
 }
 
 /// <summary>Gain, then LayerNorm's bias.</summary>

@@ -1,0 +1,41 @@
+// The words of one cached key, an invocation a key, KEY_BATCH of them in flight.
+#ifndef DECODE_KEYS_GLSL
+#define DECODE_KEYS_GLSL
+
+const uint KEY_BATCH = HEAD_WORDS < 32u ? HEAD_WORDS : 32u;
+
+shared uint keyWords[HEAD_WORDS];       // the token's own key, which the cache need not hold yet
+
+uint slot, now;
+uint keyBatch[KEY_BATCH];
+
+void loadKey(uint t, uint firstWord)
+{
+    uint base = ((slot * shape.chunks + t / CHUNK) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
+    [[unroll]] for (uint i = 0u; i < KEY_BATCH; i++)
+    {
+        if (firstWord + i < HEAD_WORDS)
+        {
+            keyBatch[i] = keys.v[base + i * CHUNK];
+        }
+    }
+}
+
+// Loads a batch unless it is the first and loaded already.
+void needKey(uint t, uint firstWord, bool loaded)
+{
+    if (firstWord > 0u || !loaded)
+    {
+        loadKey(t, firstWord);
+    }
+
+    if (t == now)
+    {
+        [[unroll]] for (uint i = 0u; i < KEY_BATCH; i++)
+        {
+            keyBatch[i] = keyWords[min(firstWord + i, HEAD_WORDS - 1u)];
+        }
+    }
+}
+
+#endif
