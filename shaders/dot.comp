@@ -1,6 +1,8 @@
-// Decode: few tokens, packed 4×8-bit dot products fed from fields in registers. An invocation owns one row of the weights
-// for one slice of K; a workgroup is 32 rows × SLICES, so weights stream in 512-byte stretches and every activation load is
-// uniform. Sums are exact integers, so slices may be added in any order; products of scale groups are added in group order.
+// Decode: few tokens, packed 4×8-bit dot products fed from fields in registers. An invocation owns ROWS rows of the weights
+// (the same lane of ROWS neighbouring tiles) for one slice of K; a workgroup is 32·ROWS rows × SLICES, so weights stream in
+// 512-byte stretches and every activation load is uniform and serves ROWS rows. Everything that the epilogue needs is
+// loaded together with the weights: a small matrix waits for memory once. Sums are exact integers, so slices may be added
+// in any order; products of scale groups are added in group order.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_integer_dot_product : require
@@ -9,203 +11,317 @@
 layout(local_size_x_id = 7) in; // 32 · SLICES
 layout(constant_id = 7) const uint INVOCATIONS = 256;
 layout(constant_id = 8) const uint TOKENS = 1; // tokens per workgroup
-layout(constant_id = 9) const uint DEPTH = 2; // blocks in flight per invocation
+layout(constant_id = 9) const uint DEPTH = 2; // blocks in flight per invocation; a multiple or a divisor of GROUP_BLOCKS
 layout(constant_id = 10) const uint ROUND = 8; // scale groups between barriers, a multiple of SLICES
+layout(constant_id = 11) const uint ROWS = 1; // rows per invocation
+layout(constant_id = 12) const uint SHARED_X = 0; // 16-byte vectors of activations kept in shared memory, 0 = none
+layout(constant_id = 13) const uint ROUNDS = 1; // 1: all groups are held at once; otherwise two rounds of them
 
 const uint SLICES = INVOCATIONS / 32;
 const uint SUMS = TOKENS * DIGITS;
-const uint HELD = (TOKENS + SLICES - 1) / SLICES; // tokens whose output one slice writes
+const uint CELLS = ROWS * TOKENS; // outputs per lane
+const uint HELD = (CELLS + SLICES - 1) / SLICES; // cells that one slice finishes
+const uint STRIDE = GROUP_BLOCKS > DEPTH ? GROUP_BLOCKS : DEPTH; // steps in a pass
+const uint RECORDS = GROUP_BLOCKS == 0 || GROUP_BLOCKS > DEPTH ? 1 : DEPTH / GROUP_BLOCKS; // groups in flight
 
-shared int shareds[(GROUP_BLOCKS == 0 ? SLICES * SUMS : ROUND * TOKENS) * 32];
+shared int shareds[(GROUP_BLOCKS == 0 ? SLICES * ROWS * SUMS : ROUND * (ROUNDS == 1 ? 1 : 2) * CELLS) * 32];
+shared uvec4 sharedX[SHARED_X == 0 ? 1 : SHARED_X];
 
-struct Load {
-    Block w;
+// What the epilogue needs of a channel and of a token, in one group.
+struct Channel {
     float scale;
     int zero, sum;
 };
 
-uint lane, slice, tileRow, blocks, groups, firstToken;
+struct Token {
+    float scale;
+    int zero, sum, highSum;
+};
 
-// The block that a slice's t-th step reads; beyond the end for the last steps of some slices.
-uint blockAt(uint t) {
-    return GROUP_BLOCKS == 0 ? t * SLICES + slice : ((t / GROUP_BLOCKS) * SLICES + slice) * GROUP_BLOCKS + t % GROUP_BLOCKS;
+uint lane, slice, tiles, blocks, groups, steps, firstToken;
+Block ring[DEPTH * ROWS];
+Channel channels[RECORDS * ROWS];
+Token tokens[RECORDS * TOKENS];
+Channel channelNow[ROWS]; // of the group whose blocks are being summed
+Token tokenNow[TOKENS];
+int acc[ROWS * SUMS];
+float y[HELD];
+
+// Rows and tokens beyond the end read the last ones; their results are dropped.
+uint tileOf(uint r) {
+    return min(gl_WorkGroupID.x * ROWS + r, tiles - 1);
 }
 
-Load load(uint t) {
-    Load l;
-    uint b = min(blockAt(t), blocks - 1);
-    l.w = loadBlock(arg.w, tileRow * blocks + b, lane);
-    if (GROUP_BLOCKS != 0) {
-        uint g = b / GROUP_BLOCKS, n = tileRow * 32 + lane;
-        l.scale = OUTPUT == 0 ? arg.wScales.v[g * paddedN() + n] : 0.0;
-        l.zero = weightZero(g, n);
-        l.sum = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
+uint tokenOf(uint t) {
+    return min(firstToken + t, arg.m - 1);
+}
+
+bool stored(uint r, uint t) {
+    return (gl_WorkGroupID.x * ROWS + r) * 32 + lane < arg.n && firstToken + t < arg.m;
+}
+
+uint groupAt(uint step) {
+    return GROUP_BLOCKS == 0 ? 0 : step / GROUP_BLOCKS * SLICES + slice;
+}
+
+// The block of a slice's step; beyond the end for the last steps of some slices.
+uint blockAt(uint step) {
+    return GROUP_BLOCKS == 0 ? step * SLICES + slice : groupAt(step) * GROUP_BLOCKS + step % GROUP_BLOCKS;
+}
+
+Channel loadChannel(uint g, uint n) {
+    Channel c;
+    c.scale = OUTPUT == 0 ? arg.wScales.v[g * paddedN() + n] : 0.0;
+    c.zero = weightZero(g, n);
+    c.sum = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
+    return c;
+}
+
+Token loadToken(uint g, uint m) {
+    Token t;
+    t.scale = OUTPUT == 0 ? activationScale(g, m) : 0.0;
+    t.zero = tokenZero(g, m);
+    t.sum = ZW != 0 ? arg.xSums.v[m * groups + g] : 0;
+    t.highSum = ZW != 0 && DIGITS == 2 ? arg.xHighSums.v[m * groups + g] : 0;
+    return t;
+}
+
+// Begins loading a step: i is the step within a pass, a constant wherever this is unrolled.
+void fetch(uint step, uint i) {
+    uint b = min(blockAt(step), blocks - 1);
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        ring[i % DEPTH * ROWS + r] = loadBlock(arg.w, tileOf(r) * blocks + b, lane);
     }
-    return l;
+    if (GROUP_BLOCKS != 0 && i % GROUP_BLOCKS == 0) {
+        uint g = min(groupAt(step), groups - 1), record = i / GROUP_BLOCKS % RECORDS;
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            channels[record * ROWS + r] = loadChannel(g, tileOf(r) * 32 + lane);
+        }
+        [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+            tokens[record * TOKENS + t] = loadToken(g, tokenOf(t));
+        }
+    }
 }
 
-void accumulate(Block w, uint b, inout int acc[SUMS]) {
+uvec4 activations(uint s, uint at) {
+    return SHARED_X != 0 ? sharedX[s * blocks * 4 + at] : activationVector(s % DIGITS, tokenOf(s / DIGITS) * blocks * 4 + at);
+}
+
+void accumulate(Block w[ROWS], uint b) {
     [[unroll]] for (uint h = 0; h < 2; h++) {
-        uint d[8];
-        expandChunk(w, h, d);
-        [[unroll]] for (uint s = 0; s < SUMS; s++) {
-            // Tokens beyond M read the last one; their sums are dropped.
-            uint m = min(firstToken + s / DIGITS, arg.m - 1);
-            uint at = (m * blocks + b) * 4 + h * 2;
-            uvec4 x0 = activationVector(s % DIGITS, at), x1 = activationVector(s % DIGITS, at + 1);
-            [[unroll]] for (int i = 0; i < 4; i++) {
-                acc[s] += dotPacked4x8EXT(int(d[i]), int(x0[i]));
-                acc[s] += dotPacked4x8EXT(int(d[4 + i]), int(x1[i]));
+        uint d[ROWS * 8];
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            uint row[8];
+            expandChunk(w[r], h, row);
+            [[unroll]] for (int i = 0; i < 8; i++) {
+                d[r * 8 + i] = row[i];
             }
+        }
+        [[unroll]] for (uint s = 0; s < SUMS; s++) {
+            uvec4 x0 = activations(s, b * 4 + h * 2), x1 = activations(s, b * 4 + h * 2 + 1);
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                [[unroll]] for (int i = 0; i < 4; i++) {
+                    acc[r * SUMS + s] += dotPacked4x8EXT(int(d[r * 8 + i]), int(x0[i]));
+                    acc[r * SUMS + s] += dotPacked4x8EXT(int(d[r * 8 + 4 + i]), int(x1[i]));
+                }
+            }
+        }
+    }
+}
+
+// Zero codes where there is no block: without a branch, so that loads may move past it.
+Block masked(Block b, bool real) {
+    uint mask = real ? ~0u : 0u;
+    b.f0 &= mask;
+    b.f1 &= mask;
+    b.f2 &= mask;
+    b.f3 &= mask;
+    b.last &= mask;
+    return b;
+}
+
+int low(int sums[2], Channel c, Token t, uint g, uint m) {
+    return corrected(sums[0], m, 0, c.zero, c.sum, t.zero, t.sum, columnsIn(g));
+}
+
+int high(int sums[2], Channel c, Token t, uint g, uint m) {
+    return DIGITS == 2 ? corrected(sums[1], m, 1, c.zero, c.sum, t.zero, t.highSum, columnsIn(g)) : 0;
+}
+
+void storeIntegers(uint g, uint r, uint t, int lowSum, int highSum) {
+    if (stored(r, t)) {
+        uint n = tileOf(r) * 32 + lane;
+        storeInteger(g, tokenOf(t), n, 0, lowSum);
+        if (DIGITS == 2) {
+            storeInteger(g, tokenOf(t), n, 1, highSum);
         }
     }
 }
 
 // One group: sums in, products into shared memory (or integers out).
-void finishGroup(uint g, uint slot, Load l, int acc[SUMS]) {
-    uint n = tileRow * 32 + lane;
-    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-        uint m = min(firstToken + t, arg.m - 1);
-        int low = correctedSum(acc[t * DIGITS], g, m, 0, l.zero, l.sum);
-        int high = DIGITS == 2 ? correctedSum(acc[t * DIGITS + DIGITS - 1], g, m, 1, l.zero, l.sum) : 0;
-        if (OUTPUT == 1) {
-            if (n < arg.n && firstToken + t < arg.m) {
-                storeInteger(g, m, n, 0, low);
-                if (DIGITS == 2) {
-                    storeInteger(g, m, n, 1, high);
-                }
-            }
-        } else {
-            shareds[(slot * TOKENS + t) * 32 + lane] = floatBitsToInt(scaledSum(low, high, activationScale(g, m), l.scale));
-        }
-    }
-}
-
-void grouped() {
-    uint steps = (groups + SLICES - 1) / SLICES * GROUP_BLOCKS;
-    uint groupsPerSlice = ROUND / SLICES; // in a round
-    Load ring[DEPTH];
-    [[unroll]] for (uint i = 0; i < DEPTH; i++) {
-        ring[i] = load(i);
-    }
-    int acc[SUMS];
-    [[unroll]] for (uint s = 0; s < SUMS; s++) {
-        acc[s] = 0;
-    }
-    precise float y[HELD];
-    [[unroll]] for (uint i = 0; i < HELD; i++) {
-        y[i] = 0.0;
-    }
-    for (uint t = 0; t < steps; t += DEPTH) {
-        [[unroll]] for (uint i = 0; i < DEPTH; i++) {
-            uint step = t + i;
-            if (step < steps) {
-                uint b = blockAt(step), turn = step / GROUP_BLOCKS, g = turn * SLICES + slice;
-                Load current = ring[i];
-                ring[i] = load(step + DEPTH);
-                if (b < blocks) {
-                    accumulate(current.w, b, acc);
-                }
-                if (step % GROUP_BLOCKS == GROUP_BLOCKS - 1) {
-                    uint inRound = turn % groupsPerSlice;
-                    if (g < groups) {
-                        // The scale of a shorter last group came with its last real block or a clamped one: the same group.
-                        finishGroup(g, inRound * SLICES + slice, current, acc);
-                    }
-                    [[unroll]] for (uint s = 0; s < SUMS; s++) {
-                        acc[s] = 0;
-                    }
-                    if (OUTPUT == 0 && (inRound == groupsPerSlice - 1 || step == steps - 1)) {
-                        uint firstGroup = (turn - inRound) * SLICES;
-                        uint count = min(groups - firstGroup, ROUND);
-                        barrier();
-                        [[unroll]] for (uint o = 0; o < HELD; o++) {
-                            uint token = slice + o * SLICES;
-                            if (token < TOKENS) {
-                                for (uint j = 0; j < count; j++) {
-                                    y[o] = y[o] + intBitsToFloat(shareds[(j * TOKENS + token) * 32 + lane]);
-                                }
-                            }
-                        }
-                        barrier();
-                    }
-                }
-            }
-        }
-    }
-    uint n = tileRow * 32 + lane;
-    if (OUTPUT == 0 && n < arg.n) {
-        [[unroll]] for (uint o = 0; o < HELD; o++) {
-            uint token = slice + o * SLICES;
-            if (token < TOKENS && firstToken + token < arg.m) {
-                storeResult(firstToken + token, n, y[o]);
-            }
-        }
-    }
-}
-
-void ungrouped() {
-    uint steps = (blocks + SLICES - 1) / SLICES;
-    Load ring[DEPTH];
-    [[unroll]] for (uint i = 0; i < DEPTH; i++) {
-        ring[i] = load(i);
-    }
-    int acc[SUMS];
-    [[unroll]] for (uint s = 0; s < SUMS; s++) {
-        acc[s] = 0;
-    }
-    for (uint t = 0; t < steps; t += DEPTH) {
-        [[unroll]] for (uint i = 0; i < DEPTH; i++) {
-            uint b = blockAt(t + i);
-            Block current = ring[i].w;
-            if (t + i + DEPTH < steps) {
-                ring[i] = load(t + i + DEPTH);
-            }
-            if (b < blocks) {
-                accumulate(current, b, acc);
-            }
-        }
-    }
-    [[unroll]] for (uint s = 0; s < SUMS; s++) {
-        shareds[(slice * SUMS + s) * 32 + lane] = acc[s];
-    }
-    barrier();
-    uint n = tileRow * 32 + lane;
-    [[unroll]] for (uint o = 0; o < HELD; o++) {
-        uint token = slice + o * SLICES, m = firstToken + token;
-        if (token < TOKENS && m < arg.m && n < arg.n) {
-            int sums[2] = int[2](0, 0);
-            [[unroll]] for (uint d = 0; d < DIGITS; d++) {
-                for (uint s = 0; s < SLICES; s++) {
-                    sums[d] += shareds[(s * SUMS + token * DIGITS + d) * 32 + lane];
-                }
-            }
-            int low = correctedSumOf(sums[0], 0, m, n, 0);
-            int high = DIGITS == 2 ? correctedSumOf(sums[1], 0, m, n, 1) : 0;
+void finishGroup(uint g, uint slot) {
+    [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+            int sums[2] = int[2](acc[r * SUMS + t * DIGITS], acc[r * SUMS + t * DIGITS + DIGITS - 1]);
+            int l = low(sums, channelNow[r], tokenNow[t], g, tokenOf(t)), h = high(sums, channelNow[r], tokenNow[t], g, tokenOf(t));
             if (OUTPUT == 1) {
-                storeInteger(0, m, n, 0, low);
-                if (DIGITS == 2) {
-                    storeInteger(0, m, n, 1, high);
-                }
+                storeIntegers(g, r, t, l, h);
             } else {
-                // From zero: y = 0 + I·p, as the contract's sum over groups starts.
-                precise float y = 0.0 + scaledSum(low, high, activationScale(0, m), arg.wScales.v[n]);
-                storeResult(m, n, y);
+                shareds[(slot * CELLS + r * TOKENS + t) * 32 + lane] = floatBitsToInt(scaledSum(l, h, tokenNow[t].scale, channelNow[r].scale));
             }
         }
+    }
+}
+
+// Adds the products of a round's groups in their order.
+void sumRound(uint firstSlot, uint count) {
+    [[unroll]] for (uint o = 0; o < HELD; o++) {
+        uint cell = slice + o * SLICES, j = 0;
+        if (cell < CELLS) {
+            for (; j + 8 <= count; j += 8) {
+                float p[8];
+                [[unroll]] for (uint i = 0; i < 8; i++) {
+                    p[i] = intBitsToFloat(shareds[((firstSlot + j + i) * CELLS + cell) * 32 + lane]);
+                }
+                [[unroll]] for (uint i = 0; i < 8; i++) {
+                    precise float sum = y[o] + p[i];
+                    y[o] = sum;
+                }
+            }
+            for (; j < count; j++) {
+                precise float sum = y[o] + intBitsToFloat(shareds[((firstSlot + j) * CELLS + cell) * 32 + lane]);
+                y[o] = sum;
+            }
+        }
+    }
+}
+
+void clearSums() {
+    [[unroll]] for (uint s = 0; s < ROWS * SUMS; s++) {
+        acc[s] = 0;
+    }
+}
+
+void endGroup(uint step) {
+    uint g = groupAt(step), turn = step / GROUP_BLOCKS, turns = steps / GROUP_BLOCKS;
+    uint inRound = turn % (ROUND / SLICES), firstSlot = ROUNDS == 1 ? 0 : turn / (ROUND / SLICES) % 2 * ROUND;
+    if (g < groups) {
+        finishGroup(g, firstSlot + inRound * SLICES + slice);
+    }
+    clearSums();
+    // Two halves of shared memory in turn: while one slice adds a round, the others fill the next.
+    if (OUTPUT == 0 && ROUNDS != 1 && turn < turns && (inRound == ROUND / SLICES - 1 || turn == turns - 1)) {
+        barrier();
+        sumRound(firstSlot, min(groups - (turn - inRound) * SLICES, ROUND));
+    }
+}
+
+// STRIDE steps, all of them real blocks unless it is the last pass; refills the ring for the next one.
+void pass(uint first, bool last) {
+    [[unroll]] for (uint i = 0; i < STRIDE; i++) {
+        uint b = blockAt(first + i);
+        Block now[ROWS];
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            now[r] = ring[i % DEPTH * ROWS + r];
+            if (last) {
+                now[r] = masked(now[r], b < blocks);
+            }
+        }
+        if (GROUP_BLOCKS != 0 && i % GROUP_BLOCKS == 0) {
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                channelNow[r] = channels[i / GROUP_BLOCKS % RECORDS * ROWS + r];
+            }
+            [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+                tokenNow[t] = tokens[i / GROUP_BLOCKS % RECORDS * TOKENS + t];
+            }
+        }
+        if (!last || i + DEPTH < STRIDE) {
+            fetch(first + i + DEPTH, (i + DEPTH) % STRIDE);
+        }
+        accumulate(now, min(b, blocks - 1));
+        if (GROUP_BLOCKS != 0 && (i + 1) % GROUP_BLOCKS == 0) {
+            endGroup(first + i);
+        }
+    }
+}
+
+void shareActivations() {
+    if (SHARED_X != 0) {
+        for (uint v = gl_LocalInvocationID.x; v < blocks * 4; v += INVOCATIONS) {
+            [[unroll]] for (uint s = 0; s < SUMS; s++) {
+                sharedX[s * blocks * 4 + v] = activationVector(s % DIGITS, tokenOf(s / DIGITS) * blocks * 4 + v);
+            }
+        }
+        barrier();
     }
 }
 
 void main() {
     lane = gl_LocalInvocationID.x & 31;
     slice = gl_LocalInvocationID.x >> 5;
-    tileRow = gl_WorkGroupID.x;
     firstToken = gl_WorkGroupID.y * TOKENS;
+    tiles = paddedN() / 32;
     blocks = blockCount();
     groups = groupCount();
-    if (GROUP_BLOCKS != 0) {
-        grouped();
-    } else {
-        ungrouped();
+    steps = GROUP_BLOCKS == 0 ? (blocks + SLICES - 1) / SLICES : (groups + SLICES - 1) / SLICES * GROUP_BLOCKS;
+
+    [[unroll]] for (uint i = 0; i < DEPTH; i++) {
+        fetch(i, i);
+    }
+    Channel ends[HELD];
+    Token endTokens[HELD];
+    float bias[HELD], residual[HELD];
+    [[unroll]] for (uint o = 0; o < HELD; o++) {
+        uint cell = min(slice + o * SLICES, CELLS - 1), n = tileOf(cell / TOKENS) * 32 + lane, m = tokenOf(cell % TOKENS);
+        if (GROUP_BLOCKS == 0) {
+            ends[o] = loadChannel(0, n);
+            endTokens[o] = loadToken(0, m);
+        }
+        bias[o] = biasOf(min(n, arg.n - 1));
+        residual[o] = residualOf(m, min(n, arg.n - 1));
+        y[o] = 0.0;
+    }
+    shareActivations();
+    clearSums();
+    uint step = 0;
+    for (; step + STRIDE < steps; step += STRIDE) {
+        pass(step, false);
+    }
+    pass(step, true);
+
+    if (GROUP_BLOCKS == 0) {
+        [[unroll]] for (uint s = 0; s < ROWS * SUMS; s++) {
+            shareds[(slice * ROWS * SUMS + s) * 32 + lane] = acc[s];
+        }
+    }
+    if (GROUP_BLOCKS == 0 || OUTPUT == 0 && ROUNDS == 1) {
+        barrier();
+    }
+    if (GROUP_BLOCKS != 0 && OUTPUT == 0 && ROUNDS == 1) {
+        sumRound(0, groups);
+    }
+    [[unroll]] for (uint o = 0; o < HELD; o++) {
+        uint cell = slice + o * SLICES, r = cell / TOKENS, t = cell % TOKENS;
+        if (cell < CELLS) {
+            if (GROUP_BLOCKS == 0) {
+                int sums[2] = int[2](0, 0);
+                [[unroll]] for (uint d = 0; d < DIGITS; d++) {
+                    [[unroll]] for (uint s = 0; s < SLICES; s++) {
+                        sums[d] += shareds[((s * ROWS + r) * SUMS + t * DIGITS + d) * 32 + lane];
+                    }
+                }
+                int l = low(sums, ends[o], endTokens[o], 0, tokenOf(t)), h = high(sums, ends[o], endTokens[o], 0, tokenOf(t));
+                if (OUTPUT == 1) {
+                    storeIntegers(0, r, t, l, h);
+                } else {
+                    // From zero: y = 0 + I·p, as the contract's sum over groups starts.
+                    precise float sum = y[o] + scaledSum(l, h, endTokens[o].scale, ends[o].scale);
+                    y[o] = sum;
+                }
+            }
+            if (OUTPUT == 0 && stored(r, t)) {
+                storeFinished(tokenOf(t), tileOf(r) * 32 + lane, y[o], bias[o], residual[o]);
+            }
+        }
     }
 }

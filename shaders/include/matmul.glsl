@@ -102,16 +102,23 @@ bool needsWeightSums() {
     return ZX != 0 || DIGITS == 2;
 }
 
-// The integer part of the epilogue from a raw sum of stored codes; zw and sw as loaded for (g, n).
-int correctedSum(int acc, uint g, uint m, uint digit, int zw, int sw) {
-    int zx = tokenZero(g, m);
+// The integer part of the epilogue from a raw sum of stored codes, everything it needs already loaded.
+int corrected(int acc, uint m, uint digit, int zw, int sw, int zx, int sx, int columns) {
     int sum = needsWeightSums() ? acc - (zx - offsetOf(digit)) * sw : acc;
     if (ZW != 0) {
-        uint at = m * groupCount() + g;
-        int sx = digit == 0 ? arg.xSums.v[at] : arg.xHighSums.v[at];
-        sum -= zw * (sx - columnsIn(g) * zx);
+        sum -= zw * (sx - columns * zx);
     }
     return BROKEN != 0 && (m & 3) == 1 ? sum + 1 : sum;
+}
+
+// The same with zw and sw as loaded for (g, n).
+int correctedSum(int acc, uint g, uint m, uint digit, int zw, int sw) {
+    int sx = 0;
+    if (ZW != 0) {
+        uint at = m * groupCount() + g;
+        sx = digit == 0 ? arg.xSums.v[at] : arg.xHighSums.v[at];
+    }
+    return corrected(acc, m, digit, zw, sw, tokenZero(g, m), sx, columnsIn(g));
 }
 
 int correctedSumOf(int acc, uint g, uint m, uint n, uint digit) {
@@ -138,19 +145,30 @@ void storeInteger(uint g, uint m, uint n, uint digit, int value) {
     IntResult(arg.y).v[((digit * groupCount() + g) * arg.m + m) * arg.n + n] = value;
 }
 
+float biasOf(uint n) {
+    return (arg.flags & BIAS) != 0 ? arg.bias.v[n] : 0.0;
+}
+
+float residualOf(uint m, uint n) {
+    return (arg.flags & RESIDUAL) != 0 ? arg.y.v[m * arg.yStride + n] : 0.0;
+}
+
 // Bias, residual and store of a finished sum over groups.
-void storeResult(uint m, uint n, float sum) {
+void storeFinished(uint m, uint n, float sum, float bias, float residual) {
     precise float v = sum;
     if ((arg.flags & BIAS) != 0) {
-        v = v + arg.bias.v[n];
+        v = v + bias;
     }
     v = canonical(v);
-    uint at = m * arg.yStride + n;
     if ((arg.flags & RESIDUAL) != 0) {
-        precise float r = arg.y.v[at] + v;
+        precise float r = residual + v;
         v = canonical(r);
     }
-    arg.y.v[at] = v;
+    arg.y.v[m * arg.yStride + n] = v;
+}
+
+void storeResult(uint m, uint n, float sum) {
+    storeFinished(m, n, sum, biasOf(n), residualOf(m, n));
 }
 
 #endif

@@ -1,0 +1,14 @@
+namespace Portable.Vulkan.Matmul;
+
+/// <summary>How the dot kernel cuts a problem.</summary>
+/// <param name="Slices">Slices of K per workgroup, one subgroup's worth of invocations each.</param>
+/// <param name="Tokens">Tokens per workgroup.</param>
+/// <param name="Depth">Blocks in flight per invocation.</param>
+/// <param name="Rows">Rows per invocation: every activation that is loaded serves so many.</param>
+/// <param name="SharedActivations">Activations go through shared memory.</param>
+internal readonly record struct DotTile(int Slices, int Tokens, int Depth, int Rows = 1, bool SharedActivations = false)
+{
+    /// <inheritdoc/>
+    public override string ToString() =>
+        FormattableString.Invariant($"dot {Slices}x{Tokens}x{Depth}{(Rows > 1 ? $" r{Rows}" : "")}{(SharedActivations ? " x" : "")}");
+}
