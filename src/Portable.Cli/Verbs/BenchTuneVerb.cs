@@ -5,6 +5,7 @@ using Portable.Cli.Output;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Cli.Verbs;
 
@@ -19,6 +20,7 @@ public sealed record BenchTuneReport(string Device, string? Table, IReadOnlyList
 public sealed class BenchTuneVerb : Verb
 {
     private readonly Option<int> seconds = new("--seconds") { Description = "Begin nothing new after this time; run again to go on.", HelpName = "N", DefaultValueFactory = _ => 420 };
+    private readonly Option<string?> export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE" };
     private readonly Option<string> device = DeviceSelection.CreateOption();
 
     /// <summary>Defines the verb.</summary>
@@ -29,6 +31,7 @@ public sealed class BenchTuneVerb : Verb
             new Example("portable bench tune --device vulkan", "at most seven minutes; a second run goes on where this one stopped"))
     {
         Options.Add(seconds);
+        Options.Add(export);
         Options.Add(device);
     }
 
@@ -52,6 +55,11 @@ public sealed class BenchTuneVerb : Verb
             wrong.AddRange(problem.Wrong);
             terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{m.M}x{m.N}x{m.K} {m.Scheme}: {m.Microseconds:F2} µs, {m.Tops:F0} TOPS, {m.Gbps:F0} GB/s, {m.Fraction:P0} with {m.Kernel} of {problem.Candidates}{(problem.Wrong.Count > 0 ? $", {problem.Wrong.Count} wrong" : "")}"));
         }, cancellation);
+        if (parsed.GetValue(export) is { } file)
+        {
+            File.WriteAllText(file, TunedChoices.Load(gpu.Facts).Export(gpu.Facts.Name));
+        }
+
         terminal.Result(new BenchTuneReport(gpu.Facts.Name, path, rows, wrong), JsonReports.Default.BenchTuneReport, r =>
         {
             terminal.Line($"{r.Rows.Count} problems measured on {r.Device}{(r.Table is null ? "" : $", kept in {r.Table}")}");

@@ -19,19 +19,22 @@ public sealed record TunedProblem(MatmulMeasurement Measurement, int Candidates,
 /// </summary>
 public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
 {
-    private static readonly (int N, int K)[] s_weights = [(12288, 4096), (4096, 14336), (28672, 8192), (4096, 4096)];
-    private static readonly int[] s_tokens = [1, 8, 64, 1024, 16, 512, 32, 4, 2, 8192];
-    private static readonly string[] s_schemes = ["W6A6g128", "W4A8", "W2A8", "W8A8", "W6A6", "W4A8g128", "W1A8", "W3A8", "W5A8", "W7A8", "W4A16", "W2A8g128", "W8A8g128"];
+    private static readonly (int N, int K)[] s_weights = [(12288, 4096), (4096, 4096), (28672, 8192), (4096, 14336)];
+    private static readonly int[] s_tokens = [1, 8, 64, 1024], s_moreTokens = [2, 4, 16, 32, 512, 8192];
+    private static readonly string[] s_schemes =
+    [
+        "W6A6g128", "W4A8", "W2A8", "W8A8", "W6A8", "W4A8g128", "W3A8", "W5A8", "W7A8", "W1A8",
+        "W8A8g128", "W2A8g128", "W3A8g128", "W5A8g128", "W7A8g128", "W4A16",
+    ];
 
-    /// <summary>The problems, most telling first.</summary>
-    public static IEnumerable<(int M, int N, int K, string Scheme)> Problems(VulkanDeviceFacts device) =>
+    /// <summary>The problems, most telling first: weights and a scheme, with the numbers of tokens that share them.</summary>
+    public static IEnumerable<(int N, int K, string Scheme, int[] Tokens)> Problems(VulkanDeviceFacts device) =>
         device.Kind == VulkanDeviceKind.Cpu
-            ? from scheme in s_schemes.Take(3) from m in new[] { 1, 8, 64 } select (m, 256, 512, scheme)
-            : from round in new[] { 0, 1, 2 }
-              from scheme in s_schemes.Skip(round == 1 ? 4 : 0).Take(round == 0 ? 4 : s_schemes.Length)
-              from m in s_tokens
-              from weights in round < 2 ? [m == 8192 ? (8192, 8192) : m == 512 ? s_weights[1] : s_weights[0]] : s_weights
-              select (m, weights.Item1, weights.Item2, scheme);
+            ? from scheme in s_schemes.Take(3) select (256, 512, scheme, new[] { 1, 8, 64 })
+            : from part in new[] { (0, 1, s_tokens), (1, 2, s_tokens), (0, 1, s_moreTokens), (3, 1, s_tokens) }
+              from weights in s_weights.Skip(part.Item1).Take(part.Item2)
+              from scheme in s_schemes
+              select (weights.N, weights.K, scheme, part.Item3);
 
     /// <summary>Tunes.</summary>
     /// <param name="limit">Time after which no further problem is begun.</param>
@@ -43,40 +46,56 @@ public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
         var clock = Stopwatch.StartNew();
         TunedChoices table = TunedChoices.Load(gpu.Facts);
         string? path = null;
-        foreach ((int m, int n, int k, string text) in Problems(gpu.Facts).Distinct())
+        foreach ((int n, int k, string text, int[] tokens) in Problems(gpu.Facts))
         {
-            if (clock.Elapsed > limit || cancellation.IsCancellationRequested)
-            {
-                break;
-            }
-
             QuantizationScheme scheme = QuantizationScheme.Parse(text);
-            if (VulkanMatmulBenchmark.IsTuned(table, m, n, k, scheme))
+            int[] missing = [.. tokens.Where(m => !VulkanMatmulBenchmark.IsTuned(table, m, n, k, scheme))];
+            if (missing.Length == 0)
             {
                 continue;
             }
 
-            using MatmulWorkload work = VulkanMatmulBenchmark.Workload(gpu, m, n, k, scheme, gpu.Facts.Kind == VulkanDeviceKind.Cpu ? 0 : VulkanMatmulBenchmark.ColdBytes);
-            report(Tune(work, text, table));
-            path = table.Save();
+            using ColdWeights weights = VulkanMatmulBenchmark.Weights(gpu, n, k, scheme, gpu.Facts.Kind == VulkanDeviceKind.Cpu ? 0 : VulkanMatmulBenchmark.ColdBytes);
+            if (clock.Elapsed <= limit)
+            {
+                // Building kernels is the slow part: do it on every core first.
+                MatmulProblem[] problems = [.. missing.Select(m => weights.Copies[0].Problem(m))];
+                Parallel.ForEach(problems.SelectMany(p => Candidates(p).Select(k => (p, k))), pair => pair.k.Prepare(gpu, pair.p));
+            }
+
+            foreach (int m in missing)
+            {
+                if (clock.Elapsed > limit || cancellation.IsCancellationRequested)
+                {
+                    return path;
+                }
+
+                using var work = new MatmulWorkload(gpu, weights, m);
+                report(Tune(work, text, table));
+                path = table.Save();
+            }
         }
 
         return path;
     }
 
+    // Each technique's likeliest tiles, where its estimate is not hopeless.
+    private IEnumerable<VulkanKernel> Candidates(MatmulProblem problem)
+    {
+        const int Decode = 16, Few = 12, Many = 40, Hopeless = 20;
+        MatmulTechnique[] supported = [.. MatmulTechniques.Supported(gpu.Facts, problem).Where(t => t.Name != "naive")];
+        double best = supported.Min(t => t.Estimate(gpu.Facts, problem));
+        return supported.Where(t => t.Estimate(gpu.Facts, problem) < Hopeless * best)
+            .SelectMany(t => t.Candidates(gpu.Facts, problem).Take(t.Name == "dot" == problem.M < Decode ? Many : Few));
+    }
+
     private TunedProblem Tune(MatmulWorkload work, string scheme, TunedChoices table)
     {
         MatmulProblem p = work.Problem;
-        VulkanKernel[] candidates = [.. MatmulTechniques.Supported(gpu.Facts, p)
-            .Where(t => t.Name != "naive" && t.Estimate(gpu.Facts, p) < 20 * MatmulTechniques.Supported(gpu.Facts, p).Min(s => s.Estimate(gpu.Facts, p)))
-            .SelectMany(t => t.Candidates(gpu.Facts, p).Take(t.Name == "coopmat" ? 40 : 30))];
-
-        // Building kernels is the slow part: do it on every core first.
-        Parallel.ForEach(candidates, kernel => kernel.Prepare(gpu, p));
         List<TunedTime> times = [];
         List<string> wrong = [];
         double best = double.MaxValue;
-        foreach (VulkanKernel kernel in candidates)
+        foreach (VulkanKernel kernel in Candidates(p))
         {
             try
             {

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
@@ -8,39 +7,29 @@ using Portable.Vulkan.Matmul;
 namespace Portable.Vulkan.Benchmarking;
 
 /// <summary>
-/// One shape and scheme on the device, ready to be timed with any kernel: copies of the weights to rotate over, so that none
-/// is in a cache, activations whose rows repeat, and the outputs of the definition to check against.
+/// One shape and scheme on the device, ready to be timed with any kernel: cold weights, activations whose rows repeat, and the
+/// outputs of the definition to check against.
 /// </summary>
 internal sealed class MatmulWorkload : IDisposable
 {
-    private const int Period = 16;
+    private const int Period = ColdWeights.ActivationRows;
     private readonly VulkanContext _gpu;
-    private readonly List<GpuLinear> _copies = [];
+    private readonly ColdWeights _weights;
     private readonly GpuActivations _x;
     private readonly GpuBuffer _y;
     private readonly float[] _expected;
+    private long _lastRun;
 
     /// <summary>Makes a workload.</summary>
     /// <param name="gpu">The device.</param>
+    /// <param name="weights">Weights and activations to repeat; not disposed of.</param>
     /// <param name="m">Tokens.</param>
-    /// <param name="n">Channels.</param>
-    /// <param name="k">Columns.</param>
-    /// <param name="group">Columns per group, 0 = none.</param>
-    /// <param name="w">Weight codes.</param>
-    /// <param name="a">Activation codes.</param>
-    /// <param name="coldBytes">Bytes of weights to rotate over; 0 = one copy (warm).</param>
-    public MatmulWorkload(VulkanContext gpu, int m, int n, int k, int group, CodeFormat w, CodeFormat a, long coldBytes)
+    public MatmulWorkload(VulkanContext gpu, ColdWeights weights, int m)
     {
-        _gpu = gpu;
-        (QuantizedLinear linear, QuantizedActivations rows) = SyntheticMatmul.Random(Math.Min(m, Period), n, k, group, w, a, 1);
-        GpuLinear first = GpuLinear.Upload(gpu, [linear]);
-        _copies.Add(first);
-        for (long bytes = first.Bytes; bytes < coldBytes && _copies.Count < 64; bytes += first.Bytes)
-        {
-            _copies.Add(first.Duplicate(gpu));
-        }
-
-        _x = GpuActivations.Upload(gpu, Repeat(rows, m));
+        (_gpu, _weights) = (gpu, weights);
+        GpuLinear first = weights.Copies[0];
+        int n = first.Rows;
+        _x = GpuActivations.Upload(gpu, Repeat(weights.Activations, m));
         _y = gpu.Allocate(4L * m * n);
         Problem = first.Problem(m);
 
@@ -59,7 +48,7 @@ internal sealed class MatmulWorkload : IDisposable
     public int Mismatches(VulkanKernel kernel)
     {
         _gpu.Run(r => r.Fill(_y, 0, _y.Size, 0x7fc00000));
-        _gpu.Run(r => kernel.Record(_gpu, r, _copies[0], Problem, _x.Addresses, _y.Address, Problem.N));
+        _gpu.Run(r => kernel.Record(_gpu, r, _weights.Copies[0], Problem, _x.Addresses, _y.Address, Problem.N));
         int rows = Math.Min(Problem.M, Period), wrong = 0;
         float[] got = new float[rows * Problem.N];
         foreach (int start in new[] { 0, (Problem.M - rows) / Period * Period }.Distinct())
@@ -80,18 +69,13 @@ internal sealed class MatmulWorkload : IDisposable
     public double Nanoseconds(VulkanKernel kernel, double budgetSeconds = 0.02)
     {
         double once = WarmUp(kernel);
-        int repeats = (int)Math.Clamp(budgetSeconds * 1e9 / once / 3, Math.Min(_copies.Count, 4), 400);
+        int repeats = (int)Math.Clamp(budgetSeconds * 1e9 / once / 3, Math.Min(_weights.Copies.Count, 4), 400);
         return Time(kernel, repeats, 3);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (GpuLinear copy in _copies)
-        {
-            copy.Dispose();
-        }
-
         _x.Dispose();
         _y.Dispose();
     }
@@ -121,18 +105,21 @@ internal sealed class MatmulWorkload : IDisposable
         return all;
     }
 
-    // An idle GPU runs at a fraction of its clock (an NVIDIA H100 at 345 of 1,980 MHz) and takes tens of milliseconds to raise it.
+    // An idle GPU runs at a fraction of its clock (an NVIDIA H100 at 345 of 1,980 MHz) and raises it in steps over tens to
+    // hundreds of milliseconds, so it is kept busy until it gets no faster; between kernels timed one after another it stays up.
     private double WarmUp(VulkanKernel kernel)
     {
-        const double Milliseconds = 40;
+        const double Steady = 60, Longest = 600, Idle = 20, Run = 5e6;
+        bool busy = _lastRun != 0 && Stopwatch.GetElapsedTime(_lastRun).TotalMilliseconds < Idle;
         double once = Time(kernel, 2, 1);
-        if (_gpu.Facts.Kind != VulkanDeviceKind.Cpu)
+        if (!busy && _gpu.Facts.Kind != VulkanDeviceKind.Cpu)
         {
-            long start = Stopwatch.GetTimestamp();
-            int repeats = (int)Math.Clamp(Milliseconds * 1e6 / once / 8, 1, 1000);
-            while (Stopwatch.GetElapsedTime(start).TotalMilliseconds < Milliseconds)
+            long start = Stopwatch.GetTimestamp(), best = start;
+            while (Stopwatch.GetElapsedTime(best).TotalMilliseconds < Steady && Stopwatch.GetElapsedTime(start).TotalMilliseconds < Longest)
             {
-                once = Time(kernel, repeats, 1);
+                double time = Time(kernel, (int)Math.Clamp(Run / once, 1, 1000), 1);
+                best = time < 0.99 * once ? Stopwatch.GetTimestamp() : best;
+                once = Math.Min(once, time);
             }
         }
 
@@ -145,7 +132,7 @@ internal sealed class MatmulWorkload : IDisposable
         CommandRecorder recorder = _gpu.Record().Timestamp(time, 0);
         for (int i = 0; i < repeats; i++)
         {
-            kernel.Record(_gpu, recorder, _copies[i % _copies.Count], Problem, _x.Addresses, _y.Address, Problem.N);
+            kernel.Record(_gpu, recorder, _weights.Copies[i % _weights.Copies.Count], Problem, _x.Addresses, _y.Address, Problem.N);
             recorder.Barrier();
         }
 
@@ -158,6 +145,7 @@ internal sealed class MatmulWorkload : IDisposable
             best = Math.Min(best, time.ReadNanoseconds()[1] / repeats);
         }
 
+        _lastRun = Stopwatch.GetTimestamp();
         return best;
     }
 }

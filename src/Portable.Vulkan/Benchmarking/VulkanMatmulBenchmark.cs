@@ -40,7 +40,8 @@ public sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines
     /// <exception cref="VulkanException">The kernel cannot serve, or computed wrongly.</exception>
     public MatmulMeasurement Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel = null, bool warm = false)
     {
-        using MatmulWorkload work = Workload(gpu, m, n, k, scheme, warm ? 0 : ColdBytes);
+        using ColdWeights weights = Weights(gpu, n, k, scheme, warm ? 0 : ColdBytes);
+        using var work = new MatmulWorkload(gpu, weights, m);
         VulkanKernel chosen = Choose(work.Problem, kernel);
         if (work.Mismatches(chosen) is > 0 and var wrong)
         {
@@ -59,11 +60,11 @@ public sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines
         return new MatmulMeasurement(label, scheme, p.M, p.N, p.Layout.Columns, nanoseconds / 1000, operations / nanoseconds / 1000, p.WeightBytes / nanoseconds, bound / nanoseconds);
     }
 
-    /// <summary>A workload of a scheme.</summary>
-    internal static MatmulWorkload Workload(VulkanContext gpu, int m, int n, int k, QuantizationScheme scheme, long coldBytes)
+    /// <summary>Weights of a scheme.</summary>
+    internal static ColdWeights Weights(VulkanContext gpu, int n, int k, QuantizationScheme scheme, long bytes)
     {
         (CodeFormat weights, CodeFormat activations) = Formats(scheme);
-        return new MatmulWorkload(gpu, m, n, k, scheme.GroupSize, weights, activations, coldBytes);
+        return new ColdWeights(gpu, n, k, scheme.GroupSize, weights, activations, bytes);
     }
 
     /// <summary>Whether a table holds this problem.</summary>

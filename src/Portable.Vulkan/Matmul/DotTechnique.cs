@@ -17,19 +17,8 @@ internal sealed class DotTechnique : MatmulTechnique
             yield break;
         }
 
-        // Software devices compile unrolled code slowly and gain nothing from it.
-        bool software = device.Kind == VulkanDeviceKind.Cpu;
-        int tokens = Math.Min((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)problem.M), software ? 2 : 8);
-        int units = problem.GroupBlocks == 0 ? problem.Layout.Blocks : problem.Layout.Groups;
-        int wanted = software || units < 16 ? 4 : problem.N <= 8192 ? 16 : 8;
         var seen = new HashSet<string>();
-        foreach (DotTile tile in
-            from t in new[] { tokens, 4, 1 }.Where(t => t <= tokens)
-            from slices in software ? [wanted] : new[] { wanted, 4, 8, 16, 32 }
-            from rows in software ? [1, 2] : new[] { 1, 2, 4 }
-            from share in new[] { false, true }
-            from depth in software ? [1, 2, 4] : new[] { 2, 1, 4, 8 }
-            select new DotTile(slices, t, depth, rows, share))
+        foreach (DotTile tile in device.Kind == VulkanDeviceKind.Cpu ? SoftwareTiles(problem) : Tiles(problem))
         {
             if (Plan(device, problem, tile) is { } kernel && seen.Add(kernel.Label))
             {
@@ -81,6 +70,55 @@ internal sealed class DotTechnique : MatmulTechnique
             (tiles + rows - 1) / rows,
             (problem.M + tokens - 1) / tokens);
     }
+
+    // First what an NVIDIA H100 favours: for a small N all of K at once, so that memory is waited for once; for several tokens
+    // fewer subgroups that read each activation from shared memory.
+    private static IEnumerable<DotTile> Tiles(MatmulProblem problem)
+    {
+        int tokens = Math.Min(RoundUp(problem.M), 8), units = problem.GroupBlocks == 0 ? problem.Layout.Blocks : problem.Layout.Groups;
+        if (units < 16)
+        {
+            yield return new DotTile(4, tokens, 1);
+        }
+
+        if (tokens == 1)
+        {
+            yield return problem.N <= 4096 ? new DotTile(32, 1, 1) : new DotTile(problem.Weights.Bits == 1 ? 8 : 16, 1, problem.Weights.Bits <= 3 ? 4 : 2, 1, true);
+        }
+
+        yield return new DotTile(8, tokens, 1, 1, true);
+
+        // A number of slices that shares the groups or blocks without remainder.
+        int even = Enumerable.Range(17, 15).LastOrDefault(s => units % s == 0);
+        int[] slices = even > 0 ? [32, even, 16, 8, 4] : [32, 16, 8, 4];
+        foreach (DotTile tile in
+            from t in new[] { tokens, 4 }.Where(t => t <= tokens).Distinct()
+            from s in slices
+            from rows in new[] { 1, 2 }
+            from depth in rows == 1 ? [1, 2, 4] : new[] { 1, 2 }
+            from share in new[] { true, false }
+            where tokens == 1 || (s <= 16 && depth <= 2)
+            orderby rows, t descending
+            select new DotTile(s, t, depth, rows, share))
+        {
+            yield return tile;
+        }
+
+        foreach (int s in new[] { 8, 16 })
+        {
+            yield return new DotTile(s, tokens, 1, 4, true);
+        }
+    }
+
+    // Software devices compile unrolled code slowly and gain nothing from it.
+    private static IEnumerable<DotTile> SoftwareTiles(MatmulProblem problem) =>
+        from t in new[] { Math.Min(RoundUp(problem.M), 2), 1 }
+        from rows in new[] { 1, 2 }
+        from share in new[] { false, true }
+        from depth in new[] { 1, 2, 4 }
+        select new DotTile(4, t, depth, rows, share);
+
+    private static int RoundUp(int tokens) => (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)tokens);
 
     // The next smaller divisor or multiple of the blocks of a group.
     private static int Fitted(int depth, int groupBlocks)

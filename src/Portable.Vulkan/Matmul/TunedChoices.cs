@@ -11,15 +11,18 @@ namespace Portable.Vulkan.Matmul;
 public sealed record TunedTime(double Nanoseconds, string Label);
 
 /// <summary>
-/// The measured choices of a device, kept on disk by device, driver and shaders. A problem takes the choice of the nearest
-/// measured one of the same class: widths, groups and digits alike, then M and the size of N·K.
+/// The measured choices of a device: its user's own, kept on disk by device, driver and shaders, before those that come with
+/// the assembly. A problem takes the choice of the nearest measured one of the same class: widths, groups and digits alike,
+/// then M and the size of N·K.
 /// </summary>
 public sealed class TunedChoices
 {
     private readonly string _path;
     private readonly ConcurrentDictionary<string, TunedTime[]> _table;
+    private readonly IReadOnlyDictionary<string, string> _shipped;
 
-    private TunedChoices(string path, ConcurrentDictionary<string, TunedTime[]> table) => (_path, _table) = (path, table);
+    private TunedChoices(string path, ConcurrentDictionary<string, TunedTime[]> table, IReadOnlyDictionary<string, string> shipped) =>
+        (_path, _table, _shipped) = (path, table, shipped);
 
     /// <summary>Measurements by problem key.</summary>
     public IReadOnlyDictionary<string, TunedTime[]> Table => _table;
@@ -41,7 +44,7 @@ public sealed class TunedChoices
             }
         }
 
-        return new TunedChoices(path, table ?? new());
+        return new TunedChoices(path, table ?? new(), ShippedChoices.For(device.Name));
     }
 
     /// <summary>The key of a problem: class | M, N, K.</summary>
@@ -51,18 +54,15 @@ public sealed class TunedChoices
     /// <summary>The kernel measured best for the nearest problem, or null.</summary>
     public string? Find(MatmulProblem problem)
     {
-        string key = KeyOf(problem);
-        if (_table.TryGetValue(key, out TunedTime[]? exact))
-        {
-            return exact[0].Label;
-        }
-
-        string group = key[..key.IndexOf('|')] + "|";
-        return _table.Where(e => e.Key.StartsWith(group, StringComparison.Ordinal))
-            .Select(e => (e.Value, Distance: Distance(e.Key, problem)))
-            .Where(e => e.Distance < 3)
+        const double Far = 3;
+        string key = KeyOf(problem), group = key[..key.IndexOf('|')] + "|";
+        return _table.Select(e => (e.Key, e.Value[0].Label))
+            .Concat(_shipped.Where(e => !_table.ContainsKey(e.Key)).Select(e => (e.Key, Label: e.Value)))
+            .Where(e => e.Key.StartsWith(group, StringComparison.Ordinal))
+            .Select(e => (e.Label, Distance: Distance(e.Key, problem)))
+            .Where(e => e.Distance < Far)
             .OrderBy(e => e.Distance)
-            .Select(e => e.Value[0].Label)
+            .Select(e => e.Label)
             .FirstOrDefault();
     }
 
@@ -72,6 +72,11 @@ public sealed class TunedChoices
     /// <summary>Writes the table to disk.</summary>
     /// <returns>Where, or null where it cannot be written.</returns>
     public string? Save() => UserCache.TryWrite(_path, JsonSerializer.SerializeToUtf8Bytes(_table)) ? _path : null;
+
+    /// <summary>The best kernels as text, the form in which they come with the assembly (<see cref="ShippedChoices"/>).</summary>
+    /// <param name="device">The device's name.</param>
+    public string Export(string device) => string.Concat(
+        _table.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key} = {e.Value[0].Label}\n").Prepend($"# {device}\n"));
 
     // Octaves of M count double: what is best turns with M, less with the size of the weights.
     private static double Distance(string key, MatmulProblem p)

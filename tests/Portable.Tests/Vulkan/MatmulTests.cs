@@ -62,6 +62,23 @@ public sealed class MatmulTests(VulkanFixture vulkan)
         VulkanFixture.AssertNoValidationMessages();
     }
 
+    // More groups than shared memory holds at once: two rounds of them in turn; and fewer blocks in flight than a group has.
+    [SkippableTheory]
+    [InlineData(8192, 64)]
+    [InlineData(2100, 256)]
+    public void GroupsAreAddedInOrderOverSeveralRounds(int k, int group)
+    {
+        RandomMatmul matmul = RandomMatmul.Create(3, 70, k, group, new CodeFormat(3, true), new CodeFormat(8, false), k, bias: true);
+        using GpuLinear linear = GpuLinear.Upload(vulkan.Context, [matmul.Linear]);
+        MatmulProblem problem = linear.Problem(3, residual: true);
+        foreach (VulkanKernel kernel in MatmulTechniques.Named("dot").Candidates(vulkan.Context.Facts, problem).Where((_, i) => i % 3 == 0))
+        {
+            Compare(matmul, linear, kernel, MatmulOutput.Float32, residual: true);
+        }
+
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
     [SkippableFact]
     public void JoinedLayersLieSideBySide()
     {

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Portable.Reference.BitPlanes;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
@@ -61,6 +63,34 @@ public sealed class PlannerTests
         Assert.Equal("too many accumulators", tile.Refusal(s_nvidia, problem with { Layout = new GroupLayout(4096, 128) }));
         Assert.Equal("a step would straddle scale groups", (tile with { WM = 32, StepBlocks = 2, Stages = 1 }).Refusal(s_nvidia, problem with { Layout = new GroupLayout(4096, 64) }));
         Assert.Equal("the tile is no multiple of the matrix", (tile with { WM = 24 }).Refusal(s_nvidia, problem));
+    }
+
+    // Every choice that comes with the assembly is a kernel that its problem has; a stale one would be passed over in silence.
+    [Fact]
+    public void ShippedChoicesAreCandidates()
+    {
+        Assert.NotEmpty(ShippedChoices.All);
+        foreach ((_, IReadOnlyDictionary<string, string> choices) in ShippedChoices.All)
+        {
+            Assert.NotEmpty(choices);
+            Assert.All(choices, choice =>
+            {
+                Match key = Regex.Match(choice.Key, @"^w(\d) d(\d) g(\d+) z(\d)(\d)\|(\d+)\|(\d+)\|(\d+)$");
+                int[] v = [.. key.Groups.Values.Skip(1).Select(g => int.Parse(g.Value, CultureInfo.InvariantCulture))];
+                var problem = new MatmulProblem(
+                    v[5], v[6], new GroupLayout(v[7], v[2] * GroupLayout.BlockSize), new CodeFormat(v[0], v[3] == 0), new CodeFormat(v[1] == 2 ? 16 : 8, v[4] == 0), WeightZeros: v[3] == 1);
+                Assert.Equal(choice.Key, TunedChoices.KeyOf(problem));
+                Assert.Contains(choice.Value, MatmulTechniques.Supported(s_nvidia, problem).SelectMany(t => t.Candidates(s_nvidia, problem)).Select(k => k.Label));
+            });
+        }
+    }
+
+    [Fact]
+    public void ADeviceTakesTheChoicesOfItsFamily()
+    {
+        Assert.NotEmpty(ShippedChoices.For("NVIDIA H200"));
+        Assert.NotEmpty(ShippedChoices.For("NVIDIA H100 80GB HBM3"));
+        Assert.Empty(ShippedChoices.For("llvmpipe (LLVM 22.1.8, 256 bits)"));
     }
 
     [Fact]
