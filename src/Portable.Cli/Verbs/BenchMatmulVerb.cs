@@ -41,7 +41,7 @@ public sealed record BenchMatmulReport(string Device, RooflineReport Roofline, I
 public sealed class BenchMatmulVerb : Verb
 {
     private readonly Option<string> shapes = new("--shapes") { Description = "Shapes M×N×K, for example 1x4096x4096,512x4096x14336.", HelpName = "MxNxK,...", DefaultValueFactory = _ => "1x4096x4096,1x4096x14336,512x4096x14336" };
-    private readonly Option<string> schemes = new("--schemes") { Description = "Schemes, for example W2A8,W6A6g128.", HelpName = "S,...", DefaultValueFactory = _ => "W2A8,W4A8,W6A6g128,W8A8" };
+    private readonly Option<string> schemes = new("--schemes") { Description = "Schemes, for example W2A8,W6A6g128; all: every W and A from 1 to 8 bits.", HelpName = "S,...|all", DefaultValueFactory = _ => "W2A8,W4A8,W6A6g128,W8A8" };
     private readonly Option<string?> kernel = new("--kernel") { Description = "Force a kernel by name; one that cannot serve is an error that lists those that can.", HelpName = "NAME" };
     private readonly Option<bool> warm = new("--warm") { Description = "Let weights stay in a cache; otherwise they rotate over more than the last level." };
     private readonly Option<string> device = DeviceSelection.CreateOption();
@@ -52,7 +52,8 @@ public sealed class BenchMatmulVerb : Verb
             "matmul",
             "Times matmuls, and first what the device reaches at most in the same process.",
             new Example("portable bench matmul --shapes 1x4096x4096,512x4096x14336 --schemes W2A8,W4A8", "decode and prefill shapes on the CPU"),
-            new Example("portable bench matmul --schemes W6A6g128 --device vulkan --json", "the default shapes on the best GPU"))
+            new Example("portable bench matmul --schemes W6A6g128 --device vulkan --json", "the default shapes on the best GPU"),
+            new Example("portable bench matmul --shapes 1x4096x4096,8x4096x4096,64x4096x4096,1024x4096x4096 --schemes all --device vulkan", "what the dispatcher takes for every pair of widths"))
     {
         foreach (Option option in (Option[])[shapes, schemes, kernel, warm, device])
         {
@@ -64,7 +65,7 @@ public sealed class BenchMatmulVerb : Verb
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         (int M, int N, int K)[] sizes = [.. OptionValues.List(parsed.GetValue(shapes)!).Select(ParseShape)];
-        QuantizationScheme[] widths = [.. OptionValues.List(parsed.GetValue(schemes)!).Select(OptionValues.Scheme)];
+        QuantizationScheme[] widths = [.. (parsed.GetValue(schemes) is "all" ? AllWidths() : OptionValues.List(parsed.GetValue(schemes)!)).Select(OptionValues.Scheme)];
         using MatmulBench bench = MatmulBench.Open(DeviceSelection.Parse(parsed.GetValue(device)!));
         BenchMatmulReport report = terminal.Track("measuring", tracker =>
         {
@@ -85,6 +86,8 @@ public sealed class BenchMatmulVerb : Verb
         terminal.Result(report, JsonReports.Default.BenchMatmulReport, r => Print(terminal, r));
         return Tool.Done;
     }
+
+    private static IEnumerable<string> AllWidths() => from w in Enumerable.Range(1, 8) from a in Enumerable.Range(1, 8) select $"W{w}A{a}";
 
     private static (int M, int N, int K) ParseShape(string text)
     {
