@@ -20,7 +20,7 @@ public sealed record TunedProblem(MatmulMeasurement Measurement, int Candidates,
 public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
 {
     private static readonly (int N, int K)[] s_weights = [(12288, 4096), (4096, 4096), (28672, 8192), (4096, 14336)];
-    private static readonly int[] s_tokens = [1, 8, 64, 1024], s_moreTokens = [2, 4, 16, 32, 512, 8192];
+    private static readonly int[] s_decode = [1, 8], s_prefill = [64, 1024], s_moreTokens = [2, 4, 16, 32, 512, 8192];
     private static readonly string[] s_schemes =
     [
         "W6A6g128", "W4A8", "W2A8", "W8A8", "W6A8", "W4A8g128", "W3A8", "W5A8", "W7A8", "W1A8",
@@ -31,7 +31,7 @@ public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
     public static IEnumerable<(int N, int K, string Scheme, int[] Tokens)> Problems(VulkanDeviceFacts device) =>
         device.Kind == VulkanDeviceKind.Cpu
             ? from scheme in s_schemes.Take(3) select (256, 512, scheme, new[] { 1, 8, 64 })
-            : from part in new[] { (0, 1, s_tokens), (1, 2, s_tokens), (0, 1, s_moreTokens), (3, 1, s_tokens) }
+            : from part in new[] { (0, 3, s_decode), (0, 1, s_prefill), (0, 1, s_moreTokens), (3, 1, s_decode), (1, 3, s_prefill) }
               from weights in s_weights.Skip(part.Item1).Take(part.Item2)
               from scheme in s_schemes
               select (weights.N, weights.K, scheme, part.Item3);

@@ -13,12 +13,12 @@ namespace Portable.Vulkan.Benchmarking;
 internal sealed class MatmulWorkload : IDisposable
 {
     private const int Period = ColdWeights.ActivationRows;
+    private static long s_lastRun;
     private readonly VulkanContext _gpu;
     private readonly ColdWeights _weights;
     private readonly GpuActivations _x;
     private readonly GpuBuffer _y;
     private readonly float[] _expected;
-    private long _lastRun;
 
     /// <summary>Makes a workload.</summary>
     /// <param name="gpu">The device.</param>
@@ -109,8 +109,8 @@ internal sealed class MatmulWorkload : IDisposable
     // hundreds of milliseconds, so it is kept busy until it gets no faster; between kernels timed one after another it stays up.
     private double WarmUp(VulkanKernel kernel)
     {
-        const double Steady = 60, Longest = 600, Idle = 20, Run = 5e6;
-        bool busy = _lastRun != 0 && Stopwatch.GetElapsedTime(_lastRun).TotalMilliseconds < Idle;
+        const double Steady = 250, Longest = 1000, Idle = 50, Run = 5e6;
+        bool busy = s_lastRun != 0 && Stopwatch.GetElapsedTime(s_lastRun).TotalMilliseconds < Idle;
         double once = Time(kernel, 2, 1);
         if (!busy && _gpu.Facts.Kind != VulkanDeviceKind.Cpu)
         {
@@ -145,7 +145,7 @@ internal sealed class MatmulWorkload : IDisposable
             best = Math.Min(best, time.ReadNanoseconds()[1] / repeats);
         }
 
-        _lastRun = Stopwatch.GetTimestamp();
+        s_lastRun = Stopwatch.GetTimestamp();
         return best;
     }
 }

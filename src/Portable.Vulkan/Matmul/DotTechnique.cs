@@ -39,11 +39,13 @@ internal sealed class DotTechnique : MatmulTechnique
         const int LaneBytes = 4 * GpuLinear.TileRows;
         (int slices, int tokens, int rows) = (tile.Slices, tile.Tokens, tile.Rows);
         int depth = problem.GroupBlocks == 0 ? tile.Depth : Fitted(tile.Depth, problem.GroupBlocks);
+        int vectors = tile.SharedActivations ? problem.Layout.Blocks * 4 * tokens * problem.Digits : 0;
+        int left = device.SharedMemoryBytes - 16 * Math.Max(vectors, 1);
         int round = slices, rounds = 1, shared = LaneBytes * slices * rows * tokens * problem.Digits;
         if (problem.GroupBlocks != 0)
         {
-            // All groups at once where half of shared memory holds them; otherwise two rounds in turn.
-            int budget = Math.Max(device.SharedMemoryBytes / 2, 4096) / (LaneBytes * rows * tokens);
+            // All groups at once where half of shared memory, or what activations leave, holds them; otherwise two rounds in turn.
+            int budget = Math.Min(left, device.SharedMemoryBytes / 2) / (LaneBytes * rows * tokens);
             round = (problem.Layout.Groups + slices - 1) / slices * slices;
             if (round > budget)
             {
@@ -54,9 +56,8 @@ internal sealed class DotTechnique : MatmulTechnique
             shared = LaneBytes * rows * tokens * round * rounds;
         }
 
-        int vectors = tile.SharedActivations ? problem.Layout.Blocks * 4 * tokens * problem.Digits : 0;
         int invocations = 32 * slices;
-        if (invocations > device.MaximumInvocations || shared + 16 * Math.Max(vectors, 1) > device.SharedMemoryBytes)
+        if (invocations > device.MaximumInvocations || shared > left)
         {
             return null;
         }
