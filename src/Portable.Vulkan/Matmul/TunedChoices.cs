@@ -78,10 +78,11 @@ public sealed class TunedChoices
     public string Export(string device) => string.Concat(
         _table.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key} = {e.Value[0].Label}\n").Prepend($"# {device}\n"));
 
-    // Octaves of M count double: what is best turns with M, less with the size of the weights.
+    // Octaves of M count most: what is best turns with M, less with N, that is how many workgroups there are, and least with K.
     private static double Distance(string key, MatmulProblem p)
     {
         int[] sizes = [.. key.Split('|').Skip(1).Select(s => int.Parse(s, System.Globalization.CultureInfo.InvariantCulture))];
-        return 2 * Math.Abs(Math.Log2((double)sizes[0] / p.M)) + Math.Abs(Math.Log2((double)sizes[1] * sizes[2] / ((double)p.N * p.Layout.Columns))) / 2;
+        static double Octaves(double a, double b) => Math.Abs(Math.Log2(a / b));
+        return 2 * Octaves(sizes[0], p.M) + Octaves(sizes[1], p.N) / 2 + Octaves(sizes[2], p.Layout.Columns) / 4;
     }
 }
