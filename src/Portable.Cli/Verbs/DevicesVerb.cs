@@ -39,13 +39,16 @@ public sealed class DevicesVerb() : Verb(
     new Example("portable devices", "a table"),
     new Example("portable devices --json", "the same for programs"))
 {
+    // The table leaves out matrices that no kernel multiplies with; the JSON has them all.
+    private static bool IsTelling(string feature) => !feature.StartsWith("matrix:", StringComparison.Ordinal) || feature.Contains(" Int8·Int8", StringComparison.Ordinal);
+
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         var report = new DevicesReport(DeviceList.All(), CpuTier.Name);
         terminal.Result(report, JsonReports.Default.DevicesReport, r =>
         {
-            terminal.Table(["device", "hardware", "usable", "features"], r.Devices.Select(d => (string[])[d.Name, d.Description, d.Usable ? "yes" : "no", string.Join(' ', d.Features)]));
+            terminal.Table(["device", "hardware", "usable", "features"], r.Devices.Select(d => (string[])[d.Name, d.Description, d.Usable ? "yes" : "no", string.Join(' ', d.Features.Where(IsTelling))]));
             foreach (DeviceReport refused in r.Devices.Where(d => !d.Usable))
             {
                 terminal.Line($"{refused.Name} is not usable: {refused.Reason}");

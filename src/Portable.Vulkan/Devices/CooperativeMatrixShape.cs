@@ -20,6 +20,9 @@ public enum MatrixElement
 
     /// <summary>Unsigned 32-bit integer.</summary>
     UInt32 = 9,
+
+    /// <summary>bfloat16.</summary>
+    BFloat16 = 1000141000,
 }
 
 /// <summary>One row of the device's cooperative-matrix table: C (M×N) = A (M×K) · B (K×N) + C.</summary>
