@@ -18,7 +18,8 @@ internal sealed class DotTechnique : MatmulTechnique
         }
 
         var seen = new HashSet<string>();
-        foreach (DotTile tile in device.Kind == VulkanDeviceKind.Cpu ? SoftwareTiles(problem) : Tiles(problem))
+        IEnumerable<DotTile> tiles = device.Kind == VulkanDeviceKind.Cpu ? SoftwareTiles(problem) : problem.General ? GeneralTiles(problem) : Tiles(problem);
+        foreach (DotTile tile in tiles)
         {
             if (Plan(device, problem, tile) is { } kernel && seen.Add(kernel.Label))
             {
@@ -51,6 +52,12 @@ internal sealed class DotTechnique : MatmulTechnique
             {
                 rounds = 2;
                 round = Math.Max(budget / 2 / slices, 1) * slices;
+            }
+
+            if (problem.General && round > slices)
+            {
+                // One kernel for every larger number of groups.
+                (round, rounds) = (slices, 2);
             }
 
             shared = LaneBytes * rows * tokens * round * rounds;
@@ -110,6 +117,8 @@ internal sealed class DotTechnique : MatmulTechnique
             yield return new DotTile(s, tokens, 1, 4, true);
         }
     }
+
+    private static IEnumerable<DotTile> GeneralTiles(MatmulProblem problem) => [new DotTile(4, problem.M == 1 ? 1 : problem.M <= 4 ? 4 : 8, 1)];
 
     // Software devices compile unrolled code slowly and gain nothing from it.
     private static IEnumerable<DotTile> SoftwareTiles(MatmulProblem problem) =>

@@ -15,7 +15,13 @@ internal sealed class PopcountTechnique : MatmulTechnique
     {
         int size = device.SubgroupSize, invocations = Math.Max(size, Math.Min(Workgroup, device.MaximumInvocations));
         int rows = invocations / size, bits = problem.Activations.Bits == 16 ? 8 : problem.Activations.Bits;
-        bool signed = problem.Activations.Signed || bits == 8;
+        if (problem.General)
+        {
+            // More planes than the codes have are zeros, or copies of the sign: the same sum.
+            bits = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)bits);
+        }
+
+        bool signed = problem.Activations.Signed || problem.Activations.Bits >= 8;
         return [new VulkanKernel(Name, Name, [(uint)invocations, (uint)bits, signed ? 1u : 0u], size, (problem.N + rows - 1) / rows, problem.M)];
     }
 
