@@ -2,14 +2,20 @@ namespace Portable.Vulkan.Engine;
 
 /// <summary>
 /// Moves data between host and device through two mapped halves: while the device copies one, the host fills the other.
+/// Uploads gather in a half and leave together, at the latest before the next submission.
 /// </summary>
 internal sealed unsafe class StagingRing(VulkanContext context) : IDisposable
 {
     private const long HalfBytes = 8L << 20;
-    private readonly Lock _lock = new();
-    private readonly GpuBuffer?[] _upload = new GpuBuffer?[2];
+    private const long Alignment = 16;
+    private readonly Lock _lock = new(), _creation = new();
     private readonly CommandList?[] _pending = new CommandList?[2];
+    private readonly List<(GpuBuffer Target, long Offset, long From, long Bytes)> _copies = [];
+    private GpuBuffer[]? _upload;
     private GpuBuffer? _readback;
+    private volatile bool _waiting;
+    private int _half;
+    private long _filled;
 
     /// <summary>Copies host bytes to the device; the copy is ordered before every later submission.</summary>
     public void Upload(ReadOnlySpan<byte> data, GpuBuffer target, long offset)
@@ -21,17 +27,54 @@ internal sealed unsafe class StagingRing(VulkanContext context) : IDisposable
             return;
         }
 
+        // Memory is never allocated inside of the lock: freeing a block of it takes the locks the other way round.
+        GpuBuffer[] halves;
+        lock (_creation)
+        {
+            halves = _upload ??= [context.Allocate(HalfBytes, MemoryKind.Upload), context.Allocate(HalfBytes, MemoryKind.Upload)];
+        }
+
         lock (_lock)
         {
-            for (int half = 0; data.Length > 0; half ^= 1)
+            long first = target.Offset + offset, end = first + data.Length;
+            if (_copies.Exists(c => c.Target.Block == target.Block && c.Target.Offset + c.Offset < end && first < c.Target.Offset + c.Offset + c.Bytes))
             {
-                int part = (int)Math.Min(data.Length, HalfBytes);
-                GpuBuffer staging = _upload[half] ??= context.Allocate(HalfBytes, MemoryKind.Upload);
-                _pending[half]?.Dispose();
-                data[..part].CopyTo(new Span<byte>(staging.Mapped, part));
-                context.Submit(_pending[half] = context.Record().Copy(staging, 0, target, offset, part).End());
+                // Copies of one submission have no order.
+                Send();
+            }
+
+            while (data.Length > 0)
+            {
+                if (_filled == HalfBytes)
+                {
+                    Send();
+                }
+
+                if (_filled == 0)
+                {
+                    _pending[_half]?.Dispose();
+                    _pending[_half] = null;
+                }
+
+                int part = (int)Math.Min(data.Length, HalfBytes - _filled);
+                data[..part].CopyTo(new Span<byte>(halves[_half].Mapped + _filled, part));
+                _copies.Add((target, offset, _filled, part));
+                _waiting = true;
+                _filled = Math.Min((_filled + part + Alignment - 1) / Alignment * Alignment, HalfBytes);
                 data = data[part..];
                 offset += part;
+            }
+        }
+    }
+
+    /// <summary>Submits the copies that have gathered.</summary>
+    public void Flush()
+    {
+        if (_waiting)
+        {
+            lock (_lock)
+            {
+                Send();
             }
         }
     }
@@ -46,13 +89,17 @@ internal sealed unsafe class StagingRing(VulkanContext context) : IDisposable
             return;
         }
 
+        GpuBuffer staging;
+        lock (_creation)
+        {
+            staging = _readback ??= context.Allocate(HalfBytes, MemoryKind.Readback);
+        }
+
         lock (_lock)
         {
-            _readback ??= context.Allocate(HalfBytes, MemoryKind.Readback);
             while (data.Length > 0)
             {
                 int part = (int)Math.Min(data.Length, HalfBytes);
-                GpuBuffer staging = _readback;
                 long from = offset;
                 context.Run(r => r.Copy(source, from, staging, 0, part));
                 new Span<byte>(staging.Mapped, part).CopyTo(data);
@@ -64,13 +111,40 @@ internal sealed unsafe class StagingRing(VulkanContext context) : IDisposable
 
     public void Dispose()
     {
-        for (int half = 0; half < 2; half++)
+        foreach (CommandList? list in _pending)
         {
-            _pending[half]?.Dispose();
-            _upload[half]?.Dispose();
+            list?.Dispose();
+        }
+
+        foreach (GpuBuffer half in _upload ?? [])
+        {
+            half.Dispose();
         }
 
         _readback?.Dispose();
+    }
+
+    // Under the lock.
+    private void Send()
+    {
+        if (_copies.Count == 0)
+        {
+            return;
+        }
+
+        CommandRecorder recorder = context.Record();
+        foreach ((GpuBuffer target, long offset, long from, long bytes) in _copies)
+        {
+            recorder.Copy(_upload![_half], from, target, offset, bytes);
+        }
+
+        _copies.Clear();
+        _filled = 0;
+        _waiting = false;
+        CommandList list = recorder.End();
+        _pending[_half] = list;
+        _half ^= 1;
+        context.SubmitNow(list);
     }
 
     private static void CheckRange(GpuBuffer buffer, long offset, long bytes)

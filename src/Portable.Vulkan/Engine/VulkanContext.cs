@@ -35,9 +35,9 @@ public sealed unsafe class VulkanContext : IDisposable
         PhysicalDevice physical = DeviceQuery.Enumerate(instance)[facts.Index];
         Device = DeviceCreation.Create(Api, physical, facts, out uint family, out _queue);
         QueueFamily = family;
-        _memory = new MemoryPool(Api, Device, physical, facts, () => WaitBeforeRelease(_ticket));
-        _pipelines = new PipelineStore(Api, Device, facts);
         _staging = new StagingRing(this);
+        _memory = new MemoryPool(Api, Device, physical, facts, FinishWork);
+        _pipelines = new PipelineStore(Api, Device, facts);
         var type = new SemaphoreTypeCreateInfo { SType = StructureType.SemaphoreTypeCreateInfo, SemaphoreType = SemaphoreType.Timeline };
         var info = new SemaphoreCreateInfo { SType = StructureType.SemaphoreCreateInfo, PNext = &type };
         Semaphore timeline;
@@ -136,6 +136,13 @@ public sealed unsafe class VulkanContext : IDisposable
     /// <returns>A ticket for <see cref="Wait"/>.</returns>
     public ulong Submit(CommandList list)
     {
+        _staging.Flush();
+        return SubmitNow(list);
+    }
+
+    /// <summary>Submits a list ahead of uploads that are still gathering.</summary>
+    internal ulong SubmitNow(CommandList list)
+    {
         lock (_submit)
         {
             Wait(list.LastTicket);
@@ -180,6 +187,20 @@ public sealed unsafe class VulkanContext : IDisposable
         catch (VulkanException e) when (e.Code == Result.ErrorDeviceLost)
         {
         }
+    }
+
+    // Before memory goes back to the driver: nothing may read or write it any more.
+    private void FinishWork()
+    {
+        try
+        {
+            _staging.Flush();
+        }
+        catch (VulkanException e) when (e.Code == Result.ErrorDeviceLost)
+        {
+        }
+
+        WaitBeforeRelease(_ticket);
     }
 
     /// <summary>Records, submits and waits.</summary>
