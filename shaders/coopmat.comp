@@ -48,7 +48,15 @@ shared uvec4 tiles[VECTORS];
 const uint ROW_ITEMS = 1 + 2 * DIGITS; // scale; per digit Σx - K·zx and -(zx - ox)
 const uint COLUMN_ITEMS = 3; // scale, zw', Σw'
 const uint FOLD = BM * ROW_ITEMS + BN * COLUMN_ITEMS;
-shared int folds[FOLD * 2];
+const uint COPIES = GROUP_BLOCKS == 0 ? 1 : 2;
+shared int folds[FOLD * COPIES];
+const uint FOLD_LOADS = (BM + BN + INVOCATIONS - 1) / INVOCATIONS;
+const uint FOLD_ITEMS = ROW_ITEMS > COLUMN_ITEMS ? ROW_ITEMS : COLUMN_ITEMS;
+
+// Sums of at most 128 products of a signed byte and a weight (its zero point taken off, at most 255) stay below 2^22. Begun at the bits of 1.5·2^23, with the zero point's share
+// of the row, their own bits are the float 1.5·2^23 + sum: a subtraction converts them.
+#define SHORT (OUTPUT == 0 && DIGITS == 1 && ZX == 0 && ZW != 2 && (GROUP_BLOCKS == 1 || GROUP_BLOCKS == 2))
+const int SHORT_ZERO = 0x4b400000;
 
 #define A_MATRIX coopmat<int8_t, gl_ScopeSubgroup, FM, FK, gl_MatrixUseA>
 #define B_MATRIX coopmat<int8_t, gl_ScopeSubgroup, FK, FN, gl_MatrixUseB>
@@ -58,26 +66,26 @@ shared int folds[FOLD * 2];
 uint tid, blocks, groups, firstRow, firstColumn, subRow, subColumn;
 uvec4 xHeld[X_LOADS];
 Block wHeld[W_LOADS];
+int foldHeld[FOLD_LOADS * FOLD_ITEMS];
 C_MATRIX acc[DIGITS * TM * TN];
 F_MATRIX y[GROUP_BLOCKS == 0 ? 1 : TM * TN];
 
-void loadStep(uint step) {
-    [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
-        uint e = i * INVOCATIONS + tid;
-        uint row = e / (BK / 16), column = e % (BK / 16), b = step * STEP_BLOCKS + column / 4;
-        uint digit = DIGITS == 2 && row >= BM ? 1 : 0;
-        // Rows beyond M repeat the last; columns beyond K are zeros, so that the weights' do not count.
-        uint m = min(firstRow + row - digit * BM, arg.m - 1);
-        bool real = STEP_BLOCKS == 1 || b < blocks;
-        xHeld[i] = real && (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) ? activationVector(digit, (m * blocks + b) * 4 + column % 4) : uvec4(0);
-    }
-    [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
-        uint e = i * INVOCATIONS + tid;
-        uint row = e % BN, b = min(step * STEP_BLOCKS + e / BN, blocks - 1);
-        uint n = firstColumn + row, tileRow = min(n >> 5, (arg.n - 1) >> 5);
-        if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
-            wHeld[i] = loadBlock(arg.w, tileRow * blocks + b, n & 31);
-        }
+void loadX(uint step, uint i) {
+    uint e = i * INVOCATIONS + tid;
+    uint row = e / (BK / 16), column = e % (BK / 16), b = step * STEP_BLOCKS + column / 4;
+    uint digit = DIGITS == 2 && row >= BM ? 1 : 0;
+    // Rows beyond M repeat the last; columns beyond K are zeros, so that the weights' do not count.
+    uint m = min(firstRow + row - digit * BM, arg.m - 1);
+    bool real = STEP_BLOCKS == 1 || b < blocks;
+    xHeld[i] = real && (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) ? activationVector(digit, (m * blocks + b) * 4 + column % 4) : uvec4(0);
+}
+
+void loadW(uint step, uint i) {
+    uint e = i * INVOCATIONS + tid;
+    uint row = e % BN, b = min(step * STEP_BLOCKS + e / BN, blocks - 1);
+    uint n = firstColumn + row, tileRow = min(n >> 5, (arg.n - 1) >> 5);
+    if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
+        wHeld[i] = loadBlock(arg.w, tileRow * blocks + b, n & 31);
     }
 }
 
@@ -91,26 +99,44 @@ void putVector(uint row, uint v, uvec4 codes) {
     }
 }
 
-void storeStep(uint stage) {
-    uint base = stage * STAGE;
-    [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
-        uint e = i * INVOCATIONS + tid;
-        if (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) {
-            putVector(base + (e / (BK / 16)) * STRIDE, e % (BK / 16), xHeld[i]);
+void storeX(uint stage, uint i) {
+    uint e = i * INVOCATIONS + tid;
+    if (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) {
+        putVector(stage * STAGE + (e / (BK / 16)) * STRIDE, e % (BK / 16), xHeld[i]);
+    }
+}
+
+void storeW(uint stage, uint i) {
+    uint e = i * INVOCATIONS + tid;
+    if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
+        uint row = stage * STAGE + (X_ROWS + e % BN) * STRIDE, at = (e / BN) * 4;
+        [[unroll]] for (uint h = 0; h < 2; h++) {
+            uint d[8];
+            expandChunk(wHeld[i], h, d);
+            putVector(row, at + h * 2, uvec4(d[0], d[1], d[2], d[3]));
+            putVector(row, at + h * 2 + 1, uvec4(d[4], d[5], d[6], d[7]));
         }
     }
-    base += X_ROWS * STRIDE;
+}
+
+void loadStep(uint step) {
     [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
-        uint e = i * INVOCATIONS + tid;
-        if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
-            uint row = base + (e % BN) * STRIDE, at = (e / BN) * 4;
-            [[unroll]] for (uint h = 0; h < 2; h++) {
-                uint d[8];
-                expandChunk(wHeld[i], h, d);
-                putVector(row, at + h * 2, uvec4(d[0], d[1], d[2], d[3]));
-                putVector(row, at + h * 2 + 1, uvec4(d[4], d[5], d[6], d[7]));
-            }
-        }
+        loadW(step, i);
+    }
+    [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
+        loadX(step, i);
+    }
+}
+
+// Stores the step in registers and asks for another, piece by piece: the first loads are on their way while the last pieces are stored.
+void exchange(uint stage, uint step) {
+    [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
+        storeW(stage, i);
+        loadW(step, i);
+    }
+    [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
+        storeX(stage, i);
+        loadX(step, i);
     }
 }
 
@@ -133,32 +159,43 @@ void multiplyStep(uint stage) {
     }
 }
 
-void clearSums() {
-    [[unroll]] for (uint i = 0; i < DIGITS * TM * TN; i++) {
-        acc[i] = C_MATRIX(0);
+// Reads scales, zero points and sums of a group's rows and columns into registers.
+void loadFold(uint g) {
+    [[unroll]] for (uint i = 0; i < FOLD_LOADS; i++) {
+        uint e = i * INVOCATIONS + tid, at = i * FOLD_ITEMS;
+        if (e < BM) {
+            uint m = min(firstRow + e, arg.m - 1);
+            foldHeld[at] = OUTPUT == 0 ? floatBitsToInt(activationScale(g, m)) : 0;
+            int zx = tokenZero(g, m);
+            [[unroll]] for (uint digit = 0; digit < DIGITS; digit++) {
+                uint sums = m * groups + g;
+                int sx = ZW == 0 ? 0 : digit == 0 ? arg.xSums.v[sums] : arg.xHighSums.v[sums];
+                int real = sx - columnsIn(g) * zx;
+                foldHeld[at + 1 + digit * 2] = SHORT ? SHORT_ZERO - (ZW == 1 ? arg.zw * real : 0) : real;
+                foldHeld[at + 2 + digit * 2] = offsetOf(digit) - zx;
+            }
+        } else if (e < BM + BN) {
+            uint n = min(firstColumn + e - BM, arg.n - 1);
+            foldHeld[at] = OUTPUT == 0 ? floatBitsToInt(arg.wScales.v[g * paddedN() + n]) : 0;
+            foldHeld[at + 1] = weightZero(g, n);
+            foldHeld[at + 2] = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
+        }
     }
 }
 
-// Scales, zero points and sums of a group's rows and columns, for foldGroup.
-void fetchFold(uint g, uint copy) {
+void storeFold(uint copy) {
     uint base = copy * FOLD;
-    for (uint e = tid; e < BM; e += INVOCATIONS) {
-        uint m = min(firstRow + e, arg.m - 1);
-        folds[base + e] = OUTPUT == 0 ? floatBitsToInt(activationScale(g, m)) : 0;
-        int zx = tokenZero(g, m);
-        [[unroll]] for (uint digit = 0; digit < DIGITS; digit++) {
-            uint at = m * groups + g;
-            int sx = ZW == 0 ? 0 : digit == 0 ? arg.xSums.v[at] : arg.xHighSums.v[at];
-            folds[base + (1 + digit * 2) * BM + e] = sx - columnsIn(g) * zx;
-            folds[base + (2 + digit * 2) * BM + e] = offsetOf(digit) - zx;
+    [[unroll]] for (uint i = 0; i < FOLD_LOADS; i++) {
+        uint e = i * INVOCATIONS + tid, at = i * FOLD_ITEMS;
+        if (e < BM) {
+            [[unroll]] for (uint item = 0; item < ROW_ITEMS; item++) {
+                folds[base + item * BM + e] = foldHeld[at + item];
+            }
+        } else if (e < BM + BN) {
+            [[unroll]] for (uint item = 0; item < COLUMN_ITEMS; item++) {
+                folds[base + BM * ROW_ITEMS + item * BN + e - BM] = foldHeld[at + item];
+            }
         }
-    }
-    base += BM * ROW_ITEMS;
-    for (uint e = tid; e < BN; e += INVOCATIONS) {
-        uint n = min(firstColumn + e, arg.n - 1);
-        folds[base + e] = OUTPUT == 0 ? floatBitsToInt(arg.wScales.v[g * paddedN() + n]) : 0;
-        folds[base + BN + e] = weightZero(g, n);
-        folds[base + 2 * BN + e] = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
     }
 }
 
@@ -222,38 +259,72 @@ C_MATRIX corrected(C_MATRIX sums, uint base, uint digit, uint row, uint column) 
     return sums;
 }
 
+// Begins a group's sums.
+void clearSums(uint copy) {
+    [[unroll]] for (uint i = 0; i < DIGITS * TM; i++) {
+        C_MATRIX zero = C_MATRIX(0);
+        if (SHORT) {
+            zero = rowMatrix(copy * FOLD, 1, i * FM);
+        }
+        [[unroll]] for (uint j = 0; j < TN; j++) {
+            acc[i * TN + j] = zero;
+        }
+    }
+}
+
+// Ends a group of one matrix of outputs with zero points, digits, integers or a single group.
+void foldAny(uint g, uint base, uint i, uint j, C_MATRIX sx, C_MATRIX sw) {
+    C_MATRIX low = corrected(acc[i * TN + j], base, 0, i * FM, j * FN);
+    C_MATRIX high;
+    if (DIGITS == 2) {
+        high = corrected(acc[(TM + i) * TN + j], base, 1, i * FM, j * FN);
+    }
+    if (OUTPUT == 1) {
+        storeInts(low, g, 0, i * FM, j * FN);
+        if (DIGITS == 2) {
+            storeInts(high, g, 1, i * FM, j * FN);
+        }
+        return;
+    }
+    if (GROUP_BLOCKS == 0) {
+        y[0] = F_MATRIX(0.0);
+    }
+    uint at = GROUP_BLOCKS == 0 ? 0 : i * TN + j;
+    [[unroll]] for (uint e = 0; e < low.length(); e++) {
+        precise float sum = y[at][e] + scaledSum(low[e], DIGITS == 2 ? high[e] : 0, intBitsToFloat(sx[e]), intBitsToFloat(sw[e]));
+        y[at][e] = sum;
+    }
+    if (GROUP_BLOCKS == 0) {
+        storeFloats(y[0], i * FM, j * FN);
+    }
+}
+
 // Ends a group: adds its scaled sums to y. With one group y is stored at once, matrix by matrix.
 void foldGroup(uint g, uint copy) {
     uint base = copy * FOLD;
+    C_MATRIX sw[TN];
+    [[unroll]] for (uint j = 0; OUTPUT == 0 && j < TN; j++) {
+        sw[j] = columnMatrix(base, 0, j * FN);
+    }
     [[unroll]] for (uint i = 0; i < TM; i++) {
         C_MATRIX sx;
         if (OUTPUT == 0) {
             sx = rowMatrix(base, 0, i * FM);
         }
         [[unroll]] for (uint j = 0; j < TN; j++) {
-            C_MATRIX low = corrected(acc[i * TN + j], base, 0, i * FM, j * FN);
-            C_MATRIX high;
-            if (DIGITS == 2) {
-                high = corrected(acc[(TM + i) * TN + j], base, 1, i * FM, j * FN);
-            }
-            if (OUTPUT == 1) {
-                storeInts(low, g, 0, i * FM, j * FN);
-                if (DIGITS == 2) {
-                    storeInts(high, g, 1, i * FM, j * FN);
+            if (SHORT) {
+                if (BROKEN != 0) {
+                    acc[i * TN + j][0] += 1;
                 }
-                continue;
-            }
-            C_MATRIX sw = columnMatrix(base, 0, j * FN);
-            if (GROUP_BLOCKS == 0) {
-                y[0] = F_MATRIX(0.0);
-            }
-            uint at = GROUP_BLOCKS == 0 ? 0 : i * TN + j;
-            [[unroll]] for (uint e = 0; e < low.length(); e++) {
-                precise float sum = y[at][e] + scaledSum(low[e], DIGITS == 2 ? high[e] : 0, intBitsToFloat(sx[e]), intBitsToFloat(sw[e]));
-                y[at][e] = sum;
-            }
-            if (GROUP_BLOCKS == 0) {
-                storeFloats(y[0], i * FM, j * FN);
+                [[unroll]] for (uint e = 0; e < sx.length(); e++) {
+                    precise float value = intBitsToFloat(acc[i * TN + j][e]) - intBitsToFloat(SHORT_ZERO);
+                    precise float p = intBitsToFloat(sx[e]) * intBitsToFloat(sw[j][e]);
+                    precise float product = value * p;
+                    precise float sum = y[i * TN + j][e] + product;
+                    y[i * TN + j][e] = sum;
+                }
+            } else {
+                foldAny(g, base, i, j, sx, sw[j]);
             }
         }
     }
@@ -274,56 +345,49 @@ void main() {
     subRow = (gl_SubgroupID / (BN / WN)) * WM;
     subColumn = (gl_SubgroupID % (BN / WN)) * WN;
 
-    clearSums();
     [[unroll]] for (uint i = 0; GROUP_BLOCKS != 0 && i < TM * TN; i++) {
         y[i] = F_MATRIX(0.0);
     }
-    uint steps = (blocks + STEP_BLOCKS - 1) / STEP_BLOCKS;
+    uint steps = (blocks + STEP_BLOCKS - 1) / STEP_BLOCKS, lastStep = steps - 1;
     uint groupSteps = GROUP_BLOCKS == 0 ? steps : GROUP_BLOCKS / STEP_BLOCKS;
+    loadFold(0);
     loadStep(0);
+    storeFold(0);
+    // Steps beyond the last repeat it and are never multiplied.
     if (STAGES == 2) {
-        storeStep(0);
-        if (steps > 1) {
-            loadStep(1);
-        }
-        barrier();
+        exchange(0, min(1, lastStep));
     }
+    barrier();
+    clearSums(0);
     uint g = 0, inGroup = 0;
     for (uint step = 0; step < steps; step++) {
-        bool last = step == steps - 1;
         inGroup++;
-        bool ends = last || inGroup == groupSteps;
-        if (ends) {
-            fetchFold(g, g & 1);
+        bool ends = step == lastStep || inGroup == groupSteps;
+        if (GROUP_BLOCKS != 0 && inGroup == 1) {
+            loadFold(min(g + 1, groups - 1));
         }
         if (STAGES == 2) {
-            if (!last) {
-                storeStep((step + 1) & 1);
-                if (step + 2 < steps) {
-                    loadStep(step + 2);
-                }
-            }
+            exchange((step + 1) & 1, min(step + 2, lastStep));
             multiplyStep(step & 1);
-            barrier();
         } else {
-            storeStep(0);
+            exchange(0, min(step + 1, lastStep));
             barrier();
-            if (!last) {
-                loadStep(step + 1);
-            }
             multiplyStep(0);
-            barrier();
         }
-        if (ends) {
+        if (GROUP_BLOCKS != 0 && ends) {
+            storeFold((g + 1) & 1);
             foldGroup(g, g & 1);
-            if (GROUP_BLOCKS != 0) {
-                clearSums();
-            }
+        }
+        barrier();
+        if (GROUP_BLOCKS != 0 && ends) {
             g++;
             inGroup = 0;
+            clearSums(g & 1);
         }
     }
-    if (GROUP_BLOCKS != 0 && OUTPUT == 0) {
+    if (GROUP_BLOCKS == 0) {
+        foldGroup(0, 0);
+    } else if (OUTPUT == 0) {
         [[unroll]] for (uint i = 0; i < TM * TN; i++) {
             storeFloats(y[i], (i / TN) * FM, (i % TN) * FN);
         }

@@ -21,6 +21,7 @@ layout(constant_id = 6) const uint BROKEN = 0; // a wrong driver, simulated: som
 const uint X_GROUPED = 1; // flags: activation scales per group
 const uint BIAS = 2;
 const uint RESIDUAL = 4; // y is added to
+const uint HALF = 8; // y is f16
 
 #include "weights.glsl"
 #include "contract.glsl"
@@ -30,6 +31,7 @@ layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict b
 layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict buffer Words { uint v[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) buffer Result { float v[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) buffer IntResult { int v[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) buffer HalfResult { uint v[]; };
 
 layout(push_constant) uniform Arguments {
     Vectors x; // stored codes, bytes [m·padded + k]
@@ -42,7 +44,7 @@ layout(push_constant) uniform Arguments {
     Words wZeros; // zw', signed bytes [g·paddedN + n]
     Ints wSums; // Σ w', [g·paddedN + n]
     Floats bias; // [n]
-    Result y; // [m·yStride + n]; int32: [((digit·groups + g)·M + m)·N + n], high digits after the low ones
+    Result y; // [m·yStride + n] f32 or f16; int32: [((digit·groups + g)·M + m)·N + n], high digits after the low ones
     uint m, n, k;
     uint groupSize;
     uint yStride;
@@ -150,7 +152,19 @@ float biasOf(uint n) {
 }
 
 float residualOf(uint m, uint n) {
-    return (arg.flags & RESIDUAL) != 0 ? arg.y.v[m * arg.yStride + n] : 0.0;
+    uint at = m * arg.yStride + n;
+    if ((arg.flags & RESIDUAL) == 0) {
+        return 0.0;
+    }
+    return (arg.flags & HALF) != 0 ? halfToFloat(HalfResult(arg.y).v[at >> 1] >> (at & 1) * 16 & 0xffff) : arg.y.v[at];
+}
+
+// One f16 of a word whose other half belongs to another invocation: atomics need no 16-bit storage.
+void storeHalf(uint at, float v) {
+    HalfResult y = HalfResult(arg.y);
+    uint shift = (at & 1) * 16;
+    atomicAnd(y.v[at >> 1], ~(0xffffu << shift));
+    atomicOr(y.v[at >> 1], floatToHalf(v) << shift);
 }
 
 // Bias, residual and store of a finished sum over groups.
@@ -164,7 +178,12 @@ void storeFinished(uint m, uint n, float sum, float bias, float residual) {
         precise float r = residual + v;
         v = canonical(r);
     }
-    arg.y.v[m * arg.yStride + n] = v;
+    uint at = m * arg.yStride + n;
+    if ((arg.flags & HALF) != 0) {
+        storeHalf(at, v);
+    } else {
+        arg.y.v[at] = v;
+    }
 }
 
 void storeResult(uint m, uint n, float sum) {

@@ -39,17 +39,19 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         (problem.M + tile.BM - 1) / tile.BM * ((problem.N + tile.BN - 1) / tile.BN),
         1);
 
-    // One stage and long steps leave shared memory for two workgroups per processor, which overlap better than two stages do.
+    // One stage, and with many workgroups short steps, so that two run on a processor: they overlap better than two stages do.
     private static MatrixTile Preferred(VulkanDeviceFacts device, MatmulProblem problem, CooperativeMatrixShape shape)
     {
-        const int EnoughWorkgroups = 128;
-        int size = device.SubgroupSize, large = (problem.M + 127) / 128 * ((problem.N + 255) / 256);
+        const int EnoughWorkgroups = 256;
+        int size = device.SubgroupSize;
+        bool large = (problem.M + 127) / 128 * ((problem.N + 127) / 128) >= EnoughWorkgroups;
         return device.Kind == VulkanDeviceKind.Cpu ? new MatrixTile(shape, size, 8, 32, 8, 8, 1, 2)
             : problem.M <= 32 ? new MatrixTile(shape, size, 16, 64, 16, 16, 2, 1)
             : problem.M <= 64 ? new MatrixTile(shape, size, 32, 64, 32, 16, 2, 1)
+            : problem.GroupBlocks != 0 && large && problem.GroupBlocks % 2 == 0 ? new MatrixTile(shape, size, 128, 128, 64, 32, 2, 1)
             : problem.GroupBlocks != 0 ? new MatrixTile(shape, size, 64, 128, 64, 32, 1, 1)
-            : large >= EnoughWorkgroups ? new MatrixTile(shape, size, 128, 256, 64, 64, 1, 1)
-            : new MatrixTile(shape, size, 128, 128, 64, 32, 2, 1);
+            : large ? new MatrixTile(shape, size, 128, 128, 64, 64, 1, 1)
+            : new MatrixTile(shape, size, 128, 128, 64, 64, 2, 1);
     }
 
     private static IEnumerable<MatrixTile> AllTiles(VulkanDeviceFacts device, MatmulProblem problem) =>

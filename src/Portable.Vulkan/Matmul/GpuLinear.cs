@@ -155,6 +155,6 @@ public sealed class GpuLinear : IDisposable
         YStride = (uint)yStride,
         Zw = -StoredCodes.WeightOffset(Format),
         XOffset = StoredCodes.ActivationOffset(ActivationFormat),
-        Flags = (ActivationGroups ? 1u : 0u) | (_bias is not null ? 2u : 0u) | (problem.Residual ? 4u : 0u),
+        Flags = (ActivationGroups ? 1u : 0u) | (_bias is not null ? 2u : 0u) | (problem.Residual ? 4u : 0u) | (problem.Output == MatmulOutput.Float16 ? 8u : 0u),
     };
 }

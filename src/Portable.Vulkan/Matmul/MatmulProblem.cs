@@ -10,6 +10,9 @@ public enum MatmulOutput
 
     /// <summary>int32 sums of the raw codes, per digit and group: for verification.</summary>
     Integers = 1,
+
+    /// <summary>f16 of the f32 result, nearest even, clamped to ±65504. Its kernels are those of f32; a flag chooses.</summary>
+    Float16 = 2,
 }
 
 /// <summary>Everything about a matmul that kernels are chosen by and specialized for.</summary>
@@ -60,7 +63,7 @@ public sealed record MatmulProblem(
             (zw, zx) = (1u, 1u);
         }
 
-        return [(uint)Weights.Bits, (uint)Digits, (uint)GroupBlocks, zw, zx, (uint)Output, broken ? 1u : 0u];
+        return [(uint)Weights.Bits, (uint)Digits, (uint)GroupBlocks, zw, zx, Output == MatmulOutput.Integers ? 1u : 0u, broken ? 1u : 0u];
     }
 
     /// <summary>The stored zero point of weights whose zero points are all 0.</summary>

@@ -28,7 +28,7 @@ public sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize,
         int tiles = (BM * problem.Digits + BN) * stride * Stages;
         int scratch = Matrix.M * Matrix.N / 4 * (Invocations / SubgroupSize);
         int vectors = problem.Output == MatmulOutput.Integers ? tiles + scratch : Math.Max(tiles, scratch);
-        return 16 * vectors + 2 * 4 * (BM * (1 + 2 * problem.Digits) + BN * 3);
+        return 16 * vectors + (problem.GroupBlocks == 0 ? 1 : 2) * 4 * (BM * (1 + 2 * problem.Digits) + BN * 3);
     }
 
     /// <summary>Why the tile cannot serve, or null.</summary>

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
@@ -50,11 +52,30 @@ public sealed class MatmulTests(VulkanFixture vulkan)
 
     [SkippableTheory]
     [MemberData(nameof(Techniques))]
+    public void FloatsOfExtremeGroupsAreExact(string technique)
+    {
+        // The largest sums that the short conversion of coopmat takes: 128 products of -128 and 255; then one beyond it.
+        Judge(technique, 9, 33, 512, 128, new CodeFormat(8, false), new CodeFormat(8, true), 1, extreme: true);
+        Judge(technique, 9, 33, 512, 192, new CodeFormat(8, false), new CodeFormat(8, true), 1, extreme: true);
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Techniques))]
+    public void HalvesAreTheRoundedFloats(string technique)
+    {
+        // Odd N: words that two rows share. Seed 5 adds to what is there.
+        Judge(technique, 9, 33, 192, 64, new CodeFormat(4, true), new CodeFormat(8, false), 5, output: MatmulOutput.Float16);
+        Judge(technique, 3, 70, 300, 0, new CodeFormat(6, false), new CodeFormat(6, true), 2, output: MatmulOutput.Float16);
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Techniques))]
     public void EveryCandidateTileIsExact(string technique)
     {
-        RandomMatmul matmul = RandomMatmul.Create(5, 70, 515, 128, new CodeFormat(5, true), new CodeFormat(8, false), 9, bias: true);
+        RandomMatmul matmul = RandomMatmul.Create(13, 70, 515, 128, new CodeFormat(5, true), new CodeFormat(8, false), 9, bias: true);
         using GpuLinear linear = GpuLinear.Upload(vulkan.Context, [matmul.Linear]);
-        foreach (VulkanKernel kernel in MatmulTechniques.Named(technique).Candidates(vulkan.Context.Facts, linear.Problem(5)))
+        foreach (VulkanKernel kernel in MatmulTechniques.Named(technique).Candidates(vulkan.Context.Facts, linear.Problem(13)))
         {
             Compare(matmul, linear, kernel, MatmulOutput.Float32, residual: false);
         }
@@ -118,7 +139,7 @@ public sealed class MatmulTests(VulkanFixture vulkan)
         int[] start = new int[m * n * groups * digits];
         for (int i = 0; i < m * n; i++)
         {
-            start[i] = BitConverter.SingleToInt32Bits(i * 0.25f);
+            start[i] = output == MatmulOutput.Float16 ? HalfConversion.ToHalf(i % 1000 * 0.25f) * 0x10001 : BitConverter.SingleToInt32Bits(i * 0.25f);
         }
 
         using GpuBuffer y = gpu.Allocate<int>(start);
@@ -136,12 +157,30 @@ public sealed class MatmulTests(VulkanFixture vulkan)
 
         float[] expected = new float[m * n];
         BitMatmul.Multiply(matmul.Activations, matmul.Linear, expected, n);
+        if (output == MatmulOutput.Float16)
+        {
+            AssertHalves(expected, start, got, residual, name);
+            return;
+        }
+
         for (int i = 0; residual && i < expected.Length; i++)
         {
             expected[i] = i * 0.25f + expected[i];
         }
 
         AssertEqual([.. expected.Select(BitConverter.SingleToInt32Bits)], got.AsSpan(0, m * n).ToArray(), name);
+    }
+
+    // The words that y held before are pairs of halves; those past the last output stay.
+    private static void AssertHalves(float[] product, int[] start, int[] got, bool residual, string name)
+    {
+        ushort[] expected = [.. MemoryMarshal.Cast<int, ushort>(start)];
+        for (int i = 0; i < product.Length; i++)
+        {
+            expected[i] = HalfConversion.ToHalf(residual ? HalfConversion.ToSingle(expected[i]) + product[i] : product[i]);
+        }
+
+        AssertEqual([.. MemoryMarshal.Cast<ushort, int>(expected)], got, name);
     }
 
     private static void AssertEqual(int[] expected, int[] got, string name)
