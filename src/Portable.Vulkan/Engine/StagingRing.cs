@@ -140,11 +140,18 @@ internal sealed unsafe class StagingRing(VulkanContext context) : IDisposable
 
         _copies.Clear();
         _filled = 0;
-        _waiting = false;
         CommandList list = recorder.End();
         _pending[_half] = list;
         _half ^= 1;
-        context.SubmitNow(list);
+        try
+        {
+            context.SubmitNow(list);
+        }
+        finally
+        {
+            // Only now: who finds nothing waiting submits at once, and must find the copies ahead of its own work.
+            _waiting = false;
+        }
     }
 
     private static void CheckRange(GpuBuffer buffer, long offset, long bytes)
