@@ -46,7 +46,7 @@ public class ReconstructionMethodTests
     }
 
     /// <summary>A switch that changes nothing would be no ablation: each moves the weights away from those of the default.</summary>
-    [Theory]
+    [SkippableTheory]
     [InlineData("smoothing", "off")]
     [InlineData("smoothing-down", "off")]
     [InlineData("smoothing-form", "value")]
@@ -69,6 +69,7 @@ public class ReconstructionMethodTests
     [InlineData("schedule", "constant")]
     public void EverySwitchActs(string option, string value)
     {
+        WideVectors.Require();
         RandomModel model = new(RandomModel.Llama(), 32, 8, null);
         string[] scales = [.. new Dictionary<string, string>[] { new() { ["epochs"] = "1" }, new() { ["epochs"] = "1", [option] = value } }.Select(named =>
             string.Join(' ', MethodRun.Quantize("abq", model, scheme: "W3A8KV8", named: named).Blocks[1].Linears.SelectMany(l => l.Quantized!.Scales)))];

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Portable.Models;
 using Portable.Quantization;
 using Portable.Tests.Support;
@@ -11,8 +10,7 @@ public class TrainedModelTests
 {
     private static readonly Lazy<double> Exact = new(() => Perplexity(m => m));
 
-    // Quantizing trained weights again and again takes many minutes without wide vectors, and gives the same bits.
-    public TrainedModelTests() => Skip.IfNot(Vector256.IsHardwareAccelerated, "trained models are quantized on tiers with 256-bit vectors; the bits are the same on the others");
+    public TrainedModelTests() => WideVectors.Require();
 
     [SkippableTheory]
     [InlineData(false)]
