@@ -53,14 +53,15 @@ float mean = 0.0;
 float inverseDeviation = 0.0;
 bool gathered = false;      // values are read from y
 
-float normalized(float raw, uint k)
+// LayerNorm's bias; 0 for RMSNorm, which has none.
+float normalized(float raw, float gain, float bias)
 {
     precise float centred = raw - mean;
     precise float scaled = centred * inverseDeviation;
-    precise float v = scaled * norm.v[k];
+    precise float v = scaled * gain;
     if (SOURCE == SOURCE_LAYER_NORM)
     {
-        v = v + norm.v[sourceColumns + k];
+        v = v + bias;
     }
 
     return canonical(v);
@@ -90,7 +91,7 @@ float inputValue(uint k)
     float raw = x.v[inputRow * sourceColumns + k];
     if (SOURCE == SOURCE_RMS_NORM || SOURCE == SOURCE_LAYER_NORM)
     {
-        return normalized(raw, k);
+        return normalized(raw, norm.v[k], SOURCE == SOURCE_LAYER_NORM ? norm.v[sourceColumns + k] : 0.0);
     }
 
     return SOURCE == SOURCE_RELU ? max(raw, 0.0) : raw;
@@ -105,21 +106,7 @@ vec4 rawValues(uint k)
 vec4 normalizedValues(vec4 raw, vec4 gain, uint k)
 {
     vec4 bias = SOURCE == SOURCE_LAYER_NORM ? InQuads(norm).v[(sourceColumns + k) >> 2] : vec4(0.0);
-    vec4 result;
-    [[unroll]] for (uint i = 0u; i < 4u; i++)
-    {
-        precise float centred = raw[i] - mean;
-        precise float scaled = centred * inverseDeviation;
-        precise float v = scaled * gain[i];
-        if (SOURCE == SOURCE_LAYER_NORM)
-        {
-            v = v + bias[i];
-        }
-
-        result[i] = canonical(v);
-    }
-
-    return result;
+    return vec4(normalized(raw.x, gain.x, bias.x), normalized(raw.y, gain.y, bias.y), normalized(raw.z, gain.z, bias.z), normalized(raw.w, gain.w, bias.w));
 }
 
 vec4 inputValues(uint k)
@@ -157,8 +144,7 @@ void normalizeRow()
     {
         [[unroll]] for (uint i = 0u; i < HELD; i++)
         {
-            uint word = gl_LocalInvocationIndex + i * WORKGROUP;
-            uint column = word < quantizer.rowWords ? columnOf(quantizer, word, 0u) : NO_COLUMN;
+            uint column = quadColumn(quantizer, gl_LocalInvocationIndex + i * WORKGROUP);
             held[i] = column != NO_COLUMN ? rawValues(column) : vec4(0.0);
             gain[i] = column != NO_COLUMN ? InQuads(norm).v[column >> 2] : vec4(0.0);
         }
@@ -181,8 +167,7 @@ void normalizeRow()
 
     [[unroll]] for (uint i = 0u; i < HELD; i++)
     {
-        uint word = gl_LocalInvocationIndex + i * WORKGROUP;
-        uint column = word < quantizer.rowWords ? columnOf(quantizer, word, 0u) : NO_COLUMN;
+        uint column = quadColumn(quantizer, gl_LocalInvocationIndex + i * WORKGROUP);
         held[i] = column != NO_COLUMN ? normalizedValues(held[i], gain[i], column) : vec4(0.0);
     }
 }

@@ -27,8 +27,7 @@ void stageTerms(uint first, uint count, bool squares, bool allHeld)
     {
         [[unroll]] for (uint i = 0u; i < HELD; i++)
         {
-            uint word = gl_LocalInvocationIndex + i * WORKGROUP;
-            uint column = word < quantizer.rowWords ? columnOf(quantizer, word, 0u) : NO_COLUMN;
+            uint column = quadColumn(quantizer, gl_LocalInvocationIndex + i * WORKGROUP);
             if (column != NO_COLUMN)
             {
                 vec4 t = terms(held[i], squares);

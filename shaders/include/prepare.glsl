@@ -45,13 +45,19 @@ uint columnOf(Quantizer q, uint word, uint i)
     return offset < q.groupColumns && column < q.columns ? column : NO_COLUMN;
 }
 
+// With QUADS: the column of a word's first value, or NO_COLUMN behind the row too.
+uint quadColumn(Quantizer q, uint word)
+{
+    return word < q.rowWords ? columnOf(q, word, 0u) : NO_COLUMN;
+}
+
 // The four values of a word as they stand before quantization; padding is 0, which no range sees.
 vec4 wordValues(Quantizer q, uint word)
 {
     if (QUADS)
     {
-        uint column = columnOf(q, word, 0u);
-        return word < q.rowWords && column != NO_COLUMN ? inputValues(column) : vec4(0.0);
+        uint column = quadColumn(q, word);
+        return column != NO_COLUMN ? inputValues(column) : vec4(0.0);
     }
 
     vec4 v = vec4(0.0);

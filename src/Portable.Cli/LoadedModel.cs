@@ -32,7 +32,7 @@ public sealed class LoadedModel : IDisposable
     public static LoadedModel Open(string directory, DeviceSelection selection, Terminal terminal, CancellationToken cancellation, int context = 0)
     {
         // The device first: that it does not exist is known before a large file is read.
-        Executor executor = selection.CreateExecutor();
+        Executor executor = selection.CreateExecutor(terminal);
         IModelSource source;
         try
         {

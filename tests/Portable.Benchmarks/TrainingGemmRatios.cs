@@ -1,6 +1,5 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Benchmarking;
 
 namespace Portable.Benchmarks;
 
@@ -49,60 +48,9 @@ internal static class TrainingGemmRatios
 
     private static double Peak()
     {
-        const int Steps = 200_000;
         TimeSpan start = Environment.CpuUsage.TotalTime;
-        double sum = Vector512.IsHardwareAccelerated ? Wide(Steps) : Narrow(Steps);
-        double seconds = (Environment.CpuUsage.TotalTime - start).TotalSeconds;
-        GC.KeepAlive(sum);
-        return 2.0 * 16 * (Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count) * Steps / seconds;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double Wide(int steps)
-    {
-        Vector512<float> f = Vector512.Create(0.5f), c = Vector512.Create(0.25f);
-        Vector512<float> s0 = f, s1 = f, s2 = f, s3 = f, s4 = f, s5 = f, s6 = f, s7 = f, s8 = f, s9 = f, sa = f, sb = f, sc = f, sd = f, se = f, sf = f;
-        for (int i = 0; i < steps; i++)
-        {
-            s0 = Vector512.FusedMultiplyAdd(s0, f, c);
-            s1 = Vector512.FusedMultiplyAdd(s1, f, c);
-            s2 = Vector512.FusedMultiplyAdd(s2, f, c);
-            s3 = Vector512.FusedMultiplyAdd(s3, f, c);
-            s4 = Vector512.FusedMultiplyAdd(s4, f, c);
-            s5 = Vector512.FusedMultiplyAdd(s5, f, c);
-            s6 = Vector512.FusedMultiplyAdd(s6, f, c);
-            s7 = Vector512.FusedMultiplyAdd(s7, f, c);
-            s8 = Vector512.FusedMultiplyAdd(s8, f, c);
-            s9 = Vector512.FusedMultiplyAdd(s9, f, c);
-            sa = Vector512.FusedMultiplyAdd(sa, f, c);
-            sb = Vector512.FusedMultiplyAdd(sb, f, c);
-            sc = Vector512.FusedMultiplyAdd(sc, f, c);
-            sd = Vector512.FusedMultiplyAdd(sd, f, c);
-            se = Vector512.FusedMultiplyAdd(se, f, c);
-            sf = Vector512.FusedMultiplyAdd(sf, f, c);
-        }
-
-        return Vector512.Sum(s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + sa + sb + sc + sd + se + sf);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double Narrow(int steps)
-    {
-        Vector256<float> f = Vector256.Create(0.5f), c = Vector256.Create(0.25f);
-        Vector256<float> s0 = f, s1 = f, s2 = f, s3 = f, s4 = f, s5 = f, s6 = f, s7 = f;
-        for (int i = 0; i < 2 * steps; i++)
-        {
-            s0 = Vector256.FusedMultiplyAdd(s0, f, c);
-            s1 = Vector256.FusedMultiplyAdd(s1, f, c);
-            s2 = Vector256.FusedMultiplyAdd(s2, f, c);
-            s3 = Vector256.FusedMultiplyAdd(s3, f, c);
-            s4 = Vector256.FusedMultiplyAdd(s4, f, c);
-            s5 = Vector256.FusedMultiplyAdd(s5, f, c);
-            s6 = Vector256.FusedMultiplyAdd(s6, f, c);
-            s7 = Vector256.FusedMultiplyAdd(s7, f, c);
-        }
-
-        return Vector256.Sum(s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7);
+        double operations = 2.0 * MachineRates.RunFusedMultiplyAdds(250_000);
+        return operations / (Environment.CpuUsage.TotalTime - start).TotalSeconds;
     }
 
     private static float[] Fill(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() - 0.5f)];

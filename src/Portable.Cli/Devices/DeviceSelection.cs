@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Portable.Cli.Output;
 using Portable.Execution;
 using Portable.Vulkan.Model;
 
@@ -38,8 +39,9 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
     }
 
     /// <summary>The executor of the chosen device; the caller owns it.</summary>
+    /// <param name="terminal">Told which kernels the device has to do without.</param>
     /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
-    public Executor CreateExecutor()
+    public Executor CreateExecutor(Terminal terminal)
     {
         if (!Vulkan)
         {
@@ -47,9 +49,9 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
         }
 
         VulkanExecutor executor = VulkanExecutor.Open(Selector);
-        foreach ((string kernel, string reason) in executor.Check.Failures)
+        foreach (string message in executor.Check.Messages(executor.Name))
         {
-            Console.Error.WriteLine($"note: {executor.Name} does without its kernel '{kernel}', which failed the self-check: {reason}");
+            terminal.Message(message);
         }
 
         return executor;

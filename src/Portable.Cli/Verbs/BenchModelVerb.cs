@@ -73,7 +73,7 @@ public sealed class BenchModelVerb : Verb
             throw new UsageException($"--context {length} and --tokens {count} are more than the {config.MaximumPositions} positions of {name}");
         }
 
-        Executor executor = DeviceSelection.Parse(parsed.GetValue(device)!).CreateExecutor();
+        Executor executor = DeviceSelection.Parse(parsed.GetValue(device)!).CreateExecutor(terminal);
         var gpu = executor as VulkanExecutor;
         ProfilingExecutor? profiler = parsed.GetValue(profile) && gpu is null ? new ProfilingExecutor(executor) : null;
         gpu?.Profiling = parsed.GetValue(profile);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Serialization;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Cli.Verbs;
 
@@ -54,9 +55,9 @@ public sealed class DevicesVerb() : Verb(
                 terminal.Line($"{refused.Name} is not usable: {refused.Reason}");
             }
 
-            foreach ((string name, string kernel, string reason) in r.Devices.SelectMany(d => d.FailedKernels?.Select(f => (d.Name, f.Key, f.Value)) ?? []))
+            foreach (string message in r.Devices.SelectMany(d => d.FailedKernels is { } failed ? new SelfCheck(failed).Messages(d.Name) : []))
             {
-                terminal.Line($"{name} does without its kernel '{kernel}', which failed the self-check: {reason}");
+                terminal.Line(message);
             }
         });
         return Tool.Done;

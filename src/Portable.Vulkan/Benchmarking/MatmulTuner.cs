@@ -46,6 +46,7 @@ public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
         var clock = Stopwatch.StartNew();
         TunedChoices table = TunedChoices.Load(gpu.Facts);
         string? path = null;
+        bool Over() => clock.Elapsed > limit || cancellation.IsCancellationRequested;
         foreach ((int n, int k, string text, int[] tokens) in Problems(gpu.Facts))
         {
             QuantizationScheme scheme = QuantizationScheme.Parse(text);
@@ -55,17 +56,19 @@ public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
                 continue;
             }
 
-            using ColdWeights weights = VulkanMatmulBenchmark.Weights(gpu, n, k, scheme, gpu.Facts.Kind == VulkanDeviceKind.Cpu ? 0 : VulkanMatmulBenchmark.ColdBytes);
-            if (clock.Elapsed <= limit)
+            if (Over())
             {
-                // Building kernels is the slow part: do it on every core first.
-                MatmulProblem[] problems = [.. missing.Select(m => weights.Copies[0].Problem(m))];
-                Parallel.ForEach(problems.SelectMany(p => Candidates(p).Select(k => (p, k))), pair => pair.k.Prepare(gpu, pair.p));
+                return path;
             }
 
+            using ColdWeights weights = VulkanMatmulBenchmark.Weights(gpu, n, k, scheme, gpu.Facts.Kind == VulkanDeviceKind.Cpu ? 0 : VulkanMatmulBenchmark.ColdBytes);
+
+            // Building kernels is the slow part: do it on every core first.
+            MatmulProblem[] problems = [.. missing.Select(m => weights.Copies[0].Problem(m))];
+            Parallel.ForEach(problems.SelectMany(p => Candidates(p).Select(k => (p, k))), pair => pair.k.Prepare(gpu, pair.p));
             foreach (int m in missing)
             {
-                if (clock.Elapsed > limit || cancellation.IsCancellationRequested)
+                if (Over())
                 {
                     return path;
                 }

@@ -178,29 +178,24 @@ public sealed unsafe class VulkanContext : IDisposable
     }
 
     /// <summary>Waits before something is released: a lost device runs nothing any more, so its loss is no reason to stop.</summary>
-    internal void WaitBeforeRelease(ulong ticket)
-    {
-        try
-        {
-            Wait(ticket);
-        }
-        catch (VulkanException e) when (e.Code == Result.ErrorDeviceLost)
-        {
-        }
-    }
+    internal void WaitBeforeRelease(ulong ticket) => UnlessLost(() => Wait(ticket));
 
     // Before memory goes back to the driver: nothing may read or write it any more.
     private void FinishWork()
     {
+        UnlessLost(_staging.Flush);
+        WaitBeforeRelease(_ticket);
+    }
+
+    private static void UnlessLost(Action action)
+    {
         try
         {
-            _staging.Flush();
+            action();
         }
         catch (VulkanException e) when (e.Code == Result.ErrorDeviceLost)
         {
         }
-
-        WaitBeforeRelease(_ticket);
     }
 
     /// <summary>Records, submits and waits.</summary>

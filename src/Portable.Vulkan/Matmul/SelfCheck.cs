@@ -13,6 +13,11 @@ namespace Portable.Vulkan.Matmul;
 /// <param name="Failures">Failed techniques and why.</param>
 public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
 {
+    /// <summary>A line for each technique that failed.</summary>
+    /// <param name="device">What the lines call the device.</param>
+    public IEnumerable<string> Messages(string device) =>
+        Failures.Select(f => $"{device} does without its kernel '{f.Key}', which failed the self-check: {f.Value}");
+
     /// <summary>Runs the check, or reads an earlier one's result.</summary>
     public static SelfCheck Load(VulkanContext gpu)
     {
