@@ -2,7 +2,7 @@ using BenchmarkDotNet.Running;
 using Portable.Benchmarks;
 
 // dotnet run -c Release --project tests/Portable.Benchmarks -- --filter '*'
-// dotnet run -c Release --project tests/Portable.Benchmarks -- training-gemm     ratios within one process
+// DOTNET_PROCESSOR_COUNT=1 dotnet run -c Release --project tests/Portable.Benchmarks -- training-gemm     ratios within one process
 if (args is ["training-gemm"])
 {
     TrainingGemmRatios.Print();
