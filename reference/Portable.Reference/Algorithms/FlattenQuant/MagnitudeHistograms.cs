@@ -1,13 +1,14 @@
 namespace Portable.Reference.Algorithms.FlattenQuant;
 
 /// <summary>
-/// How often each channel takes which magnitude: sixteen bins per octave, from 2^-20 to 2^12, so that no range need be known
-/// beforehand and one histogram serves every later scaling of the channel.
+/// How often each channel takes which magnitude: sixteen bins per octave, from 2^-20 to 2^20 (half precision ends at 2^16, and
+/// single outliers of large models come near), so that no range need be known beforehand and one histogram serves every later
+/// scaling of the channel.
 /// </summary>
 /// <param name="channels">K.</param>
 public sealed class MagnitudeHistograms(int channels)
 {
-    private const int PerOctave = 16, LowestExponent = -20, Octaves = 32, BinCount = PerOctave * Octaves;
+    private const int PerOctave = 16, LowestExponent = -20, Octaves = 40, BinCount = PerOctave * Octaves;
     private readonly int[] _counts = new int[channels * BinCount];
     private long _rows;
 
