@@ -14,7 +14,7 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
     private readonly Lock _lock = new();
     private readonly List<MemoryBlock> _blocks = [];
 
-    /// <summary>Bytes handed out.</summary>
+    /// <summary>Bytes of the device's own memory handed out; staging and read-back buffers lie in the host's.</summary>
     public long UsedBytes { get; private set; }
 
     /// <summary>Bytes taken from the driver.</summary>
@@ -54,7 +54,7 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
     {
         lock (_lock)
         {
-            UsedBytes -= buffer.Size;
+            UsedBytes -= Counted(buffer);
             buffer.Block.Return(buffer.Offset, buffer.Size);
             if (buffer.Block.IsEmpty && _blocks.Remove(buffer.Block))
             {
@@ -77,9 +77,11 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
 
     private GpuBuffer Count(GpuBuffer buffer)
     {
-        UsedBytes += buffer.Size;
+        UsedBytes += Counted(buffer);
         return buffer;
     }
+
+    private static long Counted(GpuBuffer buffer) => buffer.Block.Kind == MemoryKind.Device ? buffer.Size : 0;
 
     private uint ChooseType(uint allowed, MemoryKind kind)
     {

@@ -202,7 +202,16 @@ public sealed unsafe class VulkanContext : IDisposable
     public void Run(Action<CommandRecorder> record)
     {
         CommandRecorder recorder = Record();
-        record(recorder);
+        try
+        {
+            record(recorder);
+        }
+        catch
+        {
+            recorder.End().Dispose();
+            throw;
+        }
+
         using CommandList list = recorder.End();
         Wait(Submit(list));
     }

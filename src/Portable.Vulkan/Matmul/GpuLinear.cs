@@ -11,10 +11,8 @@ namespace Portable.Vulkan.Matmul;
 /// </summary>
 public sealed class GpuLinear : IDisposable
 {
-    private readonly GpuBuffer _weights;
-    private readonly GpuBuffer _scales;
-    private readonly GpuBuffer _zeros;
-    private readonly GpuBuffer _sums;
+    private readonly List<GpuBuffer> _buffers = [];
+    private readonly GpuBuffer _weights, _scales, _zeros, _sums;
     private readonly GpuBuffer? _bias;
 
     private GpuLinear(VulkanContext gpu, IReadOnlyList<QuantizedLinear> parts)
@@ -23,7 +21,7 @@ public sealed class GpuLinear : IDisposable
         (Layout, Format, Rows) = (first.Weights.Layout, first.Weights.Format, parts.Sum(p => p.OutputFeatures));
         (ActivationFormat, ActivationGroups) = (first.Input.Format, first.Input.GroupSize != 0 && Layout.Groups > 1);
         PaddedRows = (Rows + TileRows - 1) / TileRows * TileRows;
-        _weights = WeightUpload.Planes(gpu, [.. parts.Select(p => p.Weights)], PaddedRows);
+        HasZeroPoints = parts.Any(p => p.ZeroPoints is not null);
 
         int groups = Layout.Groups, row = 0;
         float[] scales = new float[groups * PaddedRows];
@@ -47,11 +45,19 @@ public sealed class GpuLinear : IDisposable
             }
         }
 
-        HasZeroPoints = parts.Any(p => p.ZeroPoints is not null);
-        _scales = gpu.Allocate<float>(scales);
-        _sums = gpu.Allocate<int>(sums);
-        _zeros = gpu.Allocate<sbyte>(zeros);
-        _bias = parts.Any(p => p.Bias is not null) ? gpu.Allocate<float>(bias) : null;
+        try
+        {
+            _weights = Keep(WeightUpload.Planes(gpu, [.. parts.Select(p => p.Weights)], PaddedRows));
+            _scales = Keep(gpu.Allocate<float>(scales));
+            _sums = Keep(gpu.Allocate<int>(sums));
+            _zeros = Keep(gpu.Allocate<sbyte>(zeros));
+            _bias = parts.Any(p => p.Bias is not null) ? Keep(gpu.Allocate<float>(bias)) : null;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     private GpuLinear(VulkanContext gpu, GpuLinear source)
@@ -60,13 +66,21 @@ public sealed class GpuLinear : IDisposable
         (ActivationFormat, ActivationGroups, HasZeroPoints) = (source.ActivationFormat, source.ActivationGroups, source.HasZeroPoints);
         GpuBuffer Copy(GpuBuffer from)
         {
-            GpuBuffer to = gpu.Allocate(from.Size);
+            GpuBuffer to = Keep(gpu.Allocate(from.Size));
             gpu.Run(r => r.Copy(from, 0, to, 0, from.Size));
             return to;
         }
 
-        (_weights, _scales, _sums, _zeros) = (Copy(source._weights), Copy(source._scales), Copy(source._sums), Copy(source._zeros));
-        _bias = source._bias is { } bias ? Copy(bias) : null;
+        try
+        {
+            (_weights, _scales, _sums, _zeros) = (Copy(source._weights), Copy(source._scales), Copy(source._sums), Copy(source._zeros));
+            _bias = source._bias is { } bias ? Copy(bias) : null;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>Rows of a tile of the device layout.</summary>
@@ -94,7 +108,7 @@ public sealed class GpuLinear : IDisposable
     public bool HasZeroPoints { get; }
 
     /// <summary>Bytes on the device.</summary>
-    public long Bytes => _weights.Size + _scales.Size + _sums.Size + _zeros.Size + (_bias?.Size ?? 0);
+    public long Bytes => _buffers.Sum(b => b.Size);
 
     /// <summary>Takes layers to the device.</summary>
     /// <param name="gpu">The device.</param>
@@ -124,13 +138,12 @@ public sealed class GpuLinear : IDisposable
         new(m, Rows, Layout, Format, ActivationFormat, HasZeroPoints, residual, output, general);
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => _buffers.ForEach(b => b.Dispose());
+
+    private GpuBuffer Keep(GpuBuffer buffer)
     {
-        _weights.Dispose();
-        _scales.Dispose();
-        _sums.Dispose();
-        _zeros.Dispose();
-        _bias?.Dispose();
+        _buffers.Add(buffer);
+        return buffer;
     }
 
     /// <summary>The push constants of a matmul with these weights.</summary>

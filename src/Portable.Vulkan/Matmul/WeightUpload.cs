@@ -10,11 +10,27 @@ internal static class WeightUpload
     private const long PartBytes = 32L << 20;
 
     /// <summary>Uploads matrices of one format and layout as one, row after row; rows up to <paramref name="paddedRows"/> are zeros.</summary>
-    public static unsafe GpuBuffer Planes(VulkanContext gpu, IReadOnlyList<BitPlaneMatrix> parts, int paddedRows)
+    public static GpuBuffer Planes(VulkanContext gpu, IReadOnlyList<BitPlaneMatrix> parts, int paddedRows)
+    {
+        GpuBuffer target = gpu.Allocate(paddedRows * RowBytes(parts[0]));
+        try
+        {
+            Repack(gpu, parts, target);
+            return target;
+        }
+        catch
+        {
+            target.Dispose();
+            throw;
+        }
+    }
+
+    private static long RowBytes(BitPlaneMatrix matrix) => 8L * matrix.Layout.Blocks * matrix.Format.Bits;
+
+    private static unsafe void Repack(VulkanContext gpu, IReadOnlyList<BitPlaneMatrix> parts, GpuBuffer target)
     {
         (GroupLayout layout, CodeFormat format) = (parts[0].Layout, parts[0].Format);
-        long rowBytes = 8L * layout.Blocks * format.Bits;
-        GpuBuffer target = gpu.Allocate(paddedRows * rowBytes);
+        long rowBytes = RowBytes(parts[0]);
         ComputePipeline repack = gpu.CreatePipeline("repack", sizeof(RepackArguments), [(uint)format.Bits]);
         int rowsPerPart = (int)Math.Clamp(PartBytes / rowBytes, 1, Math.Min(32768, parts.Max(p => p.Rows)));
         using GpuBuffer staging = gpu.Allocate(rowsPerPart * rowBytes);
@@ -32,8 +48,6 @@ internal static class WeightUpload
 
             firstRow += part.Rows;
         }
-
-        return target;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -11,12 +11,12 @@ internal sealed class Hazards
         bool barrier = false;
         foreach (object? read in reads)
         {
-            barrier |= read is not null && _written.Contains(read);
+            barrier |= read is not null && _written.Contains(Memory(read));
         }
 
         foreach (object? write in writes)
         {
-            barrier |= write is not null && (_written.Contains(write) || _read.Contains(write));
+            barrier |= write is not null && (_written.Contains(Memory(write)) || _read.Contains(Memory(write)));
         }
 
         if (barrier)
@@ -30,13 +30,16 @@ internal sealed class Hazards
         return barrier;
     }
 
+    /// <summary>Activations of shared memory are one thing.</summary>
+    private static object Memory(object item) => item is VulkanActivation activation ? activation.Memory : item;
+
     private static void Add(HashSet<object> set, ReadOnlySpan<object?> objects)
     {
         foreach (object? item in objects)
         {
             if (item is not null)
             {
-                set.Add(item);
+                set.Add(Memory(item));
             }
         }
     }

@@ -16,6 +16,7 @@ internal sealed class ModelMemory : IDisposable
     private readonly VulkanContext _gpu;
     private readonly List<IRowStorage> _storage = [];
     private GpuBuffer? _scratch;
+    private int _hiddenRows;
 
     public ModelMemory(VulkanContext gpu)
     {
@@ -84,7 +85,7 @@ internal sealed class ModelMemory : IDisposable
         {
             Hidden.Dispose();
             Hidden = new VulkanActivation(columns);
-            Capacity = 0;
+            _hiddenRows = 0;
         }
     }
 
@@ -115,11 +116,18 @@ internal sealed class ModelMemory : IDisposable
     }
 
     /// <summary>Makes room for a batch; true: addresses have changed.</summary>
-    public bool Ensure(int rows, int maximumRows)
+    public bool Ensure(int rows, int logitRows, int maximumRows)
     {
+        bool moved = logitRows > _hiddenRows;
+        if (moved)
+        {
+            _hiddenRows = Math.Min((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)logitRows), maximumRows);
+            Hidden.Resize(_gpu, _hiddenRows);
+        }
+
         if (rows <= Capacity)
         {
-            return false;
+            return moved;
         }
 
         int capacity = Math.Min((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)rows), maximumRows);
@@ -132,7 +140,6 @@ internal sealed class ModelMemory : IDisposable
         Batch.Resize(_gpu, capacity);
         Queries.Resize(_gpu, capacity);
         Finished.Resize(_gpu, capacity);
-        Hidden.Resize(_gpu, capacity);
         Gated.Resize(_gpu, Math.Min(capacity, SharedRows));
         _scratch?.Dispose();
         _scratch = null;

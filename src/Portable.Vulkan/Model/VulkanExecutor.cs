@@ -159,6 +159,9 @@ public sealed class VulkanExecutor : Executor
     public override DeviceActivation CreateActivation(int columns) => _memory.Add(new VulkanActivation(columns));
 
     /// <inheritdoc/>
+    public override DeviceActivation[][] CreateActivations(params int[][] phases) => [.. _memory.Add(new PhasedMemory(phases)).Activations];
+
+    /// <inheritdoc/>
     public override DeviceInput CreateInput(InputSpec spec) => _memory.Add(new VulkanInput(spec, _gpu));
 
     /// <inheritdoc/>
@@ -255,7 +258,7 @@ public sealed class VulkanExecutor : Executor
     private Plan PlanFor(Batch batch, int logits)
     {
         // Bitwise or: both must grow.
-        if (_memory.Ensure(batch.Rows, MaximumRows) | _memory.Logits.Ensure(_gpu, logits))
+        if (_memory.Ensure(batch.Rows, batch.LogitRows.Length, MaximumRows) | _memory.Logits.Ensure(_gpu, logits))
         {
             Forget();
         }

@@ -68,19 +68,56 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
 }
 
 /// <summary>An f32 activation; its memory follows the rows of the largest batch so far.</summary>
-internal sealed class VulkanActivation(int columns) : DeviceActivation(columns), IRowStorage
+internal sealed class VulkanActivation(int columns, PhasedMemory? shared = null) : DeviceActivation(columns), IRowStorage
 {
     private GpuBuffer? _buffer;
 
-    public ulong Address => _buffer!.Address;
+    public ulong Address { get; private set; }
+
+    /// <summary>What a barrier protects: the memory that it lies in.</summary>
+    public object Memory => (object?)shared ?? this;
 
     public void Resize(VulkanContext gpu, int rows)
     {
         _buffer?.Dispose();
         _buffer = gpu.Allocate((long)rows * Columns * sizeof(float));
+        Address = _buffer.Address;
+    }
+
+    /// <summary>Moves an activation of shared memory.</summary>
+    public void Place(ulong address) => Address = address;
+
+    public void Dispose() => _buffer?.Dispose();
+}
+
+/// <summary>Activations in phases over the same memory: those of a phase lie one behind the other.</summary>
+internal sealed class PhasedMemory : IRowStorage
+{
+    private const long Alignment = 256;
+    private GpuBuffer? _buffer;
+
+    public PhasedMemory(int[][] phases) => Activations = [.. phases.Select(p => p.Select(columns => new VulkanActivation(columns, this)).ToArray())];
+
+    public VulkanActivation[][] Activations { get; }
+
+    public void Resize(VulkanContext gpu, int rows)
+    {
+        _buffer?.Dispose();
+        _buffer = gpu.Allocate(Activations.Max(phase => phase.Sum(a => Bytes(a, rows))));
+        foreach (VulkanActivation[] phase in Activations)
+        {
+            ulong address = _buffer.Address;
+            foreach (VulkanActivation activation in phase)
+            {
+                activation.Place(address);
+                address += (ulong)Bytes(activation, rows);
+            }
+        }
     }
 
     public void Dispose() => _buffer?.Dispose();
+
+    private static long Bytes(VulkanActivation activation, int rows) => ((long)rows * activation.Columns * sizeof(float) + Alignment - 1) / Alignment * Alignment;
 }
 
 /// <summary>Memory whose size follows the rows of the largest batch so far.</summary>

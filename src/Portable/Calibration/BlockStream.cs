@@ -39,7 +39,7 @@ public sealed class BlockStream : IDisposable
         _windows = windows;
         _cancellation = cancellation;
         _workspace = new Workspace(_executor, _config);
-        _x = (CpuActivation)_workspace.Activation(_config.HiddenSize, 'x');
+        _x = (CpuActivation)_workspace.Hidden;
         int context = windows.Max(w => w.Length);
         if (context > _config.MaximumPositions)
         {

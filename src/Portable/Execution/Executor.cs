@@ -46,6 +46,10 @@ public abstract class Executor : IDisposable
     /// <summary>Allocates an f32 activation of <see cref="MaximumRows"/> rows.</summary>
     public abstract DeviceActivation CreateActivation(int columns);
 
+    /// <summary>Allocates f32 activations of <see cref="MaximumRows"/> rows, in phases: those of one phase are in use together, and a device may keep the phases in the same memory.</summary>
+    /// <param name="phases">Columns of the activations of each phase.</param>
+    public virtual DeviceActivation[][] CreateActivations(params int[][] phases) => [.. phases.Select(p => p.Select(CreateActivation).ToArray())];
+
     /// <summary>Allocates the input of linear layers for <see cref="MaximumRows"/> rows.</summary>
     public abstract DeviceInput CreateInput(InputSpec spec);
 

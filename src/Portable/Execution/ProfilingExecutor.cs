@@ -46,6 +46,9 @@ public sealed class ProfilingExecutor(Executor inner) : Executor
     public override DeviceActivation CreateActivation(int columns) => inner.CreateActivation(columns);
 
     /// <inheritdoc/>
+    public override DeviceActivation[][] CreateActivations(params int[][] phases) => inner.CreateActivations(phases);
+
+    /// <inheritdoc/>
     public override DeviceInput CreateInput(InputSpec spec) => inner.CreateInput(spec);
 
     /// <inheritdoc/>

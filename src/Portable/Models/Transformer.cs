@@ -38,7 +38,7 @@ public sealed class Transformer : IDisposable
             _rotary = Config.Family == ModelFamily.Llama ? executor.CreateRotary(Config, Context) : null;
             CacheShape cache = new(sequences, Context, Config.KeyValueHeads, Config.HeadSize, source.KeyValueBits);
             Workspace workspace = new(executor, Config);
-            _x = workspace.Activation(Config.HiddenSize, 'x');
+            _x = workspace.Hidden;
             _blocks = new TransformerBlock[Config.Layers];
             for (int i = 0; i < _blocks.Length; i++)
             {

@@ -5,32 +5,38 @@ namespace Portable.Models;
 /// <summary>Activations and inputs shared by all blocks: one buffer per use and shape, allocated once.</summary>
 internal sealed class Workspace(Executor executor, ModelConfig config)
 {
-    private readonly Dictionary<(int Columns, char Use), DeviceActivation> _activations = [];
-    private readonly List<(char Use, DeviceInput Input)> _inputs = [];
+    private readonly Dictionary<(int, int, int), (DeviceActivation, DeviceActivation, DeviceActivation)> _intermediates = [];
+    private readonly List<DeviceInput> _inputs = [];
 
-    public DeviceActivation Activation(int columns, char use)
+    /// <summary>The residual stream.</summary>
+    public DeviceActivation Hidden { get; } = executor.CreateActivation(config.HiddenSize);
+
+    /// <summary>Queries, keys and values, and what is attended; then, when those are no longer needed, gate and up.</summary>
+    public (DeviceActivation QueryKeyValue, DeviceActivation Attended, DeviceActivation Up) Intermediates(int queryKeyValue, int attended, int up)
     {
-        if (!_activations.TryGetValue((columns, use), out DeviceActivation? activation))
+        if (!_intermediates.TryGetValue((queryKeyValue, attended, up), out var activations))
         {
-            activation = executor.CreateActivation(columns);
-            _activations.Add((columns, use), activation);
+            DeviceActivation[][] phases = executor.CreateActivations([queryKeyValue, attended], [up]);
+            activations = (phases[0][0], phases[0][1], phases[1][0]);
+            _intermediates.Add((queryKeyValue, attended, up), activations);
         }
 
-        return activation;
+        return activations;
     }
 
-    public DeviceInput Input(InputSpec spec, char use)
+    /// <summary>An input of linear layers: it is read before the next one of its kind is written, so one is enough for all.</summary>
+    public DeviceInput Input(InputSpec spec)
     {
-        foreach ((char otherUse, DeviceInput input) in _inputs)
+        foreach (DeviceInput input in _inputs)
         {
-            if (otherUse == use && input.Spec.Matches(spec))
+            if (input.Spec.Matches(spec))
             {
                 return input;
             }
         }
 
         DeviceInput created = executor.CreateInput(spec);
-        _inputs.Add((use, created));
+        _inputs.Add(created);
         return created;
     }
 
@@ -45,7 +51,7 @@ internal sealed class LinearGroup
 {
     private readonly List<(DeviceInput Input, DeviceLinear Linear, int Column)> _runs = [];
 
-    public LinearGroup(Executor executor, Workspace workspace, IReadOnlyList<LinearWeights> parts, int sourceColumns, char use)
+    public LinearGroup(Executor executor, Workspace workspace, IReadOnlyList<LinearWeights> parts, int sourceColumns)
     {
         int column = 0;
         for (int start = 0; start < parts.Count;)
@@ -57,7 +63,7 @@ internal sealed class LinearGroup
                 end++;
             }
 
-            DeviceInput input = workspace.Input(spec, use);
+            DeviceInput input = workspace.Input(spec);
             DeviceLinear linear = executor.Upload(parts.Skip(start).Take(end - start).ToList());
             _runs.Add((input, linear, column));
             column += linear.OutputFeatures;
@@ -100,14 +106,12 @@ internal sealed class TransformerBlock
         _gated = weights.Gate is not null;
         _attentionNorm = executor.Upload(weights.AttentionNorm, config.NormEpsilon);
         _mlpNorm = executor.Upload(weights.MlpNorm, config.NormEpsilon);
-        _qkv = new LinearGroup(executor, workspace, [weights.Query, weights.Key, weights.Value], config.HiddenSize, 'n');
-        _output = new LinearGroup(executor, workspace, [weights.Output], config.QueryWidth, 'o');
-        _up = new LinearGroup(executor, workspace, weights.Gate is { } gate ? [gate, weights.Up] : [weights.Up], config.HiddenSize, 'n');
-        _down = new LinearGroup(executor, workspace, [weights.Down], config.IntermediateSize, 'd');
+        _qkv = new LinearGroup(executor, workspace, [weights.Query, weights.Key, weights.Value], config.HiddenSize);
+        _output = new LinearGroup(executor, workspace, [weights.Output], config.QueryWidth);
+        _up = new LinearGroup(executor, workspace, weights.Gate is { } gate ? [gate, weights.Up] : [weights.Up], config.HiddenSize);
+        _down = new LinearGroup(executor, workspace, [weights.Down], config.IntermediateSize);
         _cache = executor.CreateCache(cache);
-        _qkvValues = workspace.Activation(_qkv.OutputFeatures, 'q');
-        _attended = workspace.Activation(config.QueryWidth, 'a');
-        _upValues = workspace.Activation(_up.OutputFeatures, 'u');
+        (_qkvValues, _attended, _upValues) = workspace.Intermediates(_qkv.OutputFeatures, config.QueryWidth, _up.OutputFeatures);
     }
 
     /// <summary>Runs the block on the rows of the current batch; <paramref name="observe"/> is shown the inputs of the linears (calibration).</summary>

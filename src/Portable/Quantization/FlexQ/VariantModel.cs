@@ -29,7 +29,7 @@ internal sealed class VariantModel : IDisposable
     {
         _config = source.Config;
         _workspace = new Workspace(_executor, _config);
-        _x = (CpuActivation)_workspace.Activation(_config.HiddenSize, 'x');
+        _x = (CpuActivation)_workspace.Hidden;
         int length = windows[0].Length, perBatch = Math.Max(1, _executor.MaximumRows / length);
         _rotary = _config.Family == ModelFamily.Llama ? _executor.CreateRotary(_config, length) : null;
         _cache = new CacheShape(perBatch, length, _config.KeyValueHeads, _config.HeadSize, keyValueBits);

@@ -43,15 +43,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
             Assert.True(vulkan.Context.UsedBytes > before);
         }
 
-        // The staging buffers stay with the device.
-        Assert.InRange(vulkan.Context.UsedBytes, before, before + (48 << 20));
-        long after = vulkan.Context.UsedBytes;
-        using (Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3), new VulkanExecutor(vulkan.Context, false)))
-        {
-            model.Forward(Batch.Consecutive([1, 2, 3], 0, false));
-        }
-
-        Assert.Equal(after, vulkan.Context.UsedBytes);
+        Assert.Equal(before, vulkan.Context.UsedBytes);
     }
 
     [SkippableFact]
@@ -62,6 +54,19 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
         VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(small, false)));
         Assert.Contains("The model needs", e.Message, StringComparison.Ordinal);
         Assert.Equal(0, small.UsedBytes);
+    }
+
+    /// <summary>A device that allows 9 MiB at once serves a model of nearly twice that size, with the same bits.</summary>
+    [SkippableFact]
+    public void ModelLargerThanOneAllocationIsServed()
+    {
+        const long Limit = 9 << 20;
+        using VulkanContext small = VulkanContext.Open(vulkan.Context.Facts with { MaximumAllocationBytes = Limit, MaximumBufferBytes = Limit });
+        RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama() with { VocabularySize = 70_000 }, "W8A8KV8", 3);
+        using Transformer model = new(source, new VulkanExecutor(small, false)), cpu = new(source, new CpuExecutor());
+        Batch batch = Batch.Consecutive([1, 69_999, 3], 0, true);
+        Assert.Equal(cpu.Forward(batch).ToArray(), model.Forward(batch).ToArray());
+        Assert.True(small.UsedBytes > 3 * Limit / 2, $"{small.UsedBytes} bytes");
     }
 
     [SkippableFact]
@@ -80,7 +85,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
         RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3);
         Assert.Throws<OperationCanceledException>(() =>
             new Transformer(source, new VulkanExecutor(vulkan.Context, false), progress: new Cancel(cancellation), cancellation: cancellation.Token));
-        Assert.InRange(vulkan.Context.UsedBytes, 0, before + (48 << 20));
+        Assert.Equal(before, vulkan.Context.UsedBytes);
         using Transformer model = new(source, new VulkanExecutor(vulkan.Context, false));
         Assert.Equal(source.Config.VocabularySize, model.Forward(Batch.Consecutive([1], 0, true)).Length);
     }
