@@ -14,7 +14,7 @@ public sealed class FaultTests(VulkanFixture vulkan)
 {
     private readonly RandomModel _source = RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV4", 3);
 
-    public static TheoryData<int> Allocations => [.. Enumerable.Range(0, 16).Select(i => 4 * i)];
+    public static TheoryData<int> Allocations => [.. Enumerable.Range(0, 8).Select(i => 8 * i)];
 
     [SkippableTheory]
     [MemberData(nameof(Allocations))]
