@@ -3,9 +3,14 @@ using Portable.Benchmarks;
 
 // dotnet run -c Release --project tests/Portable.Benchmarks -- --filter '*'
 // DOTNET_PROCESSOR_COUNT=1 dotnet run -c Release --project tests/Portable.Benchmarks -- training-gemm     ratios within one process
+// dotnet run -c Release --project tests/Portable.Benchmarks -- flatten-curve MODEL CALIBRATION EVALUATION 16 40   the curve of FlattenQuant
 if (args is ["training-gemm"])
 {
     TrainingGemmRatios.Print();
+}
+else if (args is ["flatten-curve", _, _, _, _, _])
+{
+    FlattenCurve.Print(args[1..]);
 }
 else
 {

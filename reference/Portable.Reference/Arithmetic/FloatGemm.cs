@@ -71,7 +71,18 @@ public static unsafe class FloatGemm
     /// <param name="k">K.</param>
     /// <param name="accumulate">Start from y instead of 0.</param>
     /// <exception cref="ArgumentException">An operand is shorter than its shape.</exception>
-    public static void MultiplyTN(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> y, int m, int n, int k, bool accumulate = false)
+    public static void MultiplyTN(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> y, int m, int n, int k, bool accumulate = false) =>
+        MultiplyTransposed(a, b, y, m, n, k, accumulate, upper: false);
+
+    /// <summary>The upper triangle of aᵀ·a, as <see cref="MultiplyTN"/> gives it; what is below the diagonal means nothing.</summary>
+    /// <param name="a">K×N.</param>
+    /// <param name="y">N×N.</param>
+    /// <param name="n">N.</param>
+    /// <param name="k">K.</param>
+    /// <exception cref="ArgumentException">An operand is shorter than its shape.</exception>
+    public static void UpperGram(ReadOnlySpan<float> a, Span<float> y, int n, int k) => MultiplyTransposed(a, a, y, n, n, k, accumulate: false, upper: true);
+
+    private static void MultiplyTransposed(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> y, int m, int n, int k, bool accumulate, bool upper)
     {
         if (a.Length < (long)m * k)
         {
@@ -91,10 +102,13 @@ public static unsafe class FloatGemm
             });
         }
 
-        MultiplyNN(new ReadOnlySpan<float>(transposed, m * k), b, y, m, n, k, accumulate);
+        fixed (float* data = b)
+        {
+            Run(new ReadOnlySpan<float>(transposed, m * k), new FloatOperand((byte*)data, ElementType.Float32, false, n, k), b.Length, y, m, n, k, accumulate, upper);
+        }
     }
 
-    private static void Run(ReadOnlySpan<float> x, FloatOperand b, long length, Span<float> y, int m, int n, int k, bool accumulate)
+    private static void Run(ReadOnlySpan<float> x, FloatOperand b, long length, Span<float> y, int m, int n, int k, bool accumulate, bool upper = false)
     {
         if (x.Length < (long)m * k || length < (long)n * k || y.Length < (long)m * n)
         {
@@ -115,11 +129,11 @@ public static unsafe class FloatGemm
         {
             if (Vector512.IsHardwareAccelerated)
             {
-                GemmDriver.Run<Simd512, Vector512<float>, FusedMultiplyAdd>(a, b, c, m, n, k, accumulate);
+                GemmDriver.Run<Simd512, Vector512<float>, FusedMultiplyAdd>(a, b, c, m, n, k, accumulate, upper);
             }
             else
             {
-                GemmDriver.Run<Simd256, Vector256<float>, FusedMultiplyAdd>(a, b, c, m, n, k, accumulate);
+                GemmDriver.Run<Simd256, Vector256<float>, FusedMultiplyAdd>(a, b, c, m, n, k, accumulate, upper);
             }
         }
     }

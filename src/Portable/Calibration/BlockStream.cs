@@ -112,7 +112,7 @@ public sealed class BlockStream : IDisposable
             {
                 rows = count;
                 _slots[window].Read(start * _config.HiddenSize, _x.Rows(count));
-                block.Forward(_executor, _x, _rotary, observe);
+                block.Forward(_executor, _x, _rotary, observe, finish: advance);
                 if (advance)
                 {
                     _slots[window].Write(start * _config.HiddenSize, _x.Rows(count));

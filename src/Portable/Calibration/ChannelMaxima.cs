@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Portable.Calibration;
 
 /// <summary>max|x| of each channel over calibration tokens.</summary>
@@ -12,11 +15,7 @@ public sealed class ChannelMaxima(int size)
     {
         for (int start = 0; start < x.Length; start += size)
         {
-            ReadOnlySpan<float> row = x.Slice(start, size);
-            for (int j = 0; j < row.Length; j++)
-            {
-                Values[j] = MathF.Max(Values[j], MathF.Abs(row[j]));
-            }
+            Raise(x.Slice(start, size), Values);
         }
     }
 
@@ -35,5 +34,20 @@ public sealed class ChannelMaxima(int size)
             found.Add(values);
         });
         return maxima.ToDictionary(m => m.Key, m => m.Value.Values);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Raise(ReadOnlySpan<float> row, Span<float> maxima)
+    {
+        int j = 0;
+        for (; j <= row.Length - 8; j += 8)
+        {
+            Vector256.Max(Vector256.Create(maxima.Slice(j, 8)), Vector256.Abs(Vector256.Create(row.Slice(j, 8)))).CopyTo(maxima[j..]);
+        }
+
+        for (; j < row.Length; j++)
+        {
+            maxima[j] = MathF.Max(maxima[j], MathF.Abs(row[j]));
+        }
     }
 }

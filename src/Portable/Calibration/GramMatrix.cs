@@ -1,38 +1,56 @@
-using System.Buffers;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Threading;
 
 namespace Portable.Calibration;
 
 /// <summary>
-/// Σ x·yᵀ over calibration tokens (GPTQ's Hessian where x = y): batches are summed in single precision in the fixed order of
-/// <see cref="FloatGemm"/>, and the batches in double.
+/// Σ x·xᵀ over calibration tokens (GPTQ's Hessian): batches are summed in single precision in the fixed order of
+/// <see cref="FloatGemm"/>, and the batches in double. Only the upper triangle is summed; products commute, so the lower one
+/// has the same bits.
 /// </summary>
 /// <param name="size">K.</param>
 public sealed class GramMatrix(int size)
 {
     private readonly float[] _batch = new float[checked(size * size)];
+    private readonly double[] _sums = new double[size * size];
+    private bool _mirrored = true;
 
     /// <summary>K.</summary>
     public int Size => size;
 
     /// <summary>K×K, row-major.</summary>
-    public double[] Values { get; } = new double[size * size];
+    public double[] Values
+    {
+        get
+        {
+            if (!_mirrored)
+            {
+                Mirror();
+                _mirrored = true;
+            }
 
-    /// <summary>Adds a batch with itself.</summary>
+            return _sums;
+        }
+    }
+
+    /// <summary>Adds a batch.</summary>
     /// <param name="x">Rows × K.</param>
     /// <param name="rows">Tokens.</param>
-    public void Add(ReadOnlySpan<float> x, int rows) => Add(x, x, rows);
-
-    /// <summary>Adds xᵀ·y of a batch.</summary>
-    /// <param name="x">Rows × K: the rows of the matrix.</param>
-    /// <param name="y">Rows × K: its columns.</param>
-    /// <param name="rows">Tokens.</param>
-    public void Add(ReadOnlySpan<float> x, ReadOnlySpan<float> y, int rows)
+    public void Add(ReadOnlySpan<float> x, int rows)
     {
-        FloatGemm.MultiplyTN(x, y, _batch, size, size, rows);
-        for (int i = 0; i < _batch.Length; i++)
+        FloatGemm.UpperGram(x, _batch, size, rows);
+        WorkerPool.Run(size, i => BatchSums.Add(_batch, _sums, i * size + i, size - i));
+        _mirrored = false;
+    }
+
+    private void Mirror()
+    {
+        for (int i = 0; i < size; i++)
         {
-            Values[i] += _batch[i];
+            for (int j = 0; j < i; j++)
+            {
+                _sums[i * size + j] = _sums[j * size + i];
+            }
         }
     }
 }

@@ -114,8 +114,13 @@ internal sealed class TransformerBlock
         (_qkvValues, _attended, _upValues) = workspace.Intermediates(_qkv.OutputFeatures, config.QueryWidth, _up.OutputFeatures);
     }
 
-    /// <summary>Runs the block on the rows of the current batch; <paramref name="observe"/> is shown the inputs of the linears (calibration).</summary>
-    public void Forward(Executor executor, DeviceActivation x, DeviceRotary? rotary, Action<BlockInput, DeviceInput>? observe = null)
+    /// <summary>Runs the block on the rows of the current batch.</summary>
+    /// <param name="executor">Runs the operations.</param>
+    /// <param name="x">The hidden states.</param>
+    /// <param name="rotary">Rotary table, or null.</param>
+    /// <param name="observe">Is shown the inputs of the linears (calibration), or null.</param>
+    /// <param name="finish">Whether the last product, which no input of this block depends on, is wanted.</param>
+    public void Forward(Executor executor, DeviceActivation x, DeviceRotary? rotary, Action<BlockInput, DeviceInput>? observe = null, bool finish = true)
     {
         executor.Normalize(x, _attentionNorm, _qkv.Inputs);
         observe?.Invoke(BlockInput.Attention, _qkv.Inputs[0]);
@@ -138,6 +143,9 @@ internal sealed class TransformerBlock
         }
 
         observe?.Invoke(BlockInput.Down, _down.Inputs[0]);
-        _down.ForwardResidual(executor, x);
+        if (finish)
+        {
+            _down.ForwardResidual(executor, x);
+        }
     }
 }

@@ -63,6 +63,27 @@ public class FlattenQuantTests
         }
     }
 
+    /// <summary>What GPTQ is told the layer sees is what the layer sees, clipped values included.</summary>
+    [Property(MaxTest = 60)]
+    public void SeenInputsAreTheQuantizersCodes(int seed, byte k)
+    {
+        Random random = new(seed);
+        int columns = 4 + k % 60, tokens = 5;
+        float[] x = [.. Heavy(random, tokens, columns).Select(v => v * (random.Next(4) == 0 ? 3 : 1))], seen = new float[x.Length];
+        int[] parts = [.. Enumerable.Range(0, columns).Select(_ => 1 + random.Next(3))];
+        FlattenPlan plan = FlattenPlan.WithParts(4, 0.125f + random.NextSingle() / 8, [1f], parts, [.. parts.Select(_ => 1)]);
+        long clipped = SeenInput.Round(x, plan, seen), beyond = 0;
+        for (int i = 0; i < x.Length; i++)
+        {
+            float v = x[i] * (1f / plan.ActivationScale);
+            double magnitude = Math.Floor(Math.Abs(v) + 0.5f), limit = 7 * parts[i % columns];
+            beyond += magnitude > limit ? 1 : 0;
+            Assert.Equal((float)(Math.Sign(v) * Math.Min(magnitude, limit)) * plan.ActivationScale, seen[i]);
+        }
+
+        Assert.Equal(beyond, clipped);
+    }
+
     [Property]
     public void QuantizingWideAndSplittingEqualsFlatteningAndQuantizing(int seed, byte parts)
     {

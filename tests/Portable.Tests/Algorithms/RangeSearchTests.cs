@@ -56,6 +56,32 @@ public class RangeSearchTests
         Assert.True(Find(x, w, new SearchOptions(4, 1.25, true, false, 1)).Plan.Expansion <= 1.25);
     }
 
+    /// <summary>Every entry of the table is the plain sum, value by value.</summary>
+    [Property(MaxTest = 30)]
+    public void ErrorTablesHoldTheSumsOverTheirValues(int seed, byte count, bool wide, bool spread)
+    {
+        Random random = new(seed);
+        int q = wide ? 127 : 7;
+        (double Magnitude, double Weight)[] values = [.. Enumerable.Range(0, count % 40).Select(_ => (Math.Exp(4 * random.NextDouble()), random.NextDouble()))];
+        ErrorTable table = new(values, q, 8, spread);
+        (double Magnitude, double Weight)[] points = spread ? [.. values.SelectMany(v => new[] { (v.Magnitude * (1 - 1.0 / 96), v.Weight / 2), (v.Magnitude * (1 + 1.0 / 96), v.Weight / 2) })] : values;
+        for (int i = table.First; i <= table.Last; i++)
+        {
+            double step = ErrorTable.Step(i);
+            for (int n = 1; n <= table.Parts(i); n++)
+            {
+                double sum = 0;
+                foreach ((double magnitude, double weight) in points)
+                {
+                    double error = magnitude - step * Math.Min(Math.Floor(magnitude / step + 0.5), n * q);
+                    sum += weight * error * error;
+                }
+
+                Assert.Equal(sum, table.Error(i, n));
+            }
+        }
+    }
+
     [Property(MaxTest = 30)]
     public void HistogramsHoldMagnitudes(int seed)
     {

@@ -34,6 +34,19 @@ public class FloatGemmTests
         Assert.Equal(bits, AwkwardValues.Bits(tn));
     }
 
+    [Property(MaxTest = 30)]
+    public void TheUpperTriangleOfAGramMatrixIsThatOfTheProduct(int seed, byte size, byte inner)
+    {
+        (int n, int k) = (1 + size, 1 + inner % 70);
+        float[] a = AwkwardValues.Activations(k * n, seed), whole = new float[n * n], upper = new float[n * n];
+        FloatGemm.MultiplyTN(a, a, whole, n, n, k);
+        FloatGemm.UpperGram(a, upper, n, k);
+        for (int i = 0; i < n; i++)
+        {
+            Assert.Equal(AwkwardValues.Bits(whole.AsSpan(i * n + i, n - i)), AwkwardValues.Bits(upper.AsSpan(i * n + i, n - i)));
+        }
+    }
+
     [Property(MaxTest = 20)]
     public void WeightsOfEveryElementTypeGiveTheProductOfTheirValues(int seed, byte rows, byte columns, ushort inner)
     {

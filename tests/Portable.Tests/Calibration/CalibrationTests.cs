@@ -1,6 +1,7 @@
 using FsCheck.Xunit;
 using Portable.Calibration;
 using Portable.Models;
+using Portable.Tests.Arithmetic;
 using Portable.Tests.Support;
 using Xunit;
 
@@ -32,6 +33,33 @@ public class CalibrationTests
     [Fact]
     public void ATextWithoutAWholeWindowIsRefused() =>
         Assert.Throws<ArgumentException>(() => CalibrationSet.FromTokens(new int[9], 1, 10, 0));
+
+    /// <summary>The half that is summed and the half that is mirrored are those of the whole product, batch after batch.</summary>
+    [Property(MaxTest = 20)]
+    public void GramMatricesAreCrossMatricesOfAnInputWithItself(int seed, byte size, byte tokens)
+    {
+        int columns = 1 + size % 90;
+        GramMatrix gram = new(columns);
+        CrossMatrix cross = new(columns);
+        for (int batch = 0; batch < 3; batch++)
+        {
+            float[] x = AwkwardValues.Activations((1 + tokens % 30) * columns, seed + batch);
+            gram.Add(x, 1 + tokens % 30);
+            cross.Add(x, x, 1 + tokens % 30);
+            Assert.Equal(cross.Values, gram.Values);
+        }
+    }
+
+    [Property(MaxTest = 30)]
+    public void ChannelMaximaAreTheLargestMagnitudes(int seed, byte size, byte tokens)
+    {
+        int columns = 1 + size % 40, rows = 1 + tokens % 10;
+        float[] x = AwkwardValues.Activations(rows * columns, seed);
+        ChannelMaxima maxima = new(columns);
+        maxima.Add(x.AsSpan(0, rows / 2 * columns));
+        maxima.Add(x.AsSpan(rows / 2 * columns));
+        Assert.Equal(Enumerable.Range(0, columns).Select(j => Enumerable.Range(0, rows).Max(r => Math.Abs(x[r * columns + j]))), maxima.Values);
+    }
 
     [Fact]
     public void HiddenStatesInFilesAreThoseInMemory()

@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace Portable.Reference.Algorithms.Baselines;
 
 /// <summary>
@@ -39,10 +41,12 @@ public static class Smoothing
     /// <param name="maxima">K values, raised where a weight is larger.</param>
     public static void RaiseColumnMaxima(ReadOnlySpan<float> weights, Span<float> maxima)
     {
-        for (int i = 0; i < weights.Length; i++)
+        for (int start = 0; start < weights.Length; start += maxima.Length)
         {
-            int j = i % maxima.Length;
-            maxima[j] = MathF.Max(maxima[j], MathF.Abs(weights[i]));
+            for (int j = 0; j < maxima.Length; j++)
+            {
+                maxima[j] = MathF.Max(maxima[j], MathF.Abs(weights[start + j]));
+            }
         }
     }
 
@@ -53,10 +57,17 @@ public static class Smoothing
     public static float[] Scale(ReadOnlySpan<float> values, float[] factors, bool divide)
     {
         float[] scaled = new float[values.Length];
-        for (int i = 0; i < values.Length; i++)
+        for (int start = 0; start < values.Length; start += factors.Length)
         {
-            float s = factors[i % factors.Length];
-            scaled[i] = divide ? values[i] / s : values[i] * s;
+            ReadOnlySpan<float> row = values.Slice(start, factors.Length);
+            if (divide)
+            {
+                TensorPrimitives.Divide(row, factors, scaled.AsSpan(start));
+            }
+            else
+            {
+                TensorPrimitives.Multiply(row, factors, scaled.AsSpan(start));
+            }
         }
 
         return scaled;

@@ -1,7 +1,10 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Portable.Reference.Algorithms.FlattenQuant;
 
 /// <summary>Weighted squared error of a channel's values for steps 2^(i/8) and ranges of n·Q steps.</summary>
-internal sealed class ErrorTable
+public sealed class ErrorTable
 {
     private const int PerOctave = 8;
     private readonly double[][] _errors;
@@ -34,24 +37,10 @@ internal sealed class ErrorTable
         _errors = new double[Last - First + 1][];
         for (int i = First; i <= Last; i++)
         {
-            double step = Step(i);
-            int parts = Math.Clamp((int)Math.Ceiling(largest / (q * step) - 1e-6), 1, maximumParts);
-            double[] errors = new double[parts];
-            foreach ((double magnitude, double weight) in values)
-            {
-                if (spread)
-                {
-                    Add(errors, magnitude * (1 - 1.0 / 96), weight / 2, step, q);
-                    Add(errors, magnitude * (1 + 1.0 / 96), weight / 2, step, q);
-                }
-                else
-                {
-                    Add(errors, magnitude, weight, step, q);
-                }
-            }
-
-            _errors[i - First] = errors;
+            _errors[i - First] = new double[Math.Clamp((int)Math.Ceiling(largest / (q * Step(i)) - 1e-6), 1, maximumParts)];
         }
+
+        Fill(spread ? Spread(values) : values, q);
     }
 
     /// <summary>The smallest index whose step reaches the largest magnitude in one part.</summary>
@@ -63,6 +52,7 @@ internal sealed class ErrorTable
     /// <summary>The coarsest.</summary>
     public int Last { get; }
 
+    /// <summary>2^(index/8).</summary>
     public static double Step(int index) => Math.ScaleB(Fractions[(index % PerOctave + PerOctave) % PerOctave], (int)Math.Floor((double)index / PerOctave));
 
     /// <summary>How many parts still help at a step.</summary>
@@ -78,19 +68,38 @@ internal sealed class ErrorTable
 
     private static readonly double[] Fractions = [1, 1.0905077326652577, 1.189207115002721, 1.2968395546510096, 1.4142135623730951, 1.5422108254079407, 1.681792830507429, 1.8340080864093424];
 
-    private static void Add(double[] errors, double magnitude, double weight, double step, int q)
+    /// <summary>Each bin as two values beside its centre, half its weight each.</summary>
+    private static (double, double)[] Spread((double Magnitude, double Weight)[] bins) =>
+        [.. bins.SelectMany(b => ((double, double)[])[(b.Magnitude * (1 - 1.0 / 96), b.Weight / 2), (b.Magnitude * (1 + 1.0 / 96), b.Weight / 2)])];
+
+    /// <summary>Σ weight·(magnitude − x̂)² for every step and number of parts: lanes are steps, values are added one after the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Fill((double Magnitude, double Weight)[] values, int q)
     {
-        double code = Math.Floor(magnitude / step + 0.5);
-        for (int n = 0; n < errors.Length; n++)
+        const int lanes = 4;
+        Span<Vector256<double>> sums = stackalloc Vector256<double>[_errors.Max(e => e.Length)];
+        for (int first = 0; first < _errors.Length; first += lanes)
         {
-            double error = magnitude - step * Math.Min(code, (n + 1) * q);
-            errors[n] += weight * error * error;
-            if (code <= (n + 1) * q)
+            Vector256<double> step = Vector256.Create(Step(First + first), Step(First + first + 1), Step(First + first + 2), Step(First + first + 3));
+
+            // The finest step has the most parts.
+            int parts = _errors[first].Length;
+            sums.Clear();
+            foreach ((double magnitude, double weight) in values)
             {
-                double same = weight * error * error;
-                for (n++; n < errors.Length; n++)
+                Vector256<double> m = Vector256.Create(magnitude), w = Vector256.Create(weight), code = Vector256.Floor(m / step + Vector256.Create(0.5));
+                for (int n = 0; n < parts; n++)
                 {
-                    errors[n] += same;
+                    Vector256<double> error = m - step * Vector256.Min(code, Vector256.Create((double)((n + 1) * q)));
+                    sums[n] += w * error * error;
+                }
+            }
+
+            for (int i = 0; i < Math.Min(lanes, _errors.Length - first); i++)
+            {
+                for (int n = 0; n < _errors[first + i].Length; n++)
+                {
+                    _errors[first + i][n] = sums[n][i];
                 }
             }
         }

@@ -92,6 +92,9 @@ public sealed class RangeSearch
     private FlattenRanges Descend(int[] products, int x)
     {
         Choice best = Choose(products, x);
+
+        // Choices seen before were no better than the best is now: turning back costs nothing.
+        HashSet<string> seen = [Key(products, x)];
         for (int step = PerOctave; step >= 1; step /= 2)
         {
             for (bool moved = true; moved;)
@@ -114,6 +117,11 @@ public sealed class RangeSearch
                             tried[m] += direction;
                         }
 
+                        if (!seen.Add(Key(tried, triedX)))
+                        {
+                            continue;
+                        }
+
                         Choice choice = Choose(tried, triedX);
                         if (choice.Loss < best.Loss)
                         {
@@ -125,6 +133,8 @@ public sealed class RangeSearch
         }
 
         return Build(best, products);
+
+        static string Key(int[] products, int x) => string.Join(' ', products.Append(x));
     }
 
     /// <summary>The products at which both sides of a channel just fit, ascending.</summary>

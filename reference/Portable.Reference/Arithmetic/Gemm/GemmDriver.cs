@@ -13,8 +13,11 @@ internal static unsafe class GemmDriver
     // Below this many rows per piece packing the strip costs more than the piece.
     private const int MinimumRows = 48;
 
-    /// <summary>y[m × n] (+)= x[m × k] · b[k × n], each output sequential in k.</summary>
-    public static void Run<TSimd, TVector, TAdd>(float* x, FloatOperand b, float* y, int m, int n, int k, bool accumulate)
+    /// <summary>
+    /// y[m × n] (+)= x[m × k] · b[k × n], each output sequential in k. Where only the upper triangle is wanted, tiles wholly
+    /// below the diagonal are left as they are.
+    /// </summary>
+    public static void Run<TSimd, TVector, TAdd>(float* x, FloatOperand b, float* y, int m, int n, int k, bool accumulate, bool upper = false)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
@@ -42,7 +45,7 @@ internal static unsafe class GemmDriver
                 for (int row = firstRow; row < endRow; row += MicroKernel.Rows)
                 {
                     int rows = Math.Min(MicroKernel.Rows, endRow - row);
-                    for (int panel = firstPanel; panel < endPanel; panel++)
+                    for (int panel = upper ? Math.Max(firstPanel, row / width) : firstPanel; panel < endPanel; panel++)
                     {
                         float* c = y + (long)row * n + panel * width;
                         Tiles.Run<TSimd, TVector, TAdd>(x + (long)row * k + k0, k, rows, packed + (long)(panel - firstPanel) * steps * width, width, steps, c, n, Math.Min(width, n - panel * width), start);

@@ -40,23 +40,22 @@ internal static class FlattenAnalysis
             heldStream.Advance(block, (input, values, rows) => inputs[input].AddRange(values));
             Dictionary<BlockInput, InputStatistics> statistics = BlockInputs.All.ToDictionary(i => i, i => new InputStatistics(maxima[i].Values, histograms[i], [.. inputs[i]]));
             ExactOutputs exact = new();
-            FlattenTrial Trial(IReadOnlySet<BlockInput> folded, int bits) => new(block, config, settings, statistics, exact, folded, bits);
-            IReadOnlySet<BlockInput> folded = Folded(settings, Trial);
-            FlattenTrial? low = settings.Mixed ? Trial(folded, 4) : null;
-            FlattenTrial high = Trial(folded, 8);
+            FoldingTrials trials = new(settings, (folds, bits) => new FlattenTrial(block, config, settings, statistics, exact, folds, bits));
             foreach (BlockInput input in BlockInputs.All)
             {
                 long work = block.Reading(input).Sum(l => (long)l.OutputFeatures * l.InputFeatures());
+                FlattenTrial? low = settings.Mixed ? trials.Of(input, 4) : null;
+                FlattenTrial high = trials.Of(input, 8);
                 findings.Add(new FlattenFinding(
                     index,
                     input,
                     work,
                     statistics[input].Maxima,
-                    low?.Ranges[input],
-                    high.Ranges[input],
+                    low?.Ranges(input),
+                    high.Ranges(input),
                     FlexQ.SensitivityTable.Rounded(low?.Compare(input).Divergence ?? 0),
                     FlexQ.SensitivityTable.Rounded(high.Compare(input).Divergence),
-                    folded.Contains(input)));
+                    trials.Folded.Contains(input)));
             }
         }
 
@@ -69,33 +68,5 @@ internal static class FlattenAnalysis
 
         context.Keep(State, new JsonArray([.. findings.Select(f => f.ToJson())]));
         return findings;
-    }
-
-    /// <summary>
-    /// Which of o's and down's inputs are smoothed into v's and up's rows: where the two groups concerned lose less together.
-    /// Folding evens out the input's channels but not always the rows of the matrix before, which has one scale.
-    /// </summary>
-    private static IReadOnlySet<BlockInput> Folded(FlattenSettings settings, Func<IReadOnlySet<BlockInput>, int, FlattenTrial> trial)
-    {
-        HashSet<BlockInput> both = [BlockInput.Output, BlockInput.Down];
-        if (settings.FoldWhere != "auto")
-        {
-            return settings.FoldWhere == "on" ? both : [];
-        }
-
-        int bits = settings.Mixed ? 4 : 8;
-        FlattenTrial with = trial(both, bits), without = trial(new HashSet<BlockInput>(), bits);
-        double Loss(FlattenTrial t, BlockInput first, BlockInput second)
-        {
-            double a = t.Compare(first).Error, b = t.Compare(second).Error;
-            return a * a + b * b;
-        }
-
-        both.RemoveWhere(input =>
-        {
-            BlockInput producer = input == BlockInput.Down ? BlockInput.Mlp : BlockInput.Attention;
-            return Loss(with, producer, input) >= Loss(without, producer, input);
-        });
-        return both;
     }
 }

@@ -2,7 +2,6 @@ using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
-using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlattenQuant;
@@ -16,7 +15,7 @@ internal sealed class FlattenHessians
     private readonly ScaledBlock _scaled;
     private readonly IReadOnlyDictionary<BlockInput, FlattenPlan> _plans;
     private readonly Dictionary<BlockInput, GramMatrix> _hessians = [];
-    private readonly Dictionary<BlockInput, GramMatrix> _crosses = [];
+    private readonly Dictionary<BlockInput, CrossMatrix> _crosses = [];
 
     private FlattenHessians(ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans) => (_scaled, _plans) = (scaled, plans);
 
@@ -31,7 +30,7 @@ internal sealed class FlattenHessians
         {
             int columns = plans[input].ActivationParts.Length;
             statistics._hessians.Add(input, new GramMatrix(columns));
-            statistics._crosses.Add(input, new GramMatrix(columns));
+            statistics._crosses.Add(input, new CrossMatrix(columns));
         }
 
         stream.Observe(block, (input, values, rows) => statistics.Add(input, scaled.InputFactors.TryGetValue(block.Reading(input)[0].Name, out float[]? factors)
@@ -69,22 +68,8 @@ internal sealed class FlattenHessians
 
     private void Add(BlockInput input, float[] x, int rows)
     {
-        FlattenPlan plan = _plans[input];
-        int columns = plan.ActivationParts.Length;
-
-        // The quantizer's own arithmetic: reciprocal scale, half away, clamp to ±nx_j·Q.
         float[] seen = new float[x.Length];
-        float reciprocal = 1f / plan.ActivationScale;
-        long clipped = 0;
-        for (int i = 0; i < x.Length; i++)
-        {
-            int limit = plan.ActivationParts[i % columns] * plan.Q;
-            float code = Contract.RoundHalfAway(x[i] * reciprocal);
-            clipped += MathF.Abs(code) > limit ? 1 : 0;
-            seen[i] = Math.Clamp(code, -limit, limit) * plan.ActivationScale;
-        }
-
-        Clipped[input] += clipped;
+        Clipped[input] += SeenInput.Round(x, _plans[input], seen);
         if (_hessians.TryGetValue(input, out GramMatrix? hessian))
         {
             hessian.Add(seen, rows);

@@ -22,8 +22,10 @@ internal sealed class FlattenTrial
     private readonly Dictionary<BlockInput, float[]> _maxima;
     private readonly ExactOutputs _exact;
     private readonly int _bits;
+    private readonly Dictionary<BlockInput, FlattenRanges> _ranges = [];
+    private readonly Dictionary<BlockInput, (double Divergence, double Error)> _compared = [];
 
-    /// <summary>Smooths and plans the block.</summary>
+    /// <summary>Smooths the block; its inputs are planned when they are first asked for, each without regard to the others.</summary>
     /// <param name="block">Float weights.</param>
     /// <param name="config">Shape of the model.</param>
     /// <param name="settings">How.</param>
@@ -37,17 +39,32 @@ internal sealed class FlattenTrial
         _maxima = statistics.ToDictionary(m => m.Key, m => (float[])m.Value.Maxima.Clone());
         _scaled = new ScaledBlock(block, config);
         settings.Fold(_scaled, _maxima, folded.Contains);
-        foreach (BlockInput input in (BlockInput[])[BlockInput.Attention, BlockInput.Mlp, BlockInput.Output, BlockInput.Down])
-        {
-            Ranges.Add(input, settings.Search ? Searched(input) : BoxPlotted(input));
-        }
     }
 
-    /// <summary>Factors and plans found.</summary>
-    public Dictionary<BlockInput, FlattenRanges> Ranges { get; } = [];
+    /// <summary>Factors and plan of an input.</summary>
+    public FlattenRanges Ranges(BlockInput input)
+    {
+        if (!_ranges.TryGetValue(input, out FlattenRanges? ranges))
+        {
+            ranges = _settings.Search ? Searched(input) : BoxPlotted(input);
+            _ranges.Add(input, ranges);
+        }
+
+        return ranges;
+    }
 
     /// <summary>KL of the outputs' histograms, and ‖Y−Ŷ‖/‖Y‖, in the units of the float model.</summary>
-    public (double Divergence, double Error) Compare(BlockInput input) => Compare(input, Ranges[input].Plan);
+    public (double Divergence, double Error) Compare(BlockInput input)
+    {
+        FlattenPlan plan = Ranges(input).Plan;
+        if (!_compared.TryGetValue(input, out (double Divergence, double Error) compared))
+        {
+            compared = Compare(input, plan);
+            _compared.Add(input, compared);
+        }
+
+        return compared;
+    }
 
     private (double Divergence, double Error) Compare(BlockInput input, FlattenPlan plan)
     {
