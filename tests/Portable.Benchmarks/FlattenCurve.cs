@@ -19,17 +19,21 @@ namespace Portable.Benchmarks;
 internal sealed class FlattenCurve
 {
     private const int Context = 512;
-    private static readonly double[] Shares = [0, 0.25, 0.4829, 0.75, 1];
-
-    // The defaults first: a run that is cut short has measured them.
-    private static readonly (string Ranges, string Weights, string Beta)[] Variants =
-        [("search", "on", "1.5"), ("search", "off", "1.5"), ("boxplot", "on", "1.5"), ("boxplot", "off", "1.5"), ("boxplot", "on", "1.0"), ("boxplot", "on", "2.5")];
+    private const double DefaultShare = 0.4829;
+    private static readonly double[] Shares = [0, 0.25, DefaultShare, 0.75, 1];
+    private static readonly Variant Default = new("search", "on", "1.5", "on");
+    private static readonly Variant[] Variants =
+    [
+        .. from gptq in (string[])["on", "off"]
+           from variant in (Variant[])[Default, Default with { Weights = "off" }, new("boxplot", "on", "1.5", ""), new("boxplot", "off", "1.5", ""), new("boxplot", "on", "1.0", ""), new("boxplot", "on", "2.5", "")]
+           select variant with { Gptq = gptq },
+    ];
 
     private readonly IModelSource _model;
     private readonly CalibrationSet _calibration;
     private readonly int[] _text;
     private readonly int _windows;
-    private readonly Dictionary<string, JsonNode> _analyses = [];
+    private readonly Dictionary<Variant, JsonNode> _analyses = [];
 
     private FlattenCurve(string folder, string calibration, string evaluation, int samples, int windows)
     {
@@ -41,34 +45,38 @@ internal sealed class FlattenCurve
         _windows = windows;
     }
 
-    /// <summary>Measures and prints the table, one row as soon as it is complete.</summary>
+    /// <summary>Measures and prints the table; each point goes to standard error as soon as it is there, those that the defaults are judged by first.</summary>
     /// <param name="arguments">Model, calibration text, evaluation text, calibration windows, evaluation windows.</param>
     public static void Print(string[] arguments)
     {
         FlattenCurve curve = new(arguments[0], arguments[1], arguments[2], int.Parse(arguments[3], CultureInfo.InvariantCulture), int.Parse(arguments[4], CultureInfo.InvariantCulture));
+        Dictionary<(Variant, double), string> points = [];
+        foreach ((Variant variant, double share) in Variants.SelectMany(v => Shares.Select(s => (v, s))).OrderByDescending(p => p.v == Default).ThenByDescending(p => p.s == DefaultShare))
+        {
+            points.Add((variant, share), curve.Point(variant, share));
+            Console.Error.WriteLine($"{variant} {share}: {points[(variant, share)]}");
+        }
+
         Console.WriteLine($"| ranges | weights flattened | GPTQ | {string.Join(" | ", Shares.Select(s => string.Create(CultureInfo.InvariantCulture, $"≤ {s:P2}")))} |");
         Console.WriteLine($"| --- | --- | --- |{string.Concat(Shares.Select(_ => " --- |"))}");
-        foreach (string gptq in (string[])["on", "off"])
+        foreach (Variant v in Variants)
         {
-            foreach ((string ranges, string weights, string beta) in Variants)
-            {
-                string[] points = [.. Shares.Select(share => curve.Point(new()
-                {
-                    ["ranges"] = ranges,
-                    ["flatten-weights"] = weights,
-                    ["beta"] = beta,
-                    ["gptq"] = gptq,
-                    ["int4-budget"] = share.ToString(CultureInfo.InvariantCulture),
-                }))];
-                Console.WriteLine($"| {(ranges == "search" ? ranges : $"β = {beta}")} | {weights} | {gptq} | {string.Join(" | ", points)} |");
-            }
+            Console.WriteLine($"| {(v.Ranges == "search" ? v.Ranges : $"β = {v.Beta}")} | {v.Weights} | {v.Gptq} | {string.Join(" | ", Shares.Select(s => points[(v, s)]))} |");
         }
     }
 
-    private string Point(Dictionary<string, string> options)
+    private string Point(Variant variant, double share)
     {
-        // What the analysis depends on; the search expects less of the weights' error where GPTQ follows.
-        string key = string.Join(' ', options["ranges"], options["flatten-weights"], options["beta"], options["ranges"] == "search" ? options["gptq"] : "");
+        // The box plot's analysis does not depend on GPTQ; the search expects less of the weights' error where GPTQ follows.
+        Variant analysed = variant.Ranges == "search" ? variant : variant with { Gptq = "" };
+        Dictionary<string, string> options = new()
+        {
+            ["ranges"] = variant.Ranges,
+            ["flatten-weights"] = variant.Weights,
+            ["beta"] = variant.Beta,
+            ["gptq"] = variant.Gptq,
+            ["int4-budget"] = share.ToString(CultureInfo.InvariantCulture),
+        };
         using StreamStorage storage = new(Path.GetTempPath());
         List<BlockWeights> blocks = [];
         QuantizationContext context = new()
@@ -78,8 +86,8 @@ internal sealed class FlattenCurve
             Options = new MethodOptions { Samples = _calibration.Windows.Count, Context = Context, Named = options },
             Calibration = _calibration,
             Storage = storage,
-            Recall = _ => _analyses.GetValueOrDefault(key),
-            Keep = (_, analysis) => _analyses[key] = analysis,
+            Recall = _ => _analyses.GetValueOrDefault(analysed),
+            Keep = (_, analysis) => _analyses[analysed] = analysis,
             Say = _ => { },
             Progress = (_, _, _) => { },
             Cancellation = CancellationToken.None,
@@ -87,10 +95,10 @@ internal sealed class FlattenCurve
         JsonObject facts = BlockPipeline.Run(QuantizationMethods.Find("flatten"), context, _ => null, (_, block, _) => blocks.Add(block.Weights))!;
         using Transformer transformer = new(new QuantizedModel(_model, blocks), new CpuExecutor());
         double perplexity = Perplexity.Measure(transformer, _text, Context, _windows).Perplexity;
-        string point = string.Create(CultureInfo.InvariantCulture, $"{perplexity:F2} ({(double)facts["int4_share"]!:P1})");
-        Console.Error.WriteLine($"{string.Join(' ', options.Values)}: {point}");
-        return point;
+        return string.Create(CultureInfo.InvariantCulture, $"{perplexity:F2} ({(double)facts["int4_share"]!:P1})");
     }
+
+    private sealed record Variant(string Ranges, string Weights, string Beta, string Gptq);
 
     private sealed class QuantizedModel(IModelSource model, IReadOnlyList<BlockWeights> blocks) : IModelSource
     {

@@ -74,7 +74,8 @@ public static class ActivationQuantization
     {
         int outputColumns = output.Layout.Columns;
         int[] codes = ArrayPool<int>.Shared.Rent(outputColumns);
-        int[] wide = quantizer.Mode == ActivationMode.Static ? ArrayPool<int>.Shared.Rent(columns) : [];
+        // Whole vectors are read from any column on.
+        int[] wide = quantizer.Mode == ActivationMode.Static ? ArrayPool<int>.Shared.Rent(columns + Vector256<int>.Count) : [];
         for (int row = first; row < first + count; row++)
         {
             ReadOnlySpan<float> source = x.Slice((row - first) * columns, columns);
@@ -140,12 +141,12 @@ public static class ActivationQuantization
         int j = 0;
         for (; j <= codes.Length - 8; j += 8)
         {
-            // Neighbours mostly read neighbours: all of them in a compact product, all between flattened channels in an expanded one.
+            // Neighbouring columns read neighbouring channels, a flattened one several times: one vector holds them all.
             int first = sources[j];
-            Vector256<int> value;
-            if (Vector256.Create(sources.Slice(j, 8)) == Vector256.Create(first) + Vector256<int>.Indices)
+            Vector256<int> lanes = Vector256.Create(sources.Slice(j, 8)) - Vector256.Create(first), value;
+            if (Vector256.LessThanAll(lanes.AsUInt32(), Vector256.Create(8u)))
             {
-                value = Vector256.Create(wide.AsSpan(first, 8));
+                value = Vector256.ShuffleNative(Vector256.Create(wide.AsSpan(first, 8)), lanes);
             }
             else
             {

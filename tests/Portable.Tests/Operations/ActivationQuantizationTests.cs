@@ -58,9 +58,16 @@ public class ActivationQuantizationTests
         ColumnMap? map = null;
         if (mapped)
         {
+            // Sorted as flattening gives them, neighbours repeating a channel; or in any order.
             int expanded = columns + random.Next(40);
+            int[] sources = [.. Enumerable.Range(0, expanded).Select(j => j < columns ? j : random.Next(columns))];
+            if (random.Next(2) == 0)
+            {
+                Array.Sort(sources);
+            }
+
             map = new ColumnMap(
-                [.. Enumerable.Range(0, expanded).Select(j => j < columns ? j : random.Next(columns))],
+                sources,
                 [.. Enumerable.Range(0, expanded).Select(j => j < columns ? 0 : random.Next(100))],
                 [.. Enumerable.Range(0, expanded).Select(_ => random.Next(limit + 1))]);
         }
