@@ -6,6 +6,7 @@ using Portable.Cli.Output;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Quantization;
+using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Model;
 
 namespace Portable.Cli.Verbs;
@@ -24,12 +25,14 @@ namespace Portable.Cli.Verbs;
 /// <param name="LoadSeconds">Time to make the weights and take them to the device.</param>
 /// <param name="Operations">Milliseconds of each operation over the measured steps, with <c>--profile</c>.</param>
 /// <param name="PrefillOperations">The same over the prompts, on a GPU.</param>
+/// <param name="Floors">On a GPU: the milliseconds that the bytes of each operation take at the measured rate of reading memory.</param>
+/// <param name="PrefillFloors">The same over the prompts.</param>
 /// <param name="Steps">Decode steps that were measured.</param>
 /// <param name="Gpu">What a decode step takes of a GPU, or null.</param>
 public sealed record BenchModelReport(
     string Device, string Shape, string Scheme, int Context, int Batch, int Blocks, int BlocksOfShape, double PrefillTokensPerSecond,
     double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations,
-    IReadOnlyDictionary<string, double>? PrefillOperations, int Steps, GpuStepReport? Gpu);
+    IReadOnlyDictionary<string, double>? PrefillOperations, IReadOnlyDictionary<string, double>? Floors, IReadOnlyDictionary<string, double>? PrefillFloors, int Steps, GpuStepReport? Gpu);
 
 /// <summary>Measures prefill and decode of a model with synthetic weights.</summary>
 public sealed class BenchModelVerb : Verb
@@ -77,11 +80,12 @@ public sealed class BenchModelVerb : Verb
         var gpu = executor as VulkanExecutor;
         ProfilingExecutor? profiler = parsed.GetValue(profile) && gpu is null ? new ProfilingExecutor(executor) : null;
         gpu?.Profiling = parsed.GetValue(profile);
+        double stream = gpu is { Profiling: true } ? Rooflines.MeasureStream(gpu.Context) : 0;
         long start = Stopwatch.GetTimestamp();
         using Transformer model = terminal.Track("making weights", bar => new Transformer(
             new SyntheticModel(config, widths), profiler ?? executor, sequences, length + count, new Fraction(bar, config.Layers), cancellation));
         double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        var report = terminal.Track("measuring", bar => Measure(model, length, sequences, count, profiler, gpu, bar, cancellation)) with
+        var report = terminal.Track("measuring", bar => Measure(model, length, sequences, count, profiler, gpu, stream, bar, cancellation)) with
         {
             Shape = name,
             Scheme = widths.ToString(),
@@ -92,7 +96,7 @@ public sealed class BenchModelVerb : Verb
         return Tool.Done;
     }
 
-    private static BenchModelReport Measure(Transformer model, int context, int sequences, int steps, ProfilingExecutor? profiler, VulkanExecutor? gpu, IProgress<double> progress, CancellationToken cancellation)
+    private static BenchModelReport Measure(Transformer model, int context, int sequences, int steps, ProfilingExecutor? profiler, VulkanExecutor? gpu, double stream, IProgress<double> progress, CancellationToken cancellation)
     {
         var random = new Random(1);
         int Token() => random.Next(model.Config.VocabularySize);
@@ -136,7 +140,7 @@ public sealed class BenchModelVerb : Verb
         Array.Sort(times);
         double median = times[times.Length / 2];
         return new BenchModelReport(
-            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations(), steps, gpuSteps.Report());
+            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations(), gpuSteps.Floors(stream), gpuPrompts.Floors(stream), steps, gpuSteps.Report());
     }
 
     // Once, and on a GPU for as long as its clock takes to rise.
@@ -160,16 +164,24 @@ public sealed class BenchModelVerb : Verb
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"a step: {gpu.Dispatches} dispatches in {gpu.Submissions} submission, host overhead {gpu.HostMicroseconds:F0} µs; device memory {gpu.MemoryBytes / 1e9:F3} GB"));
         }
 
-        PrintOperations(terminal, "decode", ">µs a step", r.Operations, 1000.0 / r.Steps);
-        PrintOperations(terminal, "prefill", ">ms", r.PrefillOperations, 1);
+        PrintOperations(terminal, "decode", ">µs a step", r.Operations, r.Floors, 1000.0 / r.Steps);
+        PrintOperations(terminal, "prefill", ">ms", r.PrefillOperations, r.PrefillFloors, 1);
     }
 
-    private static void PrintOperations(Terminal terminal, string title, string unit, IReadOnlyDictionary<string, double>? milliseconds, double scale)
+    private static void PrintOperations(Terminal terminal, string title, string unit, IReadOnlyDictionary<string, double>? milliseconds, IReadOnlyDictionary<string, double>? floors, double scale)
     {
-        if (milliseconds is not null)
+        if (milliseconds is null)
         {
-            terminal.Table([title, unit, ">share"], milliseconds.OrderByDescending(o => o.Value).Select(o => (string[])
-                [o.Key, (o.Value * scale).ToString("F2", CultureInfo.InvariantCulture), (o.Value / milliseconds.Values.Sum()).ToString("P1", CultureInfo.InvariantCulture)]));
+            return;
         }
+
+        string[] header = [title, unit, ">share", .. floors is null ? [] : (string[])[">floor of bytes"]];
+        terminal.Table(header, milliseconds.OrderByDescending(o => o.Value).Select(o => (string[])
+        [
+            o.Key,
+            (o.Value * scale).ToString("F2", CultureInfo.InvariantCulture),
+            (o.Value / milliseconds.Values.Sum()).ToString("P1", CultureInfo.InvariantCulture),
+            .. floors is null ? [] : (string[])[(floors[o.Key] * scale).ToString("F2", CultureInfo.InvariantCulture)],
+        ]));
     }
 }

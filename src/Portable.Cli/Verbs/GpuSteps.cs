@@ -15,6 +15,7 @@ internal sealed class GpuSteps(VulkanExecutor? gpu)
 {
     private readonly List<double> _host = [];
     private readonly Dictionary<string, double> _milliseconds = [];
+    private readonly Dictionary<string, double> _bytes = [];
     private readonly long _firstSubmission = gpu?.Submissions ?? 0;
 
     /// <summary>Notes a step that has just run.</summary>
@@ -27,14 +28,20 @@ internal sealed class GpuSteps(VulkanExecutor? gpu)
         }
 
         _host.Add((seconds - gpu.DeviceWait.TotalSeconds) * 1e6);
-        foreach ((string operation, double microseconds) in gpu.Profile)
+        foreach ((string operation, double microseconds, long bytes) in gpu.Profile)
         {
             _milliseconds[operation] = _milliseconds.GetValueOrDefault(operation) + (microseconds / 1000);
+            _bytes[operation] = _bytes.GetValueOrDefault(operation) + bytes;
         }
     }
 
     /// <summary>Milliseconds on the device of each operation over all steps, or null where they were not measured.</summary>
     public IReadOnlyDictionary<string, double>? Operations() => _milliseconds.Count > 0 ? _milliseconds : null;
+
+    /// <summary>Milliseconds that the bytes of each operation take at a rate: the floor of its time, or null where it was not measured.</summary>
+    /// <param name="bytesPerSecond">What the device reads.</param>
+    public IReadOnlyDictionary<string, double>? Floors(double bytesPerSecond) =>
+        _bytes.Count > 0 ? _bytes.ToDictionary(b => b.Key, b => b.Value / bytesPerSecond * 1000) : null;
 
     /// <summary>The counts, or null without a GPU.</summary>
     public GpuStepReport? Report()

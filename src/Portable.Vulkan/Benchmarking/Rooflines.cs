@@ -15,14 +15,17 @@ public sealed record Rooflines(double StreamBytesPerSecond, double MatrixOperati
     public static Rooflines Measure(VulkanContext gpu)
     {
         bool software = gpu.Facts.Kind == VulkanDeviceKind.Cpu;
-        long bytes = software ? 64L << 20 : Math.Min(2L << 30, gpu.Facts.MemoryBytes / 8);
         int groups = software ? 64 : 132 * 16;
         using GpuBuffer sink = gpu.Allocate(256);
-        return new Rooflines(Stream(gpu, sink, bytes, software), Matrix(gpu, sink, groups, software), 8 * Peak(gpu, sink, 0, groups, software), Peak(gpu, sink, 1, groups, software));
+        return new Rooflines(MeasureStream(gpu), Matrix(gpu, sink, groups, software), 8 * Peak(gpu, sink, 0, groups, software), Peak(gpu, sink, 1, groups, software));
     }
 
-    private static unsafe double Stream(VulkanContext gpu, GpuBuffer sink, long bytes, bool software)
+    /// <summary>Measures <see cref="StreamBytesPerSecond"/> alone.</summary>
+    public static unsafe double MeasureStream(VulkanContext gpu)
     {
+        bool software = gpu.Facts.Kind == VulkanDeviceKind.Cpu;
+        long bytes = software ? 64L << 20 : Math.Min(2L << 30, gpu.Facts.MemoryBytes / 8);
+        using GpuBuffer sink = gpu.Allocate(256);
         using GpuBuffer source = gpu.Allocate(bytes);
         gpu.Run(r => r.Fill(source, 0, source.Size, 0x01234567));
         double best = 0;

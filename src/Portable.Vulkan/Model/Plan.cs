@@ -9,14 +9,19 @@ namespace Portable.Vulkan.Model;
 /// <param name="SingleTokens">Whether every row is the only one of its sequence.</param>
 internal readonly record struct PlanKey(int Rows, int Tiles, int LogitRows, bool SingleTokens);
 
+/// <summary>What lies between two timestamps.</summary>
+/// <param name="Name">Name of the operation.</param>
+/// <param name="Operations">Which operations of the list it serves.</param>
+internal readonly record struct PlanStep(string Name, Range Operations);
+
 /// <summary>A recorded forward pass.</summary>
 /// <param name="Operations">The calls that it was recorded from.</param>
 /// <param name="Commands">The commands.</param>
 /// <param name="Arguments">Buffers that only these commands use.</param>
 /// <param name="Dispatches">Dispatches.</param>
 /// <param name="Timestamps">Times after each named step, or null.</param>
-/// <param name="Steps">Names of the steps.</param>
-internal sealed record Plan(Operation[] Operations, CommandList Commands, IReadOnlyList<GpuBuffer> Arguments, int Dispatches, TimestampPool? Timestamps, IReadOnlyList<string> Steps) : IDisposable
+/// <param name="Steps">The steps.</param>
+internal sealed record Plan(Operation[] Operations, CommandList Commands, IReadOnlyList<GpuBuffer> Arguments, int Dispatches, TimestampPool? Timestamps, IReadOnlyList<PlanStep> Steps) : IDisposable
 {
     public void Dispose()
     {

@@ -14,7 +14,7 @@ internal sealed class PlanRecorder
     private readonly CommandRecorder _recorder;
     private readonly Hazards _hazards = new();
     private readonly List<GpuBuffer> _arguments = [];
-    private readonly List<string> _steps = [];
+    private readonly List<PlanStep> _steps = [];
     private readonly TimestampPool? _timestamps;
     private int _dispatches;
 
@@ -52,9 +52,10 @@ internal sealed class PlanRecorder
     {
         _memory.Batch.Record(_recorder);
         _recorder.Barrier();
-        Stamp("batch");
+        Stamp("batch", 0..0);
         for (int i = 0; i < operations.Length; i++)
         {
+            int first = i;
             Operation operation = operations[i];
             switch (operation.Kind)
             {
@@ -87,7 +88,7 @@ internal sealed class PlanRecorder
                     break;
             }
 
-            Stamp(operation.Kind.ToString());
+            Stamp(operation.Kind.ToString(), first..(i + 1));
         }
 
         return new Plan(operations.ToArray(), _recorder.End(), _arguments, _dispatches, _timestamps, _steps);
@@ -199,7 +200,7 @@ internal sealed class PlanRecorder
             norm.Biased ? 2u : 1u, 1, _memory.Stage(x.Columns), 1,
         ];
         Dispatch(Pipeline<PrepareConstants>("prepare", special), constants, _key.LogitRows);
-        Stamp("FinalNorm");
+        Stamp("FinalNorm", 0..0);
 
         Order([_memory.Hidden], [_memory.Logits]);
         int tokens = _key.LogitRows >= 4 ? 4 : 1;
@@ -230,12 +231,12 @@ internal sealed class PlanRecorder
         }
     }
 
-    private void Stamp(string step)
+    private void Stamp(string step, Range operations)
     {
         if (_timestamps is not null && _steps.Count < _timestamps.Count)
         {
             _recorder.Timestamp(_timestamps, _steps.Count);
-            _steps.Add(step);
+            _steps.Add(new PlanStep(step, operations));
         }
     }
 }

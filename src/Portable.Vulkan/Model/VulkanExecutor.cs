@@ -68,8 +68,8 @@ public sealed class VulkanExecutor : Executor
     /// <summary>Time that End waited for the device in the last forward pass.</summary>
     public TimeSpan DeviceWait { get; private set; }
 
-    /// <summary>With <see cref="Profiling"/>: each operation of the last forward pass with its microseconds on the device, in order.</summary>
-    public IReadOnlyList<(string Operation, double Microseconds)> Profile { get; private set; } = [];
+    /// <summary>With <see cref="Profiling"/>: each operation of the last forward pass in order, with its microseconds on the device and the bytes that it cannot do without.</summary>
+    public IReadOnlyList<(string Operation, double Microseconds, long Bytes)> Profile { get; private set; } = [];
 
     /// <summary>Opens a device by name and serves on it.</summary>
     /// <param name="wanted">Null or "" for the best; an index; or part of a name.</param>
@@ -229,7 +229,7 @@ public sealed class VulkanExecutor : Executor
         Dispatches = plan.Dispatches;
         if (plan.Timestamps is { } timestamps)
         {
-            ReadProfile(timestamps, plan.Steps);
+            ReadProfile(timestamps, plan, batch);
         }
 
         if (logits == 0)
@@ -287,14 +287,21 @@ public sealed class VulkanExecutor : Executor
         return plan;
     }
 
-    private void ReadProfile(TimestampPool timestamps, IReadOnlyList<string> steps)
+    private void ReadProfile(TimestampPool timestamps, Plan plan, Batch batch)
     {
         // Fused operations leave the last timestamps of the pool unwritten; waiting for those would never end.
-        double[] times = timestamps.ReadNanoseconds(steps.Count);
-        var profile = new (string, double)[steps.Count - 1];
+        double[] times = timestamps.ReadNanoseconds(plan.Steps.Count);
+        var profile = new (string, double, long)[plan.Steps.Count - 1];
         for (int i = 0; i < profile.Length; i++)
         {
-            profile[i] = (steps[i + 1], (times[i + 1] - times[i]) / 1000);
+            PlanStep step = plan.Steps[i + 1];
+            long bytes = 0;
+            foreach (Operation operation in plan.Operations[step.Operations])
+            {
+                bytes += OperationTraffic.Bytes(operation, batch);
+            }
+
+            profile[i] = (step.Name, (times[i + 1] - times[i]) / 1000, bytes);
         }
 
         Profile = profile;

@@ -98,6 +98,8 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
         model.Forward(Batch.Consecutive([1], 0, true));
         Assert.Contains(executor.Profile, p => p.Operation == "Attention");
         Assert.All(executor.Profile, p => Assert.True(p.Microseconds >= 0));
+        Assert.All(executor.Profile, p => Assert.True(p.Bytes > 0 || p.Operation == "FinalNorm", p.Operation));
+        Assert.Equal((97 * 64 * 2) + (97 * 4) + (64 * 4), executor.Profile.Single(p => p.Operation == "Logits").Bytes);
     }
 
     private sealed class Cancel(CancellationTokenSource source) : IProgress<int>
