@@ -17,9 +17,10 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
     public static DeviceSelection Cpu { get; } = new(false, null);
 
     /// <summary>Creates the option <c>--device</c>.</summary>
-    public static Option<string> CreateOption() => new("--device")
+    /// <param name="what">What the device does for the verb.</param>
+    public static Option<string> CreateOption(string what = "Where it runs") => new("--device")
     {
-        Description = "Where it runs: cpu, vulkan (the best GPU), vulkan:N or vulkan:NAME (see `portable devices`).",
+        Description = $"{what}: cpu, vulkan (the best GPU), vulkan:N or vulkan:NAME (see `portable devices`).",
         HelpName = "cpu|vulkan[:N|:NAME]",
         DefaultValueFactory = _ => "cpu",
     };

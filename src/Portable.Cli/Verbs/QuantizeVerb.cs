@@ -6,6 +6,8 @@ using Portable.Cli.Output;
 using Portable.Quantization;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Model;
 
 namespace Portable.Cli.Verbs;
 
@@ -28,7 +30,7 @@ public sealed class QuantizeVerb : Verb
     private readonly Option<int> seed = new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Seed };
     private readonly Option<int> memory = new("--memory") { Description = "Calibration streams kept in memory, in MiB; beyond that in a temporary file. The result is the same.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
     private readonly Option<bool> overwrite = new("--overwrite") { Description = "Replace a finished checkpoint in DIR." };
-    private readonly Option<string> device = DeviceSelection.CreateOption();
+    private readonly Option<string> device = DeviceSelection.CreateOption("Where calibration windows pass through the blocks already quantized (gptq, abq, omniquant, flexq --refine, flatten); all else runs on the CPU, and the result is the same");
     private readonly Option<string?>[] named = CreateMethodOptions();
 
     /// <summary>Defines the verb.</summary>
@@ -57,7 +59,7 @@ public sealed class QuantizeVerb : Verb
             QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
             RequireCalibration(QuantizationMethods.Find(name), text);
             NameUnused(parsed, text, terminal);
-            CheckDevice(DeviceSelection.Parse(parsed.GetValue(device)!), text, terminal);
+            using VulkanContext? gpu = DeviceSelection.Parse(parsed.GetValue(device)!) is { Vulkan: true } selection ? VulkanContext.Open(VulkanDevices.Select(selection.Selector)) : null;
             var request = new QuantizationRequest
             {
                 Model = parsed.GetValue(model)!,
@@ -65,6 +67,7 @@ public sealed class QuantizeVerb : Verb
                 Scheme = widths,
                 Output = parsed.GetValue(output)!,
                 Overwrite = parsed.GetValue(overwrite),
+                Device = gpu is null ? null : () => new VulkanExecutor(gpu, ownsContext: false),
                 StreamBudget = (long)OptionValues.AtLeast(parsed, memory, 0) << 20,
                 Options = new MethodOptions
                 {
@@ -124,23 +127,6 @@ public sealed class QuantizeVerb : Verb
                 terminal.Message($"{option.Name} is not used without --calibration");
             }
         }
-    }
-
-    /// <summary>Quantization computes on the CPU; a GPU is checked for, and said not to be used, where no model runs.</summary>
-    private static void CheckDevice(DeviceSelection selection, string? calibration, Terminal terminal)
-    {
-        if (!selection.Vulkan)
-        {
-            return;
-        }
-
-        VulkanDeviceFacts facts = VulkanDevices.Select(selection.Selector);
-        if (calibration is not null)
-        {
-            throw new InvalidOperationException($"calibration runs on --device cpu, not on vulkan:{facts.Index}; without --calibration any device will do");
-        }
-
-        terminal.Message("--device is not used: without calibration no model runs while it is quantized");
     }
 
     private static void Print(Terminal terminal, QuantizationResult result)

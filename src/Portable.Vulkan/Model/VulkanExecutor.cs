@@ -28,6 +28,7 @@ public sealed class VulkanExecutor : Executor
     private readonly List<Operation> _operations = [];
     private readonly Dictionary<PlanKey, Plan> _plans = [];
     private readonly List<IDisposable> _owned = [];
+    private readonly List<(VulkanActivation X, float[] Values)> _writes = [];
     private Batch? _batch;
     private int _vocabulary;
 
@@ -168,6 +169,7 @@ public sealed class VulkanExecutor : Executor
     public override void Begin(Batch batch)
     {
         _operations.Clear();
+        _writes.Clear();
         _vocabulary = 0;
         _batch = batch;
     }
@@ -214,12 +216,24 @@ public sealed class VulkanExecutor : Executor
     }
 
     /// <inheritdoc/>
+    public override void Write(DeviceActivation x, ReadOnlySpan<float> values) => _writes.Add(((VulkanActivation)x, values.ToArray()));
+
+    /// <inheritdoc/>
+    public override void Read(DeviceActivation x, Span<float> values) => _gpu.Download(((VulkanActivation)x).Buffer, values);
+
+    /// <inheritdoc/>
     public override ReadOnlySpan<float> End()
     {
         Batch batch = _batch ?? throw new InvalidOperationException("Begin has not been called.");
         _batch = null;
         int logits = checked(batch.LogitRows.Length * _vocabulary);
         Plan plan = PlanFor(batch, logits);
+        foreach ((VulkanActivation x, float[] rows) in _writes)
+        {
+            _gpu.Upload<float>(rows, x.Buffer);
+        }
+
+        _writes.Clear();
         plan.Timestamps?.Reset();
         ulong ticket = _gpu.Submit(plan.Commands);
         long waiting = Stopwatch.GetTimestamp();

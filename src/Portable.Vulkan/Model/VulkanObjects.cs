@@ -74,6 +74,9 @@ internal sealed class VulkanActivation(int columns, PhasedMemory? shared = null)
 
     public ulong Address { get; private set; }
 
+    /// <summary>The memory of an activation that has its own.</summary>
+    public GpuBuffer Buffer => _buffer ?? throw new InvalidOperationException("An activation of a phase holds its values during a forward pass only.");
+
     /// <summary>What a barrier protects: the memory that it lies in.</summary>
     public object Memory => (object?)shared ?? this;
 

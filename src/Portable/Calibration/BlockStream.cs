@@ -10,17 +10,17 @@ namespace Portable.Calibration;
 public delegate void BlockObserver(BlockInput input, ReadOnlySpan<float> values, int rows);
 
 /// <summary>
-/// Hidden states of calibration windows on their way through a model, block by block, on the CPU: the same forward pass that
-/// serves inference, so what is calibrated is what runs. One block's weights and one batch's activations are in memory at a
-/// time; the hidden states themselves spill to disk beyond the storage's budget.
+/// Hidden states of calibration windows on their way through a model, block by block: the same forward pass that serves
+/// inference, so what is calibrated is what runs. Float blocks run on the CPU, quantized ones on any executor, with the same
+/// bits. One block's weights and one batch's activations are in memory at a time; the hidden states themselves spill to disk
+/// beyond the storage's budget.
 /// </summary>
 public sealed class BlockStream : IDisposable
 {
     private readonly ModelConfig _config;
-    private readonly CpuExecutor _executor = new();
-    private readonly Workspace _workspace;
-    private readonly DeviceRotary? _rotary;
-    private readonly CpuActivation _x;
+    private readonly Stage _cpu;
+    private readonly Func<Executor>? _device;
+    private readonly float[] _rows;
     private readonly CacheShape _floatCache;
     private readonly CacheShape _quantizedCache;
     private readonly IReadOnlyList<int[]> _windows;
@@ -32,33 +32,27 @@ public sealed class BlockStream : IDisposable
     /// <param name="windows">Token windows, each at most the model's context.</param>
     /// <param name="keyValueBits">KV cache of quantized blocks; float blocks use single precision.</param>
     /// <param name="storage">Keeps the hidden states.</param>
+    /// <param name="device">Makes an executor for one quantized block, which runs there; null = on the CPU.</param>
     /// <param name="cancellation">Stops between windows.</param>
-    public BlockStream(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits, StreamStorage storage, CancellationToken cancellation = default)
+    public BlockStream(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits, StreamStorage storage, Func<Executor>? device = null, CancellationToken cancellation = default)
     {
-        _config = source.Config;
-        _windows = windows;
-        _cancellation = cancellation;
-        _workspace = new Workspace(_executor, _config);
-        _x = (CpuActivation)_workspace.Hidden;
+        (_config, _windows, _device, _cancellation) = (source.Config, windows, device, cancellation);
         int context = windows.Max(w => w.Length);
         if (context > _config.MaximumPositions)
         {
             throw new ArgumentException($"Calibration windows of {context} tokens exceed the model's {_config.MaximumPositions} positions.");
         }
 
-        _rotary = _config.Family == ModelFamily.Llama ? _executor.CreateRotary(_config, context) : null;
+        _cpu = new Stage(new CpuExecutor(), _config, context);
         _floatCache = new CacheShape(1, context, _config.KeyValueHeads, _config.HeadSize, 32);
         _quantizedCache = _floatCache with { Bits = keyValueBits };
-        DeviceTable embedding = _executor.Upload(source.LoadEmbedding());
-        DeviceTable? positions = source.LoadPositions() is { } table ? _executor.Upload(table) : null;
         _slots = [.. windows.Select(w => storage.Allocate(w.Length * _config.HiddenSize))];
+        _rows = new float[context * _config.HiddenSize];
+        DeviceTable embedding = _cpu.Executor.Upload(source.LoadEmbedding());
+        DeviceTable? positions = source.LoadPositions() is { } table ? _cpu.Executor.Upload(table) : null;
         for (int window = 0; window < windows.Count; window++)
         {
-            ForEachBatch(window, (start, rows) =>
-            {
-                _executor.Embed(embedding, positions, _config.PositionOffset, _x);
-                _slots[window].Write(start * _config.HiddenSize, _x.Rows(rows));
-            });
+            ForEachBatch(_cpu, window, read: false, write: true, _ => _cpu.Executor.Embed(embedding, positions, _config.PositionOffset, _cpu.X));
         }
     }
 
@@ -92,7 +86,7 @@ public sealed class BlockStream : IDisposable
             slot.Dispose();
         }
 
-        _executor.Dispose();
+        _cpu.Dispose();
     }
 
     private void Run(BlockWeights weights, BlockObserver? observer, bool advance)
@@ -103,35 +97,60 @@ public sealed class BlockStream : IDisposable
             throw new ArgumentException("The inputs of a quantized block are codes; observe the float block.", nameof(observer));
         }
 
-        TransformerBlock block = new(_executor, _workspace, _config, weights, quantized ? _quantizedCache : _floatCache);
+        using Stage? device = quantized && _device is not null ? new Stage(_device(), _config, _floatCache.Capacity) : null;
+        Stage stage = device ?? _cpu;
+        TransformerBlock block = new(stage.Executor, stage.Workspace, _config, weights, quantized ? _quantizedCache : _floatCache);
         int rows = 0;
         Action<BlockInput, DeviceInput>? observe = observer is null ? null : (input, values) => observer(input, ((CpuInput)values).Float!.Rows(rows), rows);
         for (int window = 0; window < _windows.Count; window++)
         {
-            ForEachBatch(window, (start, count) =>
+            ForEachBatch(stage, window, read: true, write: advance, count =>
             {
                 rows = count;
-                _slots[window].Read(start * _config.HiddenSize, _x.Rows(count));
-                block.Forward(_executor, _x, _rotary, observe, finish: advance);
-                if (advance)
-                {
-                    _slots[window].Write(start * _config.HiddenSize, _x.Rows(count));
-                }
+                block.Forward(stage.Executor, stage.X, stage.Rotary, observe, finish: advance);
             });
         }
     }
 
-    private void ForEachBatch(int window, Action<int, int> body)
+    /// <summary>Runs the batches of a window, with the hidden states read before and written behind each.</summary>
+    private void ForEachBatch(Stage stage, int window, bool read, bool write, Action<int> body)
     {
         _cancellation.ThrowIfCancellationRequested();
         int[] tokens = _windows[window];
-        for (int start = 0; start < tokens.Length; start += _executor.MaximumRows)
+        Executor executor = stage.Executor;
+        for (int start = 0; start < tokens.Length; start += executor.MaximumRows)
         {
-            int rows = Math.Min(_executor.MaximumRows, tokens.Length - start);
+            int rows = Math.Min(executor.MaximumRows, tokens.Length - start), offset = start * _config.HiddenSize;
+            Span<float> values = _rows.AsSpan(0, rows * _config.HiddenSize);
             Batch batch = Batch.Consecutive(tokens.AsSpan(start, rows), start, allLogits: false);
-            _executor.Begin(new Batch(batch.Tokens, batch.Sequences, batch.Positions, []));
-            body(start, rows);
-            _executor.End();
+            executor.Begin(new Batch(batch.Tokens, batch.Sequences, batch.Positions, []));
+            if (read)
+            {
+                _slots[window].Read(offset, values);
+                executor.Write(stage.X, values);
+            }
+
+            body(rows);
+            executor.End();
+            if (write)
+            {
+                executor.Read(stage.X, values);
+                _slots[window].Write(offset, values);
+            }
         }
+    }
+
+    /// <summary>What a block runs on.</summary>
+    private sealed class Stage(Executor executor, ModelConfig config, int context) : IDisposable
+    {
+        public Executor Executor => executor;
+
+        public Workspace Workspace { get; } = new(executor, config);
+
+        public DeviceRotary? Rotary { get; } = config.Family == ModelFamily.Llama ? executor.CreateRotary(config, context) : null;
+
+        public DeviceActivation X => Workspace.Hidden;
+
+        public void Dispose() => executor.Dispose();
     }
 }

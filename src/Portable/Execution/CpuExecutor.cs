@@ -187,6 +187,12 @@ public sealed class CpuExecutor : Executor
     }
 
     /// <inheritdoc/>
+    public override void Write(DeviceActivation x, ReadOnlySpan<float> values) => values.CopyTo(((CpuActivation)x).Values);
+
+    /// <inheritdoc/>
+    public override void Read(DeviceActivation x, Span<float> values) => ((CpuActivation)x).Values.AsSpan(0, values.Length).CopyTo(values);
+
+    /// <inheritdoc/>
     public override ReadOnlySpan<float> End()
     {
         _batch = null;

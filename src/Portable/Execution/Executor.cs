@@ -90,6 +90,16 @@ public abstract class Executor : IDisposable
     /// <summary>Normalises the batch's logit rows of x and multiplies them by the head.</summary>
     public abstract void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head);
 
+    /// <summary>Gives the batch's rows of an activation their values, between <see cref="Begin"/> and the first operation that reads them.</summary>
+    /// <param name="x">Made by <see cref="CreateActivation"/>.</param>
+    /// <param name="values">Rows × columns.</param>
+    public abstract void Write(DeviceActivation x, ReadOnlySpan<float> values);
+
+    /// <summary>The rows of an activation, after <see cref="End"/>.</summary>
+    /// <param name="x">Made by <see cref="CreateActivation"/>.</param>
+    /// <param name="values">Receives rows × columns.</param>
+    public abstract void Read(DeviceActivation x, Span<float> values);
+
     /// <summary>Finishes the forward pass.</summary>
     /// <returns>Logits, [logit row × vocabulary]; valid until the next <see cref="Begin"/>.</returns>
     public abstract ReadOnlySpan<float> End();

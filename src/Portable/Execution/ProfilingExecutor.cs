@@ -132,6 +132,12 @@ public sealed class ProfilingExecutor(Executor inner) : Executor
     }
 
     /// <inheritdoc/>
+    public override void Write(DeviceActivation x, ReadOnlySpan<float> values) => inner.Write(x, values);
+
+    /// <inheritdoc/>
+    public override void Read(DeviceActivation x, Span<float> values) => inner.Read(x, values);
+
+    /// <inheritdoc/>
     public override ReadOnlySpan<float> End()
     {
         long start = Stopwatch.GetTimestamp();

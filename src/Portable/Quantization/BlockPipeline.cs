@@ -24,6 +24,11 @@ public static class BlockPipeline
             ? context.OpenStream(calibration.Windows, context.Scheme.KeyValueBits)
             : null;
         using BlockStream? floats = calibration is not null ? context.OpenStream(calibration.ReportWindows, 32) : null;
+        if (context.Device is not null && (stream is null || quantizer.Inputs != CalibrationInputs.Quantized))
+        {
+            context.Say("--device is not used: no quantized block runs while this method works");
+        }
+
         LayerReporter reporter = new(floats);
         int layers = context.Source.Config.Layers;
         for (int index = 0; index < layers; index++)

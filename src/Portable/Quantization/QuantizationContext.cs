@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
+using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Quantization;
 
@@ -23,6 +24,9 @@ public sealed class QuantizationContext
     /// <summary>Streams open their hidden states here.</summary>
     public required StreamStorage Storage { get; init; }
 
+    /// <summary>Makes an executor for the passes through quantized blocks; null = they run on the CPU, where all else runs.</summary>
+    public Func<Executor>? Device { get; init; }
+
     /// <summary>What was kept of an interrupted run under a name, or null.</summary>
     public required Func<string, JsonNode?> Recall { get; init; }
 
@@ -41,5 +45,5 @@ public sealed class QuantizationContext
     /// <summary>A stream of hidden states over calibration windows.</summary>
     /// <param name="windows">Token windows.</param>
     /// <param name="keyValueBits">KV cache of the blocks that will run; 32 for float blocks.</param>
-    public BlockStream OpenStream(IReadOnlyList<int[]> windows, int keyValueBits) => new(Source, windows, keyValueBits, Storage, Cancellation);
+    public BlockStream OpenStream(IReadOnlyList<int[]> windows, int keyValueBits) => new(Source, windows, keyValueBits, Storage, Device, Cancellation);
 }

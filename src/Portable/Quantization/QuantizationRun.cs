@@ -55,6 +55,7 @@ public static class QuantizationRun
             Options = request.Options,
             Calibration = calibration,
             Storage = storage,
+            Device = request.Device,
             Recall = name => writer.TryReadState(name) is { } bytes ? JsonNode.Parse(bytes) : null,
             Keep = (name, node) => writer.WriteState(name, Encoding.UTF8.GetBytes(node.ToJsonString())),
             Say = message => progress?.Report(new QuantizationProgress(method.Name, 0, 0, message)),

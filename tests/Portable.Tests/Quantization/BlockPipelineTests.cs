@@ -117,7 +117,7 @@ internal sealed class MethodRun
         _ => "W4A8",
     };
 
-    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null, long memory = StreamStorage.DefaultBudget)
+    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null, long memory = StreamStorage.DefaultBudget, Func<Executor>? device = null)
     {
         MethodRun run = new(model);
         Random random = new(3);
@@ -130,6 +130,7 @@ internal sealed class MethodRun
             Options = new MethodOptions { Samples = 8, Context = 40, Named = named ?? [] },
             Calibration = calibration ?? CalibrationSet.FromTokens(tokens, 8, 40, 0),
             Storage = storage,
+            Device = device,
             Recall = key => kept?.GetValueOrDefault(key),
             Keep = (key, value) => run.Kept[key] = value,
             Say = run.Said.Add,
