@@ -294,10 +294,11 @@ void main()
         uint tileRow = rowGroup + r * ROW_GROUPS;
         if (rowGroup < ROW_GROUPS && tileRow < tile.rowCount)
         {
+            float inverse = reciprocal(float(rowTotal[tileRow]));
             for (uint d = 0u; d < 4u; d++)
             {
                 attended.v[((tile.firstRow + tileRow) * shape.heads + head) * HEAD_SIZE + quadColumn * 4u + d] = attendedValue(
-                    int(high[r][d]) - rowHighZero[tileRow], int(low[r][d]) - rowLowZero[tileRow], rowScale[tileRow * 16u], rowTotal[tileRow]);
+                    int(high[r][d]) - rowHighZero[tileRow], int(low[r][d]) - rowLowZero[tileRow], rowScale[tileRow * 16u], inverse);
             }
         }
     }

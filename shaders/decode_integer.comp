@@ -75,14 +75,6 @@ void loadValues(uint word, uint firstQuad)
     }
 }
 
-// Bytes of four words turned: word j of the result holds byte j of each.
-uvec4 turned(uvec4 v)
-{
-    uvec2 even = (v.xz & 0x00FF00FFu) | ((v.yw & 0x00FF00FFu) << 8);
-    uvec2 odd = ((v.xz >> 8) & 0x00FF00FFu) | (v.yw & 0xFF00FF00u);
-    return uvec4((even.x & 0xFFFFu) | (even.y << 16), (odd.x & 0xFFFFu) | (odd.y << 16), (even.x >> 16) | (even.y & 0xFFFF0000u), (odd.x >> 16) | (odd.y & 0xFFFF0000u));
-}
-
 void addValues(uint word, uint firstQuad, inout uint high[CODES_PER_WORD], inout uint low[CODES_PER_WORD])
 {
     [[unroll]] for (uint j = 0u; j < VALUE_QUADS; j++)
@@ -269,7 +261,7 @@ void main()
     {
         uint at = d % CODES_PER_WORD * HEAD_WORDS + d / CODES_PER_WORD;
         arguments.attended.v[(rowIndex * shape.heads + head) * HEAD_SIZE + d] =
-            attendedValue(int(highSums[at] - totals.y), int(lowSums[at] - totals.z), maximum.y, totals.x);
+            attendedValue(int(highSums[at] - totals.y), int(lowSums[at] - totals.z), maximum.y, reciprocal(float(totals.x)));
     }
 
     finishRow();

@@ -35,13 +35,21 @@ uint probabilityCode(float score, float maximum, float valueScale, float inverse
 }
 
 // canonical((N·SV)·(1/D)), N = 256·high + low.
-float attendedValue(int high, int low, float valueScale, uint total)
+float attendedValue(int high, int low, float valueScale, float inverseTotal)
 {
     precise float n = float(high) * 256.0;
     n = n + float(low);
     precise float v = n * valueScale;
-    v = v * reciprocal(float(total));
+    v = v * inverseTotal;
     return canonical(v);
+}
+
+// Bytes of four words turned: word j of the result holds byte j of each.
+uvec4 turned(uvec4 v)
+{
+    uvec2 even = (v.xz & 0x00FF00FFu) | ((v.yw & 0x00FF00FFu) << 8);
+    uvec2 odd = ((v.xz >> 8) & 0x00FF00FFu) | (v.yw & 0xFF00FF00u);
+    return uvec4((even.x & 0xFFFFu) | (even.y << 16), (odd.x & 0xFFFFu) | (odd.y << 16), (even.x >> 16) | (even.y & 0xFFFF0000u), (odd.x >> 16) | (odd.y & 0xFFFF0000u));
 }
 
 #endif

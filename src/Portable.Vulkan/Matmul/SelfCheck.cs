@@ -3,6 +3,7 @@ using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Model;
 
 namespace Portable.Vulkan.Matmul;
 
@@ -94,6 +95,12 @@ public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
                     failures[technique.Name] = e.Message;
                 }
             }
+        }
+
+        // A software device attends without matrices.
+        if (gpu.Facts.Kind != VulkanDeviceKind.Cpu && AttentionCheck.Run(gpu) is { } wrongAttention)
+        {
+            failures[wrongAttention.Shader] = wrongAttention.Failure;
         }
 
         return new SelfCheck(failures);

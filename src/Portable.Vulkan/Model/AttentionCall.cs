@@ -44,9 +44,13 @@ internal sealed class AttentionCall
 
     public ComputePipeline AppendPipeline => Pipeline<AppendConstants>("attention_append", [_memory.AppendWorkgroup, .. Specialization]);
 
-    public ComputePipeline HalfPipeline => Pipeline<HalfTileConstants>("attention_half", [_memory.AttentionWorkgroup, .. Specialization, (uint)ModelMemory.TileRows]);
+    public ComputePipeline HalfPipeline => Pipeline<HalfTileConstants>("attention_half", [_memory.AttentionWorkgroup, .. Specialization, (uint)_memory.Batch.TileRows]);
 
-    public ComputePipeline IntegerPipeline => Pipeline<IntegerTileConstants>("attention_integer", [_memory.AttentionWorkgroup, .. Specialization, (uint)ModelMemory.TileRows]);
+    /// <summary>The kernel over a quantized cache.</summary>
+    /// <param name="matrices">Whether the tiles are for cooperative matrices.</param>
+    public ComputePipeline IntegerPipeline(bool matrices) => matrices && _memory.MatrixTile is { } tile && tile.Refusal(_gpu.Facts, Cache.Shape) is null
+        ? Pipeline<IntegerTileConstants>(tile.Shader, [(uint)tile.Invocations, .. Specialization, .. tile.Constants], tile.SubgroupSize)
+        : Pipeline<IntegerTileConstants>("attention_integer", [_memory.AttentionWorkgroup, .. Specialization, (uint)_memory.Batch.TileRows]);
 
     private AttentionShapeConstants Shape => new(
         (uint)Heads, (uint)Cache.Shape.KeyValueHeads, (uint)VulkanCache.Chunks(Cache.Shape), (uint)(Cache.Shape.Sequences * Cache.Shape.KeyValueHeads));
@@ -57,22 +61,21 @@ internal sealed class AttentionCall
 
     private int CapacityTokens => VulkanCache.Chunks(Cache.Shape) * VulkanCache.ChunkTokens;
 
-    private uint[] Specialization
+    private uint[] Specialization => SpecializationOf(Cache.Shape, Rotary is not null);
+
+    /// <summary>The constants that every attention shader has, from the head size on.</summary>
+    public static uint[] SpecializationOf(CacheShape shape, bool rotary)
     {
-        get
-        {
-            CacheShape shape = Cache.Shape;
-            float inverseLevels = 1f / ((1 << shape.Bits) - 1), scale = (float)(1 / Math.Sqrt(shape.HeadSize));
-            return
-            [
-                (uint)shape.HeadSize,
-                (uint)shape.Bits,
-                (uint)VulkanCache.FieldBits(shape.Bits),
-                BitConverter.SingleToUInt32Bits(inverseLevels),
-                BitConverter.SingleToUInt32Bits(scale),
-                Rotary is null ? 0u : 1u,
-            ];
-        }
+        float inverseLevels = 1f / ((1 << shape.Bits) - 1), scale = (float)(1 / Math.Sqrt(shape.HeadSize));
+        return
+        [
+            (uint)shape.HeadSize,
+            (uint)shape.Bits,
+            (uint)VulkanCache.FieldBits(shape.Bits),
+            BitConverter.SingleToUInt32Bits(inverseLevels),
+            BitConverter.SingleToUInt32Bits(scale),
+            rotary ? 1u : 0u,
+        ];
     }
 
     public ComputePipeline DecodePipeline(VulkanInput input) => Pipeline<ulong>(
@@ -96,6 +99,6 @@ internal sealed class AttentionCall
         Quantizer = input.Sizes,
     };
 
-    private unsafe ComputePipeline Pipeline<T>(string shader, uint[] constants)
-        where T : unmanaged => _gpu.CreatePipeline(shader, sizeof(T), constants);
+    private unsafe ComputePipeline Pipeline<T>(string shader, uint[] constants, int subgroupSize = 0)
+        where T : unmanaged => _gpu.CreatePipeline(shader, sizeof(T), constants, subgroupSize);
 }

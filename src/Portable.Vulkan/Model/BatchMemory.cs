@@ -8,12 +8,11 @@ namespace Portable.Vulkan.Model;
 internal sealed class BatchMemory : IDisposable
 {
     private const int RowBytes = 16, TileBytes = 8, SelectionBytes = 4;
-    private readonly int _tileRows;
     private GpuBuffer? _upload, _device;
     private int _capacity;
 
     /// <summary>Rows of a tile at most.</summary>
-    public BatchMemory(int tileRows) => _tileRows = tileRows;
+    public int TileRows { get; private set; }
 
     /// <summary>Tiles of the batch.</summary>
     public int Tiles { get; private set; }
@@ -40,9 +39,24 @@ internal sealed class BatchMemory : IDisposable
         _device = gpu.Allocate(bytes);
     }
 
-    /// <summary>Writes a batch where the next submission picks it up.</summary>
-    public void Write(Batch batch)
+    /// <summary>Stretches of consecutive rows of one sequence.</summary>
+    public static int Runs(Batch batch)
     {
+        int runs = 1;
+        for (int i = 1; i < batch.Rows; i++)
+        {
+            runs += Continues(batch, i) ? 0 : 1;
+        }
+
+        return runs;
+    }
+
+    /// <summary>Writes a batch where the next submission picks it up.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="tileRows">Rows of a tile at most.</param>
+    public void Write(Batch batch, int tileRows)
+    {
+        TileRows = tileRows;
         Span<uint> words = _upload!.AsSpan<uint>();
         Span<uint> tiles = words[(TileOffset / 4)..], selection = words[(SelectionOffset / 4)..];
         Tiles = 0;
@@ -52,9 +66,7 @@ internal sealed class BatchMemory : IDisposable
             words[(4 * i) + 1] = (uint)batch.Sequences[i];
             words[(4 * i) + 2] = (uint)batch.Positions[i];
             words[(4 * i) + 3] = 0;
-            bool continues = i > 0 && batch.Sequences[i] == batch.Sequences[i - 1] && batch.Positions[i] == batch.Positions[i - 1] + 1
-                && tiles[(2 * (Tiles - 1)) + 1] < _tileRows;
-            if (continues)
+            if (Continues(batch, i) && tiles[(2 * (Tiles - 1)) + 1] < tileRows)
             {
                 tiles[(2 * (Tiles - 1)) + 1]++;
             }
@@ -78,6 +90,9 @@ internal sealed class BatchMemory : IDisposable
         _upload?.Dispose();
         _device?.Dispose();
     }
+
+    private static bool Continues(Batch batch, int row) =>
+        row > 0 && batch.Sequences[row] == batch.Sequences[row - 1] && batch.Positions[row] == batch.Positions[row - 1] + 1;
 
     private static bool HasSingleTokens(Batch batch)
     {

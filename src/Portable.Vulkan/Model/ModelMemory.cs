@@ -1,5 +1,6 @@
 using Portable.Execution;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Vulkan.Model;
 
@@ -9,19 +10,18 @@ namespace Portable.Vulkan.Model;
 /// </summary>
 internal sealed class ModelMemory : IDisposable
 {
-    /// <summary>Rows of a tile of the prefill attention.</summary>
-    public const int TileRows = 16;
-
-    private const int SharedRows = 16;
+    private const int TileRows = 16, SharedRows = 16;
     private readonly VulkanContext _gpu;
+    private readonly SelfCheck _check;
     private readonly List<IRowStorage> _storage = [];
     private GpuBuffer? _scratch;
+    private CacheShape? _attended;
     private int _hiddenRows;
 
-    public ModelMemory(VulkanContext gpu)
+    public ModelMemory(VulkanContext gpu, SelfCheck check)
     {
-        _gpu = gpu;
-        Batch = new BatchMemory(TileRows);
+        (_gpu, _check) = (gpu, check);
+        Batch = new BatchMemory();
         Queries = new QueryMemory();
         Finished = new FinishedCounters();
         Logits = new LogitMemory();
@@ -55,6 +55,9 @@ internal sealed class ModelMemory : IDisposable
 
     /// <summary>Invocations of a workgroup that attends.</summary>
     public uint AttentionWorkgroup { get; }
+
+    /// <summary>The tile of attention with cooperative matrices, where they can serve the caches.</summary>
+    public AttentionTile? MatrixTile { get; private set; }
 
     /// <summary>Invocations of a workgroup that attends for one new token.</summary>
     public uint DecodeWorkgroup { get; }
@@ -113,6 +116,20 @@ internal sealed class ModelMemory : IDisposable
         {
             Capacity = 0;
         }
+
+        if (cache != _attended)
+        {
+            AttentionTile? tile = AttentionTile.For(_gpu.Facts, cache);
+            (_attended, MatrixTile) = (cache, tile is null || _check.Failures.ContainsKey(tile.Shader) ? null : tile);
+        }
+    }
+
+    /// <summary>Writes a batch in tiles for the attention that serves it; true: for cooperative matrices.</summary>
+    public bool Write(Batch batch, AttentionChoice choice)
+    {
+        bool matrices = MatrixTile is not null && batch.Rows >= (long)choice.MatrixRowsOn(_gpu.Facts) * BatchMemory.Runs(batch);
+        Batch.Write(batch, matrices ? MatrixTile!.Rows : TileRows);
+        return matrices;
     }
 
     /// <summary>Makes room for a batch; true: addresses have changed.</summary>

@@ -5,9 +5,10 @@ namespace Portable.Vulkan.Model;
 /// <summary>What commands are recorded for: batches of one shape replay them.</summary>
 /// <param name="Rows">Rows.</param>
 /// <param name="Tiles">Tiles of rows that attend together.</param>
+/// <param name="Matrices">Whether quantized caches are attended with cooperative matrices where they can be.</param>
 /// <param name="LogitRows">Rows with logits.</param>
 /// <param name="SingleTokens">Whether every row is the only one of its sequence.</param>
-internal readonly record struct PlanKey(int Rows, int Tiles, int LogitRows, bool SingleTokens);
+internal readonly record struct PlanKey(int Rows, int Tiles, bool Matrices, int LogitRows, bool SingleTokens);
 
 /// <summary>What lies between two timestamps.</summary>
 /// <param name="Name">Name of the operation.</param>

@@ -168,7 +168,7 @@ internal sealed class PlanRecorder
         }
         else
         {
-            Dispatch(call.IntegerPipeline, call.IntegerConstants, call.Heads, _key.Tiles);
+            Dispatch(call.IntegerPipeline(_key.Matrices), call.IntegerConstants, call.Heads, _key.Tiles);
         }
     }
 

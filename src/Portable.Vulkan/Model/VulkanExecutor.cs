@@ -41,7 +41,7 @@ public sealed class VulkanExecutor : Executor
         ArgumentOutOfRangeException.ThrowIfLessThan(maximumRows, 1);
         (_gpu, _ownsContext, MaximumRows) = (gpu, ownsContext, maximumRows);
         _matmul = new GpuMatmul(gpu);
-        _memory = new ModelMemory(gpu);
+        _memory = new ModelMemory(gpu, _matmul.Dispatcher.Check);
         Name = string.Create(CultureInfo.InvariantCulture, $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}");
     }
 
@@ -59,6 +59,9 @@ public sealed class VulkanExecutor : Executor
 
     /// <summary>Whether plans recorded from now on take timestamps after every operation.</summary>
     public bool Profiling { get; set; }
+
+    /// <summary>When which attention kernels are taken.</summary>
+    public AttentionChoice Choice { get; init; } = new();
 
     /// <summary>Dispatches of the last forward pass.</summary>
     public int Dispatches { get; private set; }
@@ -277,8 +280,8 @@ public sealed class VulkanExecutor : Executor
             Forget();
         }
 
-        _memory.Batch.Write(batch);
-        PlanKey key = new(batch.Rows, _memory.Batch.SingleTokens ? 0 : _memory.Batch.Tiles, batch.LogitRows.Length, _memory.Batch.SingleTokens);
+        bool matrices = _memory.Write(batch, Choice);
+        PlanKey key = new(batch.Rows, _memory.Batch.SingleTokens ? 0 : _memory.Batch.Tiles, matrices, batch.LogitRows.Length, _memory.Batch.SingleTokens);
         Span<Operation> operations = CollectionsMarshal.AsSpan(_operations);
         if (_plans.TryGetValue(key, out Plan? plan))
         {

@@ -1,0 +1,57 @@
+using Portable.Execution;
+using Portable.Vulkan.Devices;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>Tile of the prefill attention with cooperative matrices (shaders/include/attention_matrix.glsl): plain arithmetic over device facts.</summary>
+/// <param name="Matrix">Matrix shape.</param>
+/// <param name="SubgroupSize">Invocations of a subgroup.</param>
+/// <param name="Rows">Rows of a tile.</param>
+/// <param name="RowGroups">Subgroups along the rows.</param>
+/// <param name="ColumnGroups">Subgroups along keys and columns.</param>
+public sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSize, int Rows, int RowGroups, int ColumnGroups)
+{
+    private const int Chunk = VulkanCache.ChunkTokens;
+
+    /// <summary>Invocations of a workgroup.</summary>
+    public int Invocations => RowGroups * ColumnGroups * SubgroupSize;
+
+    /// <summary>The shader: matrices 8 codes deep are loaded from vectors of their own size.</summary>
+    public string Shader => Matrix.K < 16 ? "attention_matrix_shallow" : "attention_matrix";
+
+    /// <summary>The shader's constants beside those of every attention shader.</summary>
+    public uint[] Constants => [(uint)Rows, (uint)SubgroupSize, (uint)Matrix.M, (uint)Matrix.N, (uint)Matrix.K, (uint)RowGroups];
+
+    /// <summary>The tile for a cache, or null where the device's matrices cannot serve it.</summary>
+    public static AttentionTile? For(VulkanDeviceFacts device, CacheShape cache)
+    {
+        bool software = device.Kind == VulkanDeviceKind.Cpu;
+        int subgroups = Math.Max(1, (software ? 64 : 128) / device.SubgroupSize);
+        IEnumerable<AttentionTile> tiles =
+            from shape in device.Matrices.OrderByDescending(s => s.M * s.N * s.K)
+            from rows in software ? new[] { 16 } : [32, 16]
+            from rowGroups in new[] { 2, 1, 4 }
+            where subgroups % rowGroups == 0
+            select new AttentionTile(shape, device.SubgroupSize, rows, rowGroups, subgroups / rowGroups);
+        return cache.Bits > 8 || !device.CooperativeMatrix ? null : tiles.FirstOrDefault(t => t.Refusal(device, cache) is null);
+    }
+
+    /// <summary>Bytes of shared memory, as the shader declares them.</summary>
+    public int SharedBytes(CacheShape cache)
+    {
+        int vector = Matrix.K < 16 ? 8 : 16, unit = Math.Max(16, Matrix.K);
+        int depth = (cache.HeadSize + unit - 1) / unit * unit, columns = (cache.HeadSize + Matrix.N - 1) / Matrix.N * Matrix.N;
+        int stage = Math.Max(Math.Max(Rows, Chunk) * (depth + vector), columns * (Chunk + vector)), digits = 2 * Rows * (Chunk + vector);
+        int scores = 16 * Math.Max(Rows * ((Chunk / 4) + 2), RowGroups * ColumnGroups * Matrix.M * Matrix.N / 2);
+        return stage + digits + scores + (Rows * (16 + 8 + 12));
+    }
+
+    /// <summary>Why the tile cannot serve, or null.</summary>
+    public string? Refusal(VulkanDeviceFacts device, CacheShape cache) =>
+        Matrix.Workgroup || Matrix is not { A: MatrixElement.UInt8, B: MatrixElement.UInt8, C: MatrixElement.UInt32 } ? "the matrices are not of unsigned bytes"
+        : Matrix.K is not (8 or 16 or 32 or 64) || Matrix.N % 4 != 0 || Rows % (RowGroups * Matrix.M) != 0 || Chunk % (ColumnGroups * Matrix.N) != 0 ? "the tile is no multiple of the matrix"
+        : Invocations % (Chunk / 4) != 0 || Rows % (Invocations / (Chunk / 4)) != 0 ? "the rows do not divide among the invocations"
+        : Invocations > device.MaximumInvocations ? "too many invocations"
+        : SharedBytes(cache) > device.SharedMemoryBytes ? "too much shared memory"
+        : null;
+}

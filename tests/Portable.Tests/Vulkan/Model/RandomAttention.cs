@@ -1,0 +1,83 @@
+using System.Runtime.InteropServices;
+using Portable.Execution;
+using Portable.Models;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+
+namespace Portable.Tests.Vulkan.Model;
+
+/// <summary>
+/// Attention alone behind an execution seam: a token's query, keys and values are a random row of a table, and what was attended
+/// comes back through RMSNorm and a head that is the identity.
+/// </summary>
+internal sealed class RandomAttention
+{
+    private const int Tokens = 61;
+    private readonly Executor _executor;
+    private readonly int _heads;
+    private readonly DeviceTable _table, _identity;
+    private readonly DeviceNorm _norm;
+    private readonly DeviceRotary? _rotary;
+    private readonly DeviceCache _cache;
+    private readonly DeviceActivation _qkv, _attended;
+    private readonly DeviceInput _input;
+
+    public RandomAttention(Executor executor, int heads, CacheShape cache, int seed, bool rotary)
+    {
+        (_executor, _heads) = (executor, heads);
+        int columns = (heads + (2 * cache.KeyValueHeads)) * cache.HeadSize, width = heads * cache.HeadSize;
+        float[] identity = new float[width * width];
+        for (int i = 0; i < width; i++)
+        {
+            identity[(i * width) + i] = 1;
+        }
+
+        _table = executor.Upload(Table(Tokens, columns, Rows(columns, cache.HeadSize, seed)));
+        _identity = executor.Upload(Table(width, width, identity));
+        _norm = executor.Upload(new NormWeights([.. Enumerable.Repeat(1f, width)], null), 1e-6f);
+        ModelConfig config = Support.RandomModel.Llama() with { HeadSize = cache.HeadSize };
+        _rotary = rotary ? executor.CreateRotary(config, cache.Capacity) : null;
+        _cache = executor.CreateCache(cache);
+        _qkv = executor.CreateActivation(columns);
+        _attended = executor.CreateActivation(width);
+        _input = executor.CreateInput(new InputSpec(width, new ActivationQuantizer(new CodeFormat(8, true), ActivationMode.Symmetric, 0), new GroupLayout(width)));
+    }
+
+    /// <summary>What the rows of a batch attend to: consecutive tokens of each sequence from a position.</summary>
+    /// <param name="parts">First position and number of tokens of sequence 0, 1, 2 …; none: the sequence rests.</param>
+    public float[] Forward(params (int First, int Count)[] parts)
+    {
+        (int Sequence, int Position)[] rows = [.. parts.SelectMany((p, s) => Enumerable.Range(p.First, p.Count).Select(t => (s, t)))];
+        int[] tokens = [.. rows.Select(r => ((r.Position * 17) + (r.Sequence * 5)) % Tokens)];
+        _executor.Begin(new Batch(tokens, [.. rows.Select(r => r.Sequence)], [.. rows.Select(r => r.Position)], [.. Enumerable.Range(0, rows.Length)]));
+        _executor.Embed(_table, null, 0, _qkv);
+        _executor.Attention(_qkv, _heads, _rotary, _cache, _attended);
+        _executor.Prepare(_attended, [_input]);
+        _executor.Logits(_attended, _norm, _identity);
+        return _executor.End().ToArray();
+    }
+
+    private static FloatTable Table(int rows, int columns, float[] values) =>
+        new(rows, columns, ElementType.Float32, MemoryMarshal.AsBytes(values.AsSpan()).ToArray());
+
+    // Heads of very different sizes, with outliers; some are constant and some zero but for one value.
+    private static float[] Rows(int columns, int headSize, int seed)
+    {
+        Random random = new(seed);
+        float[] values = new float[Tokens * columns];
+        for (int head = 0; head < values.Length / headSize; head++)
+        {
+            double size = Math.Pow(2, random.Next(-3, 3));
+            int kind = random.Next(12);
+            float constant = (float)(size * (random.NextDouble() - 0.5));
+            for (int i = 0; i < headSize; i++)
+            {
+                double v = random.NextDouble() + random.NextDouble() - 1;
+                values[(head * headSize) + i] = kind == 0 ? constant : kind == 1 ? (i == 1 ? 1 : 0) : (float)(size * v * (random.Next(40) == 0 ? 20 : 1));
+            }
+        }
+
+        return values;
+    }
+}
