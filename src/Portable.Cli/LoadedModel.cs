@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Portable.Checkpoints;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
@@ -11,17 +12,24 @@ namespace Portable.Cli;
 public sealed class LoadedModel : IDisposable
 {
     private readonly IModelSource source;
-
-    private readonly string directory;
     private ITokenizer? tokenizer;
 
-    private LoadedModel(string directory, IModelSource source, Transformer model) => (this.directory, this.source, Model) = (directory, source, model);
+    private LoadedModel(string directory, IModelSource source, Transformer model) => (Directory, this.source, Model) = (directory, source, model);
+
+    /// <summary>Where it was read from.</summary>
+    public string Directory { get; }
+
+    /// <summary>How long the device took to open.</summary>
+    public TimeSpan DeviceTime { get; private init; }
+
+    /// <summary>How long the checkpoint took to come onto it.</summary>
+    public TimeSpan LoadTime { get; private init; }
 
     /// <summary>The model.</summary>
     public Transformer Model { get; }
 
     /// <summary>Its tokenizer, read when first used: <c>logits</c> needs none.</summary>
-    public ITokenizer Tokenizer => tokenizer ??= Tokenizers.Tokenizer.Open(directory);
+    public ITokenizer Tokenizer => tokenizer ??= Tokenizers.Tokenizer.Open(Directory);
 
     /// <summary>Opens a checkpoint of either kind and loads it onto a device.</summary>
     /// <param name="directory">The checkpoint.</param>
@@ -32,7 +40,9 @@ public sealed class LoadedModel : IDisposable
     public static LoadedModel Open(string directory, DeviceSelection selection, Terminal terminal, CancellationToken cancellation, int context = 0)
     {
         // The device first: that it does not exist is known before a large file is read.
+        long start = Stopwatch.GetTimestamp();
         Executor executor = selection.CreateExecutor(terminal);
+        TimeSpan opened = Stopwatch.GetElapsedTime(start);
         IModelSource source;
         try
         {
@@ -48,8 +58,8 @@ public sealed class LoadedModel : IDisposable
         {
             // Tables may be views of the mapped file: the source lives as long as the model. A model that cannot be loaded
             // disposes of its executor itself.
-            return new LoadedModel(directory, source, terminal.Track("loading", bar =>
-                new Transformer(source, executor, 1, context, new Fraction(bar, source.Config.Layers), cancellation)));
+            Transformer model = terminal.Track("loading", bar => new Transformer(source, executor, 1, context, new Fraction(bar, source.Config.Layers), cancellation));
+            return new LoadedModel(directory, source, model) { DeviceTime = opened, LoadTime = Stopwatch.GetElapsedTime(start) - opened };
         }
         catch
         {

@@ -14,7 +14,8 @@ namespace Portable.Cli.Verbs;
 /// <param name="Ids">Its token ids.</param>
 /// <param name="TokensPerSecond">New tokens per second after the first, the prompt's time left out.</param>
 /// <param name="Device">The device that served.</param>
-public sealed record GenerateReport(string Text, int[] Ids, double TokensPerSecond, string Device);
+/// <param name="Start">With <c>--timings</c>: where the time to the first token went.</param>
+public sealed record GenerateReport(string Text, int[] Ids, double TokensPerSecond, string Device, StartTimes? Start);
 
 /// <summary>Continues a prompt.</summary>
 public sealed class GenerateVerb : Verb
@@ -27,6 +28,7 @@ public sealed class GenerateVerb : Verb
     private readonly Option<double> topP = new("--top-p") { Description = "Draw from the likeliest tokens that together reach probability P.", HelpName = "P", DefaultValueFactory = _ => 1 };
     private readonly Option<int> seed = new("--seed") { Description = "Seed of the draws: the same seed, the same text.", HelpName = "N" };
     private readonly Option<bool> ignoreEos = new("--ignore-eos") { Description = "Go on after an end-of-text token." };
+    private readonly Option<bool> timings = new("--timings") { Description = "Also say where the time from the start of the process to the first token went, and how fast the checkpoint loaded." };
     private readonly Option<string> device = DeviceSelection.CreateOption();
 
     /// <summary>Defines the verb.</summary>
@@ -37,7 +39,7 @@ public sealed class GenerateVerb : Verb
             new Example("portable generate llama-w4 --prompt \"The lighthouse keeper\"", "the likeliest continuation"),
             new Example("portable generate llama-w4 --prompt \"Once\" --tokens 200 --temperature 0.8 --top-p 0.95 --seed 7", "a seeded draw; the same on every device"))
     {
-        foreach (Option option in (Option[])[prompt, tokens, temperature, topK, topP, seed, ignoreEos, device])
+        foreach (Option option in (Option[])[prompt, tokens, temperature, topK, topP, seed, ignoreEos, timings, device])
         {
             Options.Add(option);
         }
@@ -48,6 +50,7 @@ public sealed class GenerateVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
+        long began = Stopwatch.GetTimestamp();
         int count = OptionValues.AtLeast(parsed, tokens, 1);
         var sampling = new SamplingOptions(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed));
         try
@@ -87,11 +90,13 @@ public sealed class GenerateVerb : Verb
 
         Show(decoder.Finish());
         double seconds = Stopwatch.GetElapsedTime(first, last).TotalSeconds;
-        var report = new GenerateReport(text.ToString(), [.. ids], seconds > 0 ? (ids.Count - 1) / seconds : 0, loaded.Model.DeviceName);
+        StartTimes? times = parsed.GetValue(timings) && first != 0 ? StartTimes.Of(began, loaded, first) : null;
+        var report = new GenerateReport(text.ToString(), [.. ids], seconds > 0 ? (ids.Count - 1) / seconds : 0, loaded.Model.DeviceName, times);
         terminal.Result(report, JsonReports.Default.GenerateReport, r =>
         {
             terminal.Line("");
             terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{r.Ids.Length} tokens, {r.TokensPerSecond:F1} tokens/s on {r.Device}"));
+            r.Start?.Print(terminal);
         });
         return Tool.Done;
     }

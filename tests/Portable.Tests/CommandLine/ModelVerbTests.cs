@@ -50,6 +50,18 @@ public sealed class ModelVerbTests
     }
 
     [Fact]
+    public void TimingsAddUpToTheFirstToken()
+    {
+        string[] args = ["generate", Model, "--prompt", "The keeper", "--tokens", "2", "--json"];
+        Assert.False(ToolRun.Here(args).Json().TryGetProperty("start", out _));
+        JsonElement start = ToolRun.Here([.. args, "--timings"]).Json().GetProperty("start");
+        double sum = new[] { "process", "device", "load", "prompt" }.Sum(part => start.GetProperty(part).GetDouble());
+        Assert.Equal(start.GetProperty("first_token").GetDouble(), sum, 9);
+        Assert.Equal(new FileInfo(Path.Combine(Model, "model.safetensors")).Length, start.GetProperty("bytes").GetInt64());
+        Assert.True(start.GetProperty("read_bytes_per_second").GetDouble() > 0);
+    }
+
+    [Fact]
     public void InspectListsEveryLinear()
     {
         JsonElement json = ToolRun.Here("inspect", Model, "--json").Json();
