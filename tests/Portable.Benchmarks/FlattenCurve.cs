@@ -21,6 +21,7 @@ internal sealed class FlattenCurve
     private const int Context = 512;
     private const double DefaultShare = 0.4829;
     private static readonly double[] Shares = [0, 0.25, DefaultShare, 0.75, 1];
+    private static readonly double[] ByInterest = [DefaultShare, 1, 0, 0.75, 0.25];
     private static readonly Variant Default = new("search", "on", "1.5", "on");
     private static readonly Variant[] Variants =
     [
@@ -51,7 +52,7 @@ internal sealed class FlattenCurve
     {
         FlattenCurve curve = new(arguments[0], arguments[1], arguments[2], int.Parse(arguments[3], CultureInfo.InvariantCulture), int.Parse(arguments[4], CultureInfo.InvariantCulture));
         Dictionary<(Variant, double), string> points = [];
-        foreach ((Variant variant, double share) in Variants.SelectMany(v => Shares.Select(s => (v, s))).OrderByDescending(p => p.v == Default).ThenByDescending(p => p.s == DefaultShare))
+        foreach ((Variant variant, double share) in ByInterest.SelectMany(s => Variants.Select(v => (v, s))).OrderByDescending(p => p.v == Default))
         {
             points.Add((variant, share), curve.Point(variant, share));
             Console.Error.WriteLine($"{variant} {share}: {points[(variant, share)]}");

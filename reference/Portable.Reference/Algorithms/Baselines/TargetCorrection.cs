@@ -11,6 +11,9 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// </summary>
 public static class TargetCorrection
 {
+    // So many rows of W share each row of C and of the factor, which come from far away.
+    private const int RowTile = 8;
+
     /// <summary>Computes W*.</summary>
     /// <param name="weights">W, N×K.</param>
     /// <param name="rows">N.</param>
@@ -30,29 +33,38 @@ public static class TargetCorrection
 
         lambda = lambda > 0 ? damping * lambda / columns : 1;
         float[] source = weights.ToArray(), corrected = new float[source.Length];
-        WorkerPool.Run(rows, n =>
+        WorkerPool.Run((rows + RowTile - 1) / RowTile, tile =>
         {
-            double[] product = new double[columns], permuted = new double[columns], solved = new double[columns];
+            int start = tile * RowTile, count = Math.Min(RowTile, rows - start);
+            double[] product = new double[count * columns], permuted = new double[count * columns], solved = new double[count * columns];
             for (int k = 0; k < columns; k++)
             {
-                AddScaled(product, source[n * columns + k], cross.AsSpan(k * columns, columns));
+                ReadOnlySpan<double> row = cross.AsSpan(k * columns, columns);
+                for (int r = 0; r < count; r++)
+                {
+                    AddScaled(product.AsSpan(r * columns, columns), source[(start + r) * columns + k], row);
+                }
             }
 
-            for (int p = 0; p < columns; p++)
+            for (int i = 0; i < permuted.Length; i++)
             {
-                permuted[p] = product[order[p]] + lambda * source[n * columns + order[p]];
+                int at = i / columns * columns + order[i % columns];
+                permuted[i] = product[at] + lambda * source[start * columns + at];
             }
 
             // (H + λI)⁻¹ = L⁻ᵀ·L⁻¹, row by row of L⁻¹.
             for (int p = 0; p < columns; p++)
             {
                 ReadOnlySpan<double> row = factor.Rows.AsSpan(p * columns, p + 1);
-                AddScaled(solved.AsSpan(0, p + 1), Dot(row, permuted), row);
+                for (int r = 0; r < count; r++)
+                {
+                    AddScaled(solved.AsSpan(r * columns, p + 1), Dot(row, permuted.AsSpan(r * columns, p + 1)), row);
+                }
             }
 
-            for (int p = 0; p < columns; p++)
+            for (int i = 0; i < solved.Length; i++)
             {
-                corrected[n * columns + order[p]] = (float)solved[p];
+                corrected[start * columns + i / columns * columns + order[i % columns]] = (float)solved[i];
             }
         });
         return corrected;
