@@ -66,13 +66,16 @@ public static class QuantizationRun
         {
             return Run(request, method, context, writer, clock);
         }
-        catch (Exception e) when (e is MethodUsageException or FormatException or CheckpointException or ArgumentException or NonFiniteLossException)
+        catch (Exception e) when (FailsAgain(e))
         {
-            // Running the same request again would fail in the same way: leave nothing behind.
             writer.Discard();
             throw;
         }
     }
+
+    // Running the same request again would fail in the same way: nothing is left behind. A full disk can be made room on.
+    private static bool FailsAgain(Exception e) => e is MethodUsageException or FormatException or ArgumentException or NonFiniteLossException
+        or CheckpointException { InnerException: not (IOException or UnauthorizedAccessException) };
 
     private static QuantizationResult Run(QuantizationRequest request, IQuantizationMethod method, QuantizationContext context, PortableCheckpointWriter writer, Stopwatch clock)
     {

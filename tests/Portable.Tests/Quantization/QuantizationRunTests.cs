@@ -46,6 +46,28 @@ public sealed class QuantizationRunTests : IDisposable
         Assert.All(reloaded.LoadBlock(0).Linears, l => Assert.Equal("W4A8", l.Scheme));
     }
 
+    /// <summary>A shard that the file system refuses (its place is taken): what is finished stays, and the run goes on once there is room.</summary>
+    [Fact]
+    public void ARunThatCouldNotWriteIsResumed()
+    {
+        QuantizationRequest whole = Request("whole"), refused = Request("refused");
+        QuantizationRun.Run(whole);
+        string partial = refused.Output + ".partial", inTheWay = Path.Combine(partial, "model-00003-of-00005.safetensors.tmp");
+        Immediate obstruct = new(p =>
+        {
+            if (p is { Stage: "blocks", Done: 2 })
+            {
+                Directory.CreateDirectory(inTheWay);
+            }
+        });
+        CheckpointException e = Assert.Throws<CheckpointException>(() => QuantizationRun.Run(refused, obstruct));
+        Assert.Contains("cannot be written", e.Message, StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(partial, "model-00002-of-00005.safetensors")));
+        Directory.Delete(inTheWay);
+        QuantizationRun.Run(refused);
+        Assert.Equal(Files(whole.Output), Files(refused.Output));
+    }
+
     [Fact]
     public void TheReportTellsLossAndTimePerBlockAndTheManifestNoTime()
     {
