@@ -28,11 +28,13 @@ shared float chunkTotals[SLOTS];
 
 uint valueBatch[BATCH];
 
+const uint CHUNK_SUMS = HEAD_SIZE + 1u;         // of a chunk in a split attention: Σp·v, Σp
+
 // The token's own query, key and value, to shared memory and, once a KV head, to the cache.
 void prepareHeads(uint rowIndex, uint head, uint kvHead)
 {
     uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
-    bool appends = head % (shape.heads / shape.kvHeads) == 0u;
+    bool appends = head % (shape.heads / shape.kvHeads) == 0u && end > now;
     loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
     for (uint i = gl_LocalInvocationIndex; i < 2u * HEAD_WORDS; i += WORKGROUP)
     {
@@ -89,6 +91,41 @@ void loadValues(uint firstToken, uint pair)
     }
 }
 
+void storeChunk(uint chunk, uint pair, vec3 sums)
+{
+    uint base = partialBase + chunk * CHUNK_SUMS;
+    partialSums[base + pair * 2u] = floatBitsToUint(sums.x);
+    partialSums[base + pair * 2u + 1u] = floatBitsToUint(sums.y);
+    if (pair == 0u)
+    {
+        partialSums[base + HEAD_SIZE] = floatBitsToUint(sums.z);
+    }
+}
+
+// All chunks' sums of a pair of columns, and the total, added ascending; +0 past the last changes no sum.
+vec3 addChunks(uint pair)
+{
+    const uint AHEAD = 8u;
+    precise vec3 sums = vec3(0.0);
+    for (uint first = 0u; first <= now / CHUNK; first += AHEAD)
+    {
+        vec3 next[AHEAD];
+        [[unroll]] for (uint j = 0u; j < AHEAD; j++)
+        {
+            uint base = partialBase + min(first + j, now / CHUNK) * CHUNK_SUMS;
+            vec3 v = uintBitsToFloat(uvec3(partialSums[base + pair * 2u], partialSums[base + pair * 2u + 1u], partialSums[base + HEAD_SIZE]));
+            next[j] = first + j <= now / CHUNK ? v : vec3(0.0);
+        }
+
+        [[unroll]] for (uint j = 0u; j < AHEAD; j++)
+        {
+            sums = sums + next[j];
+        }
+    }
+
+    return sums;
+}
+
 void main()
 {
     uint lane = gl_LocalInvocationIndex;
@@ -98,46 +135,61 @@ void main()
     uint kvHead = head / (shape.heads / shape.kvHeads);
     slot = slotOf(shape, row.sequence, kvHead);
     now = row.position;
-    scratchBase = (rowIndex * shape.heads + head) * shape.chunks * CHUNK;
-    if (lane <= now)
+    findStretch(rowIndex, head, now, shape.chunks * CHUNK_SUMS);
+    uint first = begin + lane;
+    float maximum = -3.4e38;
+    if (PART != PART_SUMS)
     {
-        loadKey(lane, 0u);
+        if (first < end)
+        {
+            loadKey(first, 0u);
+        }
+
+        prepareHeads(rowIndex, head, kvHead);
+        for (uint t = first; t < end; t += WORKGROUP)
+        {
+            float score = scoreOf(t, t == first);
+            storeScore(t, floatBitsToUint(score));
+            maximum = max(maximum, score);
+        }
     }
 
-    prepareHeads(rowIndex, head, kvHead);
-    float maximum = -3.4e38;
-    for (uint t = lane; t <= now; t += WORKGROUP)
+    if (PART == PART_SCORES)
     {
-        float score = scoreOf(t, t == lane);
-        storeScore(t, floatBitsToUint(score));
-        maximum = max(maximum, score);
+        maximum = workgroupMaximum(vec2(maximum)).x;
+        if (lane == 0u)
+        {
+            storeMaxima(vec2(maximum));
+        }
+
+        return;
     }
 
     uint pair = lane % HEAD_WORDS, chunkSlot = lane / HEAD_WORDS;
-    uint chunkCount = now / CHUNK + 1u;
-    bool loaded = chunkSlot < min(SLOTS, chunkCount);
+    uint chunkEnd = (end + CHUNK - 1u) / CHUNK;
+    bool loaded = chunkSlot < SLOTS && begin / CHUNK + chunkSlot < chunkEnd;
     if (loaded)
     {
-        loadValues(chunkSlot * CHUNK, pair);
+        loadValues(begin + chunkSlot * CHUNK, pair);
     }
 
-    maximum = workgroupMaximum(vec2(maximum)).x;
-    for (uint t = lane; t <= now; t += WORKGROUP)
+    maximum = PART == PART_SUMS ? largestMaxima().x : workgroupMaximum(vec2(maximum)).x;
+    for (uint t = first; t < end; t += WORKGROUP)
     {
-        precise float below = uintBitsToFloat(loadScore(t)) - maximum;
+        precise float below = uintBitsToFloat(PART == PART_SUMS ? arguments.scratch.v[scratchBase + t] : loadScore(t)) - maximum;
         storeScore(t, floatBitsToUint(contractExp(below)));
     }
 
     scoreBarrier();
     precise float total = 0.0, even = 0.0, odd = 0.0;
-    for (uint firstChunk = 0u; firstChunk < chunkCount; firstChunk += SLOTS)
+    for (uint firstChunk = begin / CHUNK; firstChunk < chunkEnd; firstChunk += SLOTS)
     {
         uint chunk = firstChunk + chunkSlot;
-        if (chunkSlot < SLOTS && chunk < chunkCount)
+        if (chunkSlot < SLOTS && chunk < chunkEnd)
         {
             precise float a = 0.0, b = 0.0, l = 0.0;
-            uint end = min(now, chunk * CHUNK + CHUNK - 1u);
-            for (uint start = chunk * CHUNK; start <= end; start += BATCH)
+            uint last = min(now, chunk * CHUNK + CHUNK - 1u);
+            for (uint start = chunk * CHUNK; start <= last; start += BATCH)
             {
                 if (!loaded)
                 {
@@ -148,8 +200,8 @@ void main()
                 [[unroll]] for (uint j = 0u; j < BATCH; j++)
                 {
                     // p = 0 changes no bit of a sum: the sums are never -0, and halves are finite.
-                    uint t = start + j, v = t < now ? valueBatch[j] : valueWords[pair];
-                    float p = t <= end ? uintBitsToFloat(loadScore(t)) : 0.0;
+                    uint t = start + j, v = PART == PART_SUMS || t < now ? valueBatch[j] : valueWords[pair];
+                    float p = t <= last ? uintBitsToFloat(loadScore(t)) : 0.0;
                     precise float pa = p * halfToFloat(v & 0xFFFFu);
                     a = a + pa;
                     precise float pb = p * halfToFloat(v >> 16);
@@ -158,26 +210,52 @@ void main()
                 }
             }
 
-            chunkSums[chunkSlot * HEAD_SIZE + pair * 2u] = a;
-            chunkSums[chunkSlot * HEAD_SIZE + pair * 2u + 1u] = b;
-            if (pair == 0u)
+            if (PART == PART_SUMS)
             {
-                chunkTotals[chunkSlot] = l;
+                storeChunk(chunk, pair, vec3(a, b, l));
+            }
+            else
+            {
+                chunkSums[chunkSlot * HEAD_SIZE + pair * 2u] = a;
+                chunkSums[chunkSlot * HEAD_SIZE + pair * 2u + 1u] = b;
+                if (pair == 0u)
+                {
+                    chunkTotals[chunkSlot] = l;
+                }
             }
         }
 
-        barrier();
+        if (PART == PART_ALL)
+        {
+            barrier();
+            if (lane < HEAD_WORDS)
+            {
+                for (uint i = 0u; i < min(SLOTS, chunkEnd - firstChunk); i++)
+                {
+                    even = even + chunkSums[i * HEAD_SIZE + lane * 2u];
+                    odd = odd + chunkSums[i * HEAD_SIZE + lane * 2u + 1u];
+                    total = total + chunkTotals[i];
+                }
+            }
+
+            barrier();
+        }
+    }
+
+    if (PART == PART_SUMS)
+    {
+        if (!isLastStretch())
+        {
+            return;
+        }
+
         if (lane < HEAD_WORDS)
         {
-            for (uint i = 0u; i < min(SLOTS, chunkCount - firstChunk); i++)
-            {
-                even = even + chunkSums[i * HEAD_SIZE + lane * 2u];
-                odd = odd + chunkSums[i * HEAD_SIZE + lane * 2u + 1u];
-                total = total + chunkTotals[i];
-            }
+            vec3 sums = addChunks(lane);
+            even = sums.x;
+            odd = sums.y;
+            total = sums.z;
         }
-
-        barrier();
     }
 
     if (lane < HEAD_WORDS)

@@ -30,6 +30,9 @@ shared uint lowSums[HEAD_WORDS * CODES_PER_WORD];
 shared uint keySum;
 shared uint querySum;
 
+const uint CODES = HEAD_WORDS * CODES_PER_WORD;
+const uint STRETCH_SUMS = 2u * CODES + 3u;                      // of a stretch: high digits, low digits, totals
+
 uint firstToken;
 uvec4 valueBatch[VALUE_QUADS];
 
@@ -67,7 +70,7 @@ void loadValues(uint word, uint firstQuad)
     [[unroll]] for (uint j = 0u; j < VALUE_QUADS; j++)
     {
         uint quad = firstQuad + j * SPLITS;
-        if (quad <= now / 4u)
+        if (quad < (end + 3u) / 4u)
         {
             uint base = (firstToken + quad * 4u) * HEAD_WORDS + word;
             valueBatch[j] = uvec4(values.v[base], values.v[base + HEAD_WORDS], values.v[base + 2u * HEAD_WORDS], values.v[base + 3u * HEAD_WORDS]);
@@ -80,7 +83,7 @@ void addValues(uint word, uint firstQuad, inout uint high[CODES_PER_WORD], inout
     [[unroll]] for (uint j = 0u; j < VALUE_QUADS; j++)
     {
         uint quad = firstQuad + j * SPLITS;
-        if (quad <= now / 4u)
+        if (quad < (end + 3u) / 4u)
         {
             uvec4 codes = uvec4(loadScore(quad * 4u), loadScore(quad * 4u + 1u), loadScore(quad * 4u + 2u), loadScore(quad * 4u + 3u));
             uvec2 pairs = codes.xz | (codes.yw << 16);
@@ -88,7 +91,7 @@ void addValues(uint word, uint firstQuad, inout uint high[CODES_PER_WORD], inout
             uint lowDigits = (lows.x & 0xFFu) | ((lows.x >> 8) & 0xFF00u) | ((lows.y & 0xFFu) << 16) | ((lows.y & 0xFF0000u) << 8);
             uint highDigits = (highs.x & 0xFFu) | ((highs.x >> 8) & 0xFF00u) | ((highs.y & 0xFFu) << 16) | ((highs.y & 0xFF0000u) << 8);
             uvec4 packed = valueBatch[j];
-            if (quad == now / 4u)
+            if (PART == PART_ALL && quad == now / 4u)
             {
                 packed[now & 3u] = valueWords[word];
             }
@@ -112,7 +115,7 @@ void prepareHeads(uint rowIndex, uint head, uint kvHead, out uvec4 query, out uv
 {
     uint lane = gl_LocalInvocationIndex;
     uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
-    bool appends = head % (shape.heads / shape.kvHeads) == 0u;
+    bool appends = head % (shape.heads / shape.kvHeads) == 0u && end > now;
     loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
     findHeadRanges();
     vec3 scale, inverse, zero;
@@ -160,6 +163,50 @@ void prepareHeads(uint rowIndex, uint head, uint kvHead, out uvec4 query, out uv
     own = uvec4(floatBitsToUint(scale.y), uint(zero.y) | keySum << 8, floatBitsToUint(scale.z), uint(zero.z));
 }
 
+// Leaves the stretch's sums; the last stretch of the head takes those of all, in shared memory and totals. Integers: in any order.
+bool joinStretches(inout uvec3 totals)
+{
+    uint lane = gl_LocalInvocationIndex, base = partialBase + gl_WorkGroupID.z * STRETCH_SUMS;
+    for (uint i = lane; i < CODES; i += WORKGROUP)
+    {
+        partialSums[base + i] = highSums[i];
+        partialSums[base + CODES + i] = lowSums[i];
+    }
+
+    if (lane < 3u)
+    {
+        partialSums[base + 2u * CODES + lane] = totals[lane];
+    }
+
+    if (!isLastStretch())
+    {
+        return false;
+    }
+
+    for (uint i = lane; i < CODES; i += WORKGROUP)
+    {
+        uint high = 0u, low = 0u;
+        for (uint z = 0u; z < gl_NumWorkGroups.z; z++)
+        {
+            high += partialSums[partialBase + z * STRETCH_SUMS + i];
+            low += partialSums[partialBase + z * STRETCH_SUMS + CODES + i];
+        }
+
+        highSums[i] = high;
+        lowSums[i] = low;
+    }
+
+    totals = uvec3(0u);
+    for (uint z = 0u; z < gl_NumWorkGroups.z; z++)
+    {
+        uint at = partialBase + z * STRETCH_SUMS + 2u * CODES;
+        totals += uvec3(partialSums[at], partialSums[at + 1u], partialSums[at + 2u]);
+    }
+
+    barrier();
+    return true;
+}
+
 void main()
 {
     uint lane = gl_LocalInvocationIndex;
@@ -170,12 +217,17 @@ void main()
     slot = slotOf(shape, row.sequence, kvHead);
     firstToken = slot * shape.chunks * CHUNK;
     now = row.position;
-    scratchBase = (rowIndex * shape.heads + head) * shape.chunks * CHUNK;
+    findStretch(rowIndex, head, now, MOST_STRETCHES * STRETCH_SUMS);
+    uint first = begin + lane;
     uvec4 firstParameters;
-    if (lane <= now)
+    if (first < end)
     {
-        loadKey(lane, 0u);
-        firstParameters = loadParameters(lane);
+        if (PART != PART_SUMS)
+        {
+            loadKey(first, 0u);
+        }
+
+        firstParameters = loadParameters(first);
     }
 
     if (lane == 0u)
@@ -184,45 +236,60 @@ void main()
         keySum = 0u;
     }
 
-    for (uint i = lane; i < HEAD_WORDS * CODES_PER_WORD; i += WORKGROUP)
+    for (uint i = lane; i < CODES; i += WORKGROUP)
     {
         highSums[i] = 0u;
         lowSums[i] = 0u;
     }
 
-    uvec4 query, own;
-    prepareHeads(rowIndex, head, kvHead, query, own);
-
-    // Scores.
-    vec2 maximum = vec2(-3.4e38, uintBitsToFloat(own.z));       // of the scores and of the values' scales
-    for (uint t = lane; t <= now; t += WORKGROUP)
+    uvec4 own;
+    vec2 maximum;               // of the scores and of the values' scales
+    if (PART != PART_SUMS)
     {
-        uint dot_ = keyDot(t, t == lane);
-        uvec4 p = t == now ? own : t == lane ? firstParameters : loadParameters(t);
-        float score = integerScore(dot_, query, uintBitsToFloat(p.x), p.y);
-        storeScore(t, floatBitsToUint(score));
-        maximum = max(maximum, vec2(score, uintBitsToFloat(p.z)));
+        uvec4 query;
+        prepareHeads(rowIndex, head, kvHead, query, own);
+        maximum = vec2(-3.4e38, uintBitsToFloat(own.z));
+        for (uint t = first; t < end; t += WORKGROUP)
+        {
+            uint dot_ = keyDot(t, t == first);
+            uvec4 p = t == now ? own : t == first ? firstParameters : loadParameters(t);
+            float score = integerScore(dot_, query, uintBitsToFloat(p.x), p.y);
+            storeScore(t, floatBitsToUint(score));
+            maximum = max(maximum, vec2(score, uintBitsToFloat(p.z)));
+        }
+    }
+
+    if (PART == PART_SCORES)
+    {
+        maximum = workgroupMaximum(maximum);
+        if (lane == 0u)
+        {
+            storeMaxima(maximum);
+        }
+
+        return;
     }
 
     uint word = lane % HEAD_WORDS, split = lane / HEAD_WORDS;
     bool sums = split < SPLITS;
     if (sums)
     {
-        loadValues(word, split);
+        loadValues(word, begin / 4u + split);
     }
 
-    maximum = workgroupMaximum(maximum);
+    maximum = PART == PART_SUMS ? largestMaxima() : workgroupMaximum(maximum);
 
     // Codes of the probabilities, in place of the scores; 0 to the end of the last four tokens.
     float inverseScale = reciprocal(maximum.y);
     uvec3 totals = uvec3(0u);           // Σ p, Σ zero point · high digit, Σ zero point · low digit
-    for (uint t = lane; t <= (now | 3u); t += WORKGROUP)
+    for (uint t = first; t < ((end + 3u) & ~3u); t += WORKGROUP)
     {
         uint code = 0u;
-        if (t <= now)
+        if (t < end)
         {
-            uvec4 p = t == now ? own : t == lane ? firstParameters : loadParameters(t);
-            code = probabilityCode(uintBitsToFloat(loadScore(t)), maximum.x, uintBitsToFloat(p.z), inverseScale, totals.x);
+            uvec4 p = PART == PART_ALL && t == now ? own : t == first ? firstParameters : loadParameters(t);
+            uint score = PART == PART_SUMS ? arguments.scratch.v[scratchBase + t] : loadScore(t);
+            code = probabilityCode(uintBitsToFloat(score), maximum.x, uintBitsToFloat(p.z), inverseScale, totals.x);
             totals.yz += uvec2(code >> 8, code & 255u) * p.w;
         }
 
@@ -242,8 +309,8 @@ void main()
 
     if (sums)
     {
-        addValues(word, split, high, low);
-        for (uint quad = split + SPLITS * VALUE_QUADS; quad <= now / 4u; quad += SPLITS * VALUE_QUADS)
+        addValues(word, begin / 4u + split, high, low);
+        for (uint quad = begin / 4u + split + SPLITS * VALUE_QUADS; quad < (end + 3u) / 4u; quad += SPLITS * VALUE_QUADS)
         {
             loadValues(word, quad);
             addValues(word, quad, high, low);
@@ -257,6 +324,11 @@ void main()
     }
 
     barrier();
+    if (PART == PART_SUMS && !joinStretches(totals))
+    {
+        return;
+    }
+
     for (uint d = lane; d < HEAD_SIZE; d += WORKGROUP)
     {
         uint at = d % CODES_PER_WORD * HEAD_WORDS + d / CODES_PER_WORD;

@@ -1,6 +1,10 @@
 // Attention of one new token a sequence: workgroup (head, row) rotates its query and its KV head's key and value, appends the
 // latter, attends over the cache and itself, and the last workgroup of a row to finish quantizes the row for the output
 // projection. Arguments lie in a buffer: they exceed the push constants every device has.
+//
+// Long contexts are split: workgroup (head, row, stretch of whole chunks), in two dispatches, because codes and exponentials need
+// the maximum of all scores. The first (PART_SCORES) leaves scores and each stretch's maxima in `scratch`, the second (PART_SUMS)
+// each stretch's sums; the last stretch of a head to finish adds them in the order that one workgroup would have.
 #ifndef DECODE_GLSL
 #define DECODE_GLSL
 
@@ -12,6 +16,11 @@ layout(constant_id = 11) const uint GROUP_CAPACITY = 1;
 layout(constant_id = 12) const uint GROUP_WORDS = 1;
 layout(constant_id = 13) const bool QUADS = false;
 layout(constant_id = 14) const uint HELD = 1;
+layout(constant_id = 15) const uint PART = 0;
+
+const uint PART_ALL = 0u;
+const uint PART_SCORES = 1u;
+const uint PART_SUMS = 2u;
 
 #include "prepare_push.glsl"
 
@@ -25,7 +34,8 @@ layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict 
     Words parameters;
     SharedFloats attended;
     SharedWords finished;       // workgroups of each row that are done; 0 between dispatches
-    Words scratch;              // [(row × heads + head) × chunks × 64], where scores exceed shared memory
+    SharedWords headFinished;   // stretches of each row's head that are done, [row × heads + head]; 0 between dispatches
+    Words scratch;              // where scores exceed shared memory: [(row × heads + head) × chunks × 64]; split: see decode_split.glsl
     InMap map;
     Prepared prepared;
     AttentionShape shape;
@@ -49,18 +59,19 @@ layout(push_constant) uniform Push
 shared uint scores[SCORE_CAPACITY];
 shared uint isLast;
 
+uint begin, end;        // the tokens of this workgroup
 uint scratchBase;
 
 uint loadScore(uint t)
 {
-    return SCORE_CAPACITY > 1u ? scores[t] : arguments.scratch.v[scratchBase + t];
+    return SCORE_CAPACITY > 1u ? scores[t - begin] : arguments.scratch.v[scratchBase + t];
 }
 
 void storeScore(uint t, uint bits)
 {
     if (SCORE_CAPACITY > 1u)
     {
-        scores[t] = bits;
+        scores[t - begin] = bits;
     }
     else
     {
@@ -90,6 +101,7 @@ vec4 inputValues(uint k)
 }
 
 #include "prepare.glsl"
+#include "decode_split.glsl"
 
 // Quantizes the row when this workgroup is the last of its heads.
 void finishRow()

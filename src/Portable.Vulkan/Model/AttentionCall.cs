@@ -78,11 +78,20 @@ internal sealed class AttentionCall
         ];
     }
 
-    public ComputePipeline DecodePipeline(VulkanInput input) => Pipeline<ulong>(
-        Half ? "decode_half" : "decode_integer",
-        [_memory.DecodeWorkgroup, .. Specialization, CapacityTokens <= SharedScores ? (uint)CapacityTokens : 1u, .. input.Specialization(_memory.DecodeWorkgroup)]);
+    /// <summary>The kernel of a decode step.</summary>
+    /// <param name="input">What quantizes the attended row.</param>
+    /// <param name="part">All of it, or its scores or sums where stretches of the context are attended apart.</param>
+    /// <param name="stretches">The stretches.</param>
+    public ComputePipeline DecodePipeline(VulkanInput input, DecodePart part, int stretches = 1)
+    {
+        int chunks = VulkanCache.Chunks(Cache.Shape), tokens = (chunks + stretches - 1) / stretches * VulkanCache.ChunkTokens;
+        uint scores = part == DecodePart.Scores || tokens > SharedScores ? 1 : (uint)tokens;
+        return Pipeline<ulong>(
+            Half ? "decode_half" : "decode_integer",
+            [_memory.DecodeWorkgroup, .. Specialization, scores, .. input.Specialization(_memory.DecodeWorkgroup), (uint)part]);
+    }
 
-    public DecodeArguments DecodeArguments(VulkanInput input) => new()
+    public DecodeArguments DecodeArguments(VulkanInput input, int stretches) => new()
     {
         Rows = _memory.Batch.Rows,
         QueryKeyValue = QueryKeyValue.Address,
@@ -92,7 +101,8 @@ internal sealed class AttentionCall
         Parameters = ParametersAddress,
         Attended = Target.Address,
         Finished = _memory.Finished.Address,
-        Scratch = CapacityTokens <= SharedScores ? 0 : _memory.Scratch(Heads * CapacityTokens),
+        HeadFinished = stretches > 1 ? _memory.Stretches.Finished : 0,
+        Scratch = stretches > 1 ? _memory.Stretches.Scratch : CapacityTokens <= SharedScores ? 0 : _memory.Scratch(Heads * CapacityTokens),
         Map = input.Map,
         Prepared = input.Addresses,
         Shape = Shape,
@@ -101,4 +111,12 @@ internal sealed class AttentionCall
 
     private unsafe ComputePipeline Pipeline<T>(string shader, uint[] constants, int subgroupSize = 0)
         where T : unmanaged => _gpu.CreatePipeline(shader, sizeof(T), constants, subgroupSize);
+}
+
+/// <summary>What a dispatch of shaders/decode_half.comp or decode_integer.comp does (include/decode.glsl).</summary>
+internal enum DecodePart
+{
+    All,
+    Scores,
+    Sums,
 }

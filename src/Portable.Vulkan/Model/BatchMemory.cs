@@ -17,6 +17,9 @@ internal sealed class BatchMemory : IDisposable
     /// <summary>Tiles of the batch.</summary>
     public int Tiles { get; private set; }
 
+    /// <summary>Tokens that the longest row sees.</summary>
+    public int Context { get; private set; }
+
     /// <summary>Whether every row is the only one of its sequence.</summary>
     public bool SingleTokens { get; private set; }
 
@@ -79,6 +82,12 @@ internal sealed class BatchMemory : IDisposable
         }
 
         SingleTokens = HasSingleTokens(batch);
+        Context = 0;
+        foreach (int position in batch.Positions)
+        {
+            Context = Math.Max(Context, position + 1);
+        }
+
         MemoryMarshal.Cast<int, uint>(batch.LogitRows).CopyTo(selection);
     }
 

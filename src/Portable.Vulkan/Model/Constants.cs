@@ -85,6 +85,7 @@ internal record struct DecodeArguments
     public ulong Parameters;
     public ulong Attended;
     public ulong Finished;
+    public ulong HeadFinished;
     public ulong Scratch;
     public ulong Map;
     public ActivationAddresses Prepared;

@@ -16,6 +16,7 @@ internal sealed class ModelMemory : IDisposable
     private readonly List<IRowStorage> _storage = [];
     private GpuBuffer? _scratch;
     private CacheShape? _attended;
+    private int _heads = 1;
     private int _hiddenRows;
 
     public ModelMemory(VulkanContext gpu, SelfCheck check)
@@ -41,6 +42,8 @@ internal sealed class ModelMemory : IDisposable
     public QueryMemory Queries { get; }
 
     public FinishedCounters Finished { get; }
+
+    public StretchMemory Stretches { get; } = new();
 
     public LogitMemory Logits { get; }
 
@@ -117,6 +120,7 @@ internal sealed class ModelMemory : IDisposable
             Capacity = 0;
         }
 
+        _heads = heads;
         if (cache != _attended)
         {
             AttentionTile? tile = AttentionTile.For(_gpu.Facts, cache);
@@ -124,12 +128,19 @@ internal sealed class ModelMemory : IDisposable
         }
     }
 
-    /// <summary>Writes a batch in tiles for the attention that serves it; true: for cooperative matrices.</summary>
-    public bool Write(Batch batch, AttentionChoice choice)
+    /// <summary>Writes a batch in tiles for the attention that serves it.</summary>
+    /// <returns>Whether that takes cooperative matrices, and the workgroups that share each context of a decode step.</returns>
+    public (bool Matrices, int Stretches) Write(Batch batch, AttentionChoice choice)
     {
         bool matrices = MatrixTile is not null && batch.Rows >= (long)choice.MatrixRowsOn(_gpu.Facts) * BatchMemory.Runs(batch);
         Batch.Write(batch, matrices ? MatrixTile!.Rows : TileRows);
-        return matrices;
+        int pairs = batch.Rows * _heads, stretches = Batch.SingleTokens ? choice.Stretches(_gpu.Facts, pairs, Batch.Context) : 1;
+        if (stretches > 1)
+        {
+            Stretches.Ensure(_gpu, choice.SplitPairsOn(_gpu.Facts), _attended!);
+        }
+
+        return (matrices, stretches);
     }
 
     /// <summary>Makes room for a batch; true: addresses have changed.</summary>
@@ -173,6 +184,7 @@ internal sealed class ModelMemory : IDisposable
         Batch.Dispose();
         Queries.Dispose();
         Finished.Dispose();
+        Stretches.Dispose();
         Hidden.Dispose();
         Gated.Dispose();
         Logits.Dispose();

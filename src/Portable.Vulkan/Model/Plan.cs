@@ -8,7 +8,8 @@ namespace Portable.Vulkan.Model;
 /// <param name="Matrices">Whether quantized caches are attended with cooperative matrices where they can be.</param>
 /// <param name="LogitRows">Rows with logits.</param>
 /// <param name="SingleTokens">Whether every row is the only one of its sequence.</param>
-internal readonly record struct PlanKey(int Rows, int Tiles, bool Matrices, int LogitRows, bool SingleTokens);
+/// <param name="Stretches">Workgroups that share the context of a row's head in a decode step.</param>
+internal readonly record struct PlanKey(int Rows, int Tiles, bool Matrices, int LogitRows, bool SingleTokens, int Stretches);
 
 /// <summary>What lies between two timestamps.</summary>
 /// <param name="Name">Name of the operation.</param>

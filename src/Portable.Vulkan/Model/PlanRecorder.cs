@@ -175,10 +175,19 @@ internal sealed class PlanRecorder
     private void Decode(Operation operation, VulkanInput input)
     {
         AttentionCall call = new(_gpu, _memory, operation);
-        Order([call.QueryKeyValue, call.Rotary], [call.Cache, call.Target, input, _memory.Finished]);
-        GpuBuffer arguments = _gpu.Allocate<DecodeArguments>([call.DecodeArguments(input)]);
+        GpuBuffer arguments = _gpu.Allocate<DecodeArguments>([call.DecodeArguments(input, _key.Stretches)]);
         _arguments.Add(arguments);
-        Dispatch(call.DecodePipeline(input), arguments.Address, call.Heads, _key.Rows);
+        if (_key.Stretches == 1)
+        {
+            Order([call.QueryKeyValue, call.Rotary], [call.Cache, call.Target, input, _memory.Finished]);
+            Dispatch(call.DecodePipeline(input, DecodePart.All), arguments.Address, call.Heads, _key.Rows);
+            return;
+        }
+
+        Order([call.QueryKeyValue, call.Rotary], [call.Cache, _memory.Stretches]);
+        Dispatch(call.DecodePipeline(input, DecodePart.Scores, _key.Stretches), arguments.Address, call.Heads, _key.Rows, _key.Stretches);
+        Order([call.Cache], [_memory.Stretches, call.Target, input, _memory.Finished]);
+        Dispatch(call.DecodePipeline(input, DecodePart.Sums, _key.Stretches), arguments.Address, call.Heads, _key.Rows, _key.Stretches);
     }
 
     private void Logits(Operation operation)
@@ -216,10 +225,10 @@ internal sealed class PlanRecorder
     private unsafe ComputePipeline Pipeline<T>(string shader, uint[] constants)
         where T : unmanaged => _gpu.CreatePipeline(shader, sizeof(T), constants);
 
-    private void Dispatch<T>(ComputePipeline pipeline, in T constants, int x, int y = 1)
+    private void Dispatch<T>(ComputePipeline pipeline, in T constants, int x, int y = 1, int z = 1)
         where T : unmanaged
     {
-        _recorder.Dispatch(pipeline, constants, x, y);
+        _recorder.Dispatch(pipeline, constants, x, y, z);
         _dispatches++;
     }
 

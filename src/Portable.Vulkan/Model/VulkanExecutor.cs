@@ -280,8 +280,8 @@ public sealed class VulkanExecutor : Executor
             Forget();
         }
 
-        bool matrices = _memory.Write(batch, Choice);
-        PlanKey key = new(batch.Rows, _memory.Batch.SingleTokens ? 0 : _memory.Batch.Tiles, matrices, batch.LogitRows.Length, _memory.Batch.SingleTokens);
+        (bool matrices, int stretches) = _memory.Write(batch, Choice);
+        PlanKey key = new(batch.Rows, _memory.Batch.SingleTokens ? 0 : _memory.Batch.Tiles, matrices, batch.LogitRows.Length, _memory.Batch.SingleTokens, stretches);
         Span<Operation> operations = CollectionsMarshal.AsSpan(_operations);
         if (_plans.TryGetValue(key, out Plan? plan))
         {

@@ -1,4 +1,6 @@
 using Portable.Execution;
+using Portable.Models;
+using Portable.Tests.Support;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;
@@ -31,6 +33,93 @@ public sealed class AttentionTests(VulkanFixture vulkan)
     [SkippableTheory]
     [MemberData(nameof(Shapes))]
     public void NoMatricesGiveTheCpusBits(int headSize, int heads, int kvHeads, int bits) => Prefill(headSize, heads, kvHeads, bits, new AttentionChoice { MatrixRows = int.MaxValue });
+
+    public static TheoryData<int, int, int, int, int> DecodeShapes => new()
+    {
+        // Head size, heads, KV heads, bits, capacity of the cache: beyond 2,048 tokens a stretch, scores exceed shared memory.
+        { 32, 2, 2, 8, 640 },
+        { 16, 4, 2, 4, 4300 },
+        { 64, 2, 1, 2, 640 },
+        { 20, 1, 1, 3, 640 },
+        { 40, 2, 1, 5, 640 },
+        { 24, 1, 1, 6, 640 },
+        { 48, 2, 2, 7, 640 },
+        { 32, 4, 2, 16, 4300 },
+        { 128, 1, 1, 16, 640 },
+    };
+
+    /// <summary>Decode steps whose contexts are split over workgroups, at any length from the first token on, with more stretches than some rows have chunks.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(DecodeShapes))]
+    public void SplitContextsGiveTheCpusBits(int headSize, int heads, int kvHeads, int bits, int capacity)
+    {
+        CacheShape cache = new(3, capacity, kvHeads, headSize, bits);
+        int pairs = heads * 3;
+        using CpuExecutor cpu = new();
+        using VulkanExecutor whole = new(vulkan.Context, false);
+        using VulkanExecutor two = Split(2), eight = Split(8);
+        RandomAttention[] all = [.. new Executor[] { cpu, whole, two, eight }.Select(e => new RandomAttention(e, heads, cache, headSize + bits, bits % 2 == 0))];
+        int[] lengths = [0, 0, 0];
+        foreach (int[] prompts in new int[][] { [0, 0, 0], [62, 1, 126], [189, 254, 3], [377, 318, 300], [600, 330, 310] })
+        {
+            (int, int)[] prompt = [.. prompts.Select((p, s) => (lengths[s], p - lengths[s])).Select(p => (p.Item1, Math.Max(p.Item2, 0)))];
+            lengths = [.. lengths.Zip(prompts, Math.Max)];
+            if (prompt.Any(p => p.Item2 > 0))
+            {
+                Compare(prompt);
+            }
+
+            for (int step = 0; step < 4; step++)
+            {
+                Compare([.. lengths.Select(l => (l, 1))]);
+                lengths = [.. lengths.Select(l => l + 1)];
+            }
+        }
+
+        Compare((lengths[0], 1));
+        VulkanFixture.AssertNoValidationMessages();
+
+        VulkanExecutor Split(int stretches) => new(vulkan.Context, false) { Choice = new AttentionChoice { Workgroups = pairs * stretches, SplitTokens = 0 } };
+
+        void Compare(params (int, int)[] parts)
+        {
+            int[] expected = [.. all[0].Forward(parts).Select(BitConverter.SingleToInt32Bits)];
+            Assert.All(all.Skip(1), a => Assert.Equal(expected, a.Forward(parts).Select(BitConverter.SingleToInt32Bits)));
+        }
+    }
+
+    /// <summary>A whole model whose prompt takes matrices and whose steps split the context: the last stretch of the last head quantizes the row.</summary>
+    [SkippableTheory]
+    [InlineData("W4A4KV4")]
+    [InlineData("W6A6g64")]
+    public void ModelWithMatricesAndSplitContextsGivesTheCpusBits(string scheme)
+    {
+        ModelConfig config = RandomModel.Llama();
+        RandomModel source = RandomModel.RoundToNearest(config, scheme, 9);
+        int[] tokens = [.. Enumerable.Range(0, 140).Select(i => ((i * 29) + 3) % config.VocabularySize)];
+        using Transformer cpu = new(source, new CpuExecutor());
+        float[] expected = cpu.Forward(Batch.Consecutive(tokens, 0, true)).ToArray();
+        VulkanExecutor executor = new(vulkan.Context, false) { Choice = new AttentionChoice { MatrixRows = 2, Workgroups = 16, SplitTokens = 0 } };
+        using Transformer gpu = new(source, executor);
+        float[] actual = [.. gpu.Forward(Batch.Consecutive(tokens.AsSpan(0, 120), 0, true)), .. Enumerable.Range(120, 20).SelectMany(p => gpu.Forward(Batch.Consecutive([tokens[p]], p, true)).ToArray())];
+        Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), actual.Select(BitConverter.SingleToInt32Bits));
+        Assert.Equal((9 * config.Layers) + 3, executor.Dispatches);
+    }
+
+    /// <summary>A step's dispatches grow by one where the context is split; commands for both lengths are kept.</summary>
+    [SkippableFact]
+    public void ContextIsSplitFromItsThresholdOn()
+    {
+        using VulkanExecutor executor = new(vulkan.Context, false) { Choice = new AttentionChoice { Workgroups = 4, SplitTokens = 51 } };
+        RandomAttention attention = new(executor, 2, new CacheShape(1, 128, 1, 16, 8), 1, true);
+        attention.Forward((0, 98));
+        int[] dispatches = [.. new[] { 98, 99, 100, 98, 101 }.Select(p =>
+        {
+            attention.Forward((p, 1));
+            return executor.Dispatches;
+        })];
+        Assert.Equal([dispatches[0], dispatches[0], dispatches[0] + 1, dispatches[0], dispatches[0] + 1], dispatches);
+    }
 
     /// <summary>A device without matrices of unsigned bytes, or with its matrices masked, is served all the same.</summary>
     [SkippableTheory]

@@ -1,0 +1,73 @@
+// A stretch of a split decode attention, and what it leaves in `scratch` for each (row, head):
+//   scores [chunks × 64]     maxima [MOST_STRETCHES][2]     PARTIALS words of sums, the shader's own
+#ifndef DECODE_SPLIT_GLSL
+#define DECODE_SPLIT_GLSL
+
+const uint MOST_STRETCHES = 16u;
+
+uint maximaBase, partialBase;
+
+// Sums that other workgroups of the dispatch read.
+#define partialSums SharedWords(arguments.scratch).v
+
+// Whole chunks of the row's tokens 0 … now; none: no tokens.
+void findStretch(uint row, uint head, uint now, uint partials)
+{
+    begin = 0u;
+    end = now + 1u;
+    uint capacity = shape.chunks * CHUNK;
+    scratchBase = (row * shape.heads + head) * capacity;
+    if (PART != PART_ALL)
+    {
+        uint tokens = (now / CHUNK + gl_NumWorkGroups.z) / gl_NumWorkGroups.z * CHUNK;
+        begin = gl_WorkGroupID.z * tokens;
+        begin = begin > now ? 0u : begin;
+        end = begin == 0u && gl_WorkGroupID.z > 0u ? 0u : min(begin + tokens, end);
+        scratchBase = (row * shape.heads + head) * (capacity + 2u * MOST_STRETCHES + partials);
+        maximaBase = scratchBase + capacity;
+        partialBase = maximaBase + 2u * MOST_STRETCHES;
+    }
+}
+
+void storeMaxima(vec2 maxima)
+{
+    arguments.scratch.v[maximaBase + gl_WorkGroupID.z * 2u] = floatBitsToUint(maxima.x);
+    arguments.scratch.v[maximaBase + gl_WorkGroupID.z * 2u + 1u] = floatBitsToUint(maxima.y);
+}
+
+vec2 largestMaxima()
+{
+    vec2 most = vec2(-3.4e38, 0.0);
+    for (uint z = 0u; z < gl_NumWorkGroups.z; z++)
+    {
+        most = max(most, uintBitsToFloat(uvec2(arguments.scratch.v[maximaBase + z * 2u], arguments.scratch.v[maximaBase + z * 2u + 1u])));
+    }
+
+    return most;
+}
+
+// Whether this workgroup is the last stretch of its head; then the others' partial sums can be read.
+bool isLastStretch()
+{
+    uint at = gl_WorkGroupID.y * shape.heads + gl_WorkGroupID.x;
+    memoryBarrierBuffer();
+    barrier();
+    if (gl_LocalInvocationIndex == 0u)
+    {
+        isLast = uint(atomicAdd(arguments.headFinished.v[at], 1u) == gl_NumWorkGroups.z - 1u);
+    }
+
+    barrier();
+    if (isLast == 1u)
+    {
+        memoryBarrierBuffer();
+        if (gl_LocalInvocationIndex == 0u)
+        {
+            arguments.headFinished.v[at] = 0u;
+        }
+    }
+
+    return isLast == 1u;
+}
+
+#endif

@@ -1,0 +1,37 @@
+using Portable.Execution;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Model;
+
+/// <summary>What the stretches of a split decode attention leave for each other (shaders/include/decode_split.glsl), for a number of (row, head) pairs.</summary>
+internal sealed class StretchMemory : IDisposable
+{
+    private readonly List<GpuBuffer> _all = [];
+    private GpuBuffer? _finished, _scratch;
+
+    /// <summary>Per pair, the stretches that have finished; 0 between dispatches.</summary>
+    public ulong Finished => _finished!.Address;
+
+    /// <summary>Scores, maxima and sums.</summary>
+    public ulong Scratch => _scratch!.Address;
+
+    /// <summary>Makes room. Recorded commands keep the addresses that they have: what was too small stays.</summary>
+    public void Ensure(VulkanContext gpu, int pairs, CacheShape cache)
+    {
+        long words = (long)pairs * WordsOfPair(cache);
+        if (_scratch is null || _scratch.Size < words * sizeof(uint) || _finished!.Size < pairs * sizeof(uint))
+        {
+            _all.Add(_finished = gpu.Allocate<uint>(new uint[pairs]));
+            _all.Add(_scratch = gpu.Allocate(words * sizeof(uint)));
+        }
+    }
+
+    public void Dispose() => _all.ForEach(b => b.Dispose());
+
+    private static int WordsOfPair(CacheShape cache)
+    {
+        int chunks = VulkanCache.Chunks(cache), codes = VulkanCache.HeadWords(cache) * 32 / VulkanCache.FieldBits(cache.Bits);
+        int sums = cache.Bits == 16 ? chunks * (cache.HeadSize + 1) : AttentionChoice.MostStretches * ((2 * codes) + 3);
+        return (chunks * VulkanCache.ChunkTokens) + (2 * AttentionChoice.MostStretches) + sums;
+    }
+}
