@@ -22,6 +22,7 @@ layout(constant_id = 15) const uint WN = 64;
 layout(constant_id = 16) const uint STEP_BLOCKS = 1; // blocks of 64 columns per step
 layout(constant_id = 17) const uint STAGES = 2; // copies of the tiles in shared memory
 layout(constant_id = 18) const uint ROW_TILES = 8; // output tiles along M that neighbouring workgroups share weights over
+layout(constant_id = 19) const uint UNROLLED = 1; // 0: a compiler that takes seconds over unrolled products gets a loop
 
 const uint BK = 64 * STEP_BLOCKS;
 // Matrices are loaded from whole vectors; where a matrix is only 8 codes deep, a vector holds 8 codes and 8 unused bytes.
@@ -140,21 +141,31 @@ void exchange(uint stage, uint step) {
     }
 }
 
+void multiplyPart(uint base, uint kk) {
+    uint at = base + kk * (FK / VECTOR_CODES);
+    A_MATRIX a[DIGITS * TM];
+    [[unroll]] for (uint i = 0; i < DIGITS * TM; i++) {
+        uint row = (i / TM) * BM + subRow + (i % TM) * FM;
+        coopMatLoad(a[i], tiles, at + row * STRIDE, STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+    }
+    [[unroll]] for (uint j = 0; j < TN; j++) {
+        B_MATRIX b;
+        coopMatLoad(b, tiles, at + (X_ROWS + subColumn + j * FN) * STRIDE, STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
+        [[unroll]] for (uint i = 0; i < DIGITS * TM; i++) {
+            acc[i * TN + j] = coopMatMulAdd(a[i], b, acc[i * TN + j]);
+        }
+    }
+}
+
 void multiplyStep(uint stage) {
     uint base = stage * STAGE;
-    [[unroll]] for (uint kk = 0; kk < BK / FK; kk++) {
-        uint at = base + kk * (FK / VECTOR_CODES);
-        A_MATRIX a[DIGITS * TM];
-        [[unroll]] for (uint i = 0; i < DIGITS * TM; i++) {
-            uint row = (i / TM) * BM + subRow + (i % TM) * FM;
-            coopMatLoad(a[i], tiles, at + row * STRIDE, STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+    if (UNROLLED != 0) {
+        [[unroll]] for (uint kk = 0; kk < BK / FK; kk++) {
+            multiplyPart(base, kk);
         }
-        [[unroll]] for (uint j = 0; j < TN; j++) {
-            B_MATRIX b;
-            coopMatLoad(b, tiles, at + (X_ROWS + subColumn + j * FN) * STRIDE, STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
-            [[unroll]] for (uint i = 0; i < DIGITS * TM; i++) {
-                acc[i * TN + j] = coopMatMulAdd(a[i], b, acc[i * TN + j]);
-            }
+    } else {
+        [[dont_unroll]] for (uint kk = 0; kk < BK / FK; kk++) {
+            multiplyPart(base, kk);
         }
     }
 }

@@ -3,9 +3,13 @@
 // 512-byte stretches and every activation load is uniform and serves ROWS rows. Everything that the epilogue needs is
 // loaded together with the weights: a small matrix waits for memory once. Sums are exact integers, so slices may be added
 // in any order; products of scale groups are added in group order.
+//
+// With SPLITS > 1 as many workgroups share the slices of a tile: sums are added, products of groups put side by side, in
+// memory, and the last workgroup to arrive finishes the outputs.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_integer_dot_product : require
+#define SPLITS_K
 #include "matmul.glsl"
 
 layout(local_size_x_id = 7) in; // 32 · SLICES
@@ -16,6 +20,7 @@ layout(constant_id = 10) const uint ROUND = 8; // scale groups between barriers,
 layout(constant_id = 11) const uint ROWS = 1; // rows per invocation
 layout(constant_id = 12) const uint SHARED_X = 0; // 16-byte vectors of activations kept in shared memory, 0 = none
 layout(constant_id = 13) const uint ROUNDS = 1; // 1: all groups are held at once; otherwise two rounds of them
+layout(constant_id = 14) const uint SPLITS = 1; // workgroups along K
 
 const uint SLICES = INVOCATIONS / 32;
 const uint SUMS = TOKENS * DIGITS;
@@ -23,8 +28,9 @@ const uint CELLS = ROWS * TOKENS; // outputs per lane
 const uint HELD = (CELLS + SLICES - 1) / SLICES; // cells that one slice finishes
 const uint STRIDE = GROUP_BLOCKS > DEPTH ? GROUP_BLOCKS : DEPTH; // steps in a pass
 const uint RECORDS = GROUP_BLOCKS == 0 || GROUP_BLOCKS > DEPTH ? 1 : DEPTH / GROUP_BLOCKS; // groups in flight
+const uint COUNTERS = 1024; // words of scratch that count arrivals, one for each tile of outputs; 0 between dispatches
 
-shared int shareds[(GROUP_BLOCKS == 0 ? SLICES * ROWS * SUMS : ROUND * (ROUNDS == 1 ? 1 : 2) * CELLS) * 32];
+shared int shareds[(GROUP_BLOCKS == 0 ? SLICES * ROWS * SUMS : SPLITS > 1 ? 1 : ROUND * (ROUNDS == 1 ? 1 : 2) * CELLS) * 32];
 shared uvec4 sharedX[SHARED_X == 0 ? 1 : SHARED_X];
 
 // What the epilogue needs of a channel and of a token, in one group.
@@ -60,13 +66,18 @@ bool stored(uint r, uint t) {
     return (gl_WorkGroupID.x * ROWS + r) * 32 + lane < arg.n && firstToken + t < arg.m;
 }
 
+// The block or group that is this slice's turn'th.
+uint sliceAt(uint turn) {
+    return SPLITS == 1 ? turn * SLICES + slice : (turn * SPLITS + gl_WorkGroupID.z) * SLICES + slice;
+}
+
 uint groupAt(uint step) {
-    return GROUP_BLOCKS == 0 ? 0 : step / GROUP_BLOCKS * SLICES + slice;
+    return GROUP_BLOCKS == 0 ? 0 : sliceAt(step / GROUP_BLOCKS);
 }
 
 // The block of a slice's step; beyond the end for the last steps of some slices.
 uint blockAt(uint step) {
-    return GROUP_BLOCKS == 0 ? step * SLICES + slice : groupAt(step) * GROUP_BLOCKS + step % GROUP_BLOCKS;
+    return GROUP_BLOCKS == 0 ? sliceAt(step) : groupAt(step) * GROUP_BLOCKS + step % GROUP_BLOCKS;
 }
 
 Channel loadChannel(uint g, uint n) {
@@ -158,6 +169,38 @@ void storeIntegers(uint g, uint r, uint t, int lowSum, int highSum) {
     }
 }
 
+uint scratchTile() {
+    return gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+}
+
+// Where a sum over all of K grows; 0 between dispatches.
+uint sumAt(uint s) {
+    return COUNTERS + (scratchTile() * ROWS * SUMS + s) * 32 + lane;
+}
+
+uint productAt(uint g, uint cell) {
+    return COUNTERS + ((scratchTile() * groups + g) * CELLS + cell) * 32 + lane;
+}
+
+// Whether this workgroup is the last of those that share a tile: then it sees what all of them wrote. Nothing in `shareds` survives.
+bool arrivesLast() {
+    memoryBarrierBuffer();
+    barrier();
+    if (gl_LocalInvocationID.x == 0) {
+        shareds[0] = atomicAdd(arg.scratch.v[scratchTile()], 1);
+    }
+    barrier();
+    bool last = shareds[0] == SPLITS - 1;
+    barrier();
+    if (last) {
+        memoryBarrierBuffer();
+        if (gl_LocalInvocationID.x == 0) {
+            arg.scratch.v[scratchTile()] = 0;
+        }
+    }
+    return last;
+}
+
 // One group: sums in, products into shared memory (or integers out).
 void finishGroup(uint g, uint slot) {
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -167,10 +210,18 @@ void finishGroup(uint g, uint slot) {
             if (OUTPUT == 1) {
                 storeIntegers(g, r, t, l, h);
             } else {
-                shareds[(slot * CELLS + r * TOKENS + t) * 32 + lane] = floatBitsToInt(scaledSum(l, h, tokenNow[t].scale, channelNow[r].scale));
+                if (SPLITS > 1) {
+                    arg.scratch.v[productAt(g, r * TOKENS + t)] = floatBitsToInt(scaledSum(l, h, tokenNow[t].scale, channelNow[r].scale));
+                } else {
+                    shareds[(slot * CELLS + r * TOKENS + t) * 32 + lane] = floatBitsToInt(scaledSum(l, h, tokenNow[t].scale, channelNow[r].scale));
+                }
             }
         }
     }
+}
+
+float productOf(uint slot, uint cell) {
+    return intBitsToFloat(SPLITS > 1 ? arg.scratch.v[productAt(slot, cell)] : shareds[(slot * CELLS + cell) * 32 + lane]);
 }
 
 // Adds the products of a round's groups in their order.
@@ -181,7 +232,7 @@ void sumRound(uint firstSlot, uint count) {
             for (; j + 8 <= count; j += 8) {
                 float p[8];
                 [[unroll]] for (uint i = 0; i < 8; i++) {
-                    p[i] = intBitsToFloat(shareds[((firstSlot + j + i) * CELLS + cell) * 32 + lane]);
+                    p[i] = productOf(firstSlot + j + i, cell);
                 }
                 [[unroll]] for (uint i = 0; i < 8; i++) {
                     precise float sum = y[o] + p[i];
@@ -189,7 +240,7 @@ void sumRound(uint firstSlot, uint count) {
                 }
             }
             for (; j < count; j++) {
-                precise float sum = y[o] + intBitsToFloat(shareds[((firstSlot + j) * CELLS + cell) * 32 + lane]);
+                precise float sum = y[o] + productOf(firstSlot + j, cell);
                 y[o] = sum;
             }
         }
@@ -210,7 +261,7 @@ void endGroup(uint step) {
     }
     clearSums();
     // Two halves of shared memory in turn: while one slice adds a round, the others fill the next.
-    if (OUTPUT == 0 && ROUNDS != 1 && turn < turns && (inRound == ROUND / SLICES - 1 || turn == turns - 1)) {
+    if (OUTPUT == 0 && ROUNDS != 1 && SPLITS == 1 && turn < turns && (inRound == ROUND / SLICES - 1 || turn == turns - 1)) {
         barrier();
         sumRound(firstSlot, min(groups - (turn - inRound) * SLICES, ROUND));
     }
@@ -245,6 +296,28 @@ void pass(uint first, bool last) {
     }
 }
 
+// Adds this workgroup's sums to those of the others; true: it is the last, and holds the totals as slice 0's, 0 the others'.
+bool gatherSums() {
+    for (uint s = slice; s < ROWS * SUMS; s += SLICES) {
+        int sum = 0;
+        [[unroll]] for (uint i = 0; i < SLICES; i++) {
+            sum += shareds[(i * ROWS * SUMS + s) * 32 + lane];
+        }
+        atomicAdd(arg.scratch.v[sumAt(s)], sum);
+    }
+    if (!arrivesLast()) {
+        return false;
+    }
+    for (uint s = slice; s < ROWS * SUMS; s += SLICES) {
+        [[unroll]] for (uint i = 1; i < SLICES; i++) {
+            shareds[(i * ROWS * SUMS + s) * 32 + lane] = 0;
+        }
+        shareds[s * 32 + lane] = atomicExchange(arg.scratch.v[sumAt(s)], 0);
+    }
+    barrier();
+    return true;
+}
+
 void shareActivations() {
     if (SHARED_X != 0) {
         for (uint v = gl_LocalInvocationID.x; v < blocks * 4; v += INVOCATIONS) {
@@ -263,7 +336,8 @@ void main() {
     tiles = paddedN() / 32;
     blocks = blockCount();
     groups = groupCount();
-    steps = GROUP_BLOCKS == 0 ? (blocks + SLICES - 1) / SLICES : (groups + SLICES - 1) / SLICES * GROUP_BLOCKS;
+    const uint AT_ONCE = SLICES * SPLITS;
+    steps = GROUP_BLOCKS == 0 ? (blocks + AT_ONCE - 1) / AT_ONCE : (groups + AT_ONCE - 1) / AT_ONCE * GROUP_BLOCKS;
 
     [[unroll]] for (uint i = 0; i < DEPTH; i++) {
         fetch(i, i);
@@ -297,7 +371,10 @@ void main() {
     if (GROUP_BLOCKS == 0 || OUTPUT == 0 && ROUNDS == 1) {
         barrier();
     }
-    if (GROUP_BLOCKS != 0 && OUTPUT == 0 && ROUNDS == 1) {
+    if (SPLITS > 1 && !(GROUP_BLOCKS == 0 ? gatherSums() : OUTPUT == 1 || arrivesLast())) {
+        return;
+    }
+    if (GROUP_BLOCKS != 0 && OUTPUT == 0 && (ROUNDS == 1 || SPLITS > 1)) {
         sumRound(0, groups);
     }
     [[unroll]] for (uint o = 0; o < HELD; o++) {

@@ -32,6 +32,7 @@ layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict b
 layout(buffer_reference, std430, buffer_reference_align = 4) buffer Result { float v[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) buffer IntResult { int v[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) buffer HalfResult { uint v[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) coherent buffer Shared { int v[]; };
 
 layout(push_constant) uniform Arguments {
     Vectors x; // stored codes, bytes [m·padded + k]
@@ -50,7 +51,10 @@ layout(push_constant) uniform Arguments {
     uint yStride;
     int zw; // zw' where ZW = 1
     int xOffset; // ox of the digit, or of the high digit; a low digit has 128
-    uint flags; // X_GROUPED | BIAS | RESIDUAL
+    uint flags; // X_GROUPED | BIAS | RESIDUAL | HALF
+#ifdef SPLITS_K
+    Shared scratch; // of workgroups that share outputs
+#endif
 } arg;
 
 uint groupCount() {

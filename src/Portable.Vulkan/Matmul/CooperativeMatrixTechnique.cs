@@ -19,7 +19,7 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         : Shapes(device).Any() ? null : "the device has no signed-byte matrices of subgroup scope that tiles can be made of";
 
     public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
-        Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Kernel(t, problem));
+        Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Kernel(t, problem, unrolled: device.Kind != VulkanDeviceKind.Cpu));
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
         4000 + Math.Max(problem.WeightBytes / 900.0, problem.MultiplyAdds * problem.Digits / 200000.0 * (problem.M < 16 ? 16.0 / problem.M : 1));
@@ -28,12 +28,12 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
     internal static IEnumerable<MatrixTile> Tiles(VulkanDeviceFacts device, MatmulProblem problem) =>
         Shapes(device).Select(s => Preferred(device, problem, s)).Concat(AllTiles(device, problem)).Where(t => t.Refusal(device, problem) is null).Distinct();
 
-    internal static VulkanKernel Kernel(MatrixTile tile, MatmulProblem problem) => new(
+    private static VulkanKernel Kernel(MatrixTile tile, MatmulProblem problem, bool unrolled) => new(
         "coopmat",
         $"coopmat {tile}",
         [
             (uint)tile.Invocations, (uint)tile.SubgroupSize, (uint)tile.Matrix.M, (uint)tile.Matrix.N, (uint)tile.Matrix.K,
-            (uint)tile.BM, (uint)tile.BN, (uint)tile.WM, (uint)tile.WN, (uint)tile.StepBlocks, (uint)tile.Stages, 8,
+            (uint)tile.BM, (uint)tile.BN, (uint)tile.WM, (uint)tile.WN, (uint)tile.StepBlocks, (uint)tile.Stages, 8, unrolled ? 1u : 0u,
         ],
         tile.SubgroupSize,
         (problem.M + tile.BM - 1) / tile.BM * ((problem.N + tile.BN - 1) / tile.BN),

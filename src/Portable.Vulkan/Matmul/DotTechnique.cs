@@ -5,6 +5,9 @@ namespace Portable.Vulkan.Matmul;
 /// <summary>Packed 4×8-bit dot products from fields in registers: few tokens, limited by reading the weights.</summary>
 internal sealed class DotTechnique : MatmulTechnique
 {
+    // Tiles of outputs that K can be split for, as in dot.comp.
+    private const int Counters = 1024, FewChannels = 4096;
+
     public override string Name => "dot";
 
     public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) =>
@@ -14,18 +17,12 @@ internal sealed class DotTechnique : MatmulTechnique
     {
         if (Refusal(device, problem) is not null)
         {
-            yield break;
+            return [];
         }
 
-        var seen = new HashSet<string>();
-        IEnumerable<DotTile> tiles = device.Kind == VulkanDeviceKind.Cpu ? SoftwareTiles(problem) : problem.General ? GeneralTiles(problem) : Tiles(problem);
-        foreach (DotTile tile in tiles)
-        {
-            if (Plan(device, problem, tile) is { } kernel && seen.Add(kernel.Label))
-            {
-                yield return kernel;
-            }
-        }
+        bool software = device.Kind == VulkanDeviceKind.Cpu;
+        IEnumerable<VulkanKernel> whole = Fitting(device, problem, software ? SoftwareTiles(problem) : problem.General ? GeneralTiles(problem) : Tiles(problem));
+        return problem.General ? whole : [.. whole.Take(1), .. Fitting(device, problem, SplitTiles(problem, software)), .. whole.Skip(1)];
     }
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
@@ -43,7 +40,7 @@ internal sealed class DotTechnique : MatmulTechnique
         int vectors = tile.SharedActivations ? problem.Layout.Blocks * 4 * tokens * problem.Digits : 0;
         int left = device.SharedMemoryBytes - 16 * Math.Max(vectors, 1);
         int round = slices, rounds = 1, shared = LaneBytes * slices * rows * tokens * problem.Digits;
-        if (problem.GroupBlocks != 0)
+        if (problem.GroupBlocks != 0 && tile.Splits == 1)
         {
             // All groups at once where half of shared memory, or what activations leave, holds them; otherwise two rounds in turn.
             int budget = Math.Min(left, device.SharedMemoryBytes / 2) / (LaneBytes * rows * tokens);
@@ -54,9 +51,9 @@ internal sealed class DotTechnique : MatmulTechnique
                 round = Math.Max(budget / 2 / slices, 1) * slices;
             }
 
-            if (problem.General && round > slices)
+            if (problem.General && (round > slices || device.Kind == VulkanDeviceKind.Cpu))
             {
-                // One kernel for every larger number of groups.
+                // One kernel for every larger number of groups, and for fewer too where building kernels takes longest.
                 (round, rounds) = (slices, 2);
             }
 
@@ -70,13 +67,22 @@ internal sealed class DotTechnique : MatmulTechnique
         }
 
         int tiles = (problem.N + GpuLinear.TileRows - 1) / GpuLinear.TileRows;
+        (int x, int y) = ((tiles + rows - 1) / rows, (problem.M + tokens - 1) / tokens);
+        if (tile.Splits > 1 && x * y > Counters)
+        {
+            return null;
+        }
+
+        long scratch = tile.Splits == 1 ? 0 : 4 * Counters + (long)LaneBytes * x * y * rows * tokens * (problem.GroupBlocks == 0 ? problem.Digits : problem.Layout.Groups);
         return new VulkanKernel(
             "dot",
             (tile with { Depth = depth }).ToString(),
-            [(uint)invocations, (uint)tokens, (uint)depth, (uint)round, (uint)rows, (uint)vectors, (uint)rounds],
+            [(uint)invocations, (uint)tokens, (uint)depth, (uint)round, (uint)rows, (uint)vectors, (uint)rounds, (uint)tile.Splits],
             0,
-            (tiles + rows - 1) / rows,
-            (problem.M + tokens - 1) / tokens);
+            x,
+            y,
+            tile.Splits,
+            scratch);
     }
 
     // First what an NVIDIA H100 favours: for a small N all of K at once, so that memory is waited for once; for several tokens
@@ -127,6 +133,19 @@ internal sealed class DotTechnique : MatmulTechnique
         from share in new[] { false, true }
         from depth in new[] { 1, 2, 4 }
         select new DotTile(4, t, depth, rows, share);
+
+    // Where N alone leaves processors without work. On paper worth it from some 256 KB of weights a workgroup on: what the last
+    // one waits for the others' sums costs as much as reading these. Never a default: tuning takes them where they measure best.
+    private static IEnumerable<DotTile> SplitTiles(MatmulProblem problem, bool software)
+    {
+        int tokens = Math.Min(RoundUp(problem.M), software ? 2 : 8);
+        return problem.N > FewChannels ? []
+            : software ? from rows in new[] { 1, 2 } from share in new[] { false, true } select new DotTile(4, tokens, 2, rows, share, 3)
+            : from splits in new[] { 2, 4, 8 } from slices in new[] { 16, 8 } select new DotTile(slices, tokens, slices == 8 ? 2 : 1, Splits: splits);
+    }
+
+    private static IEnumerable<VulkanKernel> Fitting(VulkanDeviceFacts device, MatmulProblem problem, IEnumerable<DotTile> tiles) =>
+        tiles.Select(t => Plan(device, problem, t)).OfType<VulkanKernel>().DistinctBy(k => k.Label);
 
     private static int RoundUp(int tokens) => (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)tokens);
 

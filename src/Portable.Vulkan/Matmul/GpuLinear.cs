@@ -14,6 +14,7 @@ public sealed class GpuLinear : IDisposable
     private readonly List<GpuBuffer> _buffers = [];
     private readonly GpuBuffer _weights, _scales, _zeros, _sums;
     private readonly GpuBuffer? _bias;
+    private readonly List<GpuBuffer> _scratch = [];
 
     private GpuLinear(VulkanContext gpu, IReadOnlyList<QuantizedLinear> parts)
     {
@@ -146,9 +147,31 @@ public sealed class GpuLinear : IDisposable
         return buffer;
     }
 
+    /// <summary>
+    /// Address of at least so much memory for workgroups that share outputs: zeros, which kernels leave as zeros where they count
+    /// and add. A larger one does not replace those that recorded commands hold.
+    /// </summary>
+    internal ulong Scratch(VulkanContext gpu, long bytes)
+    {
+        if (bytes == 0)
+        {
+            return _weights.Address;
+        }
+
+        lock (_scratch)
+        {
+            if (_scratch.Find(s => s.Size >= bytes) is not { } enough)
+            {
+                _scratch.Add(enough = Keep(gpu.Allocate<byte>(new byte[bytes])));
+            }
+
+            return enough.Address;
+        }
+    }
+
     /// <summary>The push constants of a matmul with these weights.</summary>
     // Every address is a valid one, also where nothing is to be read: compilers may load ahead of a test.
-    internal MatmulArguments Arguments(ActivationAddresses x, MatmulProblem problem, ulong y, int yStride) => new()
+    internal MatmulArguments Arguments(ActivationAddresses x, MatmulProblem problem, ulong y, int yStride, ulong scratch) => new()
     {
         X = x.Codes,
         XHigh = x.HighCodes != 0 ? x.HighCodes : x.Codes,
@@ -169,5 +192,6 @@ public sealed class GpuLinear : IDisposable
         Zw = -StoredCodes.WeightOffset(Format),
         XOffset = StoredCodes.ActivationOffset(ActivationFormat),
         Flags = (ActivationGroups ? 1u : 0u) | (_bias is not null ? 2u : 0u) | (problem.Residual ? 4u : 0u) | (problem.Output == MatmulOutput.Float16 ? 8u : 0u),
+        Scratch = scratch,
     };
 }

@@ -10,4 +10,5 @@ internal struct MatmulArguments
     public uint M, N, K, GroupSize, YStride;
     public int Zw, XOffset;
     public uint Flags;
+    public ulong Scratch;
 }

@@ -9,9 +9,13 @@ namespace Portable.Vulkan.Matmul;
 /// <param name="SubgroupSize">Required subgroup size, 0 for any.</param>
 /// <param name="GroupsX">Workgroups along x.</param>
 /// <param name="GroupsY">Workgroups along y.</param>
-public sealed record VulkanKernel(string Technique, string Label, uint[] Constants, int SubgroupSize, int GroupsX, int GroupsY)
+/// <param name="Splits">Workgroups along K.</param>
+/// <param name="ScratchBytes">What workgroups that share K leave for the last of them.</param>
+public sealed record VulkanKernel(string Technique, string Label, uint[] Constants, int SubgroupSize, int GroupsX, int GroupsY, int Splits = 1, long ScratchBytes = 0)
 {
-    /// <summary>Records the matmul.</summary>
+    /// <summary>
+    /// Records the matmul. One with <see cref="Splits"/> uses scratch memory of its weights: put a barrier between two with the same.
+    /// </summary>
     /// <param name="gpu">The device.</param>
     /// <param name="recorder">Where to.</param>
     /// <param name="w">The weights.</param>
@@ -22,7 +26,7 @@ public sealed record VulkanKernel(string Technique, string Label, uint[] Constan
     /// <param name="broken">Simulate a wrong driver.</param>
     public void Record(VulkanContext gpu, CommandRecorder recorder, GpuLinear w, MatmulProblem problem, ActivationAddresses x, ulong y, int yStride, bool broken = false)
     {
-        recorder.Dispatch(Pipeline(gpu, problem, broken), w.Arguments(x, problem, y, yStride), GroupsX, GroupsY);
+        recorder.Dispatch(Pipeline(gpu, problem, broken), w.Arguments(x, problem, y, yStride, w.Scratch(gpu, ScratchBytes)), GroupsX, GroupsY, Splits);
     }
 
     /// <summary>Builds the kernel, so that recording it takes no time.</summary>

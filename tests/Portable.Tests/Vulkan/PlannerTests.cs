@@ -48,6 +48,28 @@ public sealed class PlannerTests
         }
     }
 
+    // The last of several workgroups along K finds the others' sums in scratch memory: it must hold all of them.
+    [Theory]
+    [MemberData(nameof(Devices))]
+    public void SplitsOfKAreOfferedForFewChannelsOnly(string name)
+    {
+        VulkanDeviceFacts device = Device(name);
+        foreach (int group in new[] { 0, 128 })
+        {
+            foreach (int m in new[] { 1, 8, 16 })
+            {
+                var problem = new MatmulProblem(m, 1000, new GroupLayout(8192, group), new CodeFormat(4, true), new CodeFormat(8, true));
+                VulkanKernel[] split = [.. MatmulTechniques.Named("dot").Candidates(device, problem).Where(k => k.Splits > 1)];
+                Assert.NotEmpty(split);
+                Assert.All(split, k => Assert.True(k.ScratchBytes >= 4096 + 4L * m * problem.N * problem.Layout.Groups && k.GroupsX * k.GroupsY <= 1024, k.Label));
+                Assert.Equal(1, MatmulTechniques.Named("dot").Candidates(device, problem).First().Splits);
+            }
+        }
+
+        var wide = new MatmulProblem(1, 1 << 16, new GroupLayout(4096), new CodeFormat(4, true), new CodeFormat(8, true));
+        Assert.All(MatmulTechniques.Named("dot").Candidates(device, wide), k => Assert.Equal(1, k.Splits));
+    }
+
     [Fact]
     public void ATileKnowsItsSizes()
     {
