@@ -55,7 +55,7 @@ public sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
         using GpuActivations x = GpuActivations.Upload(_gpu, operands.Activations);
 
         // Everything that the kernels write side by side: one submission and one download for a case.
-        int sums = outputs[0].Sums.Length + outputs[0].HighSums.Length, words = sums + outputs[0].Outputs.Length;
+        int sums = outputs[0].Sums.Length + outputs[0].HighSums.Length, floats = outputs[0].Outputs.Length, words = sums + floats + ((floats + 1) / 2);
         using GpuBuffer target = _gpu.Allocate((long)sizeof(int) * words * kernels.Count);
         _gpu.Run(r =>
         {
@@ -66,6 +66,7 @@ public sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
                 ulong first = target.Address + ((ulong)i * sizeof(int) * (ulong)words);
                 Record(r, weights, x.Addresses, operands.Activations.Rows, kernels[i], MatmulOutput.Integers, first);
                 Record(r, weights, x.Addresses, operands.Activations.Rows, kernels[i], MatmulOutput.Float32, first + (sizeof(int) * (ulong)sums));
+                Record(r, weights, x.Addresses, operands.Activations.Rows, kernels[i], MatmulOutput.Float16, first + (sizeof(int) * (ulong)(sums + floats)));
             }
         });
         int[] all = new int[words * kernels.Count];
@@ -75,7 +76,8 @@ public sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
             ReadOnlySpan<int> own = all.AsSpan(i * words, words);
             own[..outputs[i].Sums.Length].CopyTo(outputs[i].Sums);
             own[outputs[i].Sums.Length..sums].CopyTo(outputs[i].HighSums);
-            MemoryMarshal.Cast<int, float>(own[sums..]).CopyTo(outputs[i].Outputs);
+            MemoryMarshal.Cast<int, float>(own.Slice(sums, floats)).CopyTo(outputs[i].Outputs);
+            MemoryMarshal.Cast<int, ushort>(own[(sums + floats)..])[..floats].CopyTo(outputs[i].Halves);
         }
     }
 
@@ -83,6 +85,11 @@ public sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
     {
         MatmulProblem problem = weights.Problem(rows, output: output, general: true);
         VulkanKernel chosen = kernel is null ? _dispatcher.Choose(problem) : MatmulTechniques.Named(kernel).Candidates(_gpu.Facts, problem).First();
+        if (chosen.Splits > 1)
+        {
+            recorder.Barrier();
+        }
+
         chosen.Record(_gpu, recorder, weights, problem, x, y, weights.Rows);
     }
 

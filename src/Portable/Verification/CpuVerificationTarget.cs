@@ -1,3 +1,4 @@
+using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 
 namespace Portable.Verification;
@@ -31,6 +32,7 @@ public sealed class CpuVerificationTarget : IVerificationTarget
         {
             BitMatmul.Accumulate(operands.Activations, operands.Linear.Weights, output.Sums, output.HighSums, kernel);
             BitMatmul.Multiply(operands.Activations, operands.Linear, output.Outputs, operands.Case.Channels, kernel);
+            HalfConversion.ToHalf(output.Outputs, output.Halves);
         }
     }
 }

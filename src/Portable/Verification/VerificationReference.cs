@@ -50,7 +50,9 @@ internal static class VerificationReference
                     y += bias[n];
                 }
 
-                output.Outputs[m * c.Channels + n] = MathF.Abs(y) < MathF.ScaleB(1f, -60) ? 0f : y;
+                float canonical = MathF.Abs(y) < MathF.ScaleB(1f, -60) ? 0f : y;
+                output.Outputs[m * c.Channels + n] = canonical;
+                output.Halves[m * c.Channels + n] = BitConverter.HalfToUInt16Bits((Half)Math.Clamp(canonical, -(float)Half.MaxValue, (float)Half.MaxValue));
             }
         }
 

@@ -32,19 +32,30 @@ public class VerifierTests
         Assert.All(report.Targets[0].Kernels, k => Assert.True(k is { Cases: > 0, Mismatches: 0 }, k.ToString()));
     }
 
+    // A wrong half is no part of the hash, and a mismatch all the same.
+    [Fact]
+    public void WrongHalvesAreCaught()
+    {
+        VerificationCase[] sample = [.. VerificationCases.All.Take(300)];
+        VerificationReport report = Verifier.Run(sample, [new CpuVerificationTarget(), new LyingTarget(halves: true)]);
+        Assert.False(report.Passed);
+        Assert.All(report.Targets, t => Assert.Equal(report.Hash, t.Hash));
+        Assert.All(report.Targets[1].Kernels, k => Assert.Equal(1, k.Mismatches));
+    }
+
     [Fact]
     public void AWrongTargetIsCaught()
     {
         VerificationCase[] sample = [.. VerificationCases.All.Take(300)];
-        VerificationReport report = Verifier.Run(sample, [new CpuVerificationTarget(), new LyingTarget()]);
+        VerificationReport report = Verifier.Run(sample, [new CpuVerificationTarget(), new LyingTarget(halves: false)]);
         Assert.False(report.Passed);
         Assert.Equal(report.Hash, report.Targets[0].Hash);
         Assert.NotEqual(report.Hash, report.Targets[1].Hash);
         Assert.All(report.Targets[1].Kernels, k => Assert.Equal(1, k.Mismatches));
     }
 
-    // One bit of one case is wrong.
-    private sealed class LyingTarget : IVerificationTarget
+    // One bit of one case is wrong, of a float or of a half.
+    private sealed class LyingTarget(bool halves) : IVerificationTarget
     {
         private readonly CpuVerificationTarget _cpu = new();
 
@@ -61,7 +72,8 @@ public class VerifierTests
             _cpu.Run(operands, kernels, outputs);
             foreach (VerificationOutput output in outputs.Where(_ => operands.Case.Index == 123))
             {
-                output.Outputs[^1] = MathF.BitIncrement(output.Outputs[^1]);
+                output.Halves[^1] ^= (ushort)(halves ? 1 : 0);
+                output.Outputs[^1] = halves ? output.Outputs[^1] : MathF.BitIncrement(output.Outputs[^1]);
             }
         }
     }
