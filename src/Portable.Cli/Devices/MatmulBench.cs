@@ -22,7 +22,7 @@ public abstract class MatmulBench : IDisposable
     public abstract RooflineReport MeasureRoofline();
 
     /// <summary>Measures one shape and scheme.</summary>
-    public abstract BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, CancellationToken cancellation);
+    public abstract BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, bool best, CancellationToken cancellation);
 
     /// <inheritdoc/>
     public virtual void Dispose() => GC.SuppressFinalize(this);
@@ -39,10 +39,10 @@ public abstract class MatmulBench : IDisposable
             return new RooflineReport(r.StreamBytes / 1e9, 2 * r.Int8MultiplyAdds / 1e12, r.Int8Sequence, 2 * r.FusedMultiplyAdds / 1e12, 2 * r.SeparateMultiplyAdds / 1e12);
         }
 
-        public override BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, CancellationToken cancellation)
+        public override BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, bool best, CancellationToken cancellation)
         {
             CpuMatmulMeasurement r = new CpuMatmulBenchmark(rates.Value).Measure(m, n, k, scheme, kernel, warm, cancellation);
-            return new BenchMatmulRow(r.Kernel, scheme.ToString(), m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction);
+            return new BenchMatmulRow(r.Kernel, scheme.ToString(), m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction, r.QuantizeMicroseconds, r.QuantizeMicroseconds + r.Microseconds);
         }
     }
 
@@ -58,10 +58,12 @@ public abstract class MatmulBench : IDisposable
             return new RooflineReport(r.StreamBytesPerSecond / 1e9, r.MatrixOperationsPerSecond / 1e12, DotTops: r.DotOperationsPerSecond / 1e12, BitCountTops: r.BitCountsPerSecond / 1e12);
         }
 
-        public override BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, CancellationToken cancellation)
+        public override BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, bool best, CancellationToken cancellation)
         {
-            MatmulMeasurement r = new VulkanMatmulBenchmark(gpu, rates.Value).Measure(m, n, k, scheme, kernel, warm);
-            return new BenchMatmulRow(r.Kernel, r.Scheme, m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction);
+            MatmulMeasurement r = new VulkanMatmulBenchmark(gpu, rates.Value).Measure(m, n, k, scheme, kernel, warm, best);
+            return new BenchMatmulRow(
+                r.Kernel, r.Scheme, m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction, r.QuantizeMicroseconds, r.TotalMicroseconds,
+                r.Best?.Label, r.Best?.Nanoseconds / 1000, r.Microseconds * 1000 / r.Best?.Nanoseconds);
         }
 
         public override void Dispose()

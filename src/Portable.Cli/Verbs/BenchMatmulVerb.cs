@@ -29,7 +29,14 @@ public sealed record RooflineReport(
 /// <param name="Tops">10^12 operations per second, two per multiply-add.</param>
 /// <param name="Gbps">10^9 bytes of packed weights per second.</param>
 /// <param name="Fraction">Of the bound that applies.</param>
-public sealed record BenchMatmulRow(string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction);
+/// <param name="QuantizeMicroseconds">Quantizing and packing the activations, alone.</param>
+/// <param name="TotalMicroseconds">That and then the matmul.</param>
+/// <param name="BestKernel">The fastest of all kernels worth trying, where asked for.</param>
+/// <param name="BestMicroseconds">Its time.</param>
+/// <param name="Ratio">Time of the kernel that ran over the best's.</param>
+public sealed record BenchMatmulRow(
+    string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction, double QuantizeMicroseconds, double TotalMicroseconds,
+    string? BestKernel = null, double? BestMicroseconds = null, double? Ratio = null);
 
 /// <summary>The answer of <c>portable bench matmul</c>.</summary>
 /// <param name="Device">The device.</param>
@@ -43,6 +50,7 @@ public sealed class BenchMatmulVerb : Verb
     private readonly Option<string> shapes = new("--shapes") { Description = "Shapes M×N×K, for example 1x4096x4096,512x4096x14336.", HelpName = "MxNxK,...", DefaultValueFactory = _ => "1x4096x4096,1x4096x14336,512x4096x14336" };
     private readonly Option<string> schemes = new("--schemes") { Description = "Schemes, for example W2A8,W6A6g128; all: every W and A from 1 to 8 bits.", HelpName = "S,...|all", DefaultValueFactory = _ => "W2A8,W4A8,W6A6g128,W8A8" };
     private readonly Option<string?> kernel = new("--kernel") { Description = "Force a kernel by name; one that cannot serve is an error that lists those that can.", HelpName = "NAME" };
+    private readonly Option<bool> best = new("--best") { Description = "Also time every other kernel worth trying, and hold the one that ran against the fastest (Vulkan devices)." };
     private readonly Option<bool> warm = new("--warm") { Description = "Let weights stay in a cache; otherwise they rotate over more than the last level." };
     private readonly Option<string> device = DeviceSelection.CreateOption();
 
@@ -53,9 +61,9 @@ public sealed class BenchMatmulVerb : Verb
             "Times matmuls, and first what the device reaches at most in the same process.",
             new Example("portable bench matmul --shapes 1x4096x4096,512x4096x14336 --schemes W2A8,W4A8", "decode and prefill shapes on the CPU"),
             new Example("portable bench matmul --schemes W6A6g128 --device vulkan --json", "the default shapes on the best GPU"),
-            new Example("portable bench matmul --shapes 1x4096x4096,8x4096x4096,64x4096x4096,1024x4096x4096 --schemes all --device vulkan", "what the dispatcher takes for every pair of widths"))
+            new Example("portable bench matmul --shapes 1x4096x4096,8x4096x4096,64x4096x4096,1024x4096x4096 --schemes all --best --device vulkan", "what the dispatcher takes for every pair of widths, and what would be fastest"))
     {
-        foreach (Option option in (Option[])[shapes, schemes, kernel, warm, device])
+        foreach (Option option in (Option[])[shapes, schemes, kernel, best, warm, device])
         {
             Options.Add(option);
         }
@@ -66,7 +74,13 @@ public sealed class BenchMatmulVerb : Verb
     {
         (int M, int N, int K)[] sizes = [.. OptionValues.List(parsed.GetValue(shapes)!).Select(ParseShape)];
         QuantizationScheme[] widths = [.. (parsed.GetValue(schemes) is "all" ? AllWidths() : OptionValues.List(parsed.GetValue(schemes)!)).Select(OptionValues.Scheme)];
-        using MatmulBench bench = MatmulBench.Open(DeviceSelection.Parse(parsed.GetValue(device)!));
+        DeviceSelection selection = DeviceSelection.Parse(parsed.GetValue(device)!);
+        if (parsed.GetValue(best) && !selection.Vulkan)
+        {
+            throw new UsageException("--best works on Vulkan devices: give --device vulkan[:N|:NAME]");
+        }
+
+        using MatmulBench bench = MatmulBench.Open(selection);
         BenchMatmulReport report = terminal.Track("measuring", tracker =>
         {
             RooflineReport roofline = bench.MeasureRoofline();
@@ -76,7 +90,7 @@ public sealed class BenchMatmulVerb : Verb
                 foreach (QuantizationScheme scheme in widths)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    rows.Add(bench.Measure(m, n, k, scheme, parsed.GetValue(kernel), parsed.GetValue(warm), cancellation));
+                    rows.Add(bench.Measure(m, n, k, scheme, parsed.GetValue(kernel), parsed.GetValue(warm), parsed.GetValue(best), cancellation));
                     tracker.Report((double)rows.Count / (sizes.Length * widths.Length));
                 }
             }
@@ -102,10 +116,19 @@ public sealed class BenchMatmulVerb : Verb
         terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{report.Device}: read {r.StreamGbps:F1} GB/s, int8 {r.Int8Tops:G4} TOPS{(r.Int8Sequence is { } s ? $" ({s})" : "")}")
             + (r.FusedTflops is { } f ? string.Create(CultureInfo.InvariantCulture, $", f32 fused {f:G3} and separate {r.SeparateTflops:G3} TFLOPS") : "")
             + (r.DotTops is { } d ? string.Create(CultureInfo.InvariantCulture, $", dot {d:G4} TOPS, bitCount {r.BitCountTops:G4} T/s") : ""));
-        terminal.Table(["kernel", "scheme", ">M", ">N", ">K", ">µs", ">TOPS", ">GB/s", ">of bound"], report.Rows.Select(row => (string[])
-        [
-            row.Kernel, row.Scheme, Text(row.M, "D"), Text(row.N, "D"), Text(row.K, "D"), Text(row.Microseconds, "F1"), Text(row.Tops, "G4"), Text(row.Gbps, "F1"), Text(row.Fraction, "P0"),
-        ]));
+        bool compared = report.Rows.Any(row => row.Ratio is not null);
+        terminal.Table(
+            ["kernel", "scheme", ">M", ">N", ">K", ">µs", ">TOPS", ">GB/s", ">of bound", ">quantize µs", ">both µs", .. compared ? (string[])["fastest", ">µs", ">ratio"] : []],
+            report.Rows.Select(row => (string[])
+            [
+                row.Kernel, row.Scheme, Text(row.M, "D"), Text(row.N, "D"), Text(row.K, "D"), Text(row.Microseconds, "F1"), Text(row.Tops, "G4"), Text(row.Gbps, "F1"), Text(row.Fraction, "P0"),
+                Text(row.QuantizeMicroseconds, "F1"), Text(row.TotalMicroseconds, "F1"), .. row.Ratio is { } ratio ? (string[])[row.BestKernel!, Text(row.BestMicroseconds!.Value, "F1"), Text(ratio, "F2")] : [],
+            ]));
+        if (compared)
+        {
+            const double Good = 1.15;
+            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{report.Rows.Count(row => row.Ratio <= Good)} of {report.Rows.Count} within {Good} of the fastest; the worst {report.Rows.Max(row => row.Ratio):F2}"));
+        }
     }
 
     private static string Text(IFormattable value, string format) => value.ToString(format, CultureInfo.InvariantCulture);

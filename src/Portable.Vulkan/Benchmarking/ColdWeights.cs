@@ -28,6 +28,7 @@ internal sealed class ColdWeights : IDisposable
     public ColdWeights(VulkanContext gpu, int n, int k, int group, CodeFormat w, CodeFormat a, long bytes)
     {
         (QuantizedLinear linear, Activations) = SyntheticMatmul.Random(ActivationRows, n, k, group, w, a, 1);
+        Input = linear.Input;
         GpuLinear first = GpuLinear.Upload(gpu, [linear]);
         _copies.Add(first);
         for (long held = first.Bytes; held < bytes && _copies.Count < MostCopies; held += first.Bytes)
@@ -41,6 +42,9 @@ internal sealed class ColdWeights : IDisposable
 
     /// <summary>The rows.</summary>
     public QuantizedActivations Activations { get; }
+
+    /// <summary>What would quantize such rows.</summary>
+    public ActivationQuantizer Input { get; }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -65,7 +65,7 @@ public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
 
             // Building kernels is the slow part: do it on every core first.
             MatmulProblem[] problems = [.. missing.Select(m => weights.Copies[0].Problem(m))];
-            Parallel.ForEach(problems.SelectMany(p => Candidates(p).Select(k => (p, k))), pair => pair.k.Prepare(gpu, pair.p));
+            Parallel.ForEach(problems.SelectMany(p => MatmulCandidates.Of(gpu.Facts, p).Select(k => (p, k))), pair => pair.k.Prepare(gpu, pair.p));
             foreach (int m in missing)
             {
                 if (Over())
@@ -82,23 +82,13 @@ public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
         return path;
     }
 
-    // Each technique's likeliest tiles, where its estimate is not hopeless.
-    private IEnumerable<VulkanKernel> Candidates(MatmulProblem problem)
-    {
-        const int Decode = 16, Few = 12, Many = 40, Hopeless = 20;
-        MatmulTechnique[] supported = [.. MatmulTechniques.Supported(gpu.Facts, problem).Where(t => t.Name != "naive")];
-        double best = supported.Min(t => t.Estimate(gpu.Facts, problem));
-        return supported.Where(t => t.Estimate(gpu.Facts, problem) < Hopeless * best)
-            .SelectMany(t => t.Candidates(gpu.Facts, problem).Take(t.Name == "dot" == problem.M < Decode ? Many : Few));
-    }
-
     private TunedProblem Tune(MatmulWorkload work, string scheme, TunedChoices table)
     {
         MatmulProblem p = work.Problem;
         List<TunedTime> times = [];
         List<string> wrong = [];
         double best = double.MaxValue;
-        foreach (VulkanKernel kernel in Candidates(p))
+        foreach (VulkanKernel kernel in MatmulCandidates.Of(gpu.Facts, p))
         {
             try
             {

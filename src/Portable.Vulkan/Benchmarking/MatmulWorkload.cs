@@ -66,11 +66,23 @@ internal sealed class MatmulWorkload : IDisposable
     /// <summary>Nanoseconds of one matmul: the best of some runs, each of many dispatches with a barrier between.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="budgetSeconds">About how long to measure.</param>
-    public double Nanoseconds(VulkanKernel kernel, double budgetSeconds = 0.02)
+    public double Nanoseconds(VulkanKernel kernel, double budgetSeconds = 0.02) =>
+        Nanoseconds((r, i) => Record(r, kernel, i, _x.Addresses), budgetSeconds);
+
+    /// <summary>Nanoseconds of quantizing and packing the activations on the device, and of a matmul with that before it.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="budgetSeconds">About how long to measure each.</param>
+    public (double Quantize, double Total) WithQuantizing(VulkanKernel kernel, double budgetSeconds = 0.02)
     {
-        double once = WarmUp(kernel);
-        int repeats = (int)Math.Clamp(budgetSeconds * 1e9 / once / 3, Math.Min(_weights.Copies.Count, 4), 400);
-        return Time(kernel, repeats, 3);
+        using var quantize = new QuantizeWorkload(_gpu, Problem.M, Problem.Layout, _weights.Input);
+        double alone = Nanoseconds((r, _) => quantize.Record(r), budgetSeconds);
+        return (alone, Nanoseconds(
+            (r, i) =>
+            {
+                quantize.Record(r);
+                Record(r.Barrier(), kernel, i, quantize.Codes);
+            },
+            budgetSeconds));
     }
 
     /// <inheritdoc/>
@@ -105,19 +117,29 @@ internal sealed class MatmulWorkload : IDisposable
         return all;
     }
 
+    private void Record(CommandRecorder recorder, VulkanKernel kernel, int turn, ActivationAddresses x) =>
+        kernel.Record(_gpu, recorder, _weights.Copies[turn % _weights.Copies.Count], Problem, x, _y.Address, Problem.N);
+
+    private double Nanoseconds(Action<CommandRecorder, int> step, double budgetSeconds)
+    {
+        double once = WarmUp(step);
+        int repeats = (int)Math.Clamp(budgetSeconds * 1e9 / once / 3, Math.Min(_weights.Copies.Count, 4), 400);
+        return Time(step, repeats, 3);
+    }
+
     // An idle GPU runs at a fraction of its clock (an NVIDIA H100 at 345 of 1,980 MHz) and raises it in steps over tens to
     // hundreds of milliseconds, so it is kept busy until it gets no faster; between kernels timed one after another it stays up.
-    private double WarmUp(VulkanKernel kernel)
+    private double WarmUp(Action<CommandRecorder, int> step)
     {
         const double Steady = 250, Longest = 1000, Idle = 50, Run = 5e6;
         bool busy = s_lastRun != 0 && Stopwatch.GetElapsedTime(s_lastRun).TotalMilliseconds < Idle;
-        double once = Time(kernel, 2, 1);
+        double once = Time(step, 2, 1);
         if (!busy && _gpu.Facts.Kind != VulkanDeviceKind.Cpu)
         {
             long start = Stopwatch.GetTimestamp(), best = start;
             while (Stopwatch.GetElapsedTime(best).TotalMilliseconds < Steady && Stopwatch.GetElapsedTime(start).TotalMilliseconds < Longest)
             {
-                double time = Time(kernel, (int)Math.Clamp(Run / once, 1, 1000), 1);
+                double time = Time(step, (int)Math.Clamp(Run / once, 1, 1000), 1);
                 best = time < 0.99 * once ? Stopwatch.GetTimestamp() : best;
                 once = Math.Min(once, time);
             }
@@ -126,13 +148,13 @@ internal sealed class MatmulWorkload : IDisposable
         return once;
     }
 
-    private double Time(VulkanKernel kernel, int repeats, int runs)
+    private double Time(Action<CommandRecorder, int> step, int repeats, int runs)
     {
         using TimestampPool time = _gpu.CreateTimestamps(2);
         CommandRecorder recorder = _gpu.Record().Timestamp(time, 0);
         for (int i = 0; i < repeats; i++)
         {
-            kernel.Record(_gpu, recorder, _weights.Copies[i % _weights.Copies.Count], Problem, _x.Addresses, _y.Address, Problem.N);
+            step(recorder, i);
             recorder.Barrier();
         }
 

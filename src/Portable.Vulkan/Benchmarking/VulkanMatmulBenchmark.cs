@@ -15,7 +15,17 @@ namespace Portable.Vulkan.Benchmarking;
 /// <param name="Tops">10^12 operations per second, two per multiply-add.</param>
 /// <param name="Gbps">10^9 bytes of packed weights per second.</param>
 /// <param name="Fraction">Of the bound that applies: weights over the read stream, or operations over the matrix peak, whichever takes longer.</param>
-public sealed record MatmulMeasurement(string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction);
+public sealed record MatmulMeasurement(string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction)
+{
+    /// <summary>Quantizing and packing the activations on the device, alone.</summary>
+    public double QuantizeMicroseconds { get; init; }
+
+    /// <summary>The same and then the matmul.</summary>
+    public double TotalMicroseconds { get; init; }
+
+    /// <summary>The fastest of the kernels worth trying, where they were tried.</summary>
+    public TunedTime? Best { get; init; }
+}
 
 /// <summary>Times matmuls on a device with the dispatcher's choice or a forced technique.</summary>
 public sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines)
@@ -37,8 +47,9 @@ public sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines
     /// <param name="scheme">The scheme.</param>
     /// <param name="kernel">A technique or a whole kernel label to force, or null for the dispatcher's choice.</param>
     /// <param name="warm">One copy of the weights, that may stay in a cache.</param>
+    /// <param name="best">Also time every other kernel worth trying.</param>
     /// <exception cref="VulkanException">The kernel cannot serve, or computed wrongly.</exception>
-    public MatmulMeasurement Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel = null, bool warm = false)
+    public MatmulMeasurement Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel = null, bool warm = false, bool best = false)
     {
         using ColdWeights weights = Weights(gpu, n, k, scheme, warm ? 0 : ColdBytes);
         using var work = new MatmulWorkload(gpu, weights, m);
@@ -48,7 +59,17 @@ public sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines
             throw new VulkanException($"{chosen.Label} gave {wrong} wrong results at {m}×{n}×{k} {scheme} on {gpu.Facts.Name}; it must not be used there.");
         }
 
-        return Describe(work.Problem, chosen.Label, scheme.ToString(), work.Nanoseconds(chosen, 0.05));
+        const double Budget = 0.05;
+        double time = work.Nanoseconds(chosen, Budget);
+        (double quantize, double total) = work.WithQuantizing(chosen);
+        TunedTime own = new(time, chosen.Label);
+        TunedTime[] others = !best ? [] : [.. MatmulCandidates.Of(gpu.Facts, work.Problem).Where(k => k.Label != chosen.Label && work.Mismatches(k) == 0).Select(k => new TunedTime(work.Nanoseconds(k, Budget), k.Label))];
+        return Describe(work.Problem, chosen.Label, scheme.ToString(), time) with
+        {
+            QuantizeMicroseconds = quantize / 1000,
+            TotalMicroseconds = total / 1000,
+            Best = best ? others.Append(own).MinBy(t => t.Nanoseconds) : null,
+        };
     }
 
     /// <summary>Puts a time in relation to the rooflines.</summary>

@@ -31,7 +31,7 @@ internal sealed class ModelMemory : IDisposable
 
         // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
         bool software = gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu;
-        PrepareWorkgroup = (uint)Math.Min(software ? 32 : 1024, gpu.Facts.MaximumInvocations);
+        PrepareWorkgroup = PrepareWorkgroupOf(gpu.Facts);
         AttentionWorkgroup = software ? 64u : 256u;
         DecodeWorkgroup = (uint)Math.Min(software ? 64 : 1024, gpu.Facts.MaximumInvocations);
         AppendWorkgroup = software ? 8u : 64u;
@@ -52,6 +52,9 @@ internal sealed class ModelMemory : IDisposable
 
     /// <summary>Invocations of a workgroup that quantizes a row.</summary>
     public uint PrepareWorkgroup { get; }
+
+    /// <summary>The same for a device.</summary>
+    public static uint PrepareWorkgroupOf(Devices.VulkanDeviceFacts device) => (uint)Math.Min(device.Kind == Devices.VulkanDeviceKind.Cpu ? 32 : 1024, device.MaximumInvocations);
 
     /// <summary>Values behind a gate whose rows several workgroups share.</summary>
     public VulkanActivation Gated { get; private set; }

@@ -1,0 +1,54 @@
+using Portable.Execution;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Model;
+
+namespace Portable.Vulkan.Benchmarking;
+
+/// <summary>What a model does before a matmul: rows of floats quantized and packed on the device, one read, one write.</summary>
+internal sealed class QuantizeWorkload : IDisposable
+{
+    private readonly GpuBuffer _source;
+    private readonly VulkanInput _input;
+    private readonly ComputePipeline _pipeline;
+    private readonly PrepareConstants _constants;
+    private readonly int _rows;
+
+    /// <summary>Makes rows of floats and room for their codes.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="rows">M.</param>
+    /// <param name="layout">K and its groups.</param>
+    /// <param name="quantizer">The quantizer.</param>
+    public unsafe QuantizeWorkload(VulkanContext gpu, int rows, GroupLayout layout, ActivationQuantizer quantizer)
+    {
+        _rows = rows;
+        var random = new Random(1);
+        float[] x = new float[(long)rows * layout.Columns];
+        foreach (ref float v in x.AsSpan())
+        {
+            v = random.NextSingle() - 0.5f;
+        }
+
+        _source = gpu.Allocate<float>(x);
+        _input = new VulkanInput(new InputSpec(layout.Columns, quantizer, layout), gpu);
+        _input.Resize(gpu, rows);
+        uint workgroup = ModelMemory.PrepareWorkgroupOf(gpu.Facts);
+        _pipeline = gpu.CreatePipeline("prepare", sizeof(PrepareConstants), [workgroup, .. _input.Specialization(workgroup), 0, 0, 64, 1]);
+        _constants = new PrepareConstants { Source = _source.Address, Prepared = _input.Addresses, Quantizer = _input.Sizes, SourceColumns = (uint)layout.Columns, InverseColumns = 1f / layout.Columns };
+    }
+
+    /// <summary>Where the codes go.</summary>
+    public ActivationAddresses Codes => _input.Addresses;
+
+    /// <summary>Records it.</summary>
+    public void Record(CommandRecorder recorder) => recorder.Dispatch(_pipeline, _constants, _rows);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _input.Dispose();
+        _source.Dispose();
+    }
+}
