@@ -14,7 +14,8 @@ namespace Portable.Cli.Verbs;
 /// <param name="Table">Where the table was written, or null where nothing was left to measure.</param>
 /// <param name="Rows">The best kernel of each problem that was measured now.</param>
 /// <param name="Wrong">Kernels that computed wrongly.</param>
-public sealed record BenchTuneReport(string Device, string? Table, IReadOnlyList<MatmulMeasurement> Rows, IReadOnlyList<string> Wrong);
+/// <param name="Missing">Problems that are still not measured: another run goes on with them.</param>
+public sealed record BenchTuneReport(string Device, string? Table, IReadOnlyList<MatmulMeasurement> Rows, IReadOnlyList<string> Wrong, int Missing);
 
 /// <summary>Measures every candidate kernel on a device and keeps the best for the dispatcher.</summary>
 public sealed class BenchTuneVerb : Verb
@@ -60,9 +61,9 @@ public sealed class BenchTuneVerb : Verb
             File.WriteAllText(file, TunedChoices.Load(gpu.Facts).Export(gpu.Facts.Name));
         }
 
-        terminal.Result(new BenchTuneReport(gpu.Facts.Name, path, rows, wrong), JsonReports.Default.BenchTuneReport, r =>
+        terminal.Result(new BenchTuneReport(gpu.Facts.Name, path, rows, wrong, MatmulTuner.Missing(gpu.Facts, TunedChoices.Load(gpu.Facts))), JsonReports.Default.BenchTuneReport, r =>
         {
-            terminal.Line($"{r.Rows.Count} problems measured on {r.Device}{(r.Table is null ? "" : $", kept in {r.Table}")}");
+            terminal.Line($"{r.Rows.Count} problems measured on {r.Device}{(r.Table is null ? "" : $", kept in {r.Table}")}; {(r.Missing == 0 ? "none is left" : $"{r.Missing} are left: run again to go on")}");
             foreach (string line in r.Wrong.Take(10))
             {
                 terminal.Line($"wrong: {line}");

@@ -19,7 +19,7 @@ public sealed record TunedProblem(MatmulMeasurement Measurement, int Candidates,
 /// </summary>
 public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
 {
-    private static readonly (int N, int K)[] s_weights = [(12288, 4096), (4096, 4096), (28672, 8192), (4096, 14336)];
+    private static readonly (int N, int K)[] s_weights = [(12288, 4096), (4096, 4096), (28672, 8192), (4096, 14336), (1024, 8192)];
     private static readonly int[] s_decode = [1, 8], s_prefill = [64, 1024], s_moreTokens = [2, 4, 16, 32, 512, 8192];
     private static readonly string[] s_schemes =
     [
@@ -27,14 +27,26 @@ public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
         "W8A8g128", "W2A8g128", "W3A8g128", "W5A8g128", "W7A8g128", "W4A16",
     ];
 
-    /// <summary>The problems, most telling first: weights and a scheme, with the numbers of tokens that share them.</summary>
+    private static readonly (int First, int Count, int[] Tokens, int Schemes)[] s_parts =
+    [
+        (0, 3, s_decode, 16), (0, 1, s_prefill, 16), (4, 1, s_decode, 16), (3, 1, s_decode, 16), (0, 1, s_moreTokens, 8), (1, 3, s_prefill, 8),
+    ];
+
+    /// <summary>
+    /// The problems, most telling first: weights and a scheme, with the numbers of tokens that share them. Numbers of tokens
+    /// whose neighbours are measured for every scheme, and further weights, come for the first half of the schemes only.
+    /// </summary>
     public static IEnumerable<(int N, int K, string Scheme, int[] Tokens)> Problems(VulkanDeviceFacts device) =>
         device.Kind == VulkanDeviceKind.Cpu
             ? from scheme in s_schemes.Take(3) select (256, 512, scheme, new[] { 1, 8, 64 })
-            : from part in new[] { (0, 3, s_decode), (0, 1, s_prefill), (0, 1, s_moreTokens), (3, 1, s_decode), (1, 3, s_prefill) }
-              from weights in s_weights.Skip(part.Item1).Take(part.Item2)
-              from scheme in s_schemes
-              select (weights.N, weights.K, scheme, part.Item3);
+            : from part in s_parts
+              from weights in s_weights.Skip(part.First).Take(part.Count)
+              from scheme in s_schemes.Take(part.Schemes)
+              select (weights.N, weights.K, scheme, part.Tokens);
+
+    /// <summary>The problems, one for each number of tokens, that a table has no measurement of.</summary>
+    public static int Missing(VulkanDeviceFacts device, TunedChoices table) =>
+        Problems(device).Sum(p => p.Tokens.Count(m => !VulkanMatmulBenchmark.IsTuned(table, m, p.N, p.K, QuantizationScheme.Parse(p.Scheme))));
 
     /// <summary>Tunes.</summary>
     /// <param name="limit">Time after which no further problem is begun.</param>
@@ -104,6 +116,13 @@ public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
                 if (time < best * 1.1)
                 {
                     time = work.Nanoseconds(kernel, 0.02);
+                }
+
+                // Kernels that share memory between workgroups must have left it as they found it.
+                if (kernel.Splits > 1 && work.Mismatches(kernel) > 0)
+                {
+                    wrong.Add($"{kernel.Label}: wrong results when run again");
+                    continue;
                 }
 
                 best = Math.Min(best, time);

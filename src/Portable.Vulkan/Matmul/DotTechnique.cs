@@ -134,7 +134,7 @@ internal sealed class DotTechnique : MatmulTechnique
         from depth in new[] { 1, 2, 4 }
         select new DotTile(4, t, depth, rows, share);
 
-    // Where N alone leaves processors without work. On paper worth it from some 256 KB of weights a workgroup on: what the last
+    // Where N alone leaves processors without work. On paper worth it from some 200 KB of weights a workgroup on: what the last
     // one waits for the others' sums costs as much as reading these. Never a default: tuning takes them where they measure best.
     private static IEnumerable<DotTile> SplitTiles(MatmulProblem problem, bool software)
     {
