@@ -131,7 +131,7 @@ void main()
     uint lane = gl_LocalInvocationIndex;
     uint head = gl_WorkGroupID.x;
     uint rowIndex = gl_WorkGroupID.y;
-    Row row = arguments.rows.v[rowIndex];
+    Row row = rows.v[rowIndex];
     uint kvHead = head / (shape.heads / shape.kvHeads);
     slot = slotOf(shape, row.sequence, kvHead);
     now = row.position;
@@ -176,7 +176,7 @@ void main()
     maximum = PART == PART_SUMS ? largestMaxima().x : workgroupMaximum(vec2(maximum)).x;
     for (uint t = first; t < end; t += WORKGROUP)
     {
-        precise float below = uintBitsToFloat(PART == PART_SUMS ? arguments.scratch.v[scratchBase + t] : loadScore(t)) - maximum;
+        precise float below = uintBitsToFloat(PART == PART_SUMS ? scratch.v[scratchBase + t] : loadScore(t)) - maximum;
         storeScore(t, floatBitsToUint(contractExp(below)));
     }
 
@@ -264,8 +264,8 @@ void main()
         uint at = (rowIndex * shape.heads + head) * HEAD_SIZE + lane * 2u;
         precise float a = even * inverse;
         precise float b = odd * inverse;
-        arguments.attended.v[at] = canonical(a);
-        arguments.attended.v[at + 1u] = canonical(b);
+        attended.v[at] = canonical(a);
+        attended.v[at + 1u] = canonical(b);
     }
 
     finishRow();

@@ -212,7 +212,7 @@ void main()
     uint lane = gl_LocalInvocationIndex;
     uint head = gl_WorkGroupID.x;
     uint rowIndex = gl_WorkGroupID.y;
-    Row row = arguments.rows.v[rowIndex];
+    Row row = rows.v[rowIndex];
     uint kvHead = head / (shape.heads / shape.kvHeads);
     slot = slotOf(shape, row.sequence, kvHead);
     firstToken = slot * shape.chunks * CHUNK;
@@ -288,7 +288,7 @@ void main()
         if (t < end)
         {
             uvec4 p = PART == PART_ALL && t == now ? own : t == first ? firstParameters : loadParameters(t);
-            uint score = PART == PART_SUMS ? arguments.scratch.v[scratchBase + t] : loadScore(t);
+            uint score = PART == PART_SUMS ? scratch.v[scratchBase + t] : loadScore(t);
             code = probabilityCode(uintBitsToFloat(score), maximum.x, uintBitsToFloat(p.z), inverseScale, totals.x);
             totals.yz += uvec2(code >> 8, code & 255u) * p.w;
         }
@@ -332,7 +332,7 @@ void main()
     for (uint d = lane; d < HEAD_SIZE; d += WORKGROUP)
     {
         uint at = d % CODES_PER_WORD * HEAD_WORDS + d / CODES_PER_WORD;
-        arguments.attended.v[(rowIndex * shape.heads + head) * HEAD_SIZE + d] =
+        attended.v[(rowIndex * shape.heads + head) * HEAD_SIZE + d] =
             attendedValue(int(highSums[at] - totals.y), int(lowSums[at] - totals.z), maximum.y, reciprocal(float(totals.x)));
     }
 

@@ -1,6 +1,6 @@
 // Attention of one new token a sequence: workgroup (head, row) rotates its query and its KV head's key and value, appends the
 // latter, attends over the cache and itself, and the last workgroup of a row to finish quantizes the row for the output
-// projection. Arguments lie in a buffer: they exceed the push constants every device has.
+// projection.
 //
 // Long contexts are split: workgroup (head, row, stretch of whole chunks), in two dispatches, because codes and exponentials need
 // the maximum of all scores. The first (PART_SCORES) leaves scores and each stretch's maxima in `scratch`, the second (PART_SUMS)
@@ -24,7 +24,15 @@ const uint PART_SUMS = 2u;
 
 #include "prepare_push.glsl"
 
-layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict buffer Arguments
+// How the row is quantized: what does not fit into the push constants that every device has, and is needed last.
+layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict buffer InRowQuantizer
+{
+    InMap map;
+    Prepared prepared;
+    Quantizer quantizer;
+};
+
+layout(push_constant) uniform Push
 {
     InRows rows;
     InFloats qkv;
@@ -36,25 +44,12 @@ layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict 
     SharedWords finished;       // workgroups of each row that are done; 0 between dispatches
     SharedWords headFinished;   // stretches of each row's head that are done, [row × heads + head]; 0 between dispatches
     Words scratch;              // where scores exceed shared memory: [(row × heads + head) × chunks × 64]; split: see decode_split.glsl
-    InMap map;
-    Prepared prepared;
+    InRowQuantizer rowQuantizer;
     AttentionShape shape;
-    Quantizer quantizer;
 };
 
-layout(push_constant) uniform Push
-{
-    Arguments arguments;
-};
-
-#define qkv arguments.qkv
-#define rotary arguments.rotary
-#define keys arguments.keys
-#define values arguments.values
-#define parameters arguments.parameters
-#define prepared arguments.prepared
-#define map arguments.map
-#define shape arguments.shape
+InMap map;
+Prepared prepared;
 
 shared uint scores[SCORE_CAPACITY];
 shared uint isLast;
@@ -64,7 +59,7 @@ uint scratchBase;
 
 uint loadScore(uint t)
 {
-    return SCORE_CAPACITY > 1u ? scores[t - begin] : arguments.scratch.v[scratchBase + t];
+    return SCORE_CAPACITY > 1u ? scores[t - begin] : scratch.v[scratchBase + t];
 }
 
 void storeScore(uint t, uint bits)
@@ -75,7 +70,7 @@ void storeScore(uint t, uint bits)
     }
     else
     {
-        arguments.scratch.v[scratchBase + t] = bits;
+        scratch.v[scratchBase + t] = bits;
     }
 }
 
@@ -92,12 +87,12 @@ void scoreBarrier()
 
 float inputValue(uint k)
 {
-    return arguments.attended.v[gl_WorkGroupID.y * shape.heads * HEAD_SIZE + k];
+    return attended.v[gl_WorkGroupID.y * shape.heads * HEAD_SIZE + k];
 }
 
 vec4 inputValues(uint k)
 {
-    return SharedQuads(arguments.attended).v[(gl_WorkGroupID.y * shape.heads * HEAD_SIZE + k) >> 2];
+    return SharedQuads(attended).v[(gl_WorkGroupID.y * shape.heads * HEAD_SIZE + k) >> 2];
 }
 
 #include "prepare.glsl"
@@ -106,11 +101,15 @@ vec4 inputValues(uint k)
 // Quantizes the row when this workgroup is the last of its heads.
 void finishRow()
 {
+    // On their way while the counter is.
+    Quantizer quantizer = rowQuantizer.quantizer;
+    prepared = rowQuantizer.prepared;
+    map = rowQuantizer.map;
     memoryBarrierBuffer();
     barrier();
     if (gl_LocalInvocationIndex == 0u)
     {
-        isLast = uint(atomicAdd(arguments.finished.v[gl_WorkGroupID.y], 1u) == shape.heads - 1u);
+        isLast = uint(atomicAdd(finished.v[gl_WorkGroupID.y], 1u) == shape.heads - 1u);
     }
 
     barrier();
@@ -122,11 +121,11 @@ void finishRow()
     memoryBarrierBuffer();
     if (gl_LocalInvocationIndex == 0u)
     {
-        arguments.finished.v[gl_WorkGroupID.y] = 0u;
+        finished.v[gl_WorkGroupID.y] = 0u;
     }
 
-    holdValues(arguments.quantizer);
-    quantizeRow(gl_WorkGroupID.y, arguments.quantizer);
+    holdValues(quantizer);
+    quantizeRow(gl_WorkGroupID.y, quantizer);
 }
 
 #endif

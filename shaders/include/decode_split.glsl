@@ -8,7 +8,7 @@ const uint MOST_STRETCHES = 16u;
 uint maximaBase, partialBase;
 
 // Sums that other workgroups of the dispatch read.
-#define partialSums SharedWords(arguments.scratch).v
+#define partialSums SharedWords(scratch).v
 
 // Whole chunks of the row's tokens 0 … now; none: no tokens.
 void findStretch(uint row, uint head, uint now, uint partials)
@@ -31,8 +31,8 @@ void findStretch(uint row, uint head, uint now, uint partials)
 
 void storeMaxima(vec2 maxima)
 {
-    arguments.scratch.v[maximaBase + gl_WorkGroupID.z * 2u] = floatBitsToUint(maxima.x);
-    arguments.scratch.v[maximaBase + gl_WorkGroupID.z * 2u + 1u] = floatBitsToUint(maxima.y);
+    scratch.v[maximaBase + gl_WorkGroupID.z * 2u] = floatBitsToUint(maxima.x);
+    scratch.v[maximaBase + gl_WorkGroupID.z * 2u + 1u] = floatBitsToUint(maxima.y);
 }
 
 vec2 largestMaxima()
@@ -40,7 +40,7 @@ vec2 largestMaxima()
     vec2 most = vec2(-3.4e38, 0.0);
     for (uint z = 0u; z < gl_NumWorkGroups.z; z++)
     {
-        most = max(most, uintBitsToFloat(uvec2(arguments.scratch.v[maximaBase + z * 2u], arguments.scratch.v[maximaBase + z * 2u + 1u])));
+        most = max(most, uintBitsToFloat(uvec2(scratch.v[maximaBase + z * 2u], scratch.v[maximaBase + z * 2u + 1u])));
     }
 
     return most;
@@ -54,7 +54,7 @@ bool isLastStretch()
     barrier();
     if (gl_LocalInvocationIndex == 0u)
     {
-        isLast = uint(atomicAdd(arguments.headFinished.v[at], 1u) == gl_NumWorkGroups.z - 1u);
+        isLast = uint(atomicAdd(headFinished.v[at], 1u) == gl_NumWorkGroups.z - 1u);
     }
 
     barrier();
@@ -63,7 +63,7 @@ bool isLastStretch()
         memoryBarrierBuffer();
         if (gl_LocalInvocationIndex == 0u)
         {
-            arguments.headFinished.v[at] = 0u;
+            headFinished.v[at] = 0u;
         }
     }
 

@@ -86,12 +86,15 @@ internal sealed class AttentionCall
     {
         int chunks = VulkanCache.Chunks(Cache.Shape), tokens = (chunks + stretches - 1) / stretches * VulkanCache.ChunkTokens;
         uint scores = part == DecodePart.Scores || tokens > SharedScores ? 1 : (uint)tokens;
-        return Pipeline<ulong>(
+        return Pipeline<DecodeConstants>(
             Half ? "decode_half" : "decode_integer",
             [_memory.DecodeWorkgroup, .. Specialization, scores, .. input.Specialization(_memory.DecodeWorkgroup), (uint)part]);
     }
 
-    public DecodeArguments DecodeArguments(VulkanInput input, int stretches) => new()
+    /// <summary>The push constants of a decode step.</summary>
+    /// <param name="rowQuantizer">Address of the <see cref="RowQuantizerConstants"/>.</param>
+    /// <param name="stretches">Workgroups that share a context.</param>
+    public DecodeConstants DecodeConstants(ulong rowQuantizer, int stretches) => new()
     {
         Rows = _memory.Batch.Rows,
         QueryKeyValue = QueryKeyValue.Address,
@@ -103,10 +106,8 @@ internal sealed class AttentionCall
         Finished = _memory.Finished.Address,
         HeadFinished = stretches > 1 ? _memory.Stretches.Finished : 0,
         Scratch = stretches > 1 ? _memory.Stretches.Scratch : CapacityTokens <= SharedScores ? 0 : _memory.Scratch(Heads * CapacityTokens),
-        Map = input.Map,
-        Prepared = input.Addresses,
+        RowQuantizer = rowQuantizer,
         Shape = Shape,
-        Quantizer = input.Sizes,
     };
 
     private unsafe ComputePipeline Pipeline<T>(string shader, uint[] constants, int subgroupSize = 0)

@@ -73,9 +73,9 @@ internal record struct HalfTileConstants(ulong Rows, ulong Tiles, ulong QueryKey
 [StructLayout(LayoutKind.Sequential)]
 internal record struct IntegerTileConstants(ulong Rows, ulong Tiles, ulong Queries, ulong QueryParameters, ulong Keys, ulong Values, ulong Parameters, ulong Target, AttentionShapeConstants Shape);
 
-/// <summary>Arguments of shaders/decode_half.comp and decode_integer.comp, in device memory.</summary>
+/// <summary>Push constants of shaders/decode_half.comp and decode_integer.comp.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal record struct DecodeArguments
+internal record struct DecodeConstants
 {
     public ulong Rows;
     public ulong QueryKeyValue;
@@ -87,8 +87,10 @@ internal record struct DecodeArguments
     public ulong Finished;
     public ulong HeadFinished;
     public ulong Scratch;
-    public ulong Map;
-    public ActivationAddresses Prepared;
+    public ulong RowQuantizer;
     public AttentionShapeConstants Shape;
-    public QuantizerConstants Quantizer;
 }
+
+/// <summary>How a decode step's row is quantized (shaders/include/decode.glsl, InRowQuantizer), in device memory.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct RowQuantizerConstants(ulong Map, ActivationAddresses Prepared, QuantizerConstants Quantizer);

@@ -175,19 +175,20 @@ internal sealed class PlanRecorder
     private void Decode(Operation operation, VulkanInput input)
     {
         AttentionCall call = new(_gpu, _memory, operation);
-        GpuBuffer arguments = _gpu.Allocate<DecodeArguments>([call.DecodeArguments(input, _key.Stretches)]);
-        _arguments.Add(arguments);
+        GpuBuffer rowQuantizer = _gpu.Allocate<RowQuantizerConstants>([new(input.Map, input.Addresses, input.Sizes)]);
+        _arguments.Add(rowQuantizer);
+        DecodeConstants constants = call.DecodeConstants(rowQuantizer.Address, _key.Stretches);
         if (_key.Stretches == 1)
         {
             Order([call.QueryKeyValue, call.Rotary], [call.Cache, call.Target, input, _memory.Finished]);
-            Dispatch(call.DecodePipeline(input, DecodePart.All), arguments.Address, call.Heads, _key.Rows);
+            Dispatch(call.DecodePipeline(input, DecodePart.All), constants, call.Heads, _key.Rows);
             return;
         }
 
         Order([call.QueryKeyValue, call.Rotary], [call.Cache, _memory.Stretches]);
-        Dispatch(call.DecodePipeline(input, DecodePart.Scores, _key.Stretches), arguments.Address, call.Heads, _key.Rows, _key.Stretches);
+        Dispatch(call.DecodePipeline(input, DecodePart.Scores, _key.Stretches), constants, call.Heads, _key.Rows, _key.Stretches);
         Order([call.Cache], [_memory.Stretches, call.Target, input, _memory.Finished]);
-        Dispatch(call.DecodePipeline(input, DecodePart.Sums, _key.Stretches), arguments.Address, call.Heads, _key.Rows, _key.Stretches);
+        Dispatch(call.DecodePipeline(input, DecodePart.Sums, _key.Stretches), constants, call.Heads, _key.Rows, _key.Stretches);
     }
 
     private void Logits(Operation operation)
