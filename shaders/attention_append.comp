@@ -10,7 +10,7 @@
 #include "attention_shape.glsl"
 #include "attention.glsl"
 
-// Rotates queries and keys of every row and appends keys and values to the cache: workgroup (head slot, row), slots being the
+// Rotates queries and keys of every row and appends keys and values to the cache: workgroup (four head slots, row), slots being the
 // query heads, then key heads, then value heads. Half-precision caches: rotated queries go back in place. Quantized caches:
 // query codes go to `queries` at one byte a code, with scale, zero point and sum of codes.
 layout(push_constant) uniform Push
@@ -26,78 +26,121 @@ layout(push_constant) uniform Push
     AttentionShape shape;
 };
 
-const uint HEADS_AT_ONCE = 1u;
+const uint HEADS_AT_ONCE = 4u;
 #include "heads.glsl"
 #include "cache.glsl"
 
-shared uint codeSum;
+shared uint codeSum[HEADS_AT_ONCE];
 
-void main()
+uint firstSlot;
+
+bool isQuery(uint i)
 {
-    uint rowIndex = gl_WorkGroupID.y;
-    Row row = rows.v[rowIndex];
-    uint head = gl_WorkGroupID.x;
-    bool isQuery = head < shape.heads;
-    bool isKey = !isQuery && head < shape.heads + shape.kvHeads;
-    uint stride = (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
-    uint first = rowIndex * stride + head * HEAD_SIZE;
-    uint kvHead = isKey ? head - shape.heads : head - shape.heads - shape.kvHeads;
-    uint slot = slotOf(shape, row.sequence, kvHead);
-    uint t = row.position;
+    return firstSlot + i < shape.heads;
+}
 
-    if (gl_LocalInvocationIndex == 0u)
-    {
-        codeSum = 0u;
-    }
+bool isKey(uint i)
+{
+    return !isQuery(i) && firstSlot + i < shape.heads + shape.kvHeads;
+}
 
-    loadHeads(uint[1](first), row.position, ROTARY && (isQuery || isKey) ? 1u : 0u);
-    if (KV_BITS == 16u)
+// Where head i of this workgroup, a key or a value, lies in the cache.
+uint cacheSlot(uint i, uint sequence)
+{
+    return slotOf(shape, sequence, firstSlot + i - shape.heads - (isKey(i) ? 0u : shape.kvHeads));
+}
+
+void appendHalves(Row row, uint first, uint count)
+{
+    for (uint i = gl_LocalInvocationIndex; i < count * HEAD_SIZE; i += WORKGROUP)
     {
-        for (uint i = gl_LocalInvocationIndex; i < HEAD_SIZE; i += WORKGROUP)
+        uint head = i / HEAD_SIZE, d = i % HEAD_SIZE;
+        if (isQuery(head))
         {
-            if (isQuery)
-            {
-                qkv.v[first + i] = headValues[i];
-            }
-            else if ((i & 1u) == 0u)
-            {
-                storeCached(isKey, slot, t, i >> 1, floatToHalf(headValues[i]) | floatToHalf(headValues[i + 1u]) << 16);
-            }
+            qkv.v[first + i] = headValues[i];
+        }
+        else if ((d & 1u) == 0u)
+        {
+            storeCached(isKey(head), cacheSlot(head, row.sequence), row.position, d >> 1, floatToHalf(headValues[i]) | floatToHalf(headValues[i + 1u]) << 16);
+        }
+    }
+}
+
+void appendCodes(Row row, uint count)
+{
+    float scale, inverse, zero;
+    uint rowIndex = gl_WorkGroupID.y;
+    findHeadRanges();
+    for (uint i = gl_LocalInvocationIndex; i < count * HEAD_WORDS; i += WORKGROUP)
+    {
+        uint head = i / HEAD_WORDS, word = i % HEAD_WORDS;
+        headQuantizer(head, scale, inverse, zero);
+        uint packed = headWord(head, word, inverse, zero), sum = sumOfCodes(packed);
+        bool shares = true;
+        if (subgroupAllEqual(head))
+        {
+            sum = subgroupAdd(sum);
+            shares = subgroupElect();
         }
 
-        return;
-    }
+        if (shares)
+        {
+            atomicAdd(codeSum[head], sum);
+        }
 
-    float scale, inverse, zero;
-    findHeadRanges();
-    headQuantizer(0u, scale, inverse, zero);
-    for (uint word = gl_LocalInvocationIndex; word < HEAD_WORDS; word += WORKGROUP)
-    {
-        uint packed = headWord(0u, word, inverse, zero);
-        atomicAdd(codeSum, sumOfCodes(packed));
-        if (isQuery)
+        if (isQuery(head))
         {
             for (uint s = 0u; s < PHASES; s++)
             {
-                queries.v[(rowIndex * shape.heads + head) * BYTE_WORDS + word * PHASES + s] = (packed >> (s * FIELD_BITS)) & FIELD_MASK;
+                queries.v[(rowIndex * shape.heads + firstSlot + head) * BYTE_WORDS + word * PHASES + s] = (packed >> (s * FIELD_BITS)) & FIELD_MASK;
             }
         }
         else
         {
-            storeCached(isKey, slot, t, word, packed);
+            storeCached(isKey(head), cacheSlot(head, row.sequence), row.position, word, packed);
         }
     }
 
     barrier();
-    if (gl_LocalInvocationIndex == 0u)
+    for (uint head = gl_LocalInvocationIndex; head < count; head += WORKGROUP)
     {
-        if (isQuery)
+        headQuantizer(head, scale, inverse, zero);
+        if (isQuery(head))
         {
-            queryParameters.v[rowIndex * shape.heads + head] = uvec4(floatBitsToUint(scale), uint(zero), codeSum, 0u);
+            queryParameters.v[rowIndex * shape.heads + firstSlot + head] = uvec4(floatBitsToUint(scale), uint(zero), codeSum[head], 0u);
         }
         else
         {
-            storeParameters(isKey, slot, t, scale, uint(zero), codeSum);
+            storeParameters(isKey(head), cacheSlot(head, row.sequence), row.position, scale, uint(zero), codeSum[head]);
         }
+    }
+}
+
+void main()
+{
+    Row row = rows.v[gl_WorkGroupID.y];
+    uint slots = shape.heads + 2u * shape.kvHeads;
+    firstSlot = gl_WorkGroupID.x * HEADS_AT_ONCE;
+    uint count = min(HEADS_AT_ONCE, slots - firstSlot);
+    for (uint i = gl_LocalInvocationIndex; i < HEADS_AT_ONCE; i += WORKGROUP)
+    {
+        codeSum[i] = 0u;
+    }
+
+    // Past the last slot the last one is loaded again and goes nowhere.
+    uint first[HEADS_AT_ONCE];
+    for (uint i = 0u; i < HEADS_AT_ONCE; i++)
+    {
+        first[i] = (gl_WorkGroupID.y * slots + firstSlot + min(i, count - 1u)) * HEAD_SIZE;
+    }
+
+    loadHeads(first, row.position, ROTARY ? shape.heads + shape.kvHeads - min(firstSlot, shape.heads + shape.kvHeads) : 0u);
+    if (KV_BITS == 16u)
+    {
+        appendHalves(row, first[0], count);
+    }
+    else
+    {
+        appendCodes(row, count);
     }
 }

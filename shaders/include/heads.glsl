@@ -1,5 +1,5 @@
 // One head's query, key or value: rotary and quantization at the KV bits (DESIGN section 3; ABQ-LLM).
-// HEADS_AT_ONCE heads (1 or 3) go through together. Needs contract.glsl, WORKGROUP threads, HEAD_SIZE, KV_BITS, FIELD_BITS, rotary tables `rotary[]` (cos then sin per position).
+// HEADS_AT_ONCE heads (3 or 4) go through together. Needs contract.glsl, WORKGROUP threads, HEAD_SIZE, KV_BITS, FIELD_BITS, rotary tables `rotary[]` (cos then sin per position).
 #ifndef HEADS_GLSL
 #define HEADS_GLSL
 #include "fields.glsl"

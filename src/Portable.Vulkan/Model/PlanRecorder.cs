@@ -160,7 +160,9 @@ internal sealed class PlanRecorder
     {
         AttentionCall call = new(_gpu, _memory, operation);
         Order([call.QueryKeyValue, call.Rotary], [call.Cache, _memory.Queries, call.Half ? call.QueryKeyValue : null]);
-        Dispatch(call.AppendPipeline, call.AppendConstants, call.Heads + (2 * call.Cache.Shape.KeyValueHeads), _key.Rows);
+        const int HeadsAtOnce = 4;
+        int slots = call.Heads + (2 * call.Cache.Shape.KeyValueHeads);
+        Dispatch(call.AppendPipeline, call.AppendConstants, (slots + HeadsAtOnce - 1) / HeadsAtOnce, _key.Rows);
         Order([call.Cache, _memory.Queries, call.QueryKeyValue], [call.Target]);
         if (call.Half)
         {
