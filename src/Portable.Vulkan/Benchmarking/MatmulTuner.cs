@@ -111,13 +111,7 @@ public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
                     continue;
                 }
 
-                // A first look at those far behind is enough.
-                double time = work.Nanoseconds(kernel, 0.003);
-                if (time < best * 1.1)
-                {
-                    time = work.Nanoseconds(kernel, 0.02);
-                }
-
+                double time = work.NanosecondsAgainst(best, kernel);
                 // Kernels that share memory between workgroups must have left it as they found it.
                 if (kernel.Splits > 1 && work.Mismatches(kernel) > 0)
                 {

@@ -69,6 +69,16 @@ internal sealed class MatmulWorkload : IDisposable
     public double Nanoseconds(VulkanKernel kernel, double budgetSeconds = 0.02) =>
         Nanoseconds((r, i) => Record(r, kernel, i, _x.Addresses), budgetSeconds);
 
+    /// <summary>The same, but no more than a first look at a kernel that is far behind the best one so far.</summary>
+    /// <param name="best">Nanoseconds of the best so far.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="budgetSeconds">About how long to measure it if it is not.</param>
+    public double NanosecondsAgainst(double best, VulkanKernel kernel, double budgetSeconds = 0.02)
+    {
+        double time = Nanoseconds(kernel, 0.003);
+        return time < best * 1.1 ? Nanoseconds(kernel, budgetSeconds) : time;
+    }
+
     /// <summary>Nanoseconds of quantizing and packing the activations on the device, and of a matmul with that before it.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="budgetSeconds">About how long to measure each.</param>
