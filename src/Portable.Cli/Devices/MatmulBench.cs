@@ -62,7 +62,7 @@ public abstract class MatmulBench : IDisposable
         {
             MatmulMeasurement r = new VulkanMatmulBenchmark(gpu, rates.Value).Measure(m, n, k, scheme, kernel, warm, best);
             return new BenchMatmulRow(
-                r.Kernel, r.Scheme, m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction, r.QuantizeMicroseconds, r.TotalMicroseconds,
+                r.Kernel, r.Scheme, m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction, r.QuantizeMicroseconds!.Value, r.TotalMicroseconds!.Value,
                 r.Best?.Label, r.Best?.Nanoseconds / 1000, r.Microseconds * 1000 / r.Best?.Nanoseconds);
         }
 

@@ -17,11 +17,11 @@ namespace Portable.Vulkan.Benchmarking;
 /// <param name="Fraction">Of the bound that applies: weights over the read stream, or operations over the matrix peak, whichever takes longer.</param>
 public sealed record MatmulMeasurement(string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction)
 {
-    /// <summary>Quantizing and packing the activations on the device, alone.</summary>
-    public double QuantizeMicroseconds { get; init; }
+    /// <summary>Quantizing and packing the activations on the device, alone; null where not measured.</summary>
+    public double? QuantizeMicroseconds { get; init; }
 
     /// <summary>The same and then the matmul.</summary>
-    public double TotalMicroseconds { get; init; }
+    public double? TotalMicroseconds { get; init; }
 
     /// <summary>The fastest of the kernels worth trying, where they were tried.</summary>
     public TunedTime? Best { get; init; }
