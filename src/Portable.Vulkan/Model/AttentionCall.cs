@@ -93,8 +93,9 @@ internal sealed class AttentionCall
 
     /// <summary>The push constants of a decode step.</summary>
     /// <param name="rowQuantizer">Address of the <see cref="RowQuantizerConstants"/>.</param>
+    /// <param name="rows">Rows of the batch.</param>
     /// <param name="stretches">Workgroups that share a context.</param>
-    public DecodeConstants DecodeConstants(ulong rowQuantizer, int stretches) => new()
+    public DecodeConstants DecodeConstants(ulong rowQuantizer, int rows, int stretches) => new()
     {
         Rows = _memory.Batch.Rows,
         QueryKeyValue = QueryKeyValue.Address,
@@ -105,7 +106,7 @@ internal sealed class AttentionCall
         Attended = Target.Address,
         Finished = _memory.Finished.Address,
         HeadFinished = stretches > 1 ? _memory.Stretches.Finished : 0,
-        Scratch = stretches > 1 ? _memory.Stretches.Scratch : CapacityTokens <= SharedScores ? 0 : _memory.Scratch(Heads * CapacityTokens),
+        Scratch = stretches > 1 ? _memory.Stretches.Scratch : CapacityTokens <= SharedScores ? 0 : _memory.Scores(rows, Heads, CapacityTokens),
         RowQuantizer = rowQuantizer,
         Shape = Shape,
     };

@@ -14,7 +14,7 @@ internal sealed class ModelMemory : IDisposable
     private readonly VulkanContext _gpu;
     private readonly SelfCheck _check;
     private readonly List<IRowStorage> _storage = [];
-    private GpuBuffer? _scratch;
+    private readonly List<GpuBuffer> _scores = [];
     private CacheShape? _attended;
     private int _heads = 1;
     private int _hiddenRows;
@@ -172,14 +172,21 @@ internal sealed class ModelMemory : IDisposable
         Queries.Resize(_gpu, capacity);
         Finished.Resize(_gpu, capacity);
         Gated.Resize(_gpu, Math.Min(capacity, SharedRows));
-        _scratch?.Dispose();
-        _scratch = null;
         Capacity = capacity;
         return true;
     }
 
-    /// <summary>Address of scratch words for every row.</summary>
-    public ulong Scratch(int wordsPerRow) => (_scratch ??= _gpu.Allocate((long)wordsPerRow * Capacity * sizeof(uint))).Address;
+    /// <summary>Address of a score for each (row, head, token) of a decode step. Recorded commands keep the addresses that they have: what was too small stays.</summary>
+    public ulong Scores(int rows, int heads, int tokens)
+    {
+        long bytes = (long)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)rows) * heads * tokens * sizeof(float);
+        if (_scores.Count == 0 || _scores[^1].Size < bytes)
+        {
+            _scores.Add(_gpu.Allocate(bytes));
+        }
+
+        return _scores[^1].Address;
+    }
 
     public void Dispose()
     {
@@ -191,95 +198,6 @@ internal sealed class ModelMemory : IDisposable
         Hidden.Dispose();
         Gated.Dispose();
         Logits.Dispose();
-        _scratch?.Dispose();
-    }
-}
-
-/// <summary>Query codes and their scales, zero points and sums, between the append and the attention of a quantized cache.</summary>
-internal sealed class QueryMemory : IRowStorage
-{
-    private GpuBuffer? _codes, _parameters;
-    private long _codeBytes = 4;
-    private int _heads = 1;
-
-    public ulong Codes => _codes!.Address;
-
-    public ulong Parameters => _parameters!.Address;
-
-    /// <summary>Makes rows wide enough for these heads; true: they were not.</summary>
-    public bool Widen(int heads, CacheShape cache)
-    {
-        long codeBytes = (long)heads * VulkanCache.HeadWords(cache) * 4 * Math.Max(1, 8 / VulkanCache.FieldBits(cache.Bits));
-        if (heads <= _heads && codeBytes <= _codeBytes)
-        {
-            return false;
-        }
-
-        (_heads, _codeBytes) = (Math.Max(_heads, heads), Math.Max(_codeBytes, codeBytes));
-        return true;
-    }
-
-    public void Resize(VulkanContext gpu, int rows)
-    {
-        Dispose();
-        _codes = gpu.Allocate(rows * _codeBytes);
-        _parameters = gpu.Allocate((long)rows * _heads * 16);
-    }
-
-    public void Dispose()
-    {
-        _codes?.Dispose();
-        _parameters?.Dispose();
-    }
-}
-
-/// <summary>Per row, the workgroups that have finished; 0 between dispatches.</summary>
-internal sealed class FinishedCounters : IRowStorage
-{
-    private GpuBuffer? _buffer;
-
-    public ulong Address => _buffer!.Address;
-
-    public void Resize(VulkanContext gpu, int rows)
-    {
-        Dispose();
-        _buffer = gpu.Allocate<uint>(new uint[rows]);
-    }
-
-    public void Dispose() => _buffer?.Dispose();
-}
-
-/// <summary>Logits on the device and where the host reads them.</summary>
-internal sealed class LogitMemory : IDisposable
-{
-    private GpuBuffer? _device, _host;
-
-    public ulong Device => _device!.Address;
-
-    /// <summary>Makes room; true: the address has changed.</summary>
-    public bool Ensure(VulkanContext gpu, long floats)
-    {
-        if (_device is not null && _device.Size >= floats * sizeof(float))
-        {
-            return false;
-        }
-
-        Dispose();
-        (_device, _host) = (null, null);
-        _device = gpu.Allocate(floats * sizeof(float));
-        _host = gpu.Allocate(floats * sizeof(float), MemoryKind.Readback);
-        return true;
-    }
-
-    /// <summary>The host's copy.</summary>
-    public ReadOnlySpan<float> Read(int floats) => _host!.AsSpan<float>()[..floats];
-
-    /// <summary>Records the copy to the host.</summary>
-    public void Record(CommandRecorder recorder, long bytes) => recorder.Copy(_device!, 0, _host!, 0, bytes);
-
-    public void Dispose()
-    {
-        _device?.Dispose();
-        _host?.Dispose();
+        _scores.ForEach(b => b.Dispose());
     }
 }

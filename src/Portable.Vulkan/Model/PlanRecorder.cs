@@ -179,7 +179,7 @@ internal sealed class PlanRecorder
         AttentionCall call = new(_gpu, _memory, operation);
         GpuBuffer rowQuantizer = _gpu.Allocate<RowQuantizerConstants>([new(input.Map, input.Addresses, input.Sizes)]);
         _arguments.Add(rowQuantizer);
-        DecodeConstants constants = call.DecodeConstants(rowQuantizer.Address, _key.Stretches);
+        DecodeConstants constants = call.DecodeConstants(rowQuantizer.Address, _key.Rows, _key.Stretches);
         if (_key.Stretches == 1)
         {
             Order([call.QueryKeyValue, call.Rotary], [call.Cache, call.Target, input, _memory.Finished]);
