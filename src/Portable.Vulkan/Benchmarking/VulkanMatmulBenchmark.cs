@@ -69,6 +69,13 @@ public sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines
             fastest = its < fastest.Nanoseconds ? new TunedTime(its, other.Label) : fastest;
         }
 
+        if (best)
+        {
+            // Before the others and after them, so that what else the machine does weighs on all alike.
+            time = Math.Min(time, work.Nanoseconds(chosen, Budget));
+            fastest = time <= fastest.Nanoseconds ? new TunedTime(time, chosen.Label) : fastest;
+        }
+
         return Describe(work.Problem, chosen.Label, scheme.ToString(), time) with
         {
             QuantizeMicroseconds = quantize / 1000,
