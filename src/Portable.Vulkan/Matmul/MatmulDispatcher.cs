@@ -5,7 +5,7 @@ namespace Portable.Vulkan.Matmul;
 
 /// <summary>
 /// Chooses the kernel of a problem: what tuning measured best on this device where it has, otherwise the technique with the
-/// least estimated time. Techniques that failed the self-check are out.
+/// least estimated time, as the self-check's first times correct it. Techniques that failed the self-check are out.
 /// </summary>
 public sealed class MatmulDispatcher
 {
@@ -54,7 +54,7 @@ public sealed class MatmulDispatcher
 
         VulkanKernel[] candidates = [.. MatmulTechniques.Supported(_gpu.Facts, problem)
             .Where(t => !Check.Failures.ContainsKey(t.Name))
-            .OrderBy(t => t.Estimate(_gpu.Facts, problem))
+            .OrderBy(t => Check.Estimate(t, _gpu.Facts, problem))
             .SelectMany(t => t.Candidates(_gpu.Facts, problem))];
         return Tuned.Find(problem) is { } label && candidates.FirstOrDefault(c => c.Label == label) is { } tuned
             ? tuned

@@ -8,12 +8,19 @@ using Portable.Vulkan.Model;
 namespace Portable.Vulkan.Matmul;
 
 /// <summary>
-/// Proves every technique on a few problems the first time a device, driver and set of shaders is met; remembers what failed,
-/// so that a driver that computes wrongly loses that path and nothing else.
+/// Proves every technique on a few problems the first time a device, driver and set of shaders is met, and times those that
+/// are right; remembers what failed, so that a driver that computes wrongly loses that path and nothing else.
 /// </summary>
 /// <param name="Failures">Failed techniques and why.</param>
 public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
 {
+    /// <summary>By technique and class of M: how much longer it takes than estimated, relative to the others (<see cref="FirstTimes"/>).</summary>
+    public IReadOnlyDictionary<string, double> Slowness { get; init; } = new Dictionary<string, double>();
+
+    /// <summary>A technique's time on this device, in the dispatcher's estimates' units.</summary>
+    internal double Estimate(MatmulTechnique technique, VulkanDeviceFacts device, MatmulProblem problem) =>
+        technique.Estimate(device, problem) * Slowness.GetValueOrDefault($"{technique.Name} {FirstTimes.ClassOf(problem.M)}", 1);
+
     /// <summary>A line for each technique that failed.</summary>
     /// <param name="device">What the lines call the device.</param>
     public IEnumerable<string> Messages(string device) =>
@@ -28,12 +35,13 @@ public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
         }
 
         SelfCheck check = Run(gpu);
+        check = check with { Slowness = FirstTimes.Measure(gpu, [.. check.Failures.Keys]) };
         check.Save(gpu.Facts);
         return check;
     }
 
     /// <summary>Keeps the result for later processes, where it can be written.</summary>
-    public void Save(VulkanDeviceFacts device) => UserCache.TryWrite(PathOf(device), JsonSerializer.SerializeToUtf8Bytes(Failures));
+    public void Save(VulkanDeviceFacts device) => UserCache.TryWrite(PathOf(device), JsonSerializer.SerializeToUtf8Bytes(this));
 
     /// <summary>The result of an earlier check, or null.</summary>
     public static SelfCheck? TryRead(VulkanDeviceFacts device)
@@ -42,7 +50,7 @@ public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
         {
             try
             {
-                return new SelfCheck(JsonSerializer.Deserialize<Dictionary<string, string>>(data) ?? []);
+                return JsonSerializer.Deserialize<SelfCheck>(data) is { Failures: not null, Slowness: not null } check ? check : null;
             }
             catch (JsonException)
             {

@@ -48,6 +48,22 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
         }
     }
 
+    /// <summary>The first meeting with a device times what it has proved; the dispatcher then passes over a technique that is slow there.</summary>
+    [SkippableFact]
+    public void FirstTimesTurnTheChoice()
+    {
+        SelfCheck check = SelfCheck.Load(vulkan.Context);
+        string[] measured = [.. check.Slowness.Keys.Select(k => k.Split(' ')[0]).Distinct().Order(StringComparer.Ordinal)];
+        Assert.Equal(MatmulTechniques.All.Select(m => m.Name).Except(["naive"]).Order(StringComparer.Ordinal), measured);
+        Assert.All(check.Slowness.GroupBy(s => s.Key.Split(' ')[1]), m => Assert.Equal(1, m.Min(s => s.Value)));
+        var problem = new MatmulProblem(8, 512, new GroupLayout(1024), new CodeFormat(4, true), new CodeFormat(8, true));
+        foreach (string fast in measured)
+        {
+            SelfCheck told = check with { Slowness = measured.ToDictionary(n => $"{n} 8", n => n == fast ? 1.0 : 1e6) };
+            Assert.Equal(fast, MatmulDispatcher.With(vulkan.Context, told).Choose(problem).Technique);
+        }
+    }
+
     [SkippableFact]
     public void VerificationGivesTheHashOfTheCpu()
     {
