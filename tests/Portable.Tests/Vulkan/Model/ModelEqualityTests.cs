@@ -66,13 +66,15 @@ public sealed class ModelEqualityTests(VulkanFixture vulkan)
 
     /// <summary>Sequences decoded together, with prompts of different lengths prefilled in one batch, equal each sequence alone.</summary>
     [SkippableTheory]
-    [InlineData("W4A8KV4")]
-    [InlineData("W6A6g64")]
-    public void BatchedSequencesEqualEachAlone(string scheme)
+    [InlineData("W4A8KV4", 3)]
+    [InlineData("W6A6g64", 3)]
+    [InlineData("W4A8KV8", 64)]
+    public void BatchedSequencesEqualEachAlone(string scheme, int sequences)
     {
         ModelConfig config = RandomModel.Llama();
         RandomModel source = RandomModel.RoundToNearest(config, scheme, 5);
-        int[] lengths = [70, 3, 19];
+        int[] lengths = sequences == 3 ? [70, 3, 19] : [.. Enumerable.Range(0, sequences).Select(s => 1 + (s * 5 % 9))];
+        int[] slots = [.. Enumerable.Range(0, sequences)];
         using Transformer cpu = new(source, new CpuExecutor(), lengths.Length);
         using Transformer gpu = new(source, new VulkanExecutor(vulkan.Context, false), lengths.Length);
         int Token(int sequence, int position) => (position * 13 + sequence * 7 + 1) % config.VocabularySize;
@@ -85,7 +87,7 @@ public sealed class ModelEqualityTests(VulkanFixture vulkan)
         for (int step = 0; step < 4; step++)
         {
             int[] positions = [.. lengths.Select(l => l + step)];
-            Batch next = new([.. positions.Select((p, s) => Token(s, p))], [0, 1, 2], positions, [0, 1, 2]);
+            Batch next = new([.. positions.Select((p, s) => Token(s, p))], slots, positions, slots);
             AssertSameBits(cpu.Forward(next), gpu.Forward(next), $"step {step}");
         }
     }
