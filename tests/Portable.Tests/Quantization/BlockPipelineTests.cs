@@ -24,10 +24,11 @@ public class BlockPipelineTests
         return data;
     }
 
-    [Theory]
+    [SkippableTheory]
     [MemberData(nameof(Methods))]
     public void EveryMethodQuantizesEveryLinearAndTheResultRuns(string name, bool opt)
     {
+        RequireTimeFor(name);
         RandomModel model = new(opt ? RandomModel.Opt() : RandomModel.Llama(), 32, 5, null);
         MethodRun run = MethodRun.Quantize(name, model);
         Assert.Equal(model.Config.Layers, run.Blocks.Count);
@@ -47,10 +48,11 @@ public class BlockPipelineTests
         }
     }
 
-    [Theory]
+    [SkippableTheory]
     [MemberData(nameof(Methods))]
     public void AResumedRunEndsWithTheSameBlocks(string name, bool opt)
     {
+        RequireTimeFor(name);
         RandomModel model = new(opt ? RandomModel.Opt() : RandomModel.Llama(), 32, 6, null);
         MethodRun whole = MethodRun.Quantize(name, model);
         MethodRun resumed = MethodRun.Quantize(name, model, whole.Kept, [whole.Blocks[0]]);
@@ -66,6 +68,15 @@ public class BlockPipelineTests
         Assert.Equal(whole.Blocks[1].AttentionNorm.Gain, resumed.Blocks[0].AttentionNorm.Gain);
         Assert.Equal(whole.Reports[1].Select(r => (r.Error, r.OutputError)), resumed.Reports[0].Select(r => (r.Error, r.OutputError)));
         Assert.Equal(whole.Manifest?.ToJsonString(), resumed.Manifest?.ToJsonString());
+    }
+
+    // The same code as abq with other settings and five times its steps.
+    private static void RequireTimeFor(string method)
+    {
+        if (method == "omniquant")
+        {
+            WideVectors.Require();
+        }
     }
 
     [Theory]

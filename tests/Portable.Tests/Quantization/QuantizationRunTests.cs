@@ -17,11 +17,16 @@ public sealed class QuantizationRunTests : IDisposable
 
     private static string Model => Path.Combine(Repository.Root, "src/Portable.Cli/demo/tiny-llama");
 
-    [Theory]
+    [SkippableTheory]
     [InlineData("rtn")]
     [InlineData("abq")]
     public void AnInterruptedRunResumesToTheSameBytes(string method)
     {
+        if (method == "abq")
+        {
+            WideVectors.Require();
+        }
+
         QuantizationRequest whole = Request("whole", method), broken = Request("broken", method);
         QuantizationResult result = QuantizationRun.Run(whole);
         using CancellationTokenSource source = new();
@@ -68,9 +73,10 @@ public sealed class QuantizationRunTests : IDisposable
         Assert.Equal(Files(whole.Output), Files(refused.Output));
     }
 
-    [Fact]
+    [SkippableFact]
     public void TheReportTellsLossAndTimePerBlockAndTheManifestNoTime()
     {
+        WideVectors.Require();
         QuantizationRequest request = Request("trained", "abq") with { StreamBudget = 0 };
         JsonArray training = QuantizationRun.Run(request).ToJson()["training"]!.AsArray();
         Assert.Equal(["model.layers.0", "model.layers.1", "model.layers.2", "model.layers.3"], training.Select(t => (string)t!["name"]!));
