@@ -1,3 +1,4 @@
+using System.Numerics;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Quantization;
@@ -8,7 +9,7 @@ namespace Portable.Vulkan.Model;
 /// <param name="Linears">Packed weights, scales, zero points and sums of all blocks; the first block stands for the others.</param>
 /// <param name="Tables">Embedding, positions, head.</param>
 /// <param name="Cache">Keys and values.</param>
-/// <param name="Working">Activations of one decode step.</param>
+/// <param name="Working">Activations of the largest batch, a prompt's or a decode step's.</param>
 public sealed record MemoryEstimate(long Linears, long Tables, long Cache, long Working)
 {
     /// <summary>All of it, bytes.</summary>
@@ -18,7 +19,8 @@ public sealed record MemoryEstimate(long Linears, long Tables, long Cache, long 
     /// <param name="source">The model.</param>
     /// <param name="sequences">Cache slots.</param>
     /// <param name="context">Positions of each.</param>
-    public static MemoryEstimate Of(IModelSource source, int sequences, int context)
+    /// <param name="maximumRows">The most rows of one batch.</param>
+    public static MemoryEstimate Of(IModelSource source, int sequences, int context, int maximumRows)
     {
         ModelConfig config = source.Config;
         BlockWeights block = source.LoadBlock(0);
@@ -27,13 +29,17 @@ public sealed record MemoryEstimate(long Linears, long Tables, long Cache, long 
         CacheShape cache = new(sequences, context, config.KeyValueHeads, config.HeadSize, source.KeyValueBits);
         long slots = VulkanCache.Slots(cache);
         long cached = config.Layers * ((2 * slots * VulkanCache.HeadWords(cache) * 4) + (cache.Bits == 16 ? 0 : slots * 16));
-        long working = sequences * sizeof(float) * ((2L * config.HiddenSize) + (2 * config.IntermediateSize) + (2 * config.QueryWidth) + (2 * config.KeyValueWidth) + (2 * config.VocabularySize));
+
+        // The residual stream; what attention and MLP take in turn; a code for each input of a linear; the logits.
+        long rows = Math.Min(BitOperations.RoundUpToPowerOf2((uint)Math.Max(sequences, context)), maximumRows);
+        long turns = Math.Max((2L * config.QueryWidth) + (2 * config.KeyValueWidth), 2L * config.IntermediateSize);
+        long working = (rows * ((sizeof(float) * (config.HiddenSize + turns)) + config.HiddenSize + config.QueryWidth + config.IntermediateSize)) + (sizeof(float) * (long)sequences * config.VocabularySize);
         return new MemoryEstimate(linears, tables, cached, working);
     }
 
     /// <summary>The sizes in words.</summary>
     public override string ToString() =>
-        FormattableString.Invariant($"{Total / 1e9:F2} GB (linears {Linears / 1e9:F2}, tables {Tables / 1e9:F2}, cache {Cache / 1e9:F2})");
+        FormattableString.Invariant($"{Total / 1e9:F2} GB (linears {Linears / 1e9:F2}, tables {Tables / 1e9:F2}, cache {Cache / 1e9:F2}, activations {Working / 1e9:F2})");
 
     private static long BytesOf(LinearWeights linear)
     {

@@ -89,7 +89,7 @@ public sealed class VulkanExecutor : Executor
             throw new VulkanException("Unquantized models run on --device cpu only; quantize this one first (portable quantize --method rtn …).");
         }
 
-        MemoryEstimate estimate = MemoryEstimate.Of(source, sequences, context);
+        MemoryEstimate estimate = MemoryEstimate.Of(source, sequences, context, MaximumRows);
         long free = _gpu.Facts.MemoryBytes - _gpu.UsedBytes;
         if (estimate.Total > free)
         {

@@ -46,6 +46,21 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
         Assert.Equal(before, vulkan.Context.UsedBytes);
     }
 
+    [SkippableTheory]
+    [InlineData("W2A8KV8")]
+    [InlineData("W6A6g64")]
+    public void TheEstimateIsWhatAModelTakes(string scheme)
+    {
+        ModelConfig config = RandomModel.Llama(8, 4) with { Layers = 6, IntermediateSize = 384, VocabularySize = 3000 };
+        RandomModel source = RandomModel.RoundToNearest(config, scheme, 3);
+        VulkanExecutor executor = new(vulkan.Context, false);
+        long before = vulkan.Context.UsedBytes;
+        using Transformer model = new(source, executor);
+        model.Forward(Batch.Consecutive([.. Enumerable.Range(0, config.MaximumPositions)], 0, false));
+        long taken = vulkan.Context.UsedBytes - before, estimate = MemoryEstimate.Of(source, 1, config.MaximumPositions, executor.MaximumRows).Total;
+        Assert.InRange((double)taken / estimate, 0.9, 1.1);
+    }
+
     [SkippableFact]
     public void ModelThatDoesNotFitIsRefusedBeforeLoading()
     {
