@@ -12,8 +12,8 @@ namespace Portable.Vulkan.Matmul;
 public sealed class GpuLinear : IDisposable
 {
     private readonly List<GpuBuffer> _buffers = [];
-    private readonly GpuBuffer _weights, _scales, _zeros, _sums;
-    private readonly GpuBuffer? _bias;
+    private readonly GpuBuffer _weights, _scales, _zeros;
+    private readonly GpuBuffer? _sums, _bias;
     private readonly List<GpuBuffer> _scratch = [];
 
     private GpuLinear(VulkanContext gpu, IReadOnlyList<QuantizedLinear> parts)
@@ -50,7 +50,7 @@ public sealed class GpuLinear : IDisposable
         {
             _weights = Keep(WeightUpload.Planes(gpu, [.. parts.Select(p => p.Weights)], PaddedRows));
             _scales = Keep(gpu.Allocate<float>(scales));
-            _sums = Keep(gpu.Allocate<int>(sums));
+            _sums = NeedsSums(ActivationFormat) ? Keep(gpu.Allocate<int>(sums)) : null;
             _zeros = Keep(gpu.Allocate<sbyte>(zeros));
             _bias = parts.Any(p => p.Bias is not null) ? Keep(gpu.Allocate<float>(bias)) : null;
         }
@@ -74,7 +74,8 @@ public sealed class GpuLinear : IDisposable
 
         try
         {
-            (_weights, _scales, _sums, _zeros) = (Copy(source._weights), Copy(source._scales), Copy(source._sums), Copy(source._zeros));
+            (_weights, _scales, _zeros) = (Copy(source._weights), Copy(source._scales), Copy(source._zeros));
+            _sums = source._sums is { } sums ? Copy(sums) : null;
             _bias = source._bias is { } bias ? Copy(bias) : null;
         }
         catch
@@ -141,6 +142,9 @@ public sealed class GpuLinear : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _buffers.ForEach(b => b.Dispose());
 
+    /// <summary>Whether the sums of weight codes count: they are multiplied by what activation codes are stored or quantized off zero by.</summary>
+    internal static bool NeedsSums(CodeFormat activations) => !activations.Signed || activations.Bits == 16;
+
     private GpuBuffer Keep(GpuBuffer buffer)
     {
         _buffers.Add(buffer);
@@ -181,7 +185,7 @@ public sealed class GpuLinear : IDisposable
         W = _weights.Address,
         WScales = _scales.Address,
         WZeros = _zeros.Address,
-        WSums = _sums.Address,
+        WSums = (_sums ?? _scales).Address,
         Bias = (_bias ?? _scales).Address,
         Y = y,
         M = (uint)problem.M,

@@ -2,6 +2,7 @@ using System.Numerics;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Quantization;
+using Portable.Vulkan.Matmul;
 
 namespace Portable.Vulkan.Model;
 
@@ -48,9 +49,9 @@ public sealed record MemoryEstimate(long Linears, long Tables, long Cache, long 
             return linear.Float!.Data.Length;
         }
 
-        // Rows are padded to tiles of 32 (GpuLinear); scales, sums and zero points per channel and group.
+        // Rows are padded to tiles of 32; scales, zero points and some sums per channel and group (GpuLinear).
         long rows = (q.OutputFeatures + 31) / 32 * 32L;
-        return rows * ((q.Weights.RowWords * 8L) + (q.Weights.Layout.Groups * (q.ZeroPoints is null ? 8L : 9L)) + (q.Bias is null ? 0 : 4));
+        return rows * ((q.Weights.RowWords * 8L) + (q.Weights.Layout.Groups * (GpuLinear.NeedsSums(q.Input.Format) ? 9L : 5L)) + (q.Bias is null ? 0 : 4));
     }
 
     private static long TableBytes(FloatTable? table) => table?.Data.Length ?? 0;
