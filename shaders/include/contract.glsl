@@ -43,12 +43,9 @@ float reciprocalSquareRoot(float x)
     return y;
 }
 
-// e^x, x clamped to -60 ... 60; results below 2^-60 are 0.
-float contractExp(float x)
+// e^(x - n·ln 2), n the integer nearest to x/ln 2.
+float expOfRemainder(float x, float n)
 {
-    x = min(max(x, -60.0), 60.0);
-    precise float scaled = x * 1.44269504;
-    float n = roundEven(scaled);
     precise float a = n * 0.693359375;
     precise float r = x - a;
     precise float b = n * -2.12194440e-4;
@@ -61,6 +58,16 @@ float contractExp(float x)
     m = p * r; p = m + 0.5;
     m = p * r; p = m + 1.0;
     m = p * r; p = m + 1.0;
+    return p;
+}
+
+// e^x, x clamped to -60 ... 60; results below 2^-60 are 0.
+float contractExp(float x)
+{
+    x = min(max(x, -60.0), 60.0);
+    precise float scaled = x * 1.44269504;
+    float n = roundEven(scaled);
+    precise float p = expOfRemainder(x, n);
     precise float y = p * intBitsToFloat((int(n) + 127) << 23);
     return canonical(y);
 }

@@ -13,18 +13,7 @@ float expOfNegative(float x)
     precise float scaled = x * 1.44269504;
     precise float rounded = scaled + ROUND_SIGNED;
     precise float n = rounded - ROUND_SIGNED;
-    precise float a = n * 0.693359375;
-    precise float r = x - a;
-    precise float b = n * -2.12194440e-4;
-    r = r - b;
-    precise float p = 1.38888889e-3;
-    precise float m;
-    m = p * r; p = m + 8.33333333e-3;
-    m = p * r; p = m + 4.16666667e-2;
-    m = p * r; p = m + 1.66666667e-1;
-    m = p * r; p = m + 0.5;
-    m = p * r; p = m + 1.0;
-    m = p * r; p = m + 1.0;
+    precise float p = expOfRemainder(x, n);
     precise float y = p * uintBitsToFloat((floatBitsToUint(rounded) << 23) + 0x3F800000u);
     return y;
 }

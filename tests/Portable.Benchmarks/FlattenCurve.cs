@@ -7,6 +7,7 @@ using Portable.Execution;
 using Portable.Models;
 using Portable.Quantization;
 using Portable.Reference.Quantization;
+using Portable.Tests.Support;
 using Portable.Tokenizers;
 
 namespace Portable.Benchmarks;
@@ -94,31 +95,10 @@ internal sealed class FlattenCurve
             Cancellation = CancellationToken.None,
         };
         JsonObject facts = BlockPipeline.Run(QuantizationMethods.Find("flatten"), context, _ => null, (_, block, _) => blocks.Add(block.Weights))!;
-        using Transformer transformer = new(new QuantizedModel(_model, blocks), new CpuExecutor());
+        using Transformer transformer = new(new QuantizedSource(_model, blocks, keyValueBits: 16), new CpuExecutor());
         double perplexity = Perplexity.Measure(transformer, _text, Context, _windows).Perplexity;
         return string.Create(CultureInfo.InvariantCulture, $"{perplexity:F2} ({(double)facts["int4_share"]!:P1})");
     }
 
     private sealed record Variant(string Ranges, string Weights, string Beta, string Gptq);
-
-    private sealed class QuantizedModel(IModelSource model, IReadOnlyList<BlockWeights> blocks) : IModelSource
-    {
-        public ModelConfig Config => model.Config;
-
-        public int KeyValueBits => 16;
-
-        public FloatTable LoadEmbedding() => model.LoadEmbedding();
-
-        public FloatTable? LoadPositions() => model.LoadPositions();
-
-        public BlockWeights LoadBlock(int index) => blocks[index];
-
-        public NormWeights LoadFinalNorm() => model.LoadFinalNorm();
-
-        public FloatTable? LoadHead() => model.LoadHead();
-
-        public void Dispose()
-        {
-        }
-    }
 }

@@ -1,6 +1,9 @@
 using System.CommandLine;
 using Portable.Cli.Output;
 using Portable.Execution;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul;
 using Portable.Vulkan.Model;
 
 namespace Portable.Cli.Devices;
@@ -42,19 +45,32 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
     /// <summary>The executor of the chosen device; the caller owns it.</summary>
     /// <param name="terminal">Told which kernels the device has to do without.</param>
     /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
-    public Executor CreateExecutor(Terminal terminal)
+    public Executor CreateExecutor(Terminal terminal) => OpenContext(terminal) is { } gpu ? new VulkanExecutor(gpu) : new CpuExecutor();
+
+    /// <summary>The chosen Vulkan device, opened and checked, or null for the CPU; the caller owns it.</summary>
+    /// <param name="terminal">Told which kernels the device has to do without.</param>
+    /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
+    public VulkanContext? OpenContext(Terminal terminal)
     {
         if (!Vulkan)
         {
-            return new CpuExecutor();
+            return null;
         }
 
-        VulkanExecutor executor = VulkanExecutor.Open(Selector);
-        foreach (string message in executor.Check.Messages(executor.Name))
+        VulkanContext gpu = VulkanContext.Open(VulkanDevices.Select(Selector));
+        try
         {
-            terminal.Message(message);
-        }
+            foreach (string message in MatmulDispatcher.For(gpu).Check.Messages($"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}"))
+            {
+                terminal.Message(message);
+            }
 
-        return executor;
+            return gpu;
+        }
+        catch
+        {
+            gpu.Dispose();
+            throw;
+        }
     }
 }

@@ -5,7 +5,6 @@ using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Quantization;
 using Portable.Reference.Quantization;
-using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;
 
@@ -59,7 +58,7 @@ public sealed class QuantizeVerb : Verb
             QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
             RequireCalibration(QuantizationMethods.Find(name), text);
             NameUnused(parsed, text, terminal);
-            using VulkanContext? gpu = DeviceSelection.Parse(parsed.GetValue(device)!) is { Vulkan: true } selection ? VulkanContext.Open(VulkanDevices.Select(selection.Selector)) : null;
+            using VulkanContext? gpu = DeviceSelection.Parse(parsed.GetValue(device)!).OpenContext(terminal);
             var request = new QuantizationRequest
             {
                 Model = parsed.GetValue(model)!,

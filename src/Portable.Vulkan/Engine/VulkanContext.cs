@@ -51,7 +51,7 @@ public sealed unsafe class VulkanContext : IDisposable
     /// <summary>Failures that a test asks for, or null.</summary>
     public FaultInjection? Faults { get; set; }
 
-    /// <summary>Bytes handed out to buffers.</summary>
+    /// <summary>Bytes of the device's own memory handed out to buffers.</summary>
     public long UsedBytes => _memory.UsedBytes;
 
     /// <summary>Bytes taken from the driver.</summary>

@@ -157,25 +157,4 @@ internal sealed class MethodRun
         run.Source = new QuantizedSource(model, [.. finished ?? [], .. run.Blocks], context.Scheme.KeyValueBits);
         return run;
     }
-
-    private sealed class QuantizedSource(IModelSource model, IReadOnlyList<BlockWeights> blocks, int keyValueBits) : IModelSource
-    {
-        public ModelConfig Config => model.Config;
-
-        public int KeyValueBits => keyValueBits;
-
-        public FloatTable LoadEmbedding() => model.LoadEmbedding();
-
-        public FloatTable? LoadPositions() => model.LoadPositions();
-
-        public BlockWeights LoadBlock(int index) => blocks[index];
-
-        public NormWeights LoadFinalNorm() => model.LoadFinalNorm();
-
-        public FloatTable? LoadHead() => model.LoadHead();
-
-        public void Dispose()
-        {
-        }
-    }
 }
