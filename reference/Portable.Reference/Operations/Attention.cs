@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic.Gemm;
+using Portable.Reference.Blocks;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Operations;
@@ -18,17 +19,17 @@ public static class Attention
     /// <param name="cache">Keys and values, which already hold every position up to the rows' own.</param>
     /// <param name="sequenceOfRow">Sequence of each row.</param>
     /// <param name="positionOfRow">Position of each row; fastest where neighbours are ascending positions of one sequence.</param>
-    /// <param name="heads">Query heads, a multiple of the cache's heads.</param>
+    /// <param name="layout">Heads, which are the cache's, and how they attend.</param>
     /// <param name="output">rows × (heads · head size).</param>
     /// <param name="queryStride">Elements from one row of queries to the next; 0 = heads · head size.</param>
     /// <exception cref="ArgumentException">Shapes do not fit, or a sequence or position is outside the cache.</exception>
-    public static unsafe void Compute(ReadOnlySpan<float> queries, KeyValueCache cache, ReadOnlySpan<int> sequenceOfRow, ReadOnlySpan<int> positionOfRow, int heads, Span<float> output, int queryStride = 0)
+    public static unsafe void Compute(ReadOnlySpan<float> queries, KeyValueCache cache, ReadOnlySpan<int> sequenceOfRow, ReadOnlySpan<int> positionOfRow, AttentionLayout layout, Span<float> output, int queryStride = 0)
     {
-        int width = heads * cache.HeadSize, rows = positionOfRow.Length;
+        int width = layout.QueryWidth, rows = positionOfRow.Length;
         int stride = queryStride == 0 ? width : queryStride;
-        if (heads % cache.KeyValueHeads != 0 || sequenceOfRow.Length != rows || queries.Length < (long)(rows - 1) * stride + width || output.Length < (long)rows * width)
+        if (layout.KeyValueHeads != cache.KeyValueHeads || layout.HeadSize != cache.HeadSize || layout.Heads % layout.KeyValueHeads != 0 || sequenceOfRow.Length != rows || queries.Length < (long)(rows - 1) * stride + width || output.Length < (long)rows * width)
         {
-            throw new ArgumentException($"{heads} heads of {cache.HeadSize} and {rows} rows do not fit the cache, the queries or the output.");
+            throw new ArgumentException($"{layout.Heads} heads of {layout.HeadSize} and {rows} rows do not fit the cache, the queries or the output.");
         }
 
         for (int row = 0; row < rows; row++)
@@ -41,8 +42,8 @@ public static class Attention
 
         fixed (float* q = queries, o = output)
         {
-            AttentionCall call = new(q, stride, o, cache, positionOfRow.ToArray(), heads);
-            AttentionPiece[] pieces = Cut(cache, sequenceOfRow, positionOfRow, heads / cache.KeyValueHeads);
+            AttentionCall call = new(q, stride, o, cache, positionOfRow.ToArray(), layout);
+            AttentionPiece[] pieces = Cut(cache, sequenceOfRow, positionOfRow, layout.GroupHeads);
             WorkerPool.Run(pieces.Length, i =>
             {
                 switch (cache.Quantized, Vector512.IsHardwareAccelerated)
@@ -85,15 +86,15 @@ public static class Attention
 internal readonly record struct AttentionPiece(int Sequence, int KeyValueHead, int FirstRow, int Rows);
 
 /// <summary>What all pieces of a call share. A "query row" is one token and one query head: token-major, heads of the group inner.</summary>
-internal sealed unsafe class AttentionCall(float* queries, int queryStride, float* output, KeyValueCache cache, int[] positions, int heads)
+internal sealed unsafe class AttentionCall(float* queries, int queryStride, float* output, KeyValueCache cache, int[] positions, AttentionLayout layout)
 {
     public KeyValueCache Cache => cache;
 
     /// <summary>Query heads per key head.</summary>
-    public int Group { get; } = heads / cache.KeyValueHeads;
+    public int Group { get; } = layout.GroupHeads;
 
-    /// <summary>fl(1/√head size): square root and quotient are correctly rounded in double.</summary>
-    public float Scale { get; } = (float)(1 / Math.Sqrt(cache.HeadSize));
+    /// <summary>Factor of the scores.</summary>
+    public float Scale => layout.Scale;
 
     /// <summary>Position of a query row, 0 … Rows · Group − 1.</summary>
     public int Position(AttentionPiece piece, int queryRow) => positions[piece.FirstRow + queryRow / Group];
@@ -117,5 +118,5 @@ internal sealed unsafe class AttentionCall(float* queries, int queryStride, floa
 
     /// <summary>Where the result of a query row goes.</summary>
     public Span<float> Output(AttentionPiece piece, int queryRow) =>
-        new(output + ((long)(piece.FirstRow + queryRow / Group) * heads + piece.KeyValueHead * Group + queryRow % Group) * cache.HeadSize, cache.HeadSize);
+        new(output + ((long)(piece.FirstRow + queryRow / Group) * layout.Heads + piece.KeyValueHead * Group + queryRow % Group) * cache.HeadSize, cache.HeadSize);
 }

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul;
@@ -121,13 +122,12 @@ public sealed class VulkanExecutor : Executor
     }
 
     /// <inheritdoc/>
-    public override DeviceRotary CreateRotary(ModelConfig config, int positions)
+    public override DeviceRotary CreateRotary(RotaryTable table)
     {
-        RotaryTable table = new(positions, config.HeadSize, config.RotaryBase, config.RotaryScaling);
-        float[] values = new float[positions * config.HeadSize];
-        for (int position = 0; position < positions; position++)
+        float[] values = new float[table.Positions * 2 * table.Half];
+        for (int position = 0; position < table.Positions; position++)
         {
-            Span<float> row = values.AsSpan(position * config.HeadSize, config.HeadSize);
+            Span<float> row = values.AsSpan(position * 2 * table.Half, 2 * table.Half);
             table.Cosine(position).CopyTo(row);
             table.Sine(position).CopyTo(row[table.Half..]);
         }
@@ -194,10 +194,10 @@ public sealed class VulkanExecutor : Executor
     public override void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x) => Note(OperationKind.LinearResidual, input, linear, null, x, 0);
 
     /// <inheritdoc/>
-    public override void Attention(DeviceActivation qkv, int heads, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
+    public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
     {
-        Note(OperationKind.Attention, qkv, rotary, cache, output, heads);
-        _memory.NeedQueries(heads, ((VulkanCache)cache).Shape);
+        Note(OperationKind.Attention, qkv, rotary, cache, output, layout.Heads);
+        _memory.NeedQueries(layout.Heads, ((VulkanCache)cache).Shape);
     }
 
     /// <inheritdoc/>

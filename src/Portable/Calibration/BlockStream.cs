@@ -147,7 +147,7 @@ public sealed class BlockStream : IDisposable
 
         public Workspace Workspace { get; } = new(executor, config);
 
-        public DeviceRotary? Rotary { get; } = config.Family == ModelFamily.Llama ? executor.CreateRotary(config, context) : null;
+        public DeviceRotary? Rotary { get; } = config.CreateRotary(context) is { } table ? executor.CreateRotary(table) : null;
 
         public DeviceActivation X => Workspace.Hidden;
 

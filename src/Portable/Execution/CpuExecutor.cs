@@ -1,6 +1,7 @@
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 using Portable.Reference.Threading;
@@ -33,7 +34,7 @@ public sealed class CpuExecutor : Executor
     public override DeviceLinear Upload(IReadOnlyList<LinearWeights> parts) => new CpuLinear(parts);
 
     /// <inheritdoc/>
-    public override DeviceRotary CreateRotary(ModelConfig config, int positions) => new CpuRotary(new RotaryTable(positions, config.HeadSize, config.RotaryBase, config.RotaryScaling));
+    public override DeviceRotary CreateRotary(RotaryTable table) => new CpuRotary(table);
 
     /// <inheritdoc/>
     public override DeviceCache CreateCache(CacheShape shape) =>
@@ -123,11 +124,10 @@ public sealed class CpuExecutor : Executor
     }
 
     /// <inheritdoc/>
-    public override void Attention(DeviceActivation qkv, int heads, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
+    public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
     {
         CpuCache store = (CpuCache)cache;
-        int rows = Current.Rows, headSize = store.Shape.HeadSize, keyValueHeads = store.Shape.KeyValueHeads;
-        int queryWidth = heads * headSize, keyValueWidth = keyValueHeads * headSize, stride = qkv.Columns;
+        int rows = Current.Rows, queryWidth = layout.QueryWidth, keyValueWidth = layout.KeyValueWidth, stride = qkv.Columns;
         float[] values = ((CpuActivation)qkv).Values;
         float[] queries = Scratch(queryWidth, 2).Values;
         Batch batch = Current;
@@ -138,14 +138,14 @@ public sealed class CpuExecutor : Executor
             if (rotary is CpuRotary { Table: { } table })
             {
                 int position = batch.Positions[row];
-                Rotary.Apply(q, heads, headSize, table.Cosine(position), table.Sine(position));
-                Rotary.Apply(k, keyValueHeads, headSize, table.Cosine(position), table.Sine(position));
+                Rotary.Apply(q, layout.Heads, layout.HeadSize, table.Cosine(position), table.Sine(position));
+                Rotary.Apply(k, layout.KeyValueHeads, layout.HeadSize, table.Cosine(position), table.Sine(position));
             }
 
             q.CopyTo(queries.AsSpan(row * queryWidth, queryWidth));
             store.Cache.Append(batch.Sequences[row], batch.Positions[row], k, all.Slice(queryWidth + keyValueWidth, keyValueWidth));
         });
-        Reference.Operations.Attention.Compute(queries.AsSpan(0, rows * queryWidth), store.Cache, batch.Sequences, batch.Positions, heads, ((CpuActivation)output).Rows(rows));
+        Reference.Operations.Attention.Compute(queries.AsSpan(0, rows * queryWidth), store.Cache, batch.Sequences, batch.Positions, layout, ((CpuActivation)output).Rows(rows));
     }
 
     /// <inheritdoc/>

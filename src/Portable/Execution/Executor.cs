@@ -1,4 +1,6 @@
 using Portable.Models;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 
 namespace Portable.Execution;
 
@@ -37,8 +39,8 @@ public abstract class Executor : IDisposable
     /// <param name="parts">Layers whose outputs lie side by side in this order.</param>
     public abstract DeviceLinear Upload(IReadOnlyList<LinearWeights> parts);
 
-    /// <summary>Computes rotary tables for positions 0 … <paramref name="positions"/> − 1.</summary>
-    public abstract DeviceRotary CreateRotary(ModelConfig config, int positions);
+    /// <summary>Takes the cosines and sines of rotary positions to the device.</summary>
+    public abstract DeviceRotary CreateRotary(RotaryTable table);
 
     /// <summary>Allocates the cache of one block.</summary>
     public abstract DeviceCache CreateCache(CacheShape shape);
@@ -75,11 +77,11 @@ public abstract class Executor : IDisposable
     /// Rotates queries and keys (unless <paramref name="rotary"/> is null), appends keys and values to the cache, and attends.
     /// </summary>
     /// <param name="qkv">Queries, keys and values side by side.</param>
-    /// <param name="heads">Query heads.</param>
+    /// <param name="layout">Heads, and how they attend.</param>
     /// <param name="rotary">Rotary tables, or null.</param>
     /// <param name="cache">The block's cache.</param>
     /// <param name="output">rows × (heads · head size).</param>
-    public abstract void Attention(DeviceActivation qkv, int heads, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output);
+    public abstract void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output);
 
     /// <summary>SiLU(gate)·up of the halves of <paramref name="gateUp"/> into each of the inputs.</summary>
     public abstract void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs);

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using Portable.Models;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 
 namespace Portable.Execution;
 
@@ -37,7 +39,7 @@ public sealed class ProfilingExecutor(Executor inner) : Executor
     public override DeviceLinear Upload(IReadOnlyList<LinearWeights> parts) => inner.Upload(parts);
 
     /// <inheritdoc/>
-    public override DeviceRotary CreateRotary(ModelConfig config, int positions) => inner.CreateRotary(config, positions);
+    public override DeviceRotary CreateRotary(RotaryTable table) => inner.CreateRotary(table);
 
     /// <inheritdoc/>
     public override DeviceCache CreateCache(CacheShape shape) => inner.CreateCache(shape);
@@ -100,10 +102,10 @@ public sealed class ProfilingExecutor(Executor inner) : Executor
     }
 
     /// <inheritdoc/>
-    public override void Attention(DeviceActivation qkv, int heads, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
+    public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
     {
         long start = Stopwatch.GetTimestamp();
-        inner.Attention(qkv, heads, rotary, cache, output);
+        inner.Attention(qkv, layout, rotary, cache, output);
         Add("attention", start);
     }
 

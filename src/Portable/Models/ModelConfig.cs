@@ -63,6 +63,9 @@ public sealed record ModelConfig
     /// <summary>Tokens that end generation.</summary>
     public IReadOnlyList<int> EndTokens { get; init; } = [];
 
+    /// <summary>Cosines and sines of positions 0 … <paramref name="positions"/> − 1, or null where positions are learned.</summary>
+    public RotaryTable? CreateRotary(int positions) => Family == ModelFamily.Llama ? new RotaryTable(positions, HeadSize, RotaryBase, RotaryScaling) : null;
+
     /// <summary>Rows that precede position 0 in OPT's learned position table.</summary>
     public int PositionOffset => Family == ModelFamily.Opt ? 2 : 0;
 

@@ -35,7 +35,7 @@ public sealed class Transformer : IDisposable
             executor.Reserve(source, sequences, Context);
             _embedding = executor.Upload(source.LoadEmbedding());
             _positions = source.LoadPositions() is { } positions ? executor.Upload(positions) : null;
-            _rotary = Config.Family == ModelFamily.Llama ? executor.CreateRotary(Config, Context) : null;
+            _rotary = Config.CreateRotary(Context) is { } rotary ? executor.CreateRotary(rotary) : null;
             CacheShape cache = new(sequences, Context, Config.KeyValueHeads, Config.HeadSize, source.KeyValueBits);
             Workspace workspace = new(executor, Config);
             _x = workspace.Hidden;

@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Reference.Blocks;
 
 namespace Portable.Models;
 
@@ -93,7 +94,7 @@ internal sealed class LinearGroup
 /// <summary>One decoder block on an executor.</summary>
 internal sealed class TransformerBlock
 {
-    private readonly int _heads;
+    private readonly AttentionLayout _attention;
     private readonly DeviceNorm _attentionNorm, _mlpNorm;
     private readonly LinearGroup _qkv, _output, _up, _down;
     private readonly DeviceCache _cache;
@@ -102,7 +103,7 @@ internal sealed class TransformerBlock
 
     public TransformerBlock(Executor executor, Workspace workspace, ModelConfig config, BlockWeights weights, CacheShape cache)
     {
-        _heads = config.Heads;
+        _attention = new AttentionLayout(config.Heads, config.KeyValueHeads, config.HeadSize);
         _gated = weights.Gate is not null;
         _attentionNorm = executor.Upload(weights.AttentionNorm, config.NormEpsilon);
         _mlpNorm = executor.Upload(weights.MlpNorm, config.NormEpsilon);
@@ -125,7 +126,7 @@ internal sealed class TransformerBlock
         executor.Normalize(x, _attentionNorm, _qkv.Inputs);
         observe?.Invoke(BlockInput.Attention, _qkv.Inputs[0]);
         _qkv.Forward(executor, _qkvValues);
-        executor.Attention(_qkvValues, _heads, rotary, _cache, _attended);
+        executor.Attention(_qkvValues, _attention, rotary, _cache, _attended);
         executor.Prepare(_attended, _output.Inputs);
         observe?.Invoke(BlockInput.Output, _output.Inputs[0]);
         _output.ForwardResidual(executor, x);

@@ -1,4 +1,5 @@
 using FsCheck.Xunit;
+using Portable.Reference.Blocks;
 using Portable.Reference.Operations;
 using Portable.Tests.Arithmetic;
 using Portable.Tests.Oracle;
@@ -91,7 +92,7 @@ public class AttentionTests
         }
 
         float[] output = new float[2], q = [50f, 60f];
-        Attention.Compute(q, cache, [0], [Tokens - 1], 1, output);
+        Attention.Compute(q, cache, [0], [Tokens - 1], new AttentionLayout(1, 1, 2), output);
         Assert.Equal(AwkwardValues.Bits(AttentionOracle.Integer(q, keys, values, 8)), AwkwardValues.Bits(output));
     }
 
@@ -100,10 +101,10 @@ public class AttentionTests
     {
         KeyValueCache cache = new(1, 2, 8, 10, 16);
         float[] q = new float[32], output = new float[32];
-        Assert.Throws<ArgumentException>(() => Attention.Compute(q, cache, [0], [0], 3, output));
-        Assert.Throws<ArgumentException>(() => Attention.Compute(q, cache, [1], [0], 4, output));
-        Assert.Throws<ArgumentException>(() => Attention.Compute(q, cache, [0], [10], 4, output));
-        Assert.Throws<ArgumentException>(() => Attention.Compute(q, cache, [0, 0], [0, 1], 4, output));
+        Assert.Throws<ArgumentException>(() => Attention.Compute(q, cache, [0], [0], new AttentionLayout(3, 2, 8), output));
+        Assert.Throws<ArgumentException>(() => Attention.Compute(q, cache, [1], [0], new AttentionLayout(4, 2, 8), output));
+        Assert.Throws<ArgumentException>(() => Attention.Compute(q, cache, [0], [10], new AttentionLayout(4, 2, 8), output));
+        Assert.Throws<ArgumentException>(() => Attention.Compute(q, cache, [0, 0], [0, 1], new AttentionLayout(4, 2, 8), output));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Append(0, 10, new float[16], new float[16]));
         Assert.Throws<ArgumentOutOfRangeException>(() => new KeyValueCache(1, 1, 8, 10, 9));
         Assert.Throws<ArgumentOutOfRangeException>(() => new KeyValueCache(1, 1, 8, 32768, 8));
@@ -141,7 +142,7 @@ public class AttentionTests
                 _queries[rows[i].Sequence][rows[i].Position].CopyTo(queries, i * stride);
             }
 
-            Attention.Compute(queries, _cache, [.. rows.Select(r => r.Sequence)], [.. rows.Select(r => r.Position)], _heads, output, stride);
+            Attention.Compute(queries, _cache, [.. rows.Select(r => r.Sequence)], [.. rows.Select(r => r.Position)], new AttentionLayout(_heads, _heads / _group, _headSize), output, stride);
             return output;
         }
 

@@ -12,9 +12,7 @@ internal static class FloatBlocks
         config.HiddenSize, config.IntermediateSize, config.Heads, config.KeyValueHeads, config.HeadSize, config.Family == ModelFamily.Llama, config.NormEpsilon);
 
     /// <summary>Rotary positions of a model, or null for learned ones.</summary>
-    public static TrainingRotary? Rotary(ModelConfig config, int tokens) => config.Family == ModelFamily.Llama
-        ? new TrainingRotary(new RotaryTable(tokens, config.HeadSize, config.RotaryBase, config.RotaryScaling))
-        : null;
+    public static TrainingRotary? Rotary(ModelConfig config, int tokens) => config.CreateRotary(tokens) is { } table ? new TrainingRotary(table) : null;
 
     /// <summary>A float block in single precision.</summary>
     public static BlockTensors Read(BlockWeights block, BlockShape shape)

@@ -31,7 +31,7 @@ internal sealed class VariantModel : IDisposable
         _workspace = new Workspace(_executor, _config);
         _x = (CpuActivation)_workspace.Hidden;
         int length = windows[0].Length, perBatch = Math.Max(1, _executor.MaximumRows / length);
-        _rotary = _config.Family == ModelFamily.Llama ? _executor.CreateRotary(_config, length) : null;
+        _rotary = _config.CreateRotary(length) is { } rotary ? _executor.CreateRotary(rotary) : null;
         _cache = new CacheShape(perBatch, length, _config.KeyValueHeads, _config.HeadSize, keyValueBits);
         _finalNorm = _executor.Upload(source.LoadFinalNorm(), _config.NormEpsilon);
         DeviceTable embedding = _executor.Upload(source.LoadEmbedding());

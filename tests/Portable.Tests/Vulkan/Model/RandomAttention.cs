@@ -3,6 +3,7 @@ using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Tests.Vulkan.Model;
@@ -15,7 +16,7 @@ internal sealed class RandomAttention
 {
     private const int Tokens = 61;
     private readonly Executor _executor;
-    private readonly int _heads;
+    private readonly AttentionLayout _layout;
     private readonly DeviceTable _table, _identity;
     private readonly DeviceNorm _norm;
     private readonly DeviceRotary? _rotary;
@@ -25,7 +26,7 @@ internal sealed class RandomAttention
 
     public RandomAttention(Executor executor, int heads, CacheShape cache, int seed, bool rotary)
     {
-        (_executor, _heads) = (executor, heads);
+        (_executor, _layout) = (executor, new AttentionLayout(heads, cache.KeyValueHeads, cache.HeadSize));
         int columns = (heads + (2 * cache.KeyValueHeads)) * cache.HeadSize, width = heads * cache.HeadSize;
         float[] identity = new float[width * width];
         for (int i = 0; i < width; i++)
@@ -36,8 +37,7 @@ internal sealed class RandomAttention
         _table = executor.Upload(Table(Tokens, columns, Rows(columns, cache.HeadSize, seed)));
         _identity = executor.Upload(Table(width, width, identity));
         _norm = executor.Upload(new NormWeights([.. Enumerable.Repeat(1f, width)], null), 1e-6f);
-        ModelConfig config = Support.RandomModel.Llama() with { HeadSize = cache.HeadSize };
-        _rotary = rotary ? executor.CreateRotary(config, cache.Capacity) : null;
+        _rotary = rotary ? executor.CreateRotary(new RotaryTable(cache.Capacity, cache.HeadSize, 10000)) : null;
         _cache = executor.CreateCache(cache);
         _qkv = executor.CreateActivation(columns);
         _attended = executor.CreateActivation(width);
@@ -52,7 +52,7 @@ internal sealed class RandomAttention
         int[] tokens = [.. rows.Select(r => ((r.Position * 17) + (r.Sequence * 5)) % Tokens)];
         _executor.Begin(new Batch(tokens, [.. rows.Select(r => r.Sequence)], [.. rows.Select(r => r.Position)], [.. Enumerable.Range(0, rows.Length)]));
         _executor.Embed(_table, null, 0, _qkv);
-        _executor.Attention(_qkv, _heads, _rotary, _cache, _attended);
+        _executor.Attention(_qkv, _layout, _rotary, _cache, _attended);
         _executor.Prepare(_attended, [_input]);
         _executor.Logits(_attended, _norm, _identity);
         return _executor.End().ToArray();
