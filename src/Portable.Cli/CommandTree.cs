@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using Portable.Cli.Benchmarking;
 using Portable.Cli.Verbs;
 
 namespace Portable.Cli;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Execution;

@@ -1,11 +1,12 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Portable.Calibration;
-using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Evaluation;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Quantization;
+using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 using Portable.Tests.Support;
 using Portable.Tokenizers;

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Portable.Cli.Verbs;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Cli.Devices;
 

@@ -3,7 +3,7 @@ using Portable.Cli.Output;
 using Portable.Execution;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
 
 namespace Portable.Cli.Devices;

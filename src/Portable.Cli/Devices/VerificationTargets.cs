@@ -1,7 +1,7 @@
 using System.Globalization;
 using Portable.Verification;
 using Portable.Vulkan.Devices;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Cli.Devices;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Portable.Cli.Benchmarking;
 using Portable.Cli.Verbs;
 using Portable.Verification;
 

@@ -5,7 +5,7 @@ using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Evaluation;
 using Portable.Generation;
-using Portable.Quantization;
+using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 
 namespace Portable.Cli.Verbs;

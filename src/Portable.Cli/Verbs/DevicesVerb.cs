@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Serialization;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Cli.Verbs;
 

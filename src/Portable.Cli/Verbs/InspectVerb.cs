@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
+using Portable.Checkpoints.Format;
 using Portable.Cli.Output;
 using Portable.Models;
 using Portable.Reference.Arithmetic;

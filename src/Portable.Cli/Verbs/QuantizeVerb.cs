@@ -4,6 +4,7 @@ using Portable.Calibration;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Quantization;
+using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;

@@ -1,5 +1,6 @@
 using Portable.Vulkan.Devices;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Techniques;
 
 namespace Portable.Vulkan.Benchmarking;
 

@@ -2,7 +2,8 @@ using System.Diagnostics;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Techniques;
 
 namespace Portable.Vulkan.Benchmarking;
 

@@ -2,7 +2,7 @@ using Portable.Execution;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Model;
 
 namespace Portable.Vulkan.Benchmarking;

@@ -1,7 +1,9 @@
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Selection;
+using Portable.Vulkan.Matmul.Techniques;
 
 namespace Portable.Vulkan.Benchmarking;
 

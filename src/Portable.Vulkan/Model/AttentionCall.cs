@@ -115,7 +115,7 @@ internal sealed class AttentionCall
         where T : unmanaged => _gpu.CreatePipeline(shader, sizeof(T), constants, subgroupSize);
 }
 
-/// <summary>What a dispatch of shaders/decode_half.comp or decode_integer.comp does (include/decode.glsl).</summary>
+/// <summary>What a dispatch of shaders/model/decode_half.comp or decode_integer.comp does (include/decode.glsl).</summary>
 internal enum DecodePart
 {
     All,

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
 
 namespace Portable.Vulkan.Model;
 
@@ -32,7 +32,7 @@ internal record struct QuantizerConstants
     public float StaticScale;
 }
 
-/// <summary>Push constants of shaders/prepare.comp.</summary>
+/// <summary>Push constants of shaders/model/prepare.comp.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal record struct PrepareConstants
 {
@@ -49,11 +49,11 @@ internal record struct PrepareConstants
     public uint Padding;
 }
 
-/// <summary>Push constants of shaders/embed.comp.</summary>
+/// <summary>Push constants of shaders/model/embed.comp.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal record struct EmbedConstants(ulong Rows, ulong Table, ulong Positions, ulong Target, uint Columns, uint PositionOffset);
 
-/// <summary>Push constants of shaders/head.comp.</summary>
+/// <summary>Push constants of shaders/model/head.comp.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal record struct HeadConstants(ulong Hidden, ulong Table, ulong Logits, uint Columns, uint Vocabulary, uint Tokens, uint Padding);
 
@@ -61,19 +61,19 @@ internal record struct HeadConstants(ulong Hidden, ulong Table, ulong Logits, ui
 [StructLayout(LayoutKind.Sequential)]
 internal record struct AttentionShapeConstants(uint Heads, uint KeyValueHeads, uint Chunks, uint Slots);
 
-/// <summary>Push constants of shaders/attention_append.comp.</summary>
+/// <summary>Push constants of shaders/model/attention_append.comp.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal record struct AppendConstants(ulong Rows, ulong QueryKeyValue, ulong Rotary, ulong Keys, ulong Values, ulong Parameters, ulong Queries, ulong QueryParameters, AttentionShapeConstants Shape);
 
-/// <summary>Push constants of shaders/attention_half.comp.</summary>
+/// <summary>Push constants of shaders/model/attention_half.comp.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal record struct HalfTileConstants(ulong Rows, ulong Tiles, ulong QueryKeyValue, ulong Keys, ulong Values, ulong Target, AttentionShapeConstants Shape);
 
-/// <summary>Push constants of shaders/attention_integer.comp.</summary>
+/// <summary>Push constants of shaders/model/attention_integer.comp.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal record struct IntegerTileConstants(ulong Rows, ulong Tiles, ulong Queries, ulong QueryParameters, ulong Keys, ulong Values, ulong Parameters, ulong Target, AttentionShapeConstants Shape);
 
-/// <summary>Push constants of shaders/decode_half.comp and decode_integer.comp.</summary>
+/// <summary>Push constants of shaders/model/decode_half.comp and decode_integer.comp.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal record struct DecodeConstants
 {

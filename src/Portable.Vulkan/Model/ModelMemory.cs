@@ -1,6 +1,7 @@
 using Portable.Execution;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Vulkan.Model;
 

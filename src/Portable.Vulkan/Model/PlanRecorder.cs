@@ -1,6 +1,7 @@
 using Portable.Execution;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Selection;
 
 namespace Portable.Vulkan.Model;
 

@@ -7,7 +7,8 @@ using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Selection;
+using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Vulkan.Model;
 

@@ -2,7 +2,7 @@ using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
 
 namespace Portable.Vulkan.Model;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Portable.Checkpoints;
+using Portable.Checkpoints.HuggingFace;
 using Portable.Models;
 
 namespace Portable.Tokenizers;

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
+using Portable.Checkpoints.HuggingFace;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Xunit;

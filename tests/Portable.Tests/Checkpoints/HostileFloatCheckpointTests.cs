@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Text.Json.Nodes;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
+using Portable.Checkpoints.Format;
 using Portable.Models;
 using Xunit;
 

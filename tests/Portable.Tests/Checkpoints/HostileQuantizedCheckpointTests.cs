@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json.Nodes;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Xunit;
 
 namespace Portable.Tests.Checkpoints;

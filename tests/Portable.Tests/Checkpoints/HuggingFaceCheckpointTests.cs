@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
-using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
+using Portable.Checkpoints.Safetensors;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Tests.Support;

@@ -1,9 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using FsCheck.Xunit;
-using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Models;
-using Portable.Quantization;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Xunit;

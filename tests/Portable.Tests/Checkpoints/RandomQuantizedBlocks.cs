@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Models;
 using Portable.Quantization;
 using Portable.Reference.BitPlanes;

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Models;
-using Portable.Quantization;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Xunit;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Evaluation;
 using Portable.Execution;
 using Portable.Generation;

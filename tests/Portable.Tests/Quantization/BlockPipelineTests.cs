@@ -1,8 +1,10 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
+using Portable.Checkpoints.Format;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Quantization;
+using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 using Portable.Tests.Support;
 using Xunit;

@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Models;
 using Portable.Quantization;
+using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 using Portable.Tests.Support;
 using Xunit;

@@ -1,5 +1,5 @@
+using Portable.Checkpoints.Format;
 using Portable.Models;
-using Portable.Quantization;
 using Portable.Tests.Support;
 using Xunit;
 

@@ -1,5 +1,5 @@
 using Portable.Calibration;
-using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Tokenizers;

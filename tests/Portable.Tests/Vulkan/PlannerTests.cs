@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 using Portable.Reference.BitPlanes;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Selection;
+using Portable.Vulkan.Matmul.Techniques;
 using Xunit;
 
 namespace Portable.Tests.Vulkan;

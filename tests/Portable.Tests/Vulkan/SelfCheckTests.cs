@@ -4,7 +4,10 @@ using Portable.Reference.BitPlanes;
 using Portable.Verification;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Selection;
+using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.SelfChecks;
 using Xunit;
 
 namespace Portable.Tests.Vulkan;

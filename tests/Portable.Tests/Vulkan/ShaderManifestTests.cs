@@ -16,7 +16,7 @@ public sealed class ShaderManifestTests
         Skip.If(s_folder is null, "the sources are not beside the tests");
         string[] manifest = File.ReadAllLines(Path.Combine(s_folder, "spirv", "manifest.txt"));
         byte[] includes = [.. Directory.GetFiles(Path.Combine(s_folder, "include"), "*.glsl").OrderBy(f => Path.GetFileName(f), StringComparer.Ordinal).SelectMany(File.ReadAllBytes)];
-        string[] sources = [.. Directory.GetFiles(s_folder, "*.comp").OrderBy(f => Path.GetFileName(f), StringComparer.Ordinal)];
+        string[] sources = [.. Sources(s_folder)];
         string[] expected = [.. sources.Select(s => $"{Path.GetFileNameWithoutExtension(s)} {Convert.ToHexStringLower(SHA256.HashData([.. File.ReadAllBytes(s), .. includes]))}")];
         Assert.Equal(expected.Order(StringComparer.Ordinal), manifest.Where(l => !l.StartsWith('#')).Order(StringComparer.Ordinal));
         Assert.Equal(sources.Select(s => Path.GetFileNameWithoutExtension(s)).Order(StringComparer.Ordinal), ShaderLibrary.Names);
@@ -30,15 +30,20 @@ public sealed class ShaderManifestTests
         string recorded = File.ReadLines(Path.Combine(s_folder, "spirv", "manifest.txt")).First();
         Skip.If(Run(compiler, "--version") is not { } version || recorded != "# compiler: " + version.Split('\n')[0].TrimEnd(), $"no glslc of the manifest's version ({recorded})");
         string output = Directory.CreateTempSubdirectory("spirv").FullName;
-        foreach (string name in ShaderLibrary.Names)
+        foreach (string source in Sources(s_folder))
         {
+            string name = Path.GetFileNameWithoutExtension(source);
             string target = Path.Combine(output, name + ".spv");
-            Run(compiler, "--target-env=vulkan1.3", "-O", "-I", Path.Combine(s_folder, "include"), "-o", target, Path.Combine(s_folder, name + ".comp"));
+            Run(compiler, "--target-env=vulkan1.3", "-O", "-I", Path.Combine(s_folder, "include"), "-o", target, source);
             Assert.True(ShaderLibrary.Load(name).AsSpan().SequenceEqual(File.ReadAllBytes(target)), $"{name}.spv is not what its source compiles to; run shaders/build.sh");
         }
 
         Directory.Delete(output, recursive: true);
     }
+
+    /// <summary>The shaders of all folders, by name.</summary>
+    private static IEnumerable<string> Sources(string folder) =>
+        Directory.GetFiles(folder, "*.comp", SearchOption.AllDirectories).OrderBy(f => Path.GetFileName(f), StringComparer.Ordinal);
 
     private static string? Run(string program, params string[] arguments)
     {

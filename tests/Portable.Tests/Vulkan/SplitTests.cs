@@ -1,7 +1,8 @@
 using Portable.Reference.BitPlanes;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Techniques;
 using Xunit;
 
 namespace Portable.Tests.Vulkan;

@@ -1,5 +1,6 @@
 using Portable.Calibration;
 using Portable.Models;
+using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Quantization;

@@ -1,4 +1,5 @@
 using Portable.Models;
+using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Arithmetic;

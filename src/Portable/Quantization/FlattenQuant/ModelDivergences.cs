@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Portable.Models;
+using Portable.Quantization.Baselines;
 using Portable.Quantization.FlexQ;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Arithmetic;

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
+using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlexQ;
 using Portable.Reference.Quantization;

@@ -4,6 +4,7 @@ using Portable.Tests.Support;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.SelfChecks;
 using Xunit;
 
 namespace Portable.Tests.Vulkan.Model;

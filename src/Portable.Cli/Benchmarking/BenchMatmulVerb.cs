@@ -1,0 +1,136 @@
+using System.CommandLine;
+using System.Globalization;
+using Portable.Benchmarking;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Cli.Verbs;
+using Portable.Reference.Benchmarking;
+using Portable.Reference.Quantization;
+
+namespace Portable.Cli.Benchmarking;
+
+/// <summary>What the device reaches at most, measured in this process; what it does not have is left out.</summary>
+/// <param name="StreamGbps">10^9 bytes per second read once.</param>
+/// <param name="Int8Tops">10^12 operations per second of 8-bit multiply-adds (two per multiply-add) in registers: the CPU's best sequence, or cooperative matrices.</param>
+/// <param name="Int8Sequence">The CPU's sequence.</param>
+/// <param name="FusedTflops">f32 fused multiply-adds of the CPU.</param>
+/// <param name="SeparateTflops">f32 multiplications each followed by an addition, of the CPU.</param>
+/// <param name="DotTops">Packed 4×8-bit dot products of a GPU.</param>
+/// <param name="BitCountTops">10^12 32-bit AND + bitCount + add per second of a GPU.</param>
+public sealed record RooflineReport(
+    double StreamGbps, double Int8Tops, string? Int8Sequence = null, double? FusedTflops = null, double? SeparateTflops = null, double? DotTops = null, double? BitCountTops = null);
+
+/// <summary>One measured matmul.</summary>
+/// <param name="Kernel">The kernel that ran.</param>
+/// <param name="Scheme">Scheme of weights and activations.</param>
+/// <param name="M">Tokens.</param>
+/// <param name="N">Channels.</param>
+/// <param name="K">Columns.</param>
+/// <param name="Microseconds">Time of one, epilogue included, activations already quantized.</param>
+/// <param name="Tops">10^12 operations per second, two per multiply-add.</param>
+/// <param name="Gbps">10^9 bytes of packed weights per second.</param>
+/// <param name="Fraction">Of the bound that applies.</param>
+/// <param name="QuantizeMicroseconds">Quantizing and packing the activations, alone.</param>
+/// <param name="TotalMicroseconds">That and then the matmul.</param>
+/// <param name="BestKernel">The fastest of all kernels worth trying, where asked for.</param>
+/// <param name="BestMicroseconds">Its time.</param>
+/// <param name="Ratio">Time of the kernel that ran over the best's.</param>
+public sealed record BenchMatmulRow(
+    string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction, double QuantizeMicroseconds, double TotalMicroseconds,
+    string? BestKernel = null, double? BestMicroseconds = null, double? Ratio = null);
+
+/// <summary>The answer of <c>portable bench matmul</c>.</summary>
+/// <param name="Device">The device.</param>
+/// <param name="Roofline">Its measured limits.</param>
+/// <param name="Rows">One per shape and scheme.</param>
+public sealed record BenchMatmulReport(string Device, RooflineReport Roofline, IReadOnlyList<BenchMatmulRow> Rows);
+
+/// <summary>Times matmuls of given shapes and schemes.</summary>
+public sealed class BenchMatmulVerb : Verb
+{
+    private readonly Option<string> shapes = new("--shapes") { Description = "Shapes M×N×K, for example 1x4096x4096,512x4096x14336.", HelpName = "MxNxK,...", DefaultValueFactory = _ => "1x4096x4096,1x4096x14336,512x4096x14336" };
+    private readonly Option<string> schemes = new("--schemes") { Description = "Schemes, for example W2A8,W6A6g128; all: every W and A from 1 to 8 bits.", HelpName = "S,...|all", DefaultValueFactory = _ => "W2A8,W4A8,W6A6g128,W8A8" };
+    private readonly Option<string?> kernel = new("--kernel") { Description = "Force a kernel by name; one that cannot serve is an error that lists those that can.", HelpName = "NAME" };
+    private readonly Option<bool> best = new("--best") { Description = "Also time every other kernel worth trying, and hold the one that ran against the fastest (Vulkan devices)." };
+    private readonly Option<bool> warm = new("--warm") { Description = "Let weights stay in a cache; otherwise they rotate over more than the last level." };
+    private readonly Option<string> device = DeviceSelection.CreateOption();
+
+    /// <summary>Defines the verb.</summary>
+    public BenchMatmulVerb()
+        : base(
+            "matmul",
+            "Times matmuls, and first what the device reaches at most in the same process.",
+            new Example("portable bench matmul --shapes 1x4096x4096,512x4096x14336 --schemes W2A8,W4A8", "decode and prefill shapes on the CPU"),
+            new Example("portable bench matmul --schemes W6A6g128 --device vulkan --json", "the default shapes on the best GPU"),
+            new Example("portable bench matmul --shapes 1x4096x4096,8x4096x4096,64x4096x4096,1024x4096x4096 --schemes all --best --device vulkan", "what the dispatcher takes for every pair of widths, and what would be fastest"))
+    {
+        foreach (Option option in (Option[])[shapes, schemes, kernel, best, warm, device])
+        {
+            Options.Add(option);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        (int M, int N, int K)[] sizes = [.. OptionValues.List(parsed.GetValue(shapes)!).Select(ParseShape)];
+        QuantizationScheme[] widths = [.. (parsed.GetValue(schemes) is "all" ? AllWidths() : OptionValues.List(parsed.GetValue(schemes)!)).Select(OptionValues.Scheme)];
+        DeviceSelection selection = DeviceSelection.Parse(parsed.GetValue(device)!);
+        if (parsed.GetValue(best) && !selection.Vulkan)
+        {
+            throw new UsageException("--best works on Vulkan devices: give --device vulkan[:N|:NAME]");
+        }
+
+        using MatmulBench bench = MatmulBench.Open(selection);
+        BenchMatmulReport report = terminal.Track("measuring", tracker =>
+        {
+            RooflineReport roofline = bench.MeasureRoofline();
+            var rows = new List<BenchMatmulRow>();
+            foreach ((int m, int n, int k) in sizes)
+            {
+                foreach (QuantizationScheme scheme in widths)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    rows.Add(bench.Measure(m, n, k, scheme, parsed.GetValue(kernel), parsed.GetValue(warm), parsed.GetValue(best), cancellation));
+                    tracker.Report((double)rows.Count / (sizes.Length * widths.Length));
+                }
+            }
+
+            return new BenchMatmulReport(bench.Device, roofline, rows);
+        });
+        terminal.Result(report, JsonReports.Default.BenchMatmulReport, r => Print(terminal, r));
+        return Tool.Done;
+    }
+
+    private static IEnumerable<string> AllWidths() => from w in Enumerable.Range(1, 8) from a in Enumerable.Range(1, 8) select $"W{w}A{a}";
+
+    private static (int M, int N, int K) ParseShape(string text)
+    {
+        string[] parts = text.Split('x', '×');
+        int[] sizes = [.. parts.Select(p => int.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out int size) ? size : 0)];
+        return sizes.Length == 3 && sizes.All(s => s > 0) ? (sizes[0], sizes[1], sizes[2]) : throw new UsageException($"--shapes wants M×N×K like 1x4096x4096, not '{text}'");
+    }
+
+    private static void Print(Terminal terminal, BenchMatmulReport report)
+    {
+        RooflineReport r = report.Roofline;
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{report.Device}: read {r.StreamGbps:F1} GB/s, int8 {r.Int8Tops:G4} TOPS{(r.Int8Sequence is { } s ? $" ({s})" : "")}")
+            + (r.FusedTflops is { } f ? string.Create(CultureInfo.InvariantCulture, $", f32 fused {f:G3} and separate {r.SeparateTflops:G3} TFLOPS") : "")
+            + (r.DotTops is { } d ? string.Create(CultureInfo.InvariantCulture, $", dot {d:G4} TOPS, bitCount {r.BitCountTops:G4} T/s") : ""));
+        bool compared = report.Rows.Any(row => row.Ratio is not null);
+        terminal.Table(
+            ["kernel", "scheme", ">M", ">N", ">K", ">µs", ">TOPS", ">GB/s", ">of bound", ">quantize µs", ">both µs", .. compared ? (string[])["fastest", ">µs", ">ratio"] : []],
+            report.Rows.Select(row => (string[])
+            [
+                row.Kernel, row.Scheme, Text(row.M, "D"), Text(row.N, "D"), Text(row.K, "D"), Text(row.Microseconds, "F1"), Text(row.Tops, "G4"), Text(row.Gbps, "F1"), Text(row.Fraction, "P0"),
+                Text(row.QuantizeMicroseconds, "F1"), Text(row.TotalMicroseconds, "F1"), .. row.Ratio is { } ratio ? (string[])[row.BestKernel!, Text(row.BestMicroseconds!.Value, "F1"), Text(ratio, "F2")] : [],
+            ]));
+        if (compared)
+        {
+            const double Good = 1.15;
+            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{report.Rows.Count(row => row.Ratio <= Good)} of {report.Rows.Count} within {Good} of the fastest; the worst {report.Rows.Max(row => row.Ratio):F2}"));
+        }
+    }
+
+    private static string Text(IFormattable value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+}

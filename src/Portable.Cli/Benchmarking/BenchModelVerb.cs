@@ -1,0 +1,189 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Portable.Benchmarking;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Cli.Verbs;
+using Portable.Execution;
+using Portable.Models;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Benchmarking;
+using Portable.Vulkan.Model;
+
+namespace Portable.Cli.Benchmarking;
+
+/// <summary>The answer of <c>portable bench model</c>.</summary>
+/// <param name="Device">The device that served.</param>
+/// <param name="Shape">Name of the shape.</param>
+/// <param name="Scheme">The scheme.</param>
+/// <param name="Context">Tokens of each prompt.</param>
+/// <param name="Batch">Sequences that are decoded together.</param>
+/// <param name="Blocks">Blocks that ran.</param>
+/// <param name="BlocksOfShape">Blocks of the whole shape.</param>
+/// <param name="PrefillTokensPerSecond">Prompt tokens per second, all sequences.</param>
+/// <param name="DecodeTokensPerSecond">New tokens per second, all sequences.</param>
+/// <param name="DecodeMilliseconds">Median time of one decode step.</param>
+/// <param name="LoadSeconds">Time to make the weights and take them to the device.</param>
+/// <param name="Operations">Milliseconds of each operation over the measured steps, with <c>--profile</c>.</param>
+/// <param name="PrefillOperations">The same over the prompts, on a GPU.</param>
+/// <param name="Floors">On a GPU: the milliseconds that the bytes of each operation take at the measured rate of reading memory.</param>
+/// <param name="PrefillFloors">The same over the prompts.</param>
+/// <param name="Steps">Decode steps that were measured.</param>
+/// <param name="Gpu">What a decode step takes of a GPU, or null.</param>
+public sealed record BenchModelReport(
+    string Device, string Shape, string Scheme, int Context, int Batch, int Blocks, int BlocksOfShape, double PrefillTokensPerSecond,
+    double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations,
+    IReadOnlyDictionary<string, double>? PrefillOperations, IReadOnlyDictionary<string, double>? Floors, IReadOnlyDictionary<string, double>? PrefillFloors, int Steps, GpuStepReport? Gpu);
+
+/// <summary>Measures prefill and decode of a model with synthetic weights.</summary>
+public sealed class BenchModelVerb : Verb
+{
+    private static readonly TimeSpan ClockRise = TimeSpan.FromSeconds(1);
+
+    private readonly Option<string> shape = new("--shape") { Description = $"One of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME", Required = true };
+    private readonly Option<string> scheme = new("--scheme") { Description = "Scheme of every linear, for example W4A8 or W6A6g128.", HelpName = "S", Required = true };
+    private readonly Option<int> context = new("--context") { Description = "Tokens of each prompt.", HelpName = "N", DefaultValueFactory = _ => 512 };
+    private readonly Option<int> batch = new("--batch") { Description = "Sequences that are decoded together.", HelpName = "B", DefaultValueFactory = _ => 1 };
+    private readonly Option<int> steps = new("--tokens") { Description = "Decode steps to measure.", HelpName = "N", DefaultValueFactory = _ => 16 };
+    private readonly Option<int> blocks = new("--blocks") { Description = "Run only the first N blocks (0 = all); the report says so.", HelpName = "N" };
+    private readonly Option<bool> profile = new("--profile") { Description = "Also print the time of each operation (adds overhead)." };
+    private readonly Option<string> device = DeviceSelection.CreateOption();
+
+    /// <summary>Defines the verb.</summary>
+    public BenchModelVerb()
+        : base(
+            "model",
+            "Measures prefill and decode of a well-known shape with synthetic weights.",
+            new Example("portable bench model --shape llama-7b --scheme W4A8", "tokens per second on the CPU"),
+            new Example("portable bench model --shape llama-3-8b --scheme W6A6g128 --context 1024 --batch 8 --device vulkan --json", "eight sequences on the best GPU"))
+    {
+        foreach (Option option in (Option[])[shape, scheme, context, batch, steps, blocks, profile, device])
+        {
+            Options.Add(option);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        string name = parsed.GetValue(shape)!;
+        QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
+        int length = OptionValues.AtLeast(parsed, context, 1), sequences = OptionValues.AtLeast(parsed, batch, 1), count = OptionValues.AtLeast(parsed, steps, 1);
+        int limit = OptionValues.AtLeast(parsed, blocks, 0);
+        ModelConfig whole = OptionValues.Shape(name);
+        ModelConfig config = limit > 0 ? whole with { Layers = Math.Min(limit, whole.Layers) } : whole;
+        if (length + count > config.MaximumPositions)
+        {
+            throw new UsageException($"--context {length} and --tokens {count} are more than the {config.MaximumPositions} positions of {name}");
+        }
+
+        Executor executor = DeviceSelection.Parse(parsed.GetValue(device)!).CreateExecutor(terminal);
+        var gpu = executor as VulkanExecutor;
+        ProfilingExecutor? profiler = parsed.GetValue(profile) && gpu is null ? new ProfilingExecutor(executor) : null;
+        gpu?.Profiling = parsed.GetValue(profile);
+        double stream = gpu is { Profiling: true } ? Rooflines.MeasureStream(gpu.Context) : 0;
+        long start = Stopwatch.GetTimestamp();
+        using Transformer model = terminal.Track("making weights", bar => new Transformer(
+            new SyntheticModel(config, widths), profiler ?? executor, sequences, length + count, new Fraction(bar, config.Layers), cancellation));
+        double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        var report = terminal.Track("measuring", bar => Measure(model, length, sequences, count, profiler, gpu, stream, bar, cancellation)) with
+        {
+            Shape = name,
+            Scheme = widths.ToString(),
+            BlocksOfShape = whole.Layers,
+            LoadSeconds = load,
+        };
+        terminal.Result(report, JsonReports.Default.BenchModelReport, r => Print(terminal, r));
+        return Tool.Done;
+    }
+
+    private static BenchModelReport Measure(Transformer model, int context, int sequences, int steps, ProfilingExecutor? profiler, VulkanExecutor? gpu, double stream, IProgress<double> progress, CancellationToken cancellation)
+    {
+        var random = new Random(1);
+        int Token() => random.Next(model.Config.VocabularySize);
+        double total = sequences + steps;
+
+        // Not measured: kernels are compiled and commands recorded in the first pass, and an idle GPU needs some time to reach its clock.
+        Warm(gpu, () => model.Forward(Batch.Consecutive([.. Enumerable.Range(0, Math.Min(model.MaximumRows, context)).Select(_ => Token())], 0, allLogits: false, 0)));
+        var gpuPrompts = new GpuSteps(gpu);
+        long start = Stopwatch.GetTimestamp();
+        for (int sequence = 0; sequence < sequences; sequence++)
+        {
+            for (int position = 0; position < context; position += model.MaximumRows)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                int[] tokens = [.. Enumerable.Range(0, Math.Min(model.MaximumRows, context - position)).Select(_ => Token())];
+                model.Forward(Batch.Consecutive(tokens, position, allLogits: false, sequence));
+                gpuPrompts.Add(0);
+            }
+
+            progress.Report((sequence + 1) / total);
+        }
+
+        double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        int[] slots = [.. Enumerable.Range(0, sequences)];
+
+        Warm(gpu, () => model.Forward(new Batch([.. slots.Select(_ => Token())], slots, [.. slots.Select(_ => context)], slots)));
+        profiler?.Reset();
+        var gpuSteps = new GpuSteps(gpu);
+        double[] times = new double[steps];
+        for (int step = 0; step < steps; step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int[] tokens = [.. slots.Select(_ => Token())], positions = [.. slots.Select(_ => context + step)];
+            long begin = Stopwatch.GetTimestamp();
+            model.Forward(new Batch(tokens, slots, positions, slots));
+            times[step] = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+            gpuSteps.Add(times[step]);
+            progress.Report((sequences + step + 1) / total);
+        }
+
+        Array.Sort(times);
+        double median = times[times.Length / 2];
+        return new BenchModelReport(
+            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations(), gpuSteps.Floors(stream), gpuPrompts.Floors(stream), steps, gpuSteps.Report());
+    }
+
+    // Once, and on a GPU for as long as its clock takes to rise.
+    private static void Warm(VulkanExecutor? gpu, Action pass)
+    {
+        long start = Stopwatch.GetTimestamp();
+        do
+        {
+            pass();
+        }
+        while (gpu is not null && Stopwatch.GetElapsedTime(start) < ClockRise);
+    }
+
+    private static void Print(Terminal terminal, BenchModelReport r)
+    {
+        string part = r.Blocks < r.BlocksOfShape ? $", {r.Blocks} of its {r.BlocksOfShape} blocks" : "";
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Scheme}{part} on {r.Device}, {r.Batch} × {r.Context} tokens"));
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"prefill {r.PrefillTokensPerSecond:F1} tokens/s   decode {r.DecodeTokensPerSecond:F2} tokens/s ({r.DecodeMilliseconds:F2} ms a step)   loaded in {r.LoadSeconds:F1} s"));
+        if (r.Gpu is { } gpu)
+        {
+            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"a step: {gpu.Dispatches} dispatches in {gpu.Submissions} submission, host overhead {gpu.HostMicroseconds:F0} µs; device memory {gpu.MemoryBytes / 1e9:F3} GB"));
+        }
+
+        PrintOperations(terminal, "decode", ">µs a step", r.Operations, r.Floors, 1000.0 / r.Steps);
+        PrintOperations(terminal, "prefill", ">ms", r.PrefillOperations, r.PrefillFloors, 1);
+    }
+
+    private static void PrintOperations(Terminal terminal, string title, string unit, IReadOnlyDictionary<string, double>? milliseconds, IReadOnlyDictionary<string, double>? floors, double scale)
+    {
+        if (milliseconds is null)
+        {
+            return;
+        }
+
+        string[] header = [title, unit, ">share", .. floors is null ? [] : (string[])[">floor of bytes"]];
+        terminal.Table(header, milliseconds.OrderByDescending(o => o.Value).Select(o => (string[])
+        [
+            o.Key,
+            (o.Value * scale).ToString("F2", CultureInfo.InvariantCulture),
+            (o.Value / milliseconds.Values.Sum()).ToString("P1", CultureInfo.InvariantCulture),
+            .. floors is null ? [] : (string[])[(floors[o.Key] * scale).ToString("F2", CultureInfo.InvariantCulture)],
+        ]));
+    }
+}

@@ -1,0 +1,75 @@
+using System.CommandLine;
+using System.Globalization;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Cli.Verbs;
+using Portable.Vulkan.Benchmarking;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul.Selection;
+
+namespace Portable.Cli.Benchmarking;
+
+/// <summary>The answer of <c>portable bench tune</c>.</summary>
+/// <param name="Device">The device.</param>
+/// <param name="Table">Where the table was written, or null where nothing was left to measure.</param>
+/// <param name="Rows">The best kernel of each problem that was measured now.</param>
+/// <param name="Wrong">Kernels that computed wrongly.</param>
+/// <param name="Missing">Problems that are still not measured: another run goes on with them.</param>
+public sealed record BenchTuneReport(string Device, string? Table, IReadOnlyList<MatmulMeasurement> Rows, IReadOnlyList<string> Wrong, int Missing);
+
+/// <summary>Measures every candidate kernel on a device and keeps the best for the dispatcher.</summary>
+public sealed class BenchTuneVerb : Verb
+{
+    private readonly Option<int> seconds = new("--seconds") { Description = "Begin nothing new after this time; run again to go on.", HelpName = "N", DefaultValueFactory = _ => 420 };
+    private readonly Option<string?> export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE" };
+    private readonly Option<string> device = DeviceSelection.CreateOption();
+
+    /// <summary>Defines the verb.</summary>
+    public BenchTuneVerb()
+        : base(
+            "tune",
+            "Measures every matmul kernel on a Vulkan device, checks its results, and keeps the best for the dispatcher.",
+            new Example("portable bench tune --device vulkan", "at most seven minutes; a second run goes on where this one stopped"))
+    {
+        Options.Add(seconds);
+        Options.Add(export);
+        Options.Add(device);
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        DeviceSelection selection = DeviceSelection.Parse(parsed.GetValue(device)!);
+        if (!selection.Vulkan)
+        {
+            throw new UsageException("bench tune works on Vulkan devices: give --device vulkan[:N|:NAME]");
+        }
+
+        using VulkanContext gpu = VulkanContext.Open(VulkanDevices.Select(selection.Selector));
+        Rooflines rooflines = Rooflines.Measure(gpu);
+        List<MatmulMeasurement> rows = [];
+        List<string> wrong = [];
+        string? path = new MatmulTuner(gpu, rooflines).Run(TimeSpan.FromSeconds(OptionValues.AtLeast(parsed, seconds, 1)), problem =>
+        {
+            MatmulMeasurement m = problem.Measurement;
+            rows.Add(m);
+            wrong.AddRange(problem.Wrong);
+            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{m.M}x{m.N}x{m.K} {m.Scheme}: {m.Microseconds:F2} µs, {m.Tops:F0} TOPS, {m.Gbps:F0} GB/s, {m.Fraction:P0} with {m.Kernel} of {problem.Candidates}{(problem.Wrong.Count > 0 ? $", {problem.Wrong.Count} wrong" : "")}"));
+        }, cancellation);
+        if (parsed.GetValue(export) is { } file)
+        {
+            File.WriteAllText(file, TunedChoices.Load(gpu.Facts).Export(gpu.Facts.Name));
+        }
+
+        terminal.Result(new BenchTuneReport(gpu.Facts.Name, path, rows, wrong, MatmulTuner.Missing(gpu.Facts, TunedChoices.Load(gpu.Facts))), JsonReports.Default.BenchTuneReport, r =>
+        {
+            terminal.Line($"{r.Rows.Count} problems measured on {r.Device}{(r.Table is null ? "" : $", kept in {r.Table}")}; {(r.Missing == 0 ? "none is left" : $"{r.Missing} are left: run again to go on")}");
+            foreach (string line in r.Wrong.Take(10))
+            {
+                terminal.Line($"wrong: {line}");
+            }
+        });
+        return wrong.Count == 0 ? Tool.Done : Tool.Failed;
+    }
+}

@@ -1,0 +1,77 @@
+using System.Runtime.InteropServices;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Matmul.Operands;
+
+/// <summary>Quantized activations taken from the host to the device, for verification and benchmarks.</summary>
+public sealed class GpuActivations : IDisposable
+{
+    private readonly GpuBuffer _codes, _scales, _sums;
+    private readonly GpuBuffer? _highCodes, _highSums;
+
+    private GpuActivations(VulkanContext gpu, QuantizedActivations x)
+    {
+        int padded = x.Layout.PaddedColumns, scales = x.GroupScales ? x.Layout.Groups : 1;
+        byte[] codes = x.Codes.AsSpan(0, x.Rows * padded).ToArray();
+        if (StoredCodes.ActivationOffset(x.Format) != 0 || x.HighDigits is not null)
+        {
+            FlipRealColumns(codes, x);
+        }
+
+        var pairs = new (float Scale, int Zero)[x.Rows * scales];
+        for (int i = 0; i < pairs.Length; i++)
+        {
+            pairs[i] = (x.Scales[i], x.ZeroPoints[i]);
+        }
+
+        _codes = gpu.Allocate<byte>(codes);
+        _scales = gpu.Allocate<(float, int)>(pairs);
+        _sums = gpu.Allocate<int>(x.RowSums.AsSpan(0, x.Rows * x.Layout.Groups));
+        if (x.HighDigits is { } high)
+        {
+            byte[] highCodes = high.AsSpan(0, codes.Length).ToArray();
+            if (StoredCodes.ActivationOffset(x.Format) != 0)
+            {
+                FlipRealColumns(highCodes, x);
+            }
+
+            _highCodes = gpu.Allocate<byte>(highCodes);
+            _highSums = gpu.Allocate<int>(x.HighRowSums.AsSpan(0, x.Rows * x.Layout.Groups));
+        }
+    }
+
+    /// <summary>Where they lie.</summary>
+    public ActivationAddresses Addresses => new(_codes.Address, _highCodes?.Address ?? 0, _scales.Address, _sums.Address, _highSums?.Address ?? 0);
+
+    /// <summary>Takes activations to the device.</summary>
+    public static GpuActivations Upload(VulkanContext gpu, QuantizedActivations x) => new(gpu, x);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _codes.Dispose();
+        _scales.Dispose();
+        _sums.Dispose();
+        _highCodes?.Dispose();
+        _highSums?.Dispose();
+    }
+
+    // code − 128 as a byte is the code with its top bit flipped; padding stays 0.
+    private static void FlipRealColumns(byte[] codes, QuantizedActivations x)
+    {
+        GroupLayout layout = x.Layout;
+        for (int row = 0; row < x.Rows; row++)
+        {
+            for (int g = 0; g < layout.Groups; g++)
+            {
+                int start = row * layout.PaddedColumns + layout.FirstBlock(g) * GroupLayout.BlockSize;
+                foreach (ref byte code in codes.AsSpan(start, layout.ColumnsIn(g)))
+                {
+                    code ^= 0x80;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.Collections.Concurrent;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Techniques;
+
+namespace Portable.Vulkan.Matmul.Selection;
+
+/// <summary>Records matmuls with the kernel that the dispatcher takes for each. One per context; thread-safe.</summary>
+public sealed class GpuMatmul
+{
+    private readonly ConcurrentDictionary<MatmulProblem, VulkanKernel> _choices = new();
+
+    /// <summary>Prepares a device: runs the self-check the first time it is seen with these shaders, and reads what tuning has left.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="forced">A technique to use always, or null for the best.</param>
+    public GpuMatmul(VulkanContext gpu, string? forced = null) => (Gpu, Dispatcher) = (gpu, MatmulDispatcher.For(gpu, forced));
+
+    /// <summary>The device.</summary>
+    public VulkanContext Gpu { get; }
+
+    /// <summary>What chooses.</summary>
+    public MatmulDispatcher Dispatcher { get; }
+
+    /// <summary>The kernel that serves a problem.</summary>
+    public VulkanKernel KernelFor(MatmulProblem problem) => _choices.GetOrAdd(problem, Dispatcher.Choose);
+
+    /// <summary>Records y = x · Wᵀ (+ bias), or y = y + that. One dispatch, no barrier: put one before and after.</summary>
+    /// <param name="recorder">Where to.</param>
+    /// <param name="w">The weights.</param>
+    /// <param name="x">Activations.</param>
+    /// <param name="rows">M.</param>
+    /// <param name="y">Address of y[0, first column].</param>
+    /// <param name="yStride">Elements between rows of y.</param>
+    /// <param name="residual">Add to y.</param>
+    public void Record(CommandRecorder recorder, GpuLinear w, ActivationAddresses x, int rows, ulong y, int yStride, bool residual = false)
+    {
+        MatmulProblem problem = w.Problem(rows, residual);
+        KernelFor(problem).Record(Gpu, recorder, w, problem, x, y, yStride);
+    }
+}

@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.SelfChecks;
+
+namespace Portable.Vulkan.Matmul.Selection;
+
+/// <summary>
+/// Chooses the kernel of a problem: what tuning measured best on this device where it has, otherwise the technique with the
+/// least estimated time, as the self-check's first times correct it. Techniques that failed the self-check are out.
+/// </summary>
+public sealed class MatmulDispatcher
+{
+    private static readonly ConcurrentDictionary<string, Lazy<SelfCheck>> s_checks = new();
+    private readonly VulkanContext _gpu;
+    private readonly string? _forced;
+
+    private MatmulDispatcher(VulkanContext gpu, SelfCheck check, TunedChoices tuned, string? forced)
+    {
+        (_gpu, Check, Tuned, _forced) = (gpu, check, tuned, forced);
+        if (forced is not null && check.Failures.TryGetValue(MatmulTechniques.Named(forced).Name, out string? reason))
+        {
+            throw new VulkanException($"The Vulkan kernel '{forced}' failed the self-check on {gpu.Facts.Name}: {reason}. Others work: {string.Join(", ", MatmulTechniques.All.Select(t => t.Name).Where(n => !check.Failures.ContainsKey(n)))}.");
+        }
+    }
+
+    /// <summary>What the self-check found.</summary>
+    public SelfCheck Check { get; }
+
+    /// <summary>What tuning has measured.</summary>
+    public TunedChoices Tuned { get; }
+
+    /// <summary>The dispatcher of a device.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="forced">A technique by name, or null.</param>
+    /// <exception cref="VulkanException">The forced technique is unknown or failed its check.</exception>
+    public static MatmulDispatcher For(VulkanContext gpu, string? forced = null)
+    {
+        SelfCheck check = s_checks.GetOrAdd(SelfCheck.KeyOf(gpu.Facts), _ => new Lazy<SelfCheck>(() => SelfCheck.Load(gpu))).Value;
+        return new MatmulDispatcher(gpu, check, TunedChoices.Load(gpu.Facts), forced);
+    }
+
+    /// <summary>A dispatcher with a check of one's own: to see that a technique which fails is routed around.</summary>
+    public static MatmulDispatcher With(VulkanContext gpu, SelfCheck check) => new(gpu, check, TunedChoices.Load(gpu.Facts), null);
+
+    /// <summary>The kernel for a problem.</summary>
+    /// <exception cref="VulkanException">The forced technique cannot serve it.</exception>
+    public VulkanKernel Choose(MatmulProblem problem)
+    {
+        if (_forced is not null)
+        {
+            MatmulTechnique technique = MatmulTechniques.Named(_forced);
+            return technique.Candidates(_gpu.Facts, problem).FirstOrDefault()
+                ?? throw new VulkanException($"The Vulkan kernel '{_forced}' cannot serve {problem}: {technique.Refusal(_gpu.Facts, problem) ?? "no tile fits"}.");
+        }
+
+        VulkanKernel[] candidates = [.. MatmulTechniques.Supported(_gpu.Facts, problem)
+            .Where(t => !Check.Failures.ContainsKey(t.Name))
+            .OrderBy(t => Check.Estimate(t, _gpu.Facts, problem))
+            .SelectMany(t => t.Candidates(_gpu.Facts, problem))];
+        return Tuned.Find(problem) is { } label && candidates.FirstOrDefault(c => c.Label == label) is { } tuned
+            ? tuned
+            : candidates.FirstOrDefault() ?? throw new VulkanException($"No kernel of {_gpu.Facts.Name} passed its self-check; use --device cpu.");
+    }
+}

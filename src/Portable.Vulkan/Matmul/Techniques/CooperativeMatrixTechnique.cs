@@ -1,0 +1,71 @@
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Matmul.Operands;
+
+namespace Portable.Vulkan.Matmul.Techniques;
+
+/// <summary>Cooperative matrices of signed bytes at subgroup scope, tiles in shared memory: from a few dozen tokens upward.</summary>
+internal sealed class CooperativeMatrixTechnique : MatmulTechnique
+{
+    // Workgroup tile (BM, BN) and subgroup tile (WM, WN), best guess first for many tokens.
+    private static readonly (int BM, int BN, int WM, int WN)[] s_tiles =
+    [
+        (128, 128, 64, 64), (128, 256, 64, 64), (256, 128, 64, 64), (128, 128, 64, 32), (128, 128, 32, 64), (64, 128, 32, 64), (64, 128, 64, 32),
+        (64, 64, 32, 32), (32, 128, 32, 32), (32, 64, 32, 16), (16, 128, 16, 32), (16, 64, 16, 16), (16, 16, 16, 16), (8, 32, 8, 8), (8, 16, 8, 16),
+    ];
+
+    public override string Name => "coopmat";
+
+    public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) =>
+        !device.CooperativeMatrix ? "the device lacks VK_KHR_cooperative_matrix with bytes"
+        : Shapes(device).Any() ? null : "the device has no signed-byte matrices of subgroup scope that tiles can be made of";
+
+    public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
+        Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Kernel(t, problem, unrolled: device.Kind != VulkanDeviceKind.Cpu));
+
+    public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
+        4000 + Math.Max(problem.WeightBytes / 900.0, problem.MultiplyAdds * problem.Digits / 200000.0 * (problem.M < 16 ? 16.0 / problem.M : 1));
+
+    /// <summary>Tiles that fit: first the one that measurements on an NVIDIA H200 favour, then those that waste least on M.</summary>
+    internal static IEnumerable<MatrixTile> Tiles(VulkanDeviceFacts device, MatmulProblem problem) =>
+        Shapes(device).Select(s => Preferred(device, problem, s)).Concat(AllTiles(device, problem)).Where(t => t.Refusal(device, problem) is null).Distinct();
+
+    private static VulkanKernel Kernel(MatrixTile tile, MatmulProblem problem, bool unrolled) => new(
+        "coopmat",
+        $"coopmat {tile}",
+        [
+            (uint)tile.Invocations, (uint)tile.SubgroupSize, (uint)tile.Matrix.M, (uint)tile.Matrix.N, (uint)tile.Matrix.K,
+            (uint)tile.BM, (uint)tile.BN, (uint)tile.WM, (uint)tile.WN, (uint)tile.StepBlocks, (uint)tile.Stages, 8, unrolled ? 1u : 0u,
+        ],
+        tile.SubgroupSize,
+        (problem.M + tile.BM - 1) / tile.BM * ((problem.N + tile.BN - 1) / tile.BN),
+        1);
+
+    // One stage, and with many workgroups short steps, so that two run on a processor: they overlap better than two stages do.
+    private static MatrixTile Preferred(VulkanDeviceFacts device, MatmulProblem problem, CooperativeMatrixShape shape)
+    {
+        const int EnoughWorkgroups = 256;
+        int size = device.SubgroupSize;
+        bool large = (problem.M + 127) / 128 * ((problem.N + 127) / 128) >= EnoughWorkgroups;
+        return device.Kind == VulkanDeviceKind.Cpu ? new MatrixTile(shape, size, 8, 32, 8, 8, 1, 2)
+            : problem.M <= 32 ? new MatrixTile(shape, size, 16, 64, 16, 16, 2, 1)
+            : problem.M <= 64 ? new MatrixTile(shape, size, 32, 64, 32, 16, 2, 1)
+            : problem.GroupBlocks != 0 && large && problem.GroupBlocks % 2 == 0 ? new MatrixTile(shape, size, 128, 128, 64, 32, 2, 1)
+            : problem.GroupBlocks != 0 ? new MatrixTile(shape, size, 64, 128, 64, 32, 1, 1)
+            : large ? new MatrixTile(shape, size, 128, 128, 64, 64, 1, 1)
+            : new MatrixTile(shape, size, 128, 128, 64, 64, 2, 1);
+    }
+
+    private static IEnumerable<MatrixTile> AllTiles(VulkanDeviceFacts device, MatmulProblem problem) =>
+        from tile in s_tiles.OrderBy(t => Waste(t.BM, problem.M))
+        from shape in Shapes(device)
+        from stages in new[] { 1, 2 }
+        from step in new[] { 2, 1 }
+        where device.Kind != VulkanDeviceKind.Cpu || (tile.WM <= 8 && step == 1)
+        select new MatrixTile(shape, device.SubgroupSize, tile.BM, tile.BN, tile.WM, tile.WN, step, stages);
+
+    // Rows of padding that a tile height costs, in percent; large tiles win among equals because the list has them first.
+    private static int Waste(int tile, int m) => (m + tile - 1) / tile * tile * 100 / m / 10;
+
+    private static IEnumerable<CooperativeMatrixShape> Shapes(VulkanDeviceFacts device) =>
+        device.Matrices.Where(s => s.IsSignedByte && !s.Workgroup && s.M <= 32 && s.N <= 32 && s.K is 8 or 16 or 32 or 64 && s.N % 4 == 0).OrderByDescending(s => s.M * s.N * s.K);
+}

@@ -1,0 +1,50 @@
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Matmul.Operands;
+
+namespace Portable.Vulkan.Matmul.Techniques;
+
+/// <summary>Tile of the cooperative-matrix kernel: plain arithmetic over device facts, tested with invented ones.</summary>
+/// <param name="Matrix">Matrix shape.</param>
+/// <param name="SubgroupSize">Invocations of a subgroup.</param>
+/// <param name="BM">Tokens per workgroup.</param>
+/// <param name="BN">Channels per workgroup.</param>
+/// <param name="WM">Tokens per subgroup.</param>
+/// <param name="WN">Channels per subgroup.</param>
+/// <param name="StepBlocks">Blocks of 64 columns per step.</param>
+/// <param name="Stages">Copies of the tiles in shared memory.</param>
+public sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize, int BM, int BN, int WM, int WN, int StepBlocks, int Stages)
+{
+    /// <summary>Invocations of a workgroup.</summary>
+    public int Invocations => BM / WM * (BN / WN) * SubgroupSize;
+
+    /// <summary>32-bit accumulators per invocation.</summary>
+    /// <param name="digits">Activation digits.</param>
+    /// <param name="grouped">Scale groups: f32 sums beside the integers.</param>
+    public int Accumulators(int digits, bool grouped) => WM * WN / SubgroupSize * (digits + (grouped ? 1 : 0));
+
+    /// <summary>Bytes of shared memory, as the shader declares them.</summary>
+    public int SharedBytes(MatmulProblem problem)
+    {
+        int codes = Matrix.K < 16 ? 8 : 16, stride = 64 * StepBlocks / codes + 1;
+        int tiles = (BM * problem.Digits + BN) * stride * Stages;
+        int scratch = Matrix.M * Matrix.N / 4 * (Invocations / SubgroupSize);
+        int vectors = problem.Output == MatmulOutput.Integers ? tiles + scratch : Math.Max(tiles, scratch);
+        return 16 * vectors + (problem.GroupBlocks == 0 ? 1 : 2) * 4 * (BM * (1 + 2 * problem.Digits) + BN * 3);
+    }
+
+    /// <summary>Why the tile cannot serve, or null.</summary>
+    public string? Refusal(VulkanDeviceFacts device, MatmulProblem problem)
+    {
+        int vectorCodes = Matrix.K < 16 ? 8 : 16;
+        return WM % Matrix.M != 0 || WN % Matrix.N != 0 || BM % WM != 0 || BN % WN != 0 || 64 % Matrix.K != 0 || Matrix.K % vectorCodes != 0 || Matrix.N % 4 != 0
+                ? "the tile is no multiple of the matrix"
+            : Invocations > device.MaximumInvocations ? "too many invocations"
+            : Accumulators(problem.Digits, problem.GroupBlocks != 0) > 160 ? "too many accumulators"
+            : problem.GroupBlocks != 0 && problem.GroupBlocks % StepBlocks != 0 ? "a step would straddle scale groups"
+            : SharedBytes(problem) > device.SharedMemoryBytes ? "too much shared memory"
+            : null;
+    }
+
+    /// <summary>Tile as text.</summary>
+    public override string ToString() => FormattableString.Invariant($"{BM}x{BN}x{64 * StepBlocks}/{WM}x{WN}/{Matrix.M}x{Matrix.N}x{Matrix.K} s{Stages}");
+}

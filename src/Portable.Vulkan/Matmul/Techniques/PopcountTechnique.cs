@@ -1,0 +1,31 @@
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Matmul.Operands;
+
+namespace Portable.Vulkan.Matmul.Techniques;
+
+/// <summary>AND + bitCount over planes with a subgroup per output: for few planes and few tokens.</summary>
+internal sealed class PopcountTechnique : MatmulTechnique
+{
+    private const int Workgroup = 128;
+
+    public override string Name => "popcount";
+
+    public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) => null;
+
+    public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
+    {
+        int size = device.SubgroupSize, invocations = Math.Max(size, Math.Min(Workgroup, device.MaximumInvocations));
+        int rows = invocations / size, bits = problem.Activations.Bits == 16 ? 8 : problem.Activations.Bits;
+        if (problem.General)
+        {
+            // More planes than the codes have are zeros, or copies of the sign: the same sum.
+            bits = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)bits);
+        }
+
+        bool signed = problem.Activations.Signed || problem.Activations.Bits >= 8;
+        return [new VulkanKernel(Name, Name, [(uint)invocations, (uint)bits, signed ? 1u : 0u], size, (problem.N + rows - 1) / rows, problem.M)];
+    }
+
+    public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
+        2000 + (double)problem.MultiplyAdds / 32 * problem.Weights.Bits * Math.Min(problem.Activations.Bits, 8) * problem.Digits / 1000 + problem.WeightBytes / 1000.0;
+}

@@ -1,0 +1,122 @@
+using Portable.Execution;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Model;
+
+namespace Portable.Vulkan.SelfChecks;
+
+/// <summary>Proves attention with cooperative matrices against attention without: random queries, keys and values of a few widths, tiles that end inside chunks.</summary>
+public static class AttentionCheck
+{
+    private const int Heads = 4, KeyValueHeads = 2, HeadSize = 64, First = 41, Rows = 53;
+
+    /// <summary>Runs the check.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="broken">Simulates a wrong driver.</param>
+    /// <returns>The shader and what is wrong with it, or null.</returns>
+    public static (string Shader, string Failure)? Run(VulkanContext gpu, bool broken = false)
+    {
+        foreach (int bits in new[] { 8, 4, 2 })
+        {
+            CacheShape cache = new(1, First + Rows, KeyValueHeads, HeadSize, bits);
+            if (AttentionTile.For(gpu.Facts, cache) is not { } tile)
+            {
+                return null;
+            }
+
+            try
+            {
+                int wrong = Wrong(gpu, cache, tile, broken);
+                if (wrong > 0)
+                {
+                    return (tile.Shader, $"{wrong} of {Rows * Heads * HeadSize} results are wrong ({bits}-bit cache, {tile.Matrix})");
+                }
+            }
+            catch (VulkanException e)
+            {
+                return (tile.Shader, e.Message);
+            }
+        }
+
+        return null;
+    }
+
+    private static int Wrong(VulkanContext gpu, CacheShape cache, AttentionTile tile, bool broken)
+    {
+        Random random = new(cache.Bits);
+        int words = VulkanCache.HeadWords(cache), slots = (int)VulkanCache.Slots(cache), field = VulkanCache.FieldBits(cache.Bits), byteWords = words * 8 / field;
+        uint codes = 0x01010101u * ((1u << cache.Bits) - 1);
+        for (int shift = field; shift < 8; shift *= 2)
+        {
+            codes |= codes << shift;
+        }
+
+        uint[] keys = Words(random, slots * words, codes), values = Words(random, slots * words, codes), queries = Words(random, Rows * Heads * byteWords, 0x01010101u * ((1u << cache.Bits) - 1));
+        uint[] parameters = new uint[4 * slots], queryParameters = new uint[4 * Rows * Heads], rows = new uint[4 * Rows];
+        for (int t = 0; t < slots; t++)
+        {
+            int sum = 0;
+            for (int w = 0; w < words; w++)
+            {
+                sum += SumOfFields(keys[(((t / 64 * words) + w) * 64) + (t % 64)], field);
+            }
+
+            (parameters[t], parameters[slots + t]) = (Scale(random), (uint)(random.Next(1 << cache.Bits) | (sum << 8)));
+            (parameters[(2 * slots) + t], parameters[(3 * slots) + t]) = (Scale(random), (uint)random.Next(1 << cache.Bits));
+        }
+
+        for (int i = 0; i < Rows * Heads; i++)
+        {
+            int sum = queries.AsSpan(i * byteWords, byteWords).ToArray().Sum(q => SumOfFields(q, 8));
+            (queryParameters[4 * i], queryParameters[(4 * i) + 1], queryParameters[(4 * i) + 2]) = (Scale(random), (uint)random.Next(1 << cache.Bits), (uint)sum);
+        }
+
+        for (int i = 0; i < Rows; i++)
+        {
+            rows[(4 * i) + 2] = (uint)(First + i);
+        }
+
+        uint[] tiles = [.. Enumerable.Range(0, (Rows + tile.Rows - 1) / tile.Rows).SelectMany(i => new[] { (uint)(i * tile.Rows), (uint)Math.Min(tile.Rows, Rows - (i * tile.Rows)) })];
+        using GpuBuffer k = gpu.Allocate<uint>(keys), v = gpu.Allocate<uint>(values), p = gpu.Allocate<uint>(parameters), q = gpu.Allocate<uint>(queries);
+        using GpuBuffer qp = gpu.Allocate<uint>(queryParameters), r = gpu.Allocate<uint>(rows), t2 = gpu.Allocate<uint>(tiles);
+        float[] expected = new float[Rows * Heads * HeadSize], actual = new float[expected.Length];
+        using GpuBuffer y = gpu.Allocate(4L * expected.Length);
+        AttentionShapeConstants shape = new(Heads, KeyValueHeads, (uint)VulkanCache.Chunks(cache), KeyValueHeads);
+        IntegerTileConstants constants = new(r.Address, t2.Address, q.Address, qp.Address, k.Address, v.Address, p.Address, y.Address, shape);
+        uint[] special = AttentionCall.SpecializationOf(cache, false);
+        Run("attention_integer", [64, .. special, (uint)tile.Rows], 0, expected);
+        Run(tile.Shader, [(uint)tile.Invocations, .. special, .. tile.Constants], tile.SubgroupSize, actual);
+        return expected.Zip(actual).Count(e => BitConverter.SingleToInt32Bits(e.First) != BitConverter.SingleToInt32Bits(e.Second)) + (broken ? 1 : 0);
+
+        unsafe void Run(string shader, uint[] constantValues, int subgroup, float[] result)
+        {
+            ComputePipeline pipeline = gpu.CreatePipeline(shader, sizeof(IntegerTileConstants), constantValues, subgroup);
+            gpu.Run(recorder => recorder.Dispatch(pipeline, constants, Heads, tiles.Length / 2));
+            gpu.Download<float>(y, result);
+        }
+    }
+
+    private static uint[] Words(Random random, int count, uint mask)
+    {
+        uint[] words = new uint[count];
+        for (int i = 0; i < count; i++)
+        {
+            words[i] = (uint)random.NextInt64(1L << 32) & mask;
+        }
+
+        return words;
+    }
+
+    private static int SumOfFields(uint word, int field)
+    {
+        int sum = 0;
+        for (int shift = 0; shift < 32; shift += field)
+        {
+            sum += (int)((word >> shift) & ((1u << field) - 1));
+        }
+
+        return sum;
+    }
+
+    // A few units of score between neighbouring codes' products at most, so that many keys count.
+    private static uint Scale(Random random) => BitConverter.SingleToUInt32Bits((float)(random.NextDouble() + 0.1) / 64);
+}

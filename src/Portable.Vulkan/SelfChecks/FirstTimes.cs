@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Techniques;
+
+namespace Portable.Vulkan.SelfChecks;
+
+/// <summary>
+/// The first times of a device: each technique's default kernel on one small layer, for a token, a few and many, as a multiple
+/// of what its estimate says. The dispatcher goes by them until <c>bench tune</c> has measured the device: estimates are made
+/// for one GPU, and another one may have slow matrices or slow dot products.
+/// </summary>
+internal static class FirstTimes
+{
+    private static readonly int[] Tokens = [1, 8, 64];
+
+    // An idle device needs tens of milliseconds to reach its clock.
+    private static readonly TimeSpan ClockRise = TimeSpan.FromMilliseconds(60);
+
+    /// <summary>The class of M that times of a problem are looked up by.</summary>
+    public static int ClassOf(int m) => Tokens.MinBy(t => Math.Abs(Math.Log2((double)t / m)));
+
+    /// <summary>Measures.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="without">Techniques that are out.</param>
+    /// <returns>By technique and class of M ("dot 8"): time over estimate, relative to the least of the class.</returns>
+    public static Dictionary<string, double> Measure(VulkanContext gpu, ICollection<string> without)
+    {
+        Dictionary<string, double> slowness = [];
+        if (gpu.Facts.TimestampPeriod == 0)
+        {
+            return slowness;
+        }
+
+        bool software = gpu.Facts.Kind == VulkanDeviceKind.Cpu;
+        int size = software ? 512 : 4096;
+        (QuantizedLinear layer, QuantizedActivations x) = SyntheticMatmul.Random(Tokens[^1], size, size, 0, new CodeFormat(4, true), new CodeFormat(8, true), 1);
+        using GpuLinear weights = GpuLinear.Upload(gpu, [layer]);
+        using GpuActivations activations = GpuActivations.Upload(gpu, x);
+        using GpuBuffer y = gpu.Allocate(4L * Tokens[^1] * size);
+        foreach (int tokens in Tokens)
+        {
+            MatmulProblem problem = weights.Problem(tokens);
+            (MatmulTechnique Technique, VulkanKernel Kernel)[] rows =
+            [
+                .. from technique in MatmulTechniques.Supported(gpu.Facts, problem)
+                   where technique is not NaiveTechnique && !without.Contains(technique.Name)
+                   let kernel = technique.Candidates(gpu.Facts, problem).FirstOrDefault()
+                   where kernel is not null
+                   select (technique, kernel),
+            ];
+            double[] times = Times(gpu, [.. rows.Select(r => r.Kernel)], weights, problem, activations, y, software ? TimeSpan.Zero : ClockRise);
+            double[] ratios = [.. rows.Select((r, i) => times[i] / r.Technique.Estimate(gpu.Facts, problem))];
+            for (int i = 0; i < rows.Length; i++)
+            {
+                slowness[$"{rows[i].Technique.Name} {tokens}"] = ratios[i] / ratios.Min();
+            }
+        }
+
+        return slowness;
+    }
+
+    /// <summary>The least nanoseconds of each kernel over rounds in which all take their turn.</summary>
+    private static double[] Times(VulkanContext gpu, VulkanKernel[] kernels, GpuLinear weights, MatmulProblem problem, GpuActivations x, GpuBuffer y, TimeSpan atLeast)
+    {
+        const int Rounds = 3;
+        double[] best = [.. kernels.Select(_ => double.PositiveInfinity)];
+        using TimestampPool stamps = gpu.CreateTimestamps(2);
+        CommandList[] lists = [.. kernels.Select(kernel =>
+        {
+            CommandRecorder recorder = gpu.Record().Timestamp(stamps, 0);
+            kernel.Record(gpu, recorder, weights, problem, x.Addresses, y.Address, problem.N);
+            return recorder.Timestamp(stamps, 1).End();
+        })];
+        long start = Stopwatch.GetTimestamp();
+        for (int round = 0; round < Rounds || Stopwatch.GetElapsedTime(start) < atLeast; round++)
+        {
+            for (int i = 0; i < lists.Length; i++)
+            {
+                stamps.Reset();
+                gpu.Wait(gpu.Submit(lists[i]));
+                best[i] = Math.Min(best[i], stamps.ReadNanoseconds()[1]);
+            }
+        }
+
+        Array.ForEach(lists, list => list.Dispose());
+        return best;
+    }
+}

@@ -1,0 +1,31 @@
+namespace Portable.Checkpoints.Files;
+
+/// <summary>Files that are there whole or not at all: written beside under another name, flushed to the disk, then renamed.</summary>
+internal static class AtomicFile
+{
+    /// <summary>Ending of a file that is still being written; one that is found is a leftover.</summary>
+    public const string Unfinished = ".tmp";
+
+    /// <summary>Writes a file.</summary>
+    public static void Write(string path, Action<Stream> write)
+    {
+        string beside = path + Unfinished;
+        try
+        {
+            using (FileStream stream = new(beside, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(beside, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException(path, $"cannot be written: {e.Message}", inner: e);
+        }
+    }
+
+    /// <summary>Writes a file that is in memory.</summary>
+    public static void Write(string path, ReadOnlyMemory<byte> bytes) => Write(path, stream => stream.Write(bytes.Span));
+}

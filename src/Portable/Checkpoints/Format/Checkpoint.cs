@@ -1,0 +1,21 @@
+using Portable.Checkpoints.HuggingFace;
+using Portable.Models;
+
+namespace Portable.Checkpoints.Format;
+
+/// <summary>Opens a model directory of either kind.</summary>
+public static class Checkpoint
+{
+    /// <summary>Opens a Hugging Face checkpoint (float) or a Portable checkpoint (quantized).</summary>
+    /// <param name="directory">The model directory.</param>
+    /// <exception cref="CheckpointException">The directory or a file of it is missing, damaged, or of a kind that Portable does not run.</exception>
+    public static IModelSource Open(string directory)
+    {
+        if (!Directory.Exists(directory))
+        {
+            throw new CheckpointException(directory, File.Exists(directory) ? "a model is a directory, not a file" : "no such directory");
+        }
+
+        return PortableCheckpoint.IsOne(directory) ? PortableCheckpoint.Open(directory) : HuggingFaceCheckpoint.Open(directory);
+    }
+}

@@ -1,0 +1,52 @@
+using System.Text.Json.Nodes;
+using Portable.Checkpoints.Files;
+using Portable.Checkpoints.HuggingFace;
+using Portable.Reference.Quantization;
+
+namespace Portable.Checkpoints.Format;
+
+/// <summary>
+/// What a quantized checkpoint is made from. Two runs with the same header make the same bytes, so it decides whether an
+/// unfinished directory can be resumed.
+/// </summary>
+public sealed record CheckpointHeader
+{
+    /// <summary>Directory of the float checkpoint: config.json and tokenizer files are copied, all its model files are hashed.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>Name of the method.</summary>
+    public required string Method { get; init; }
+
+    /// <summary>The scheme asked for.</summary>
+    public required QuantizationScheme Scheme { get; init; }
+
+    /// <summary>
+    /// Everything else that the result depends on (samples, seed, hash of the calibration text, the method's own options);
+    /// nothing that it does not depend on: no path, time, device or thread count.
+    /// </summary>
+    public required JsonObject Options { get; init; }
+
+    /// <summary>The first part of the manifest: format, method, scheme, options, and hashes of the inputs by file name.</summary>
+    internal JsonObject Identity()
+    {
+        JsonObject inputs = [];
+        foreach (string path in Directory.EnumerateFiles(Source).OrderBy(Path.GetFileName, StringComparer.Ordinal))
+        {
+            string name = Path.GetFileName(path);
+            if (name.EndsWith(".safetensors", StringComparison.Ordinal) || name is ConfigFile.FileName or "model.safetensors.index.json" || PortableFormat.CopiedFiles.Contains(name))
+            {
+                inputs[name] = FileHash.Sha256(path);
+            }
+        }
+
+        return new JsonObject
+        {
+            ["format"] = PortableFormat.QuantMethod,
+            ["version"] = PortableFormat.Version,
+            ["method"] = Method,
+            ["scheme"] = Scheme.ToString(),
+            ["options"] = Options.DeepClone(),
+            ["inputs"] = inputs,
+        };
+    }
+}

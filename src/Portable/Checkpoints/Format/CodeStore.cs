@@ -1,0 +1,176 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Portable.Checkpoints.Safetensors;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Threading;
+
+namespace Portable.Checkpoints.Format;
+
+/// <summary>How the codes of a linear layer lie in a file: a row is a whole number of bytes, rows follow each other.</summary>
+internal abstract class CodeStore
+{
+    /// <summary>Bit planes, as in memory but without padding.</summary>
+    public static readonly CodeStore Planes = new PlaneStore();
+
+    /// <summary>Codes 0…4, three in seven bits.</summary>
+    public static readonly CodeStore FiveLevels = new FiveLevelStore();
+
+    // Large enough to read at the speed of the disk, small enough to be nothing beside a block.
+    private const int ChunkBytes = 8 << 20;
+
+    private const int Slack = 8;
+
+    private static readonly CodeStore[] All = [Planes, FiveLevels];
+
+    /// <summary>Name in the metadata.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Finds a store by name.</summary>
+    public static CodeStore? Find(string name) => Array.Find(All, s => s.Name == name);
+
+    /// <summary>Bytes of a row.</summary>
+    public abstract long RowBytes(GroupLayout layout, CodeFormat format);
+
+    /// <summary>Packs a row of a matrix.</summary>
+    protected abstract void PackRow(ReadOnlySpan<ulong> words, RowBlocks blocks, int bits, Span<byte> row);
+
+    /// <summary>Unpacks a row.</summary>
+    /// <param name="bytes">The row, and at least <see cref="Slack"/> bytes of anything behind it, so that eight bytes can be read at once.</param>
+    /// <param name="rowBytes">Bytes of the row.</param>
+    /// <param name="blocks">Columns of its blocks.</param>
+    /// <param name="bits">Planes.</param>
+    /// <param name="words">Receives the row's words.</param>
+    /// <returns>False where the bytes are none that <see cref="PackRow"/> writes.</returns>
+    protected abstract bool UnpackRow(ReadOnlySpan<byte> bytes, int rowBytes, RowBlocks blocks, int bits, Span<ulong> words);
+
+    /// <summary>Whether a row's bytes are its words.</summary>
+    protected virtual bool IsVerbatim(GroupLayout layout) => false;
+
+    /// <summary>The tensor of a matrix: U8, rows × bytes of a row.</summary>
+    public TensorSource ToTensor(string name, BitPlaneMatrix matrix)
+    {
+        int rowBytes = checked((int)RowBytes(matrix.Layout, matrix.Format));
+        return new TensorSource(name, TensorType.U8, [matrix.Rows, rowBytes], stream =>
+        {
+            if (IsVerbatim(matrix.Layout))
+            {
+                stream.Write(MemoryMarshal.AsBytes<ulong>(matrix.Words));
+                return;
+            }
+
+            RowBlocks blocks = new(matrix.Layout);
+            int chunk = Math.Max(1, ChunkBytes / rowBytes);
+            byte[] buffer = new byte[(long)Math.Min(chunk, matrix.Rows) * rowBytes];
+            for (int first = 0; first < matrix.Rows; first += chunk)
+            {
+                int rows = Math.Min(chunk, matrix.Rows - first), start = first;
+                WorkerPool.Run(rows, r => PackRow(matrix.Words.AsSpan((start + r) * matrix.RowWords, matrix.RowWords), blocks, matrix.Format.Bits, buffer.AsSpan(r * rowBytes, rowBytes)));
+                stream.Write(buffer, 0, rows * rowBytes);
+            }
+        });
+    }
+
+    /// <summary>Reads a matrix; its row sums are counted anew.</summary>
+    /// <exception cref="CheckpointException">Bits that stand for no code are set.</exception>
+    public BitPlaneMatrix Read(SafetensorsFile file, TensorInfo tensor, GroupLayout layout, CodeFormat format)
+    {
+        int rows = (int)tensor.Shape[0], rowBytes = (int)tensor.Shape[1], rowWords = layout.Blocks * format.Bits;
+        ulong[] words = GC.AllocateUninitializedArray<ulong>(BitPlaneMatrix.WordCount(rows, layout, format));
+        int[] sums = new int[rows * layout.Groups];
+        bool verbatim = IsVerbatim(layout);
+        RowBlocks blocks = new(layout);
+        int chunk = Math.Max(1, ChunkBytes / rowBytes);
+        byte[] buffer = verbatim ? [] : GC.AllocateUninitializedArray<byte>((Math.Min(chunk, rows) * rowBytes) + Slack);
+        for (int first = 0; first < rows; first += chunk)
+        {
+            int count = Math.Min(chunk, rows - first), start = first, bad = int.MaxValue;
+            Span<byte> bytes = verbatim ? MemoryMarshal.AsBytes(words.AsSpan(first * rowWords, count * rowWords)) : buffer.AsSpan(0, count * rowBytes);
+            file.Read(tensor, (long)first * rowBytes, bytes);
+            WorkerPool.Run(count, r =>
+            {
+                Span<ulong> row = words.AsSpan((start + r) * rowWords, rowWords);
+                if (!verbatim && !UnpackRow(buffer.AsSpan(r * rowBytes), rowBytes, blocks, format.Bits, row))
+                {
+                    Lower(ref bad, r);
+                }
+
+                SumRow(row, layout, format, sums.AsSpan((start + r) * layout.Groups, layout.Groups));
+            });
+            if (bad != int.MaxValue)
+            {
+                throw new CheckpointException(file.Path, $"row {first + bad} holds bits that are no codes", tensor.Name, tensor.Offset + (long)(first + bad) * rowBytes);
+            }
+        }
+
+        return new BitPlaneMatrix(rows, layout, format, words, sums);
+    }
+
+    // Loading runs once: these loops cannot wait for the JIT's second tier.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SumRow(ReadOnlySpan<ulong> words, GroupLayout layout, CodeFormat format, Span<int> sums)
+    {
+        int bits = format.Bits, top = format.Signed ? bits - 1 : bits, at = 0;
+        for (int group = 0; group < sums.Length; group++)
+        {
+            int sum = 0;
+            for (int end = layout.EndBlock(group) * bits; at < end;)
+            {
+                for (int plane = 0; plane < top; plane++)
+                {
+                    sum += BitOperations.PopCount(words[at++]) << plane;
+                }
+
+                if (top < bits)
+                {
+                    sum -= BitOperations.PopCount(words[at++]) << top;
+                }
+            }
+
+            sums[group] = sum;
+        }
+    }
+
+    // The message must not depend on which thread met its bad row first.
+    private static void Lower(ref int least, int value)
+    {
+        int seen = Volatile.Read(ref least);
+        while (value < seen)
+        {
+            int before = Interlocked.CompareExchange(ref least, value, seen);
+            if (before == seen)
+            {
+                return;
+            }
+
+            seen = before;
+        }
+    }
+}
+
+/// <summary>Columns that each block of a row really holds: 64, or fewer in the last block of a group.</summary>
+internal readonly struct RowBlocks
+{
+    public RowBlocks(GroupLayout layout)
+    {
+        Columns = layout.Columns;
+        Widths = new int[layout.Blocks];
+        for (int group = 0; group < layout.Groups; group++)
+        {
+            int left = layout.ColumnsIn(group);
+            for (int block = layout.FirstBlock(group); block < layout.EndBlock(group); block++, left -= GroupLayout.BlockSize)
+            {
+                Widths[block] = Math.Min(GroupLayout.BlockSize, left);
+            }
+        }
+    }
+
+    /// <summary>K.</summary>
+    public int Columns { get; }
+
+    /// <summary>Columns of each block.</summary>
+    public int[] Widths { get; }
+
+    /// <summary>The low <paramref name="count"/> bits, 1…64.</summary>
+    public static ulong Mask(int count) => ulong.MaxValue >> (64 - count);
+}

@@ -1,0 +1,67 @@
+using System.Text.Json;
+using Portable.Checkpoints.Files;
+
+namespace Portable.Checkpoints.Format;
+
+/// <summary>A file of a quantized checkpoint as its manifest describes it.</summary>
+/// <param name="Name">Plain file name.</param>
+/// <param name="Bytes">Length.</param>
+/// <param name="Sha256">64 hexadecimal digits.</param>
+public sealed record ManifestFile(string Name, long Bytes, string Sha256);
+
+/// <summary>The manifest of a quantized checkpoint: how it was made, what it did to each layer, and hashes of its files.</summary>
+public sealed class Manifest
+{
+    private Manifest(JsonElement root, string method, string scheme, IReadOnlyList<LayerReport> layers, IReadOnlyList<ManifestFile> files) =>
+        (Root, Method, Scheme, Layers, Files) = (root, method, scheme, layers, files);
+
+    /// <summary>The whole manifest as JSON.</summary>
+    public JsonElement Root { get; }
+
+    /// <summary>Name of the method.</summary>
+    public string Method { get; }
+
+    /// <summary>The scheme that was asked for.</summary>
+    public string Scheme { get; }
+
+    /// <summary>Scheme and error of every linear, block by block.</summary>
+    public IReadOnlyList<LayerReport> Layers { get; }
+
+    /// <summary>All files but the manifest itself.</summary>
+    public IReadOnlyList<ManifestFile> Files { get; }
+
+    internal static Manifest Read(string path)
+    {
+        using JsonDocument document = JsonFile.Read(path);
+        JsonFields fields = new(path, document.RootElement);
+        if (fields.Text("format") != PortableFormat.QuantMethod)
+        {
+            throw fields.Error("format", $"'{fields.Text("format")}' is not '{PortableFormat.QuantMethod}'");
+        }
+
+        PortableFormat.CheckVersion(fields);
+        PortableFormat.ParseScheme(fields);
+        List<LayerReport> layers = [.. Objects(fields, "layers").Select(LayerReports.Parse)];
+        List<ManifestFile> files = [.. Objects(fields, "files").Select(f => new ManifestFile(f.Text("name"), (long)f.Number("bytes", 0, long.MaxValue), f.Text("sha256")))];
+        foreach (ManifestFile file in files)
+        {
+            if (file.Name.Length == 0 || file.Name is "." or ".." || file.Name.AsSpan().ContainsAny('/', '\\', '\0'))
+            {
+                throw fields.Error("files", $"'{file.Name}' is not a plain file name");
+            }
+        }
+
+        return new Manifest(document.RootElement.Clone(), fields.Text("method"), fields.Text("scheme"), layers, files);
+    }
+
+    private static IEnumerable<JsonFields> Objects(JsonFields fields, string name)
+    {
+        List<JsonElement> elements = fields.Array(name);
+        for (int i = 0; i < elements.Count; i++)
+        {
+            yield return elements[i].ValueKind == JsonValueKind.Object
+                ? new JsonFields(fields.Path, elements[i], FormattableString.Invariant($"{name}[{i}]."))
+                : throw fields.Error(name, $"entry {i} is not an object");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Portable.Checkpoints.Files;
+
+namespace Portable.Checkpoints.Format;
+
+/// <summary>
+/// A directory that appears under its name only when it is complete. Until then its files gather in NAME.partial, which says
+/// in run.json what it is going to be, so that an interrupted run can go on and another one keeps its hands off.
+/// </summary>
+/// <remarks>Every step is a rename, so that a kill at any moment leaves a state from which the same command goes on.</remarks>
+internal sealed class OutputDirectory : IDisposable
+{
+    private const string RunName = "run.json", StateName = "state";
+
+    private readonly byte[] _identity;
+    private FileStream? _lock;
+
+    private OutputDirectory(string target, byte[] identity) => (Target, _identity) = (target, identity);
+
+    /// <summary>The name under which it appears.</summary>
+    public string Target { get; }
+
+    /// <summary>Where its files are until then.</summary>
+    public string Partial => Target + ".partial";
+
+    private string Replaced => Target + ".replaced";
+
+    private string StateDirectory => Path.Combine(Partial, StateName);
+
+    /// <summary>Starts or resumes.</summary>
+    /// <param name="directory">The target.</param>
+    /// <param name="identity">What is going to be made; compared with what an unfinished run was making.</param>
+    /// <param name="overwrite">Replace a finished checkpoint, and discard an unfinished one of another command.</param>
+    public static OutputDirectory Open(string directory, JsonObject identity, bool overwrite)
+    {
+        OutputDirectory output = new(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)), PortableFormat.ToBytes(identity));
+        try
+        {
+            output.CheckTarget(overwrite);
+            output.Start(overwrite);
+            return output;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            output.Dispose();
+            throw new CheckpointException(output.Target, $"cannot be written: {e.Message}", inner: e);
+        }
+        catch
+        {
+            output.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Path of a file while the directory is unfinished.</summary>
+    public string PathOf(string name) => Path.Combine(Partial, name);
+
+    /// <summary>What an interrupted run kept under a name, or null.</summary>
+    public byte[]? TryReadState(string name)
+    {
+        string path = Path.Combine(StateDirectory, name);
+        return File.Exists(path) ? FileBytes.Read(path, int.MaxValue) : null;
+    }
+
+    /// <summary>Keeps something for a resumed run.</summary>
+    public void WriteState(string name, ReadOnlyMemory<byte> bytes)
+    {
+        Directory.CreateDirectory(StateDirectory);
+        AtomicFile.Write(Path.Combine(StateDirectory, name), bytes);
+    }
+
+    /// <summary>Removes what is not part of the result and lets the directory appear.</summary>
+    public void Complete()
+    {
+        try
+        {
+            if (Directory.Exists(StateDirectory))
+            {
+                Directory.Delete(StateDirectory, recursive: true);
+            }
+
+            foreach (string leftover in Directory.EnumerateFiles(Partial, "*" + AtomicFile.Unfinished))
+            {
+                File.Delete(leftover);
+            }
+
+            Dispose();
+            File.Delete(PathOf(RunName));
+            if (Directory.Exists(Target))
+            {
+                Remove(Replaced);
+                Directory.Move(Target, Replaced);
+            }
+
+            Directory.Move(Partial, Target);
+            Remove(Replaced);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException(Target, $"cannot be completed: {e.Message}", inner: e);
+        }
+    }
+
+    /// <summary>Removes the unfinished directory: its run failed for good.</summary>
+    public void Discard()
+    {
+        Dispose();
+        Remove(Partial);
+    }
+
+    /// <summary>Lets go of the directory; unfinished, it can be resumed.</summary>
+    public void Dispose()
+    {
+        _lock?.Dispose();
+        _lock = null;
+    }
+
+    private static void Remove(string directory)
+    {
+        if (Directory.Exists(directory))
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    private void CheckTarget(bool overwrite)
+    {
+        if (File.Exists(Target))
+        {
+            throw new CheckpointException(Target, "is a file; a checkpoint is a directory");
+        }
+
+        if (!Directory.Exists(Target) || !Directory.EnumerateFileSystemEntries(Target).Any())
+        {
+            return;
+        }
+
+        if (!File.Exists(Path.Combine(Target, PortableFormat.ManifestName)))
+        {
+            // Never replaced, whatever was asked for: these files are somebody's.
+            throw new CheckpointException(Target, "the directory is not empty and holds no quantized checkpoint");
+        }
+
+        if (!overwrite)
+        {
+            throw new CheckpointException(Target, "holds a finished checkpoint already (--overwrite replaces it)");
+        }
+    }
+
+    private void Start(bool overwrite)
+    {
+        if (Directory.Exists(Partial) && !IsSameRun())
+        {
+            if (!overwrite)
+            {
+                throw new CheckpointException(Partial, "holds an unfinished checkpoint that another command began; run that command again, remove it, or use --overwrite");
+            }
+
+            TakeLock(); // Not while that other command is at work.
+            Discard();
+        }
+
+        Directory.CreateDirectory(Partial);
+        if (!File.Exists(PathOf(RunName)))
+        {
+            AtomicFile.Write(PathOf(RunName), _identity);
+        }
+
+        TakeLock();
+    }
+
+    private bool IsSameRun()
+    {
+        string run = PathOf(RunName), manifest = PathOf(PortableFormat.ManifestName);
+        if (File.Exists(run))
+        {
+            return ReadShared(run).AsSpan().SequenceEqual(_identity);
+        }
+
+        // Killed between the last steps: run.json is gone, and the manifest says the same.
+        if (File.Exists(manifest))
+        {
+            using JsonDocument document = JsonFile.Read(manifest);
+            JsonObject whole = JsonObject.Create(document.RootElement.Clone())!;
+            JsonObject head = new(JsonNode.Parse(_identity)!.AsObject().Select(e => KeyValuePair.Create(e.Key, whole[e.Key]?.DeepClone())));
+            return PortableFormat.ToBytes(head).AsSpan().SequenceEqual(_identity);
+        }
+
+        // Killed before run.json was there: nothing was written yet.
+        return !Directory.EnumerateFileSystemEntries(Partial).Any(e => !e.EndsWith(AtomicFile.Unfinished, StringComparison.Ordinal));
+    }
+
+    private byte[] ReadShared(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (IOException e)
+        {
+            throw new CheckpointException(Partial, "another run is writing here", inner: e);
+        }
+    }
+
+    private void TakeLock()
+    {
+        string path = PathOf(RunName);
+        if (_lock is not null || !File.Exists(path))
+        {
+            return;
+        }
+
+        try
+        {
+            _lock = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw new CheckpointException(Partial, "another run is writing here", inner: e);
+        }
+    }
+}

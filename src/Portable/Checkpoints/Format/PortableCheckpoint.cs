@@ -1,0 +1,159 @@
+using System.Text.Json;
+using Portable.Checkpoints.Files;
+using Portable.Checkpoints.HuggingFace;
+using Portable.Checkpoints.Safetensors;
+using Portable.Models;
+using Portable.Reference.Quantization;
+
+namespace Portable.Checkpoints.Format;
+
+/// <summary>
+/// A quantized checkpoint. On opening: config, manifest, presence and length of every file, and in every shard names, types
+/// and shapes of the tensors; values (scales, zero points, codes) when a block is loaded; hashes when asked for.
+/// </summary>
+public sealed class PortableCheckpoint : IModelSource
+{
+    private readonly ArchitectureNames _names;
+    private readonly SafetensorsFile _tables;
+
+    private PortableCheckpoint(string directory, ModelConfig config, ArchitectureNames names, QuantizationScheme scheme, Manifest manifest)
+    {
+        (Directory, Config, _names, Scheme, Manifest) = (directory, config, names, scheme, manifest);
+        string[] listed = [.. manifest.Layers.Select(l => l.Name)], expected = [.. Enumerable.Range(0, config.Layers).SelectMany(i => names.Linears(i)).Select(l => l.Name)];
+        if (!listed.AsSpan().SequenceEqual(expected))
+        {
+            string wrong = listed.Zip(expected).FirstOrDefault(p => p.First != p.Second).Second ?? "their number";
+            throw new CheckpointException(Path.Combine(directory, PortableFormat.ManifestName), $"field 'layers': they are not the model's linears (see {wrong})");
+        }
+
+        foreach (ManifestFile file in manifest.Files)
+        {
+            FileInfo info = new(Path.Combine(directory, file.Name));
+            if (!info.Exists)
+            {
+                throw new CheckpointException(info.FullName, "no such file; the manifest lists it");
+            }
+
+            if (info.Length != file.Bytes)
+            {
+                throw new CheckpointException(info.FullName, $"the file has {info.Length} bytes; the manifest says {file.Bytes}");
+            }
+        }
+
+        for (int i = 0; i < config.Layers; i++)
+        {
+            BlockShard.Check(ShardPath(i), names, i);
+        }
+
+        _tables = SafetensorsFile.Open(ShardPath(config.Layers));
+        try
+        {
+            CheckTables();
+        }
+        catch
+        {
+            _tables.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The checkpoint's directory.</summary>
+    public string Directory { get; }
+
+    /// <inheritdoc/>
+    public ModelConfig Config { get; }
+
+    /// <summary>The scheme that was asked for; layers may differ.</summary>
+    public QuantizationScheme Scheme { get; }
+
+    /// <summary>How it was made.</summary>
+    public Manifest Manifest { get; }
+
+    /// <inheritdoc/>
+    public int KeyValueBits => Scheme.KeyValueBits;
+
+    /// <summary>Whether a directory holds a quantized checkpoint of this format: its config.json says so.</summary>
+    internal static bool IsOne(string directory)
+    {
+        string path = Path.Combine(directory, ConfigFile.FileName);
+        using JsonDocument document = JsonFile.Read(path);
+        JsonFields fields = new(path, document.RootElement);
+        return fields.Has(PortableFormat.ConfigKey) && fields.Object(PortableFormat.ConfigKey).Text("quant_method", "") == PortableFormat.QuantMethod;
+    }
+
+    /// <summary>Opens a quantized checkpoint.</summary>
+    /// <exception cref="CheckpointException">A file is missing, damaged, or of another version.</exception>
+    public static PortableCheckpoint Open(string directory)
+    {
+        ModelConfig config = ConfigFile.Read(directory);
+        string path = Path.Combine(directory, ConfigFile.FileName);
+        using JsonDocument document = JsonFile.Read(path);
+        JsonFields fields = new(path, document.RootElement), mark = fields.Object(PortableFormat.ConfigKey);
+        PortableFormat.CheckVersion(mark);
+        QuantizationScheme scheme = PortableFormat.ParseScheme(mark);
+        Manifest manifest = Manifest.Read(Path.Combine(directory, PortableFormat.ManifestName));
+        if (manifest.Scheme != scheme.ToString())
+        {
+            throw mark.Error("scheme", $"{scheme} is not the manifest's {manifest.Scheme}");
+        }
+
+        return new PortableCheckpoint(directory, config, new ArchitectureNames(config, fields), scheme, manifest);
+    }
+
+    /// <summary>Compares every file with its hash in the manifest.</summary>
+    /// <exception cref="CheckpointException">A file differs.</exception>
+    public void VerifyHashes()
+    {
+        foreach (ManifestFile file in Manifest.Files)
+        {
+            string path = Path.Combine(Directory, file.Name), hash = FileHash.Sha256(path);
+            if (hash != file.Sha256)
+            {
+                throw new CheckpointException(path, $"SHA-256 {hash} is not the manifest's {file.Sha256}");
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public FloatTable LoadEmbedding() => TensorReader.Table(_tables, _tables.Find(_names.Embedding));
+
+    /// <inheritdoc/>
+    public FloatTable? LoadPositions() => _names.IsOpt ? TensorReader.Table(_tables, _tables.Find(_names.Positions)) : null;
+
+    /// <inheritdoc/>
+    public FloatTable? LoadHead() => Config.TiedEmbeddings ? null : TensorReader.Table(_tables, _tables.Find(_names.Head));
+
+    /// <inheritdoc/>
+    public NormWeights LoadFinalNorm() => TensorReader.Norm(_tables, _names.FinalNorm, _names.IsOpt);
+
+    /// <inheritdoc/>
+    public BlockWeights LoadBlock(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Config.Layers);
+        return BlockShard.Read(ShardPath(index), _names, index).Block;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _tables.Dispose();
+
+    private string ShardPath(int index) => Path.Combine(Directory, PortableFormat.ShardName(index, Config.Layers));
+
+    private void CheckTables()
+    {
+        TensorReader reader = new(_tables);
+        reader.RequireFloat(_names.Embedding, Config.VocabularySize, Config.HiddenSize);
+        reader.RequireNorm(_names.FinalNorm, _names);
+        if (_names.IsOpt)
+        {
+            reader.RequireFloat(_names.Positions, Config.MaximumPositions + Config.PositionOffset, Config.HiddenSize);
+        }
+
+        if (!Config.TiedEmbeddings)
+        {
+            reader.RequireFloat(_names.Head, Config.VocabularySize, Config.HiddenSize);
+        }
+
+        reader.RefuseOthers();
+    }
+}

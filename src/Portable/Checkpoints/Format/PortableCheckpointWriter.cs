@@ -1,0 +1,153 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Portable.Checkpoints.Files;
+using Portable.Checkpoints.HuggingFace;
+using Portable.Checkpoints.Safetensors;
+using Portable.Models;
+using Portable.Reference.Arithmetic;
+
+namespace Portable.Checkpoints.Format;
+
+/// <summary>
+/// Writes a quantized checkpoint block by block. The directory appears under its name when <see cref="Finish"/> is done;
+/// until then an interrupted run is resumed by opening the writer with the same header, and ends in the same bytes.
+/// </summary>
+/// <remarks>
+/// Blocks, tables and state may be written in any order, each at most once per run; what <see cref="IsBlockFinished"/>
+/// reports as finished need not be written again. Only one process writes a directory at a time.
+/// </remarks>
+public sealed class PortableCheckpointWriter : IDisposable
+{
+    private readonly OutputDirectory _output;
+    private readonly CheckpointHeader _header;
+    private readonly JsonObject _identity;
+    private readonly ModelConfig _config;
+    private readonly ArchitectureNames _names;
+    private readonly JsonObject _sourceConfig;
+
+    private PortableCheckpointWriter(OutputDirectory output, CheckpointHeader header, JsonObject identity)
+    {
+        (_output, _header, _identity) = (output, header, identity);
+        _config = ConfigFile.Read(header.Source);
+        string path = Path.Combine(header.Source, ConfigFile.FileName);
+        using JsonDocument document = JsonFile.Read(path);
+        _names = new ArchitectureNames(_config, new JsonFields(path, document.RootElement));
+        _sourceConfig = JsonObject.Create(document.RootElement.Clone())!;
+    }
+
+    /// <summary>The directory that <see cref="Finish"/> makes appear.</summary>
+    public string Directory => _output.Target;
+
+    /// <summary>Whether the tables are written.</summary>
+    public bool AreTablesFinished => File.Exists(ShardPath(_config.Layers));
+
+    /// <summary>Starts a checkpoint, or resumes an unfinished one that the same header began.</summary>
+    /// <param name="directory">The directory to make.</param>
+    /// <param name="header">What it is made from; its source files are hashed now.</param>
+    /// <param name="overwrite">Replace a finished checkpoint, and discard an unfinished one of another header.</param>
+    /// <exception cref="CheckpointException">The directory holds something else, another run is at work, or the source is damaged.</exception>
+    public static PortableCheckpointWriter Open(string directory, CheckpointHeader header, bool overwrite = false)
+    {
+        JsonObject identity = header.Identity();
+        OutputDirectory output = OutputDirectory.Open(directory, identity, overwrite);
+        try
+        {
+            return new PortableCheckpointWriter(output, header, identity);
+        }
+        catch
+        {
+            output.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether a block was written, in this run or in an interrupted one.</summary>
+    public bool IsBlockFinished(int index) => File.Exists(ShardPath(index));
+
+    /// <summary>Reads a finished block back.</summary>
+    /// <exception cref="CheckpointException">Its file is damaged.</exception>
+    public (BlockWeights Block, IReadOnlyList<LayerReport> Reports) ReadBlock(int index) => BlockShard.Read(ShardPath(index), _names, index);
+
+    /// <summary>Writes a quantized block.</summary>
+    /// <param name="index">Its index.</param>
+    /// <param name="block">All linears quantized, named as the float checkpoint names them.</param>
+    /// <param name="reports">A report for each linear.</param>
+    /// <param name="tableType">The float checkpoint's element type: norms are stored in it where nothing is lost.</param>
+    /// <exception cref="ArgumentException">A linear is not quantized, has no report or a code outside its scheme.</exception>
+    public void WriteBlock(int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType tableType) =>
+        BlockShard.Write(ShardPath(index), _names, index, block, reports, tableType);
+
+    /// <summary>Writes embedding, positions, final norm and head as the float model has them.</summary>
+    public void WriteTables(IModelSource source)
+    {
+        FloatTable embedding = source.LoadEmbedding();
+        List<TensorSource> tensors = [FloatVectors.ToTensor(_names.Embedding, embedding), .. FloatVectors.ToTensors(_names.FinalNorm, source.LoadFinalNorm(), embedding.Type)];
+        if (source.LoadPositions() is { } positions)
+        {
+            tensors.Add(FloatVectors.ToTensor(_names.Positions, positions));
+        }
+
+        if (source.LoadHead() is { } head)
+        {
+            tensors.Add(FloatVectors.ToTensor(_names.Head, head));
+        }
+
+        SafetensorsWriter.Write(ShardPath(_config.Layers), tensors, new Dictionary<string, string>());
+    }
+
+    /// <summary>What an interrupted run kept under a name, or null.</summary>
+    public byte[]? TryReadState(string name) => _output.TryReadState(name);
+
+    /// <summary>Keeps an intermediate result for a resumed run; <see cref="Finish"/> removes it.</summary>
+    /// <param name="name">A plain file name.</param>
+    /// <param name="bytes">Anything that does not depend on host or time.</param>
+    public void WriteState(string name, ReadOnlyMemory<byte> bytes) => _output.WriteState(name, bytes);
+
+    /// <summary>Writes config, tokenizer files and manifest, and lets the directory appear.</summary>
+    /// <param name="facts">What the method found or decided, for the manifest; null for nothing.</param>
+    /// <exception cref="InvalidOperationException">A block or the tables are missing.</exception>
+    public void Finish(JsonObject? facts = null)
+    {
+        if (!AreTablesFinished || !Enumerable.Range(0, _config.Layers).All(IsBlockFinished))
+        {
+            throw new InvalidOperationException("A checkpoint is finished when all blocks and the tables are written.");
+        }
+
+        AtomicFile.Write(_output.PathOf(ConfigFile.FileName), PortableFormat.ToBytes(PortableFormat.MarkConfig(_sourceConfig, _header.Method, _header.Scheme)));
+        List<string> files = [ConfigFile.FileName, .. Enumerable.Range(0, _config.Layers + 1).Select(i => PortableFormat.ShardName(i, _config.Layers))];
+        foreach (string name in PortableFormat.CopiedFiles)
+        {
+            string original = Path.Combine(_header.Source, name);
+            if (File.Exists(original))
+            {
+                AtomicFile.Write(_output.PathOf(name), FileBytes.Read(original, int.MaxValue));
+                files.Add(name);
+            }
+        }
+
+        JsonObject manifest = _identity.DeepClone().AsObject();
+        manifest["layers"] = new JsonArray([.. Enumerable.Range(0, _config.Layers).SelectMany(i => BlockShard.Check(ShardPath(i), _names, i)).Select(LayerReports.ToJson)]);
+        if (facts is not null)
+        {
+            manifest["facts"] = facts.DeepClone();
+        }
+
+        manifest["files"] = new JsonArray([.. files.Order(StringComparer.Ordinal).Select(Describe)]);
+        AtomicFile.Write(_output.PathOf(PortableFormat.ManifestName), PortableFormat.ToBytes(manifest));
+        _output.Complete();
+    }
+
+    /// <summary>Removes what was written so far, where a run cannot succeed by being resumed.</summary>
+    public void Discard() => _output.Discard();
+
+    /// <summary>Lets go of the directory; unfinished, it can be resumed.</summary>
+    public void Dispose() => _output.Dispose();
+
+    private string ShardPath(int index) => _output.PathOf(PortableFormat.ShardName(index, _config.Layers));
+
+    private JsonObject Describe(string name)
+    {
+        string path = _output.PathOf(name);
+        return new JsonObject { ["name"] = name, ["bytes"] = new FileInfo(path).Length, ["sha256"] = FileHash.Sha256(path) };
+    }
+}

@@ -1,0 +1,75 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Portable.Checkpoints.Files;
+using Portable.Reference.Quantization;
+
+namespace Portable.Checkpoints.Format;
+
+/// <summary>What a quantized checkpoint is made of: file names, versions, and the mark in config.json.</summary>
+internal static class PortableFormat
+{
+    /// <summary>Version of the format; readers refuse others.</summary>
+    public const int Version = 1;
+
+    /// <summary>Scheme and error per layer, hashes, method and options; written last.</summary>
+    public const string ManifestName = "manifest.json";
+
+    /// <summary>The object in config.json that marks a quantized model, as Hugging Face's tools name it.</summary>
+    public const string ConfigKey = "quantization_config";
+
+    /// <summary>Its quant_method.</summary>
+    public const string QuantMethod = "portable";
+
+    /// <summary>Files that are copied from the float checkpoint where it has them.</summary>
+    public static readonly string[] CopiedFiles =
+    [
+        "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "vocab.json", "merges.txt", "generation_config.json",
+    ];
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };
+
+    /// <summary>The file of block <paramref name="index"/>, or of the tables for the index behind the last block.</summary>
+    public static string ShardName(int index, int layers) =>
+        string.Create(CultureInfo.InvariantCulture, $"model-{index + 1:D5}-of-{layers + 1:D5}.safetensors");
+
+    /// <summary>JSON text as it is written: indented, one line feed at the end, the same on every system.</summary>
+    public static byte[] ToBytes(JsonNode node) => [.. JsonSerializer.SerializeToUtf8Bytes(node, Indented), (byte)'\n'];
+
+    /// <summary>config.json of the quantized model: the original and the mark.</summary>
+    public static JsonObject MarkConfig(JsonObject original, string method, QuantizationScheme scheme)
+    {
+        JsonObject config = original.DeepClone().AsObject();
+        config[ConfigKey] = new JsonObject
+        {
+            ["quant_method"] = QuantMethod,
+            ["version"] = Version,
+            ["method"] = method,
+            ["scheme"] = scheme.ToString(),
+        };
+        return config;
+    }
+
+    /// <summary>Refuses other versions of the format.</summary>
+    public static void CheckVersion(JsonFields fields)
+    {
+        if (fields.Integer("version", 0, int.MaxValue) != Version)
+        {
+            throw fields.Error("version", $"{fields.Integer("version", 0, int.MaxValue)} is not supported; this program reads version {Version}");
+        }
+    }
+
+    /// <summary>A scheme.</summary>
+    public static QuantizationScheme ParseScheme(JsonFields fields)
+    {
+        try
+        {
+            return QuantizationScheme.Parse(fields.Text("scheme"));
+        }
+        catch (FormatException e)
+        {
+            throw fields.Error("scheme", e.Message);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+using System.Diagnostics.CodeAnalysis;
+using Portable.Checkpoints.Files;
+
+namespace Portable.Checkpoints.Safetensors;
+
+/// <summary>A safetensors file opened for reading: checked whole on opening, read in place (memory-mapped) or copied.</summary>
+/// <remarks>
+/// On opening: header length against the file and the format's 100 MB, valid UTF-8, valid JSON without duplicate keys, known
+/// dtypes, non-negative shapes whose byte count does not overflow and equals the data_offsets, and data that the tensors
+/// cover without gap or overlap. Values are not looked at here (<see cref="FiniteScan"/>).
+/// </remarks>
+public sealed class SafetensorsFile : IDisposable
+{
+    private readonly MappedFile _file;
+    private readonly Dictionary<string, TensorInfo> _byName;
+
+    private SafetensorsFile(string path, MappedFile file, List<TensorInfo> tensors, Dictionary<string, string> metadata)
+    {
+        (Path, _file, Tensors, Metadata) = (path, file, tensors, metadata);
+        _byName = tensors.ToDictionary(t => t.Name, StringComparer.Ordinal);
+    }
+
+    /// <summary>Path of the file.</summary>
+    public string Path { get; }
+
+    /// <summary>Tensors in the order of their data.</summary>
+    public IReadOnlyList<TensorInfo> Tensors { get; }
+
+    /// <summary>The strings of <c>__metadata__</c>; empty where there is none.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>Bytes of the file.</summary>
+    public long Length => _file.Length;
+
+    /// <summary>Opens and checks a file.</summary>
+    /// <exception cref="CheckpointException">The file is missing, damaged or breaks the format.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        MappedFile file = new(path);
+        try
+        {
+            (List<TensorInfo> tensors, Dictionary<string, string> metadata) = SafetensorsHeader.Read(path, file);
+            return new SafetensorsFile(path, file, tensors, metadata);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Finds a tensor.</summary>
+    public bool TryFind(string name, [MaybeNullWhen(false)] out TensorInfo tensor) => _byName.TryGetValue(name, out tensor);
+
+    /// <summary>Finds a tensor that must be there.</summary>
+    /// <exception cref="CheckpointException">There is none of this name.</exception>
+    public TensorInfo Find(string name) =>
+        _byName.TryGetValue(name, out TensorInfo? tensor) ? tensor : throw new CheckpointException(Path, "the tensor is missing", name);
+
+    /// <summary>The bytes of a tensor in place: little-endian, row-major. The memory stays valid after <see cref="Dispose"/>.</summary>
+    /// <exception cref="CheckpointException">The tensor has 2 GiB or more, which one memory block cannot hold.</exception>
+    public ReadOnlyMemory<byte> Map(TensorInfo tensor) => _file.Slice(tensor.Offset, CheckedLength(tensor));
+
+    /// <summary>Copies the bytes of a tensor.</summary>
+    /// <param name="tensor">A tensor of this file.</param>
+    /// <param name="destination">Exactly the tensor's bytes.</param>
+    public void Read(TensorInfo tensor, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, CheckedLength(tensor));
+        _file.Read(tensor.Offset, destination);
+    }
+
+    /// <summary>Copies part of a tensor.</summary>
+    /// <param name="tensor">A tensor of this file.</param>
+    /// <param name="from">First byte within the tensor.</param>
+    /// <param name="destination">As many bytes as wanted, within the tensor.</param>
+    public void Read(TensorInfo tensor, long from, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(from);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(from, tensor.Length - destination.Length);
+        _file.Read(tensor.Offset + from, destination);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+
+    private int CheckedLength(TensorInfo tensor) => tensor.Length <= int.MaxValue
+        ? (int)tensor.Length
+        : throw new CheckpointException(Path, $"the tensor has {tensor.Length} bytes; at most {int.MaxValue} are supported", tensor.Name, tensor.Offset);
+}

@@ -1,0 +1,131 @@
+using System.Runtime.InteropServices;
+using Portable.Checkpoints.HuggingFace;
+using Portable.Models;
+using Portable.Reference.Arithmetic;
+
+namespace Portable.Checkpoints.Safetensors;
+
+/// <summary>Checks that a file holds exactly the tensors that it should, and reads small ones.</summary>
+internal sealed class TensorReader(SafetensorsFile file)
+{
+    private readonly HashSet<string> _expected = new(StringComparer.Ordinal);
+
+    /// <summary>The file.</summary>
+    public SafetensorsFile File => file;
+
+    /// <summary>Whether the file has an optional tensor.</summary>
+    public bool Has(string name) => file.TryFind(name, out _);
+
+    /// <summary>Checks type and shape of a tensor that must be there.</summary>
+    public void Require(string name, TensorType type, params ReadOnlySpan<long> shape)
+    {
+        TensorInfo tensor = file.Find(name);
+        if (tensor.Type != type)
+        {
+            throw new CheckpointException(file.Path, $"dtype {TensorTypes.NameOf(tensor.Type)} where {TensorTypes.NameOf(type)} belongs", name, tensor.Offset);
+        }
+
+        RequireShape(tensor, shape);
+    }
+
+    /// <summary>Checks a tensor of any of the three float types.</summary>
+    public void RequireFloat(string name, params ReadOnlySpan<long> shape)
+    {
+        TensorInfo tensor = file.Find(name);
+        if (tensor.Type is not (TensorType.F32 or TensorType.F16 or TensorType.BF16))
+        {
+            throw new CheckpointException(file.Path, $"dtype {TensorTypes.NameOf(tensor.Type)} where F32, F16 or BF16 belongs", name, tensor.Offset);
+        }
+
+        RequireShape(tensor, shape);
+    }
+
+    /// <summary>Checks a norm.</summary>
+    public void RequireNorm(string name, ArchitectureNames names)
+    {
+        RequireFloat(name + ".weight", names.HiddenSize);
+        if (names.IsOpt)
+        {
+            RequireFloat(name + ".bias", names.HiddenSize);
+        }
+    }
+
+    /// <summary>Refuses tensors that were not asked for.</summary>
+    public void RefuseOthers()
+    {
+        foreach (TensorInfo tensor in file.Tensors)
+        {
+            if (!_expected.Contains(tensor.Name))
+            {
+                throw new CheckpointException(file.Path, "the tensor does not belong here", tensor.Name, tensor.Offset);
+            }
+        }
+    }
+
+    /// <summary>A norm.</summary>
+    public static NormWeights Norm(SafetensorsFile file, string name, bool hasBias) =>
+        new(Vector(file, name + ".weight"), hasBias ? Vector(file, name + ".bias") : null);
+
+    /// <summary>A vector of finite floats as f32.</summary>
+    public static float[] Vector(SafetensorsFile file, string name)
+    {
+        TensorInfo tensor = file.Find(name);
+        byte[] data = new byte[tensor.Length];
+        file.Read(tensor, data);
+        ElementType type = ElementTypeOf(tensor.Type);
+        RequireFinite(file, tensor, data, type);
+        float[] values = new float[data.Length / TensorTypes.SizeOf(tensor.Type)];
+        ElementConversion.ToSingle(data, type, values);
+        return values;
+    }
+
+    /// <summary>A matrix of finite floats in place.</summary>
+    public static FloatTable Table(SafetensorsFile file, TensorInfo tensor)
+    {
+        ReadOnlyMemory<byte> data = file.Map(tensor);
+        ElementType type = ElementTypeOf(tensor.Type);
+        RequireFinite(file, tensor, data.Span, type);
+        return new FloatTable((int)tensor.Shape[0], (int)tensor.Shape[1], type, data);
+    }
+
+    /// <summary>A tensor's elements.</summary>
+    public static T[] Values<T>(SafetensorsFile file, TensorInfo tensor)
+        where T : unmanaged
+    {
+        T[] values = GC.AllocateUninitializedArray<T>(checked((int)(tensor.Length / Marshal.SizeOf<T>())));
+        file.Read(tensor, MemoryMarshal.AsBytes(values.AsSpan()));
+        return values;
+    }
+
+    /// <summary>Refuses NaN and infinity, by place.</summary>
+    public static void RequireFinite(SafetensorsFile file, TensorInfo tensor, ReadOnlySpan<byte> data, ElementType type)
+    {
+        int bad = FiniteScan.FirstNonFinite(data, type);
+        if (bad >= 0)
+        {
+            throw Bad(file, tensor, bad, "is NaN or infinite");
+        }
+    }
+
+    /// <summary>The error for one element.</summary>
+    public static CheckpointException Bad(SafetensorsFile file, TensorInfo tensor, int element, string problem) =>
+        new(file.Path, $"element {element} {problem}", tensor.Name, tensor.Offset + (long)element * TensorTypes.SizeOf(tensor.Type));
+
+    /// <summary>The element type of a float tensor.</summary>
+    public static ElementType ElementTypeOf(TensorType type) => type switch
+    {
+        TensorType.F32 => ElementType.Float32,
+        TensorType.F16 => ElementType.Float16,
+        TensorType.BF16 => ElementType.BFloat16,
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a float type of weights."),
+    };
+
+    private void RequireShape(TensorInfo tensor, ReadOnlySpan<long> shape)
+    {
+        _expected.Add(tensor.Name);
+        if (!tensor.HasShape(shape))
+        {
+            throw new CheckpointException(file.Path, $"shape {tensor.ShapeText} where [{string.Join(", ", shape.ToArray())}] belongs", tensor.Name, tensor.Offset);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+using System.Text.Json.Nodes;
+using Portable.Calibration;
+using Portable.Models;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+
+namespace Portable.Quantization.Baselines;
+
+/// <summary>
+/// SmoothQuant: the inputs of q, k, v and of gate, up (fc1) are smoothed into the norms before them; weights symmetric per
+/// tensor (or per output channel, or in the scheme's groups); activations per token (O1) or static per tensor (O3).
+/// </summary>
+/// <remarks>
+/// O2 (one dynamic scale per tensor) is refused: the scale of a token would depend on the tokens beside it, so decoding one
+/// token at a time could not equal the prompt as a whole.
+/// </remarks>
+internal sealed class SmoothQuantMethod : IQuantizationMethod
+{
+    private static readonly MethodOption Alpha = new("alpha", "auto", "migration strength 0 … 1; auto = 0.5 for OPT, 0.8 for LLaMA");
+    private static readonly MethodOption Level = new("level", "O1", "activations: O1 (dynamic per token), O3 (static per tensor)");
+    private static readonly MethodOption Granularity = new("weights", "tensor", "weight scales where the scheme has no groups: tensor, channel");
+
+    public string Name => "smoothquant";
+
+    public string Summary => "SmoothQuant: activation outliers moved into the weights, then symmetric rounding";
+
+    public bool NeedsCalibration => true;
+
+    public IReadOnlyList<MethodOption> Options => [Alpha, Level, Granularity];
+
+    public IBlockQuantizer Prepare(QuantizationContext context)
+    {
+        QuantizationScheme scheme = context.Scheme.Layer;
+        scheme.RequireSymmetric(weights: true, activations: true);
+        if (scheme.Balanced)
+        {
+            throw new FormatException($"Scheme '{scheme}': SmoothQuant's weights are symmetric; W2* belongs to asymmetric methods.");
+        }
+
+        if (context.Options.Text(Level) == "O2")
+        {
+            throw new MethodUsageException("--level O2 would give a token a scale that depends on the tokens beside it, so decoding could not equal the whole prompt; use O1 or O3.");
+        }
+
+        bool isStatic = context.Options.Choice(Level, "O1", "O3") == "O3";
+        if (isStatic && scheme.ActivationBits == 16)
+        {
+            throw new MethodUsageException("--level O3 has static scales for 2 to 8 bits; A16 needs O1.");
+        }
+
+        bool auto = context.Options.Text(Alpha) == "auto";
+        double alpha = auto ? context.Source.Config.Family == ModelFamily.Opt ? 0.5 : 0.8 : context.Options.Number(Alpha, 0, 1);
+        WeightGranularity granularity = scheme.GroupSize != 0 ? WeightGranularity.Group
+            : context.Options.Choice(Granularity, "tensor", "channel") == "tensor" ? WeightGranularity.Tensor : WeightGranularity.Channel;
+        return new Quantizer(scheme, context.Source.Config, alpha, isStatic, granularity);
+    }
+
+    private sealed class Quantizer(QuantizationScheme scheme, ModelConfig config, double alpha, bool isStatic, WeightGranularity granularity) : IBlockQuantizer
+    {
+        public CalibrationInputs Inputs => CalibrationInputs.Float;
+
+        public JsonObject? Manifest { get; } = new()
+        {
+            ["alpha"] = alpha,
+            ["activations"] = isStatic ? "static per tensor (O3)" : "dynamic per token (O1)",
+            ["weights"] = granularity.ToString().ToLowerInvariant(),
+        };
+
+        public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
+        {
+            Dictionary<BlockInput, float[]> maxima = ChannelMaxima.Observe(block, stream!);
+            ScaledBlock scaled = new(block, config);
+            scaled.Smooth(BlockInput.Attention, maxima[BlockInput.Attention], alpha);
+            scaled.Smooth(BlockInput.Mlp, maxima[BlockInput.Mlp], alpha);
+            Dictionary<string, QuantizedLinear> quantized = [];
+            foreach (BlockInput input in BlockInputs.All)
+            {
+                ActivationQuantizer quantizer = Input(maxima[input].Max());
+                foreach (LinearWeights linear in block.Reading(input))
+                {
+                    float[] weights = scaled.Weights(linear);
+                    GroupLayout layout = new(linear.InputFeatures(), scheme.GroupSize);
+                    WeightCodes codes = new(linear.OutputFeatures, layout, new CodeFormat(scheme.WeightBits, signed: true), WeightCodes.FindGrids(weights, linear.OutputFeatures, layout, granularity, v => WeightGrid.Symmetric(v, scheme.WeightBits)));
+                    codes.Round(weights);
+                    quantized.Add(linear.Name, codes.ToLinear(linear.Bias, quantizer));
+                }
+            }
+
+            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(quantized[l.Name], scheme)) with { AttentionNorm = scaled.AttentionNorm, MlpNorm = scaled.MlpNorm })
+            {
+                InputFactors = scaled.InputFactors,
+            };
+        }
+
+        private ActivationQuantizer Input(float maximum) => isStatic
+            ? new(new CodeFormat(scheme.ActivationBits, signed: true), ActivationMode.Static, 0, WeightGrid.ClampScale((double)maximum / ((1 << (scheme.ActivationBits - 1)) - 1)))
+            : RoundToNearest.PerToken(scheme);
+    }
+}

@@ -1,0 +1,61 @@
+using Portable.Calibration;
+using Portable.Checkpoints.Format;
+using Portable.Models;
+
+namespace Portable.Quantization.Runs;
+
+/// <summary>
+/// The heart of a quantization: blocks in order, each quantized by the method on its calibration inputs, measured, handed
+/// on, and then passed through by the streams. Blocks that an earlier, interrupted run finished are only passed through.
+/// </summary>
+public static class BlockPipeline
+{
+    /// <summary>Runs it.</summary>
+    /// <param name="method">The method.</param>
+    /// <param name="context">Model, scheme, options, calibration.</param>
+    /// <param name="finished">A block finished earlier, read back, or null.</param>
+    /// <param name="done">Receives each newly quantized block and its reports.</param>
+    /// <returns>The method's facts for the manifest, or null.</returns>
+    public static System.Text.Json.Nodes.JsonObject? Run(IQuantizationMethod method, QuantizationContext context, Func<int, BlockWeights?> finished, Action<int, QuantizedBlock, IReadOnlyList<LayerReport>> done)
+    {
+        IBlockQuantizer quantizer = method.Prepare(context);
+        using IDisposable? owned = quantizer as IDisposable;
+        CalibrationSet? calibration = context.Calibration;
+        using BlockStream? stream = calibration is not null && quantizer.Inputs != CalibrationInputs.None
+            ? context.OpenStream(calibration.Windows, context.Scheme.KeyValueBits)
+            : null;
+        using BlockStream? floats = calibration is not null ? context.OpenStream(calibration.ReportWindows, 32) : null;
+        if (context.Device is not null && (stream is null || quantizer.Inputs != CalibrationInputs.Quantized))
+        {
+            context.Say("--device is not used: no quantized block runs while this method works");
+        }
+
+        LayerReporter reporter = new(floats);
+        int layers = context.Source.Config.Layers;
+        for (int index = 0; index < layers; index++)
+        {
+            context.Cancellation.ThrowIfCancellationRequested();
+            context.Progress("blocks", index, layers);
+            BlockWeights exact = context.Source.LoadBlock(index);
+            BlockWeights? behind = finished(index);
+            if (behind is null)
+            {
+                QuantizedBlock quantized = quantizer.Quantize(index, exact, stream);
+                done(index, quantized, reporter.Report(exact, quantized));
+                behind = quantized.Weights;
+            }
+            else
+            {
+                reporter.Skip(exact);
+            }
+
+            if (index + 1 < layers)
+            {
+                stream?.Advance(quantizer.Inputs == CalibrationInputs.Quantized ? behind : exact);
+            }
+        }
+
+        context.Progress("blocks", layers, layers);
+        return quantizer.Manifest;
+    }
+}

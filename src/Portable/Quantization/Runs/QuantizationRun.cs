@@ -1,0 +1,152 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Portable.Calibration;
+using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
+using Portable.Models;
+using Portable.Reference.Algorithms.AbqLlm;
+using Portable.Tokenizers;
+
+namespace Portable.Quantization.Runs;
+
+/// <summary>
+/// A quantization from checkpoint to checkpoint. An interrupted run is resumed by running the same request again, and ends in
+/// the same bytes; the result depends on neither threads nor instruction set.
+/// </summary>
+public static class QuantizationRun
+{
+    /// <summary>Runs a request.</summary>
+    /// <param name="request">What to do.</param>
+    /// <param name="progress">Told of steps and messages, or null.</param>
+    /// <param name="cancellation">Stops between batches; what is finished stays and can be resumed.</param>
+    /// <exception cref="MethodUsageException">No such method, or it cannot serve the scheme or an option.</exception>
+    /// <exception cref="FormatException">A quantizer refuses the scheme.</exception>
+    /// <exception cref="CheckpointException">A file is missing, damaged or in the way.</exception>
+    /// <exception cref="ArgumentException">The calibration text is too short.</exception>
+    /// <exception cref="NonFiniteLossException">Training diverged; the message names the block.</exception>
+    public static QuantizationResult Run(QuantizationRequest request, IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        Stopwatch clock = Stopwatch.StartNew();
+        IQuantizationMethod method = QuantizationMethods.Find(request.Method);
+        if (method.NeedsCalibration && request.Options.CalibrationText is null)
+        {
+            throw new MethodUsageException($"--method {method.Name} needs --calibration TEXT.");
+        }
+
+        using IModelSource source = Checkpoint.Open(request.Model);
+        if (source is PortableCheckpoint)
+        {
+            throw new MethodUsageException($"{request.Model} is already quantized; quantize the float checkpoint that it was made from.");
+        }
+
+        foreach (string name in request.Options.Named.Keys.Where(n => method.Options.All(o => o.Name != n)).Order(StringComparer.Ordinal))
+        {
+            progress?.Report(new QuantizationProgress("options", 0, 0, $"--{name} is not used by --method {method.Name}"));
+        }
+
+        CalibrationSet? calibration = request.Options.CalibrationText is { } text ? Windows(request, source.Config, text) : null;
+        using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(request.Output, Header(request, method), request.Overwrite);
+        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-{Environment.ProcessId}"), request.StreamBudget);
+        QuantizationContext context = new()
+        {
+            Source = source,
+            Scheme = request.Scheme,
+            Options = request.Options,
+            Calibration = calibration,
+            Storage = storage,
+            Device = request.Device,
+            Recall = name => writer.TryReadState(name) is { } bytes ? JsonNode.Parse(bytes) : null,
+            Keep = (name, node) => writer.WriteState(name, Encoding.UTF8.GetBytes(node.ToJsonString())),
+            Say = message => progress?.Report(new QuantizationProgress(method.Name, 0, 0, message)),
+            Progress = (stage, done, total) => progress?.Report(new QuantizationProgress(stage, done, total)),
+            Cancellation = cancellation,
+        };
+        try
+        {
+            return Run(request, method, context, writer, clock);
+        }
+        catch (Exception e) when (FailsAgain(e))
+        {
+            writer.Discard();
+            throw;
+        }
+    }
+
+    // Running the same request again would fail in the same way: nothing is left behind. A full disk can be made room on.
+    private static bool FailsAgain(Exception e) => e is MethodUsageException or FormatException or ArgumentException or NonFiniteLossException
+        or CheckpointException { InnerException: not (IOException or UnauthorizedAccessException) };
+
+    private static QuantizationResult Run(QuantizationRequest request, IQuantizationMethod method, QuantizationContext context, PortableCheckpointWriter writer, Stopwatch clock)
+    {
+        IModelSource source = context.Source;
+        Reference.Arithmetic.ElementType tableType = source.LoadEmbedding().Type;
+        IReadOnlyList<LayerReport>[] reports = new IReadOnlyList<LayerReport>[source.Config.Layers];
+        BlockTraining?[] training = new BlockTraining?[source.Config.Layers];
+        JsonObject? facts = BlockPipeline.Run(method, context, Finished, (index, block, layers) =>
+        {
+            if (block.Training is { } trained)
+            {
+                // Before the block: a finished block has its record.
+                context.Keep(TrainingState(index), trained.ToJson());
+            }
+
+            writer.WriteBlock(index, block.Weights, layers, tableType);
+            (reports[index], training[index]) = (layers, block.Training);
+        });
+        if (!writer.AreTablesFinished)
+        {
+            writer.WriteTables(source);
+        }
+
+        writer.Finish(facts);
+        return new QuantizationResult(method.Name, request.Scheme, [.. reports.SelectMany(r => r)], TensorBytes(request.Model), TensorBytes(request.Output), clock.Elapsed.TotalSeconds, [.. training.OfType<BlockTraining>()], facts);
+
+        BlockWeights? Finished(int index)
+        {
+            if (!writer.IsBlockFinished(index))
+            {
+                return null;
+            }
+
+            (BlockWeights block, reports[index]) = writer.ReadBlock(index);
+            training[index] = BlockTraining.FromJson(context.Recall(TrainingState(index)));
+            return block;
+        }
+
+        static string TrainingState(int index) => $"training-{index}";
+    }
+
+    private static CalibrationSet Windows(QuantizationRequest request, ModelConfig config, string text)
+    {
+        int[] ids = Tokenizer.Open(request.Model).Encode(text);
+        return CalibrationSet.FromTokens(config.BeginToken is { } begin ? [begin, .. ids] : ids, request.Options.Samples, request.Options.Context, request.Options.Seed);
+    }
+
+    /// <summary>The part of the request that the result depends on.</summary>
+    private static CheckpointHeader Header(QuantizationRequest request, IQuantizationMethod method)
+    {
+        MethodOptions options = request.Options;
+        JsonObject json = [];
+        if (options.CalibrationText is { } text)
+        {
+            json["calibration"] = new JsonObject
+            {
+                ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text))),
+                ["samples"] = options.Samples,
+                ["context"] = options.Context,
+                ["seed"] = options.Seed,
+            };
+        }
+
+        foreach (MethodOption option in method.Options)
+        {
+            json[option.Name] = options.Text(option);
+        }
+
+        return new CheckpointHeader { Source = request.Model, Method = method.Name, Scheme = request.Scheme, Options = json };
+    }
+
+    private static long TensorBytes(string directory) => Directory.EnumerateFiles(directory, "*.safetensors").Sum(file => new FileInfo(file).Length);
+}
