@@ -16,21 +16,32 @@ public static class CommandTree
         ResponseFileTokenReplacer = null,
     };
 
-    /// <summary>Creates the option that every verb takes.</summary>
+    /// <summary>Creates the option that asks for JSON.</summary>
     public static Option<bool> CreateJsonOption() => new("--json")
     {
         Description = "Print exactly one JSON object on standard output.",
         Recursive = true,
     };
 
+    /// <summary>Creates the option that says how many threads a verb uses.</summary>
+    public static Option<int> CreateThreadsOption() => new("--threads")
+    {
+        Description = "Threads to use; never changes a result.",
+        HelpName = "N",
+        Recursive = true,
+        DefaultValueFactory = _ => Environment.ProcessorCount,
+    };
+
     /// <summary>Creates the command <c>portable</c> with its verbs.</summary>
     /// <param name="json">The option of <see cref="CreateJsonOption"/>.</param>
-    public static Command Create(Option<bool> json)
+    /// <param name="threads">The option of <see cref="CreateThreadsOption"/>.</param>
+    public static Command Create(Option<bool> json, Option<int> threads)
     {
         // Not a RootCommand: that one takes its name from the assembly, and users type "portable".
         var root = new Command("portable", "Quantizes LLaMA- and OPT-family models to any bit-width and runs them with the same bits on every CPU and GPU.");
         var demo = new DemoVerb();
         root.Options.Add(json);
+        root.Options.Add(threads);
         Help.AddExamples(root, demo.Examples);
         root.Options.Add(new VersionOption());
         root.SetAction(demo.RunAsync);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Portable.Cli.Output;
+using Portable.Reference.Threading;
 
 namespace Portable.Cli;
 
@@ -29,7 +30,8 @@ public static class Tool
     public static int Invoke(string[] args, TextWriter output, TextWriter error, bool interactive, CancellationToken cancellation)
     {
         Option<bool> json = CommandTree.CreateJsonOption();
-        ParseResult parsed = CommandTree.Create(json).Parse(args, CommandTree.Settings);
+        Option<int> threads = CommandTree.CreateThreadsOption();
+        ParseResult parsed = CommandTree.Create(json, threads).Parse(args, CommandTree.Settings);
         if (parsed.Errors.Count > 0)
         {
             // Of several complaints the one about a word that nobody knows explains the others.
@@ -39,6 +41,8 @@ public static class Tool
 
         try
         {
+            using var pool = new WorkerPool(OptionValues.AtLeast(parsed, threads, 1));
+            using WorkerPool.Scope scope = pool.Use();
             var call = new Call { Output = output, Error = error, Interactive = interactive, Json = parsed.GetValue(json) };
             return parsed.InvokeAsync(call, cancellation).GetAwaiter().GetResult();
         }

@@ -1,35 +1,51 @@
 namespace Portable.Reference.Threading;
 
 /// <summary>
-/// Runs independent pieces of work on all processors: persistent threads, no allocation but the closure, a few
-/// microseconds per call. Pieces must not depend on each other or on who runs them, so results never depend on the split.
+/// Threads that help a caller with independent pieces of work. Pieces are claimed one at a time from a counter, by the caller
+/// too, and it waits only for pieces that a helper has claimed and not finished: a helper that the system never scheduled
+/// costs nothing. Pieces must not depend on each other or on who runs them, so results never depend on the split.
 /// </summary>
-/// <remarks>The number of threads is <see cref="Environment.ProcessorCount"/> (DOTNET_PROCESSOR_COUNT sets it).</remarks>
-public static class WorkerPool
+/// <remarks>
+/// The operations of this library run on the pool that their thread uses (<see cref="Use"/>), or on one of the process that
+/// has <see cref="Environment.ProcessorCount"/> threads (DOTNET_PROCESSOR_COUNT and the limits of a container count). Helpers
+/// start when they are first needed and end with the pool.
+/// </remarks>
+public sealed class WorkerPool : IDisposable
 {
-    // About 20 µs: longer than the gap between two operations of a decode step, shorter than a time slice.
-    private const int SpinIterations = 2000;
-
-    private static readonly Lock Gate = new();
-    private static readonly Worker[] Workers = CreateWorkers();
+    private static readonly Lazy<WorkerPool> Shared = new(() => new WorkerPool());
 
     [ThreadStatic]
-    private static bool s_inside;
+    private static WorkerPool? s_current;
 
-    private static Action<int>? s_body;
-    private static int s_count;
-    private static int s_next;
-    private static int s_running;
-    private static Exception? s_failure;
+    private readonly Crew _crew;
+
+    /// <summary>Creates a pool.</summary>
+    /// <param name="size">Threads that take part, the caller included; 0 = those that the calling thread uses now.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A negative number.</exception>
+    public WorkerPool(int size = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(size);
+        Size = size != 0 ? size : s_current?.Size ?? Environment.ProcessorCount;
+        _crew = new Crew(Size - 1);
+    }
+
+    /// <summary>Ends the helpers of a pool that nobody disposed of.</summary>
+    ~WorkerPool() => _crew?.Stop();
+
+    /// <summary>Threads that take part in the calling thread's work, itself included.</summary>
+    public static int Threads => s_current?.Size ?? Environment.ProcessorCount;
 
     /// <summary>Threads that take part, the caller included.</summary>
-    public static int Threads => Workers.Length + 1;
+    public int Size { get; }
 
     /// <summary>Calls <paramref name="body"/> once for each of 0 … <paramref name="count"/> − 1 and returns when all are done.</summary>
-    /// <remarks>Inside a piece of work, or while another thread uses the pool, the calls run in order on the calling thread.</remarks>
+    /// <remarks>
+    /// Several threads may do so at once; the helpers share themselves out. Inside a piece of work the calls run in order on
+    /// the calling thread. An exception ends the work early and reaches the caller.
+    /// </remarks>
     public static void Run(int count, Action<int> body)
     {
-        if (count <= 1 || Workers.Length == 0 || s_inside || !Gate.TryEnter())
+        if (count <= 1 || Threads == 1 || Job.Inside)
         {
             for (int i = 0; i < count; i++)
             {
@@ -39,125 +55,34 @@ public static class WorkerPool
             return;
         }
 
-        try
-        {
-            s_body = body;
-            s_count = count;
-            s_next = 0;
-            s_failure = null;
-            int helpers = Math.Min(Workers.Length, count - 1);
-            Volatile.Write(ref s_running, helpers);
-            for (int i = 0; i < helpers; i++)
-            {
-                Workers[i].Start();
-            }
-
-            Work();
-            SpinWait spin = default;
-            while (Volatile.Read(ref s_running) != 0)
-            {
-                spin.SpinOnce(sleep1Threshold: -1);
-            }
-
-            s_body = null;
-            if (s_failure is { } failure)
-            {
-                s_failure = null;
-                System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
-            }
-        }
-        finally
-        {
-            Gate.Exit();
-        }
+        WorkerPool pool = s_current ?? Shared.Value;
+        pool._crew.Run(count, body);
+        GC.KeepAlive(pool);
     }
 
-    private static void Work()
+    /// <summary>Makes the calling thread's work run on this pool until the answer is disposed of, on the same thread.</summary>
+    public Scope Use()
     {
-        s_inside = true;
-        try
-        {
-            Action<int> body = s_body!;
-            for (int i; (i = Interlocked.Increment(ref s_next) - 1) < s_count;)
-            {
-                body(i);
-            }
-        }
-        catch (Exception e)
-        {
-            Interlocked.CompareExchange(ref s_failure, e, null);
-            Volatile.Write(ref s_next, s_count);
-        }
-        finally
-        {
-            s_inside = false;
-        }
+        Scope scope = new(s_current);
+        s_current = this;
+        return scope;
     }
 
-    private static Worker[] CreateWorkers()
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        Worker[] workers = new Worker[Math.Max(Environment.ProcessorCount - 1, 0)];
-        for (int i = 0; i < workers.Length; i++)
-        {
-            workers[i] = new Worker(i);
-        }
-
-        return workers;
+        _crew.Stop();
+        GC.SuppressFinalize(this);
     }
 
-    private sealed class Worker
+    /// <summary>While it lasts, a thread's work runs on the pool that made it.</summary>
+    public readonly ref struct Scope
     {
-        private readonly SemaphoreSlim _wake = new(0);
-        private int _started;
-        private int _sleeping;
+        private readonly WorkerPool? _before;
 
-        public Worker(int index)
-        {
-            Thread thread = new(Loop) { IsBackground = true, Name = $"Portable worker {index}" };
-            thread.Start();
-        }
+        internal Scope(WorkerPool? before) => _before = before;
 
-        public void Start()
-        {
-            Volatile.Write(ref _started, 1);
-            Interlocked.MemoryBarrier();
-            if (Interlocked.Exchange(ref _sleeping, 0) == 1)
-            {
-                _wake.Release();
-            }
-        }
-
-        private void Loop()
-        {
-            while (true)
-            {
-                Wait();
-                Volatile.Write(ref _started, 0);
-                Work();
-                Interlocked.Decrement(ref s_running);
-            }
-        }
-
-        private void Wait()
-        {
-            for (int i = 0; i < SpinIterations; i++)
-            {
-                if (Volatile.Read(ref _started) == 1)
-                {
-                    return;
-                }
-
-                Thread.SpinWait(8);
-            }
-
-            Volatile.Write(ref _sleeping, 1);
-            Interlocked.MemoryBarrier();
-            if (Volatile.Read(ref _started) == 1 && Interlocked.Exchange(ref _sleeping, 0) == 1)
-            {
-                return;
-            }
-
-            _wake.Wait();
-        }
+        /// <summary>Back to the pool of before.</summary>
+        public void Dispose() => s_current = _before;
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Portable.Cli.Verbs;
+using Portable.Reference.Threading;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.SelfChecks;
@@ -22,7 +23,7 @@ public static class DeviceList
     private static DeviceReport Cpu() => new(
         "cpu",
         "cpu",
-        $"{RuntimeInformation.ProcessArchitecture}, {Environment.ProcessorCount} threads, {CpuTier.Name}",
+        $"{RuntimeInformation.ProcessArchitecture}, {WorkerPool.Threads} threads, {CpuTier.Name}",
         Usable: true,
         Reason: null,
         CpuTier.Features);

@@ -8,9 +8,11 @@ using Portable.Reference.Threading;
 
 namespace Portable.Execution;
 
-/// <summary>The managed CPU: every operation runs at once through <c>Portable.Reference</c>.</summary>
-public sealed class CpuExecutor : Executor
+/// <summary>The managed CPU: every operation runs at once through <c>Portable.Reference</c>, on threads of this executor's own.</summary>
+/// <param name="threads">Threads that take part, the caller included; 0 = those that the calling thread uses (see <see cref="WorkerPool"/>).</param>
+public sealed class CpuExecutor(int threads = 0) : Executor
 {
+    private readonly WorkerPool _pool = new(threads);
     private readonly Dictionary<(int Columns, int Use), CpuActivation> _scratch = [];
     private Batch? _batch;
     private float[] _logits = [];
@@ -69,6 +71,7 @@ public sealed class CpuExecutor : Executor
     /// <inheritdoc/>
     public override void Normalize(DeviceActivation x, DeviceNorm norm, ReadOnlySpan<DeviceInput> inputs)
     {
+        using WorkerPool.Scope scope = _pool.Use();
         CpuActivation normalized = Scratch(x.Columns, 0);
         Normalize(((CpuActivation)x).Rows(Current.Rows), Current.Rows, (CpuNorm)norm, normalized.Rows(Current.Rows));
         Prepare(normalized, inputs);
@@ -77,6 +80,7 @@ public sealed class CpuExecutor : Executor
     /// <inheritdoc/>
     public override void Prepare(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs)
     {
+        using WorkerPool.Scope scope = _pool.Use();
         int rows = Current.Rows;
         ReadOnlySpan<float> source = ((CpuActivation)x).Rows(rows);
         foreach (DeviceInput deviceInput in inputs)
@@ -96,6 +100,7 @@ public sealed class CpuExecutor : Executor
     /// <inheritdoc/>
     public override void Linear(DeviceInput input, DeviceLinear linear, DeviceActivation y, int column)
     {
+        using WorkerPool.Scope scope = _pool.Use();
         CpuInput from = (CpuInput)input;
         int rows = Current.Rows;
         foreach (LinearWeights part in ((CpuLinear)linear).Parts)
@@ -126,6 +131,7 @@ public sealed class CpuExecutor : Executor
     /// <inheritdoc/>
     public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
     {
+        using WorkerPool.Scope scope = _pool.Use();
         CpuCache store = (CpuCache)cache;
         int rows = Current.Rows, queryWidth = layout.QueryWidth, keyValueWidth = layout.KeyValueWidth, stride = qkv.Columns;
         float[] values = ((CpuActivation)qkv).Values;
@@ -151,6 +157,7 @@ public sealed class CpuExecutor : Executor
     /// <inheritdoc/>
     public override void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs)
     {
+        using WorkerPool.Scope scope = _pool.Use();
         int width = gateUp.Columns / 2;
         CpuActivation gated = Scratch(width, 3);
         Reference.Operations.Gate.SiluRows(((CpuActivation)gateUp).Rows(Current.Rows), Current.Rows, width, gated.Rows(Current.Rows));
@@ -160,6 +167,7 @@ public sealed class CpuExecutor : Executor
     /// <inheritdoc/>
     public override void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs)
     {
+        using WorkerPool.Scope scope = _pool.Use();
         CpuActivation rectified = Scratch(x.Columns, 3);
         Activation.Relu(((CpuActivation)x).Rows(Current.Rows), rectified.Rows(Current.Rows));
         Prepare(rectified, inputs);
@@ -168,6 +176,7 @@ public sealed class CpuExecutor : Executor
     /// <inheritdoc/>
     public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head)
     {
+        using WorkerPool.Scope scope = _pool.Use();
         int[] wanted = Current.LogitRows;
         CpuActivation hidden = Scratch(x.Columns, 0), picked = Scratch(x.Columns, 1);
         for (int i = 0; i < wanted.Length; i++)
@@ -199,6 +208,15 @@ public sealed class CpuExecutor : Executor
         ReadOnlySpan<float> logits = _logits.AsSpan(0, _logitCount);
         FiniteCheck.Logits(logits);
         return logits;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _pool.Dispose();
+        }
     }
 
     private static void Normalize(ReadOnlySpan<float> x, int rows, CpuNorm norm, Span<float> y)

@@ -9,6 +9,8 @@ public sealed class UsageTests
     [InlineData("no-such-verb")]
     [InlineData("devices", "--no-such-option")]
     [InlineData("devices", "stray")]
+    [InlineData("devices", "--threads", "0")]
+    [InlineData("--threads", "-1")]
     [InlineData("logits")]
     [InlineData("logits", "model", "--ids", "1,x")]
     [InlineData("logits", "model", "--ids", "1", "--device", "gpu")]
@@ -56,6 +58,13 @@ public sealed class UsageTests
         ToolRun root = ToolRun.Here("--help");
         Assert.Equal(0, root.Code);
         Assert.All(Names, verb => Assert.Contains("\n  " + verb.Split(' ')[0], root.Output));
+    }
+
+    [Fact]
+    public void ThreadsAreThoseAskedForOrTheProcessorsOfTheProcess()
+    {
+        Assert.Contains(" 3 threads,", ToolRun.Here("devices", "--json", "--threads", "3").Output);
+        Assert.Contains(" 5 threads,", ToolRun.Process(["DOTNET_PROCESSOR_COUNT=5"], "devices", "--json").Output);
     }
 
     [Fact]

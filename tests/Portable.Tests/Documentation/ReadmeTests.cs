@@ -37,7 +37,7 @@ public sealed partial class ReadmeTests
     [Fact]
     public void EveryExampleOfTheHelpPagesParses()
     {
-        Example[] examples = [.. Commands(CommandTree.Create(CommandTree.CreateJsonOption())).OfType<Verb>().SelectMany(v => v.Examples)];
+        Example[] examples = [.. Commands(CommandTree.Create(CommandTree.CreateJsonOption(), CommandTree.CreateThreadsOption())).OfType<Verb>().SelectMany(v => v.Examples)];
         Assert.NotEmpty(examples);
         Assert.All(examples, e => AssertParses(e.CommandLine));
     }
@@ -46,7 +46,7 @@ public sealed partial class ReadmeTests
     {
         string[] words = [.. CommandLineParser.SplitCommandLine(line)];
         Assert.Equal("portable", words[0]);
-        ParseResult parsed = CommandTree.Create(CommandTree.CreateJsonOption()).Parse(words[1..], CommandTree.Settings);
+        ParseResult parsed = CommandTree.Create(CommandTree.CreateJsonOption(), CommandTree.CreateThreadsOption()).Parse(words[1..], CommandTree.Settings);
         Assert.True(parsed.Errors.Count == 0, $"{line}: {string.Join(' ', parsed.Errors)}");
     }
 

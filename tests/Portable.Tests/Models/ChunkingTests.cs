@@ -34,6 +34,17 @@ public sealed class ChunkingTests
     }
 
     [Theory]
+    [InlineData("llama", "W4A8")]
+    [InlineData("opt", "W3A5g64KV2")]
+    [InlineData("llama", "W2*A16")]
+    public void Logits_do_not_depend_on_the_number_of_threads(string family, string scheme)
+    {
+        int[] tokens = Tokens(40, 3);
+        int[] alone = Bits(Run(family, scheme, tokens, 7, new CpuExecutor(1)));
+        Assert.All((int[])[2, 3, 8], threads => Assert.Equal(alone, Bits(Run(family, scheme, tokens, 7, new CpuExecutor(threads)))));
+    }
+
+    [Theory]
     [InlineData("W4A4KV4")]
     [InlineData("W6A6g128")]
     public void Sequences_of_a_batch_do_not_see_each_other(string scheme)

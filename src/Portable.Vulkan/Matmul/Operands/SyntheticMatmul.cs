@@ -1,5 +1,6 @@
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
 
 namespace Portable.Vulkan.Matmul.Operands;
 
@@ -55,7 +56,7 @@ internal static class SyntheticMatmul
 
     private static void MaskAndSum(ulong[] words, int[] sums, int n, GroupLayout layout, CodeFormat w)
     {
-        Parallel.For(0, n, row =>
+        WorkerPool.Run(n, row =>
         {
             for (int g = 0; g < layout.Groups; g++)
             {
