@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Portable.Cli.Benchmarking;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Verbs;
 
 namespace Portable.Cli;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Reference.Threading;
 
@@ -11,22 +12,13 @@ namespace Portable.Cli;
 /// </summary>
 public static class Tool
 {
-    /// <summary>The verb did what was asked.</summary>
-    public const int Done = 0;
-
-    /// <summary>The verb failed; one line on the error stream says why.</summary>
-    public const int Failed = 1;
-
-    /// <summary>The arguments make no sense.</summary>
-    public const int BadUsage = 2;
-
     /// <summary>Runs one command line.</summary>
     /// <param name="args">Verb and options; none runs the demo.</param>
     /// <param name="output">Receives results.</param>
     /// <param name="error">Receives progress, messages and errors.</param>
     /// <param name="interactive">Whether <paramref name="error"/> is a terminal that can show progress bars.</param>
     /// <param name="cancellation">Stops the verb in good order.</param>
-    /// <returns><see cref="Done"/>, <see cref="Failed"/> or <see cref="BadUsage"/>.</returns>
+    /// <returns>One of <see cref="ExitCode"/>.</returns>
     public static int Invoke(string[] args, TextWriter output, TextWriter error, bool interactive, CancellationToken cancellation)
     {
         Option<bool> json = CommandTree.CreateJsonOption();
@@ -36,7 +28,7 @@ public static class Tool
         {
             // Of several complaints the one about a word that nobody knows explains the others.
             string reason = parsed.UnmatchedTokens.Count > 0 ? $"unknown argument '{parsed.UnmatchedTokens[0]}'" : parsed.Errors[0].Message;
-            return Complain(error, $"{reason} (try {CommandPath(parsed.CommandResult.Command)} --help)", BadUsage);
+            return Complain(error, $"{reason} (try {CommandPath(parsed.CommandResult.Command)} --help)", ExitCode.BadUsage);
         }
 
         try
@@ -48,15 +40,15 @@ public static class Tool
         }
         catch (UsageException e)
         {
-            return Complain(error, $"{e.Message} (try {CommandPath(parsed.CommandResult.Command)} --help)", BadUsage);
+            return Complain(error, $"{e.Message} (try {CommandPath(parsed.CommandResult.Command)} --help)", ExitCode.BadUsage);
         }
         catch (OperationCanceledException)
         {
-            return Complain(error, "cancelled", Failed);
+            return Complain(error, "cancelled", ExitCode.Failed);
         }
         catch (Exception e)
         {
-            return Complain(error, ErrorLine.Of(e), Failed);
+            return Complain(error, ErrorLine.Of(e), ExitCode.Failed);
         }
     }
 

@@ -4,6 +4,7 @@ using Portable.Calibration;
 using Portable.Checkpoints.Format;
 using Portable.Evaluation;
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Quantization;
 using Portable.Quantization.Runs;

@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using Portable.Models;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 

@@ -1,4 +1,4 @@
-using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Benchmarking;
 using Portable.Reference.Threading;
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Portable.Reference.Quantization;
 
 namespace Portable.Reference.BitPlanes;
 

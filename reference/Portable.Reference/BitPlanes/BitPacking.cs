@@ -1,4 +1,3 @@
-using Portable.Reference.BitPlanes.Kernels;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.BitPlanes;

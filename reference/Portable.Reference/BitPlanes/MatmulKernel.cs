@@ -1,7 +1,7 @@
 namespace Portable.Reference.BitPlanes;
 
 /// <summary>
-/// One way to evaluate Σ_k x_k·w_k exactly: a row of <see cref="KernelTable"/>, dispatched, tested and benchmarked as such.
+/// One way to evaluate Σ_k x_k·w_k exactly: a row of the kernel table, dispatched, tested and benchmarked as such.
 /// </summary>
 /// <remarks>
 /// A kernel may shift its operands into a range that its instructions like, x' = x − <see cref="ActivationOffset"/> and

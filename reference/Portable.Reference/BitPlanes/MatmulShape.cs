@@ -1,5 +1,3 @@
-using Portable.Reference.Quantization;
-
 namespace Portable.Reference.BitPlanes;
 
 /// <summary>

@@ -1,5 +1,4 @@
 using System.Runtime.Intrinsics;
-using Portable.Reference.Quantization;
 
 namespace Portable.Reference.BitPlanes;
 

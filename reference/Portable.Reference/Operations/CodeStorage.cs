@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.BitPlanes;
-using Portable.Reference.Quantization;
 
 namespace Portable.Reference.Operations;
 

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Training;

@@ -1,5 +1,5 @@
 using System.Numerics.Tensors;
-using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Training;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Portable.Benchmarking;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Cli.Verbs;
@@ -98,8 +99,8 @@ public sealed class BenchMatmulVerb : Verb
 
             return new BenchMatmulReport(bench.Device, roofline, rows);
         });
-        terminal.Result(report, JsonReports.Default.BenchMatmulReport, r => Print(terminal, r));
-        return Tool.Done;
+        terminal.Result(report, BenchReports.Default.BenchMatmulReport, r => Print(terminal, r));
+        return ExitCode.Done;
     }
 
     private static IEnumerable<string> AllWidths() => from w in Enumerable.Range(1, 8) from a in Enumerable.Range(1, 8) select $"W{w}A{a}";

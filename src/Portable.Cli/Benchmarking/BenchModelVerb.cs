@@ -2,10 +2,12 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Portable.Benchmarking;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Cli.Verbs;
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Benchmarking;
@@ -94,8 +96,8 @@ public sealed class BenchModelVerb : Verb
             BlocksOfShape = whole.Layers,
             LoadSeconds = load,
         };
-        terminal.Result(report, JsonReports.Default.BenchModelReport, r => Print(terminal, r));
-        return Tool.Done;
+        terminal.Result(report, BenchReports.Default.BenchModelReport, r => Print(terminal, r));
+        return ExitCode.Done;
     }
 
     private static BenchModelReport Measure(Transformer model, int context, int sequences, int steps, ProfilingExecutor? profiler, VulkanExecutor? gpu, double stream, IProgress<double> progress, CancellationToken cancellation)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Cli.Verbs;
@@ -62,7 +63,7 @@ public sealed class BenchTuneVerb : Verb
             File.WriteAllText(file, TunedChoices.Load(gpu.Facts).Export(gpu.Facts.Name));
         }
 
-        terminal.Result(new BenchTuneReport(gpu.Facts.Name, path, rows, wrong, MatmulTuner.Missing(gpu.Facts, TunedChoices.Load(gpu.Facts))), JsonReports.Default.BenchTuneReport, r =>
+        terminal.Result(new BenchTuneReport(gpu.Facts.Name, path, rows, wrong, MatmulTuner.Missing(gpu.Facts, TunedChoices.Load(gpu.Facts))), BenchReports.Default.BenchTuneReport, r =>
         {
             terminal.Line($"{r.Rows.Count} problems measured on {r.Device}{(r.Table is null ? "" : $", kept in {r.Table}")}; {(r.Missing == 0 ? "none is left" : $"{r.Missing} are left: run again to go on")}");
             foreach (string line in r.Wrong.Take(10))
@@ -70,6 +71,6 @@ public sealed class BenchTuneVerb : Verb
                 terminal.Line($"wrong: {line}");
             }
         });
-        return wrong.Count == 0 ? Tool.Done : Tool.Failed;
+        return wrong.Count == 0 ? ExitCode.Done : ExitCode.Failed;
     }
 }

@@ -1,8 +1,9 @@
 using System.Runtime.InteropServices;
-using Portable.Cli.Verbs;
 using Portable.Reference.Threading;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
+using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Cli.Devices;
@@ -52,7 +53,7 @@ public static class DeviceList
 
         try
         {
-            return (SelfCheck.TryRead(facts) ?? Check(facts)).Failures is { Count: > 0 } failures ? failures : null;
+            return (SelfCheckResult.TryRead(facts) ?? Check(facts)).Failures is { Count: > 0 } failures ? failures : null;
         }
         catch (VulkanException e)
         {
@@ -60,7 +61,7 @@ public static class DeviceList
         }
     }
 
-    private static SelfCheck Check(VulkanDeviceFacts facts)
+    private static SelfCheckResult Check(VulkanDeviceFacts facts)
     {
         using VulkanContext gpu = VulkanContext.Open(facts);
         return SelfCheck.Load(gpu);

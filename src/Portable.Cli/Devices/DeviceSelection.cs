@@ -1,10 +1,11 @@
 using System.CommandLine;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Execution;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Cli.Devices;
 
@@ -45,7 +46,7 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
     /// <summary>The executor of the chosen device; the caller owns it.</summary>
     /// <param name="terminal">Told which kernels the device has to do without.</param>
     /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
-    public Executor CreateExecutor(Terminal terminal) => OpenContext(terminal) is { } gpu ? new VulkanExecutor(gpu) : new CpuExecutor();
+    public Executor CreateExecutor(Terminal terminal) => OpenContext(terminal) is { } gpu ? new VulkanExecutor(gpu, SelfCheck.Of(gpu)) : new CpuExecutor();
 
     /// <summary>The chosen Vulkan device, opened and checked, or null for the CPU; the caller owns it.</summary>
     /// <param name="terminal">Told which kernels the device has to do without.</param>
@@ -60,7 +61,7 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
         VulkanContext gpu = VulkanContext.Open(VulkanDevices.Select(Selector));
         try
         {
-            foreach (string message in MatmulDispatcher.For(gpu).Check.Messages($"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}"))
+            foreach (string message in SelfCheck.Of(gpu).Messages($"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}"))
             {
                 terminal.Message(message);
             }

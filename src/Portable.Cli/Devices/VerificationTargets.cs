@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portable.Cli.CommandLine;
 using Portable.Verification;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.SelfChecks;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Portable.Cli.CommandLine;
 using Spectre.Console;
 
 namespace Portable.Cli.Output;

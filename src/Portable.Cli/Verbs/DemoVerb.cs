@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Evaluation;
@@ -58,7 +59,7 @@ public sealed class DemoVerb() : Verb(
 
             var report = new DemoReport(Prompt, rows, Stopwatch.GetElapsedTime(start).TotalSeconds);
             terminal.Result(report, JsonReports.Default.DemoReport, r => Print(terminal, r));
-            return Tool.Done;
+            return ExitCode.Done;
         }
         finally
         {

@@ -1,32 +1,11 @@
 using System.CommandLine;
 using System.Text.Json.Serialization;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
-using Portable.Vulkan.SelfChecks;
+using Portable.Vulkan.Matmul.Selection;
 
 namespace Portable.Cli.Verbs;
-
-/// <summary>A device that could be asked for.</summary>
-/// <param name="Name">What <c>--device</c> takes.</param>
-/// <param name="Kind">cpu or vulkan.</param>
-/// <param name="Description">The hardware and its driver.</param>
-/// <param name="Usable">Whether it can serve.</param>
-/// <param name="Reason">Why not, where it cannot.</param>
-/// <param name="Features">What it offers the kernels.</param>
-public sealed record DeviceReport(string Name, string Kind, string Description, bool Usable, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Reason, IReadOnlyList<string> Features)
-{
-    /// <summary>Invocations of a subgroup, of a Vulkan device.</summary>
-    public int? SubgroupSize { get; init; }
-
-    /// <summary>Shared memory of a workgroup in bytes, of a Vulkan device.</summary>
-    public int? SharedMemoryBytes { get; init; }
-
-    /// <summary>Device-local memory in bytes, of a Vulkan device.</summary>
-    public long? MemoryBytes { get; init; }
-
-    /// <summary>Kernels of a Vulkan device that failed its self-check and are not used, with what was wrong; null where none is known to.</summary>
-    public IReadOnlyDictionary<string, string>? FailedKernels { get; init; }
-}
 
 /// <summary>The answer of <c>portable devices</c>.</summary>
 /// <param name="Devices">The CPU first, then Vulkan devices by index.</param>
@@ -55,11 +34,11 @@ public sealed class DevicesVerb() : Verb(
                 terminal.Line($"{refused.Name} is not usable: {refused.Reason}");
             }
 
-            foreach (string message in r.Devices.SelectMany(d => d.FailedKernels is { } failed ? new SelfCheck(failed).Messages(d.Name) : []))
+            foreach (string message in r.Devices.SelectMany(d => d.FailedKernels is { } failed ? new SelfCheckResult(failed).Messages(d.Name) : []))
             {
                 terminal.Line(message);
             }
         });
-        return Tool.Done;
+        return ExitCode.Done;
     }
 }

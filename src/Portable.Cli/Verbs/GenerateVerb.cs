@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Generation;
@@ -98,6 +99,6 @@ public sealed class GenerateVerb : Verb
             terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{r.Ids.Length} tokens, {r.TokensPerSecond:F1} tokens/s on {r.Device}"));
             r.Start?.Print(terminal);
         });
-        return Tool.Done;
+        return ExitCode.Done;
     }
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Format;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
@@ -63,7 +64,7 @@ public sealed class InspectVerb : Verb
             config.ModelType, config.HiddenSize, config.Layers, config.Heads, config.KeyValueHeads, config.VocabularySize, config.MaximumPositions,
             source.KeyValueBits, layers, layers.Sum(l => l.Bytes), ModelFiles.DirectoryBytes(directory));
         terminal.Result(report, JsonReports.Default.InspectReport, r => Print(terminal, r));
-        return Tool.Done;
+        return ExitCode.Done;
     }
 
     private static InspectLayer Describe(LinearWeights linear)

@@ -2,11 +2,12 @@ using System.CommandLine;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Execution;
 using Portable.Generation;
-using Portable.Models;
+using Portable.Inference;
 
 namespace Portable.Cli.Verbs;
 
@@ -53,7 +54,7 @@ public sealed class LogitsVerb : Verb
             terminal.Line($"argmax {string.Join(',', r.Argmax)}");
             terminal.Line("last   " + string.Join("  ", r.Last.Select((v, i) => (v, i)).OrderByDescending(p => p.v).Take(8).Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.i}:{p.v:F4}"))));
         });
-        return Tool.Done;
+        return ExitCode.Done;
     }
 
     private static int[] ParseIds(string list)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Evaluation;
@@ -53,7 +54,7 @@ public sealed class PerplexityVerb : Verb
         var report = new PerplexityReport(result.Perplexity, result.MeanNll, result.Predictions, result.Windows, length, result.Seconds, loaded.Model.DeviceName);
         terminal.Result(report, JsonReports.Default.PerplexityReport, r =>
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"perplexity {r.Perplexity:F4}   nll {r.Nll:F6}   {r.Tokens} predictions in {r.Windows} windows of {r.Context}   {r.Seconds:F1} s on {r.Device}")));
-        return Tool.Done;
+        return ExitCode.Done;
     }
 
     private sealed class Converting(IProgress<double> bar) : IProgress<(int Done, int Total, double MeanNll)>

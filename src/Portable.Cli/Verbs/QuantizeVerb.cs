@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Portable.Calibration;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Quantization;
@@ -8,6 +9,7 @@ using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Cli.Verbs;
 
@@ -67,7 +69,7 @@ public sealed class QuantizeVerb : Verb
                 Scheme = widths,
                 Output = parsed.GetValue(output)!,
                 Overwrite = parsed.GetValue(overwrite),
-                Device = gpu is null ? null : () => new VulkanExecutor(gpu, ownsContext: false),
+                Device = gpu is null ? null : () => new VulkanExecutor(gpu, SelfCheck.Of(gpu), ownsContext: false),
                 StreamBudget = (long)OptionValues.AtLeast(parsed, memory, 0) << 20,
                 Options = new MethodOptions
                 {
@@ -88,7 +90,7 @@ public sealed class QuantizeVerb : Verb
                 Print(terminal, result);
             }
 
-            return Tool.Done;
+            return ExitCode.Done;
         }
         catch (Exception e) when (e is MethodUsageException or FormatException)
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 
 namespace Portable.Cli.Verbs;
@@ -32,7 +33,7 @@ public abstract class Verb : Command
     /// <param name="parsed">The options' values.</param>
     /// <param name="terminal">Where results, messages and progress go.</param>
     /// <param name="cancellation">Stops the work in good order.</param>
-    /// <returns><see cref="Tool.Done"/> or <see cref="Tool.Failed"/> (with the reason already in the result).</returns>
+    /// <returns><see cref="ExitCode.Done"/> or <see cref="ExitCode.Failed"/> (with the reason already in the result).</returns>
     /// <exception cref="UsageException">The options make no sense together.</exception>
     protected abstract int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation);
 }

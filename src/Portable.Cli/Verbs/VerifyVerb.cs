@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Verification;
@@ -32,7 +33,7 @@ public sealed class VerifyVerb : Verb
         {
             VerificationReport report = terminal.Track("verifying", bar => Verifier.Run(targets, bar, cancellation));
             terminal.Result(report, JsonReports.Default.VerificationReport, r => Print(terminal, r));
-            return report.Passed ? Tool.Done : throw new InvalidOperationException("kernels or devices are not equal; the report names them");
+            return report.Passed ? ExitCode.Done : throw new InvalidOperationException("kernels or devices are not equal; the report names them");
         }
         finally
         {

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Portable.Reference.Quantization;
+using Portable.Reference.BitPlanes;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;

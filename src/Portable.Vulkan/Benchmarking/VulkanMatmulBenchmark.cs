@@ -1,9 +1,11 @@
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Vulkan.Benchmarking;
 
@@ -121,7 +123,7 @@ public sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines
     {
         if (kernel is null || MatmulTechniques.All.Any(t => t.Name == kernel))
         {
-            return MatmulDispatcher.For(gpu, kernel).Choose(problem);
+            return MatmulDispatcher.For(gpu, SelfCheck.Of(gpu), kernel).Choose(problem);
         }
 
         return MatmulTechniques.Supported(gpu.Facts, problem).SelectMany(t => t.Candidates(gpu.Facts, problem)).FirstOrDefault(c => c.Label == kernel)

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Silk.NET.Core.Native;
 using Silk.NET.Vulkan;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 
 namespace Portable.Vulkan.Devices;
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Portable.Vulkan.Instances;
 using Silk.NET.Vulkan;
 
 namespace Portable.Vulkan.Engine;

@@ -1,4 +1,5 @@
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Instances;
 using Silk.NET.Core.Native;
 using Silk.NET.Vulkan;
 

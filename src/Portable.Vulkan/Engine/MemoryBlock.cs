@@ -1,3 +1,4 @@
+using Portable.Vulkan.Instances;
 using Silk.NET.Vulkan;
 using Buffer = Silk.NET.Vulkan.Buffer;
 

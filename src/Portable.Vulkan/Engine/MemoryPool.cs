@@ -1,4 +1,5 @@
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Instances;
 using Silk.NET.Vulkan;
 
 namespace Portable.Vulkan.Engine;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Instances;
 using Silk.NET.Core.Native;
 using Silk.NET.Vulkan;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Instances;
 using Silk.NET.Vulkan;
 using Semaphore = Silk.NET.Vulkan.Semaphore;
 

@@ -1,7 +1,6 @@
 using System.Numerics;
 using Portable.Execution;
 using Portable.Models;
-using Portable.Reference.Quantization;
 using Portable.Vulkan.Matmul.Operands;
 
 namespace Portable.Vulkan.Model;

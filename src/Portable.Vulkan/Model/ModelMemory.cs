@@ -1,7 +1,7 @@
 using Portable.Execution;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Techniques;
-using Portable.Vulkan.SelfChecks;
+using Portable.Vulkan.Matmul.Selection;
 
 namespace Portable.Vulkan.Model;
 
@@ -13,14 +13,14 @@ internal sealed class ModelMemory : IDisposable
 {
     private const int TileRows = 16, SharedRows = 16;
     private readonly VulkanContext _gpu;
-    private readonly SelfCheck _check;
+    private readonly SelfCheckResult _check;
     private readonly List<IRowStorage> _storage = [];
     private readonly List<GpuBuffer> _scores = [];
     private CacheShape? _attended;
     private int _heads = 1;
     private int _hiddenRows;
 
-    public ModelMemory(VulkanContext gpu, SelfCheck check)
+    public ModelMemory(VulkanContext gpu, SelfCheckResult check)
     {
         (_gpu, _check) = (gpu, check);
         Batch = new BatchMemory();

@@ -7,8 +7,8 @@ using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Selection;
-using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Vulkan.Model;
 
@@ -36,13 +36,14 @@ public sealed class VulkanExecutor : Executor
 
     /// <summary>Serves models on an opened device.</summary>
     /// <param name="gpu">The device.</param>
+    /// <param name="check">What its self-check found.</param>
     /// <param name="ownsContext">Whether disposing the executor disposes the device.</param>
     /// <param name="maximumRows">The most rows of one batch.</param>
-    public VulkanExecutor(VulkanContext gpu, bool ownsContext = true, int maximumRows = 512)
+    public VulkanExecutor(VulkanContext gpu, SelfCheckResult check, bool ownsContext = true, int maximumRows = 512)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maximumRows, 1);
         (_gpu, _ownsContext, MaximumRows) = (gpu, ownsContext, maximumRows);
-        _matmul = new GpuMatmul(gpu);
+        _matmul = new GpuMatmul(gpu, check);
         _memory = new ModelMemory(gpu, _matmul.Dispatcher.Check);
         Name = string.Create(CultureInfo.InvariantCulture, $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}");
     }
@@ -57,7 +58,7 @@ public sealed class VulkanExecutor : Executor
     public VulkanContext Context => _gpu;
 
     /// <summary>What the self-check of the device's kernels found.</summary>
-    public SelfCheck Check => _matmul.Dispatcher.Check;
+    public SelfCheckResult Check => _matmul.Dispatcher.Check;
 
     /// <summary>Whether plans recorded from now on take timestamps after every operation.</summary>
     public bool Profiling { get; set; }
@@ -76,12 +77,6 @@ public sealed class VulkanExecutor : Executor
 
     /// <summary>With <see cref="Profiling"/>: each operation of the last forward pass in order, with its microseconds on the device and the bytes that it cannot do without.</summary>
     public IReadOnlyList<(string Operation, double Microseconds, long Bytes)> Profile { get; private set; } = [];
-
-    /// <summary>Opens a device by name and serves on it.</summary>
-    /// <param name="wanted">Null or "" for the best; an index; or part of a name.</param>
-    /// <param name="maximumRows">The most rows of one batch.</param>
-    /// <exception cref="VulkanException">There is none, or it cannot serve.</exception>
-    public static VulkanExecutor Open(string? wanted = null, int maximumRows = 512) => new(VulkanContext.Open(VulkanDevices.Select(wanted)), true, maximumRows);
 
     /// <inheritdoc/>
     public override void Reserve(IModelSource source, int sequences, int context)

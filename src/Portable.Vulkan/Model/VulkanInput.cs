@@ -1,6 +1,7 @@
 using Portable.Execution;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 
 namespace Portable.Vulkan.Model;

@@ -2,6 +2,7 @@ using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 
 namespace Portable.Vulkan.Model;

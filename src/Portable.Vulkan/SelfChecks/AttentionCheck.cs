@@ -1,5 +1,6 @@
 using Portable.Execution;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Model;
 
 namespace Portable.Vulkan.SelfChecks;

@@ -4,6 +4,7 @@ using Portable.Reference.Quantization;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Matmul.Techniques;
 
 namespace Portable.Vulkan.SelfChecks;
@@ -15,13 +16,8 @@ namespace Portable.Vulkan.SelfChecks;
 /// </summary>
 internal static class FirstTimes
 {
-    private static readonly int[] Tokens = [1, 8, 64];
-
     // An idle device needs tens of milliseconds to reach its clock.
     private static readonly TimeSpan ClockRise = TimeSpan.FromMilliseconds(60);
-
-    /// <summary>The class of M that times of a problem are looked up by.</summary>
-    public static int ClassOf(int m) => Tokens.MinBy(t => Math.Abs(Math.Log2((double)t / m)));
 
     /// <summary>Measures.</summary>
     /// <param name="gpu">The device.</param>
@@ -37,11 +33,11 @@ internal static class FirstTimes
 
         bool software = gpu.Facts.Kind == VulkanDeviceKind.Cpu;
         int size = software ? 512 : 4096;
-        (QuantizedLinear layer, QuantizedActivations x) = SyntheticMatmul.Random(Tokens[^1], size, size, 0, new CodeFormat(4, true), new CodeFormat(8, true), 1);
+        (QuantizedLinear layer, QuantizedActivations x) = SyntheticMatmul.Random(SelfCheckResult.Tokens[^1], size, size, 0, new CodeFormat(4, true), new CodeFormat(8, true), 1);
         using GpuLinear weights = GpuLinear.Upload(gpu, [layer]);
         using GpuActivations activations = GpuActivations.Upload(gpu, x);
-        using GpuBuffer y = gpu.Allocate(4L * Tokens[^1] * size);
-        foreach (int tokens in Tokens)
+        using GpuBuffer y = gpu.Allocate(4L * SelfCheckResult.Tokens[^1] * size);
+        foreach (int tokens in SelfCheckResult.Tokens)
         {
             MatmulProblem problem = weights.Problem(tokens);
             (MatmulTechnique Technique, VulkanKernel Kernel)[] rows =

@@ -1,9 +1,12 @@
-using System.Text.Json;
+using System.Collections.Concurrent;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Matmul.Techniques;
 
 namespace Portable.Vulkan.SelfChecks;
@@ -12,63 +15,35 @@ namespace Portable.Vulkan.SelfChecks;
 /// Proves every technique on a few problems the first time a device, driver and set of shaders is met, and times those that
 /// are right; remembers what failed, so that a driver that computes wrongly loses that path and nothing else.
 /// </summary>
-/// <param name="Failures">Failed techniques and why.</param>
-public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
+public static class SelfCheck
 {
-    /// <summary>By technique and class of M: how much longer it takes than estimated, relative to the others (<see cref="FirstTimes"/>).</summary>
-    public IReadOnlyDictionary<string, double> Slowness { get; init; } = new Dictionary<string, double>();
+    private static readonly ConcurrentDictionary<string, Lazy<SelfCheckResult>> s_results = new();
 
-    /// <summary>A technique's time on this device, in the dispatcher's estimates' units.</summary>
-    internal double Estimate(MatmulTechnique technique, VulkanDeviceFacts device, MatmulProblem problem) =>
-        technique.Estimate(device, problem) * Slowness.GetValueOrDefault($"{technique.Name} {FirstTimes.ClassOf(problem.M)}", 1);
-
-    /// <summary>A line for each technique that failed.</summary>
-    /// <param name="device">What the lines call the device.</param>
-    public IEnumerable<string> Messages(string device) =>
-        Failures.Select(f => $"{device} does without its kernel '{f.Key}', which failed the self-check: {f.Value}");
+    /// <summary>The result for a device: read or made once in a process.</summary>
+    public static SelfCheckResult Of(VulkanContext gpu)
+    {
+        ArgumentNullException.ThrowIfNull(gpu);
+        return s_results.GetOrAdd(SelfCheckResult.KeyOf(gpu.Facts), _ => new Lazy<SelfCheckResult>(() => Load(gpu))).Value;
+    }
 
     /// <summary>Runs the check, or reads an earlier one's result.</summary>
-    public static SelfCheck Load(VulkanContext gpu)
+    public static SelfCheckResult Load(VulkanContext gpu)
     {
-        if (TryRead(gpu.Facts) is { } known)
+        if (SelfCheckResult.TryRead(gpu.Facts) is { } known)
         {
             return known;
         }
 
-        SelfCheck check = Run(gpu);
+        SelfCheckResult check = Run(gpu);
         check = check with { Slowness = FirstTimes.Measure(gpu, [.. check.Failures.Keys]) };
         check.Save(gpu.Facts);
         return check;
     }
 
-    /// <summary>Keeps the result for later processes, where it can be written.</summary>
-    public void Save(VulkanDeviceFacts device) => UserCache.TryWrite(PathOf(device), JsonSerializer.SerializeToUtf8Bytes(this));
-
-    /// <summary>The result of an earlier check, or null.</summary>
-    public static SelfCheck? TryRead(VulkanDeviceFacts device)
-    {
-        if (UserCache.TryRead(PathOf(device)) is { } data)
-        {
-            try
-            {
-                return JsonSerializer.Deserialize<SelfCheck>(data) is { Failures: not null, Slowness: not null } check ? check : null;
-            }
-            catch (JsonException)
-            {
-                // Damaged: check again.
-            }
-        }
-
-        return null;
-    }
-
-    /// <summary>What a check belongs to: device, driver, shaders, and the masked features.</summary>
-    public static string KeyOf(VulkanDeviceFacts device) => $"{device.Key}|{ShaderLibrary.Hash}|{device.CooperativeMatrix}{device.DotProduct}";
-
     /// <summary>Runs the check now.</summary>
     /// <param name="gpu">The device.</param>
     /// <param name="broken">A technique whose shader is broken on purpose, or null.</param>
-    public static SelfCheck Run(VulkanContext gpu, string? broken = null)
+    public static SelfCheckResult Run(VulkanContext gpu, string? broken = null)
     {
         var failures = new Dictionary<string, string>();
         (int M, int N, int K, int Group, CodeFormat W, CodeFormat A)[] problems =
@@ -112,8 +87,6 @@ public sealed record SelfCheck(IReadOnlyDictionary<string, string> Failures)
             failures[wrongAttention.Shader] = wrongAttention.Failure;
         }
 
-        return new SelfCheck(failures);
+        return new SelfCheckResult(failures);
     }
-
-    private static string PathOf(VulkanDeviceFacts device) => UserCache.PathOf("checked", KeyOf(device)) + ".json";
 }

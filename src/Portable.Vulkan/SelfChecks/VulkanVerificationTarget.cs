@@ -23,7 +23,7 @@ public sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
 
     private VulkanVerificationTarget(VulkanContext gpu, bool owned)
     {
-        (_gpu, _owned, _dispatcher) = (gpu, owned, MatmulDispatcher.For(gpu));
+        (_gpu, _owned, _dispatcher) = (gpu, owned, MatmulDispatcher.For(gpu, SelfCheck.Of(gpu)));
         var any = new MatmulProblem(1, 32, new(64), new(4, false), new(8, true));
         Kernels = [.. MatmulTechniques.Supported(gpu.Facts, any).Select(t => t.Name)];
     }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Portable.Models;
 using Portable.Reference.Benchmarking;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 

@@ -1,4 +1,4 @@
-using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Threading;
 
 namespace Portable.Calibration;

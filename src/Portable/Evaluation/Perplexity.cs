@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Portable.Execution;
-using Portable.Models;
+using Portable.Inference;
 using Portable.Reference.Threading;
 
 namespace Portable.Evaluation;

@@ -1,9 +1,8 @@
 using Portable.Models;
 using Portable.Reference.Arithmetic;
-using Portable.Reference.BitPlanes;
 using Portable.Reference.Blocks;
+using Portable.Reference.Matmul;
 using Portable.Reference.Operations;
-using Portable.Reference.Quantization;
 using Portable.Reference.Threading;
 
 namespace Portable.Execution;

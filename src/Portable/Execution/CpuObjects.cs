@@ -2,7 +2,6 @@ using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Operations;
-using Portable.Reference.Quantization;
 
 namespace Portable.Execution;
 

@@ -6,7 +6,7 @@ namespace Portable.Execution;
 
 /// <summary>
 /// The execution seam: a device that owns tensors and offers the closed set of operations that models are written in. A
-/// model's forward pass is written once (<see cref="Transformer"/>) and gives the same bits on every executor.
+/// model's forward pass is written once (the model) and gives the same bits on every executor.
 /// </summary>
 /// <remarks>
 /// Operations act on the rows of the batch given to <see cref="Begin"/>, in the order of the calls; an executor may record

@@ -1,6 +1,6 @@
 using System.Buffers;
 using Portable.Models;
-using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Operations;
 
 namespace Portable.Execution;

@@ -1,5 +1,5 @@
 using Portable.Execution;
-using Portable.Models;
+using Portable.Inference;
 
 namespace Portable.Generation;
 

@@ -1,5 +1,5 @@
 using Portable.Reference.Arithmetic;
-using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 
 namespace Portable.Verification;
 

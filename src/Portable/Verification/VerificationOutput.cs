@@ -1,5 +1,3 @@
-using Portable.Reference.Quantization;
-
 namespace Portable.Verification;
 
 /// <summary>What a target computes for a case.</summary>

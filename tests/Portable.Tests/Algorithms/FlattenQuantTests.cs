@@ -1,6 +1,7 @@
 using FsCheck.Xunit;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Reference.Quantization;
 using Xunit;
 

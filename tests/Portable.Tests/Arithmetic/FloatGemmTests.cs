@@ -1,5 +1,6 @@
 using FsCheck.Xunit;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
 
 namespace Portable.Tests.Arithmetic;
 

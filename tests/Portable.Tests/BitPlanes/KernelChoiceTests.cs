@@ -1,4 +1,5 @@
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Xunit;
 
 namespace Portable.Tests.BitPlanes;

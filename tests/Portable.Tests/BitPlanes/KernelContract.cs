@@ -1,4 +1,5 @@
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Tests.Oracle;
 using Xunit;
 

@@ -1,5 +1,6 @@
 using FsCheck.Xunit;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Reference.Threading;
 using Portable.Tests.Oracle;
 using Xunit;

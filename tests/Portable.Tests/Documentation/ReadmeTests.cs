@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Text.RegularExpressions;
 using Portable.Cli;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Verbs;
 using Portable.Tests.Support;
 

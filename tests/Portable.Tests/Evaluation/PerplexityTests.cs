@@ -1,7 +1,7 @@
 using FsCheck.Xunit;
 using Portable.Evaluation;
 using Portable.Execution;
-using Portable.Models;
+using Portable.Inference;
 using Portable.Tests.Models;
 using Portable.Tests.Support;
 

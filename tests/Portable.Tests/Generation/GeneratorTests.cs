@@ -1,5 +1,6 @@
 using Portable.Execution;
 using Portable.Generation;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Tests.Support;
 

@@ -3,6 +3,7 @@ using Portable.Checkpoints.Format;
 using Portable.Evaluation;
 using Portable.Execution;
 using Portable.Generation;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Tests.Support;
 

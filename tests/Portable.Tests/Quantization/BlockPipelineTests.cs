@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Checkpoints.Format;
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Quantization;
 using Portable.Quantization.Runs;

@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Tests.Support;
 using Xunit;

@@ -1,6 +1,7 @@
 using Portable.Calibration;
 using Portable.Checkpoints.Format;
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Tokenizers;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Reference.Quantization;
 
 namespace Portable.Tests.Vectors;

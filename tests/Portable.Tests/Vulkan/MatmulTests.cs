@@ -1,11 +1,13 @@
 using System.Runtime.InteropServices;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.SelfChecks;
 using Xunit;
 
 namespace Portable.Tests.Vulkan;
@@ -110,7 +112,7 @@ public sealed class MatmulTests(VulkanFixture vulkan)
         using GpuLinear joined = GpuLinear.Upload(gpu, [a.Linear, b.Linear]);
         using GpuActivations x = GpuActivations.Upload(gpu, a.Activations);
         using GpuBuffer y = gpu.Allocate(4 * 3 * 70);
-        var matmul = new GpuMatmul(gpu, "naive");
+        var matmul = new GpuMatmul(gpu, SelfCheck.Of(gpu), "naive");
         gpu.Run(r => matmul.Record(r, joined, x.Addresses, 3, y.Address, 70));
         float[] got = new float[3 * 70], expected = new float[3 * 70];
         gpu.Download<float>(y, got);

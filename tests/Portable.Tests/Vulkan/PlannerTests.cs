@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Portable.Reference.BitPlanes;
 using Portable.Vulkan.Devices;
-using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Matmul.Techniques;

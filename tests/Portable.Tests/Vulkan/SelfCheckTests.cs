@@ -1,9 +1,11 @@
 using Portable.Cli.Devices;
 using Portable.Cli.Verbs;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Verification;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Matmul.Techniques;
@@ -19,11 +21,11 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
     public void AWrongDriverIsCaughtAndRoutedAround()
     {
         VulkanContext gpu = vulkan.Context;
-        SelfCheck check = SelfCheck.Run(gpu, broken: "dot");
+        SelfCheckResult check = SelfCheck.Run(gpu, broken: "dot");
         Assert.Equal(["dot"], check.Failures.Keys);
         Assert.Contains("wrong", check.Failures["dot"], StringComparison.Ordinal);
         var problem = new MatmulProblem(1, 512, new GroupLayout(1024), new CodeFormat(4, true), new CodeFormat(8, true));
-        Assert.NotEqual("dot", MatmulDispatcher.With(gpu, check).Choose(problem).Technique);
+        Assert.NotEqual("dot", MatmulDispatcher.For(gpu, check).Choose(problem).Technique);
         Assert.Empty(SelfCheck.Load(gpu).Failures);
         VulkanFixture.AssertNoValidationMessages();
     }
@@ -37,12 +39,12 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
         Environment.SetEnvironmentVariable("PORTABLE_CACHE", folder.FullName);
         try
         {
-            Assert.Null(SelfCheck.TryRead(facts));
-            new SelfCheck(new Dictionary<string, string> { ["dot"] = "3 of 7 results are wrong" }).Save(facts);
+            Assert.Null(SelfCheckResult.TryRead(facts));
+            new SelfCheckResult(new Dictionary<string, string> { ["dot"] = "3 of 7 results are wrong" }).Save(facts);
             DeviceReport report = DeviceList.All().Single(d => d.Name == $"vulkan:{facts.Index}");
             Assert.Equal(["dot"], report.FailedKernels!.Keys);
             Assert.Contains("3 of 7", report.FailedKernels["dot"], StringComparison.Ordinal);
-            Assert.DoesNotContain("dot", MatmulDispatcher.With(vulkan.Context, SelfCheck.Load(vulkan.Context)).Choose(new MatmulProblem(1, 512, new GroupLayout(1024), new CodeFormat(4, true), new CodeFormat(8, true))).Technique, StringComparison.Ordinal);
+            Assert.DoesNotContain("dot", MatmulDispatcher.For(vulkan.Context, SelfCheck.Load(vulkan.Context)).Choose(new MatmulProblem(1, 512, new GroupLayout(1024), new CodeFormat(4, true), new CodeFormat(8, true))).Technique, StringComparison.Ordinal);
         }
         finally
         {
@@ -55,15 +57,15 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
     [SkippableFact]
     public void FirstTimesTurnTheChoice()
     {
-        SelfCheck check = SelfCheck.Load(vulkan.Context);
+        SelfCheckResult check = SelfCheck.Load(vulkan.Context);
         string[] measured = [.. check.Slowness.Keys.Select(k => k.Split(' ')[0]).Distinct().Order(StringComparer.Ordinal)];
         Assert.Equal(MatmulTechniques.All.Select(m => m.Name).Except(["naive"]).Order(StringComparer.Ordinal), measured);
         Assert.All(check.Slowness.GroupBy(s => s.Key.Split(' ')[1]), m => Assert.Equal(1, m.Min(s => s.Value)));
         var problem = new MatmulProblem(8, 512, new GroupLayout(1024), new CodeFormat(4, true), new CodeFormat(8, true));
         foreach (string fast in measured)
         {
-            SelfCheck told = check with { Slowness = measured.ToDictionary(n => $"{n} 8", n => n == fast ? 1.0 : 1e6) };
-            Assert.Equal(fast, MatmulDispatcher.With(vulkan.Context, told).Choose(problem).Technique);
+            SelfCheckResult told = check with { Slowness = measured.ToDictionary(n => $"{n} 8", n => n == fast ? 1.0 : 1e6) };
+            Assert.Equal(fast, MatmulDispatcher.For(vulkan.Context, told).Choose(problem).Technique);
         }
     }
 
@@ -102,7 +104,7 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
         using GpuLinear linear = GpuLinear.Upload(gpu, [matmul.Linear]);
         using GpuActivations x = GpuActivations.Upload(gpu, matmul.Activations);
         using GpuBuffer y = gpu.Allocate(4 * 9 * 40);
-        var dispatch = new GpuMatmul(gpu);
+        var dispatch = new GpuMatmul(gpu, SelfCheck.Of(gpu));
         Assert.Contains(dispatch.KernelFor(linear.Problem(9)).Technique, new[] { "naive", "popcount" });
         gpu.Run(r => dispatch.Record(r, linear, x.Addresses, 9, y.Address, 40));
         float[] got = new float[9 * 40], expected = new float[9 * 40];
@@ -115,6 +117,6 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
     [SkippableFact]
     public void AForcedKernelThatDoesNotExistOrCannotServeIsAnError()
     {
-        Assert.Contains("naive", Assert.Throws<VulkanException>(() => MatmulDispatcher.For(vulkan.Context, "tensor")).Message, StringComparison.Ordinal);
+        Assert.Contains("naive", Assert.Throws<VulkanException>(() => MatmulDispatcher.For(vulkan.Context, SelfCheck.Of(vulkan.Context), "tensor")).Message, StringComparison.Ordinal);
     }
 }

@@ -1,4 +1,5 @@
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;

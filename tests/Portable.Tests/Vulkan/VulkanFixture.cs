@@ -1,5 +1,6 @@
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Xunit;
 
 namespace Portable.Tests.Vulkan;

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Portable.Reference.BitPlanes;
-using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Matmul.Operands;

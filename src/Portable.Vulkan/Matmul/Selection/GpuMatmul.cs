@@ -10,10 +10,11 @@ public sealed class GpuMatmul
 {
     private readonly ConcurrentDictionary<MatmulProblem, VulkanKernel> _choices = new();
 
-    /// <summary>Prepares a device: runs the self-check the first time it is seen with these shaders, and reads what tuning has left.</summary>
+    /// <summary>Prepares a device: reads what tuning has left.</summary>
     /// <param name="gpu">The device.</param>
+    /// <param name="check">What its self-check found.</param>
     /// <param name="forced">A technique to use always, or null for the best.</param>
-    public GpuMatmul(VulkanContext gpu, string? forced = null) => (Gpu, Dispatcher) = (gpu, MatmulDispatcher.For(gpu, forced));
+    public GpuMatmul(VulkanContext gpu, SelfCheckResult check, string? forced = null) => (Gpu, Dispatcher) = (gpu, MatmulDispatcher.For(gpu, check, forced));
 
     /// <summary>The device.</summary>
     public VulkanContext Gpu { get; }

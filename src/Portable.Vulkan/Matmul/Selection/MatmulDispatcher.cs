@@ -1,8 +1,7 @@
-using System.Collections.Concurrent;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Techniques;
-using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Vulkan.Matmul.Selection;
 
@@ -12,11 +11,10 @@ namespace Portable.Vulkan.Matmul.Selection;
 /// </summary>
 public sealed class MatmulDispatcher
 {
-    private static readonly ConcurrentDictionary<string, Lazy<SelfCheck>> s_checks = new();
     private readonly VulkanContext _gpu;
     private readonly string? _forced;
 
-    private MatmulDispatcher(VulkanContext gpu, SelfCheck check, TunedChoices tuned, string? forced)
+    private MatmulDispatcher(VulkanContext gpu, SelfCheckResult check, TunedChoices tuned, string? forced)
     {
         (_gpu, Check, Tuned, _forced) = (gpu, check, tuned, forced);
         if (forced is not null && check.Failures.TryGetValue(MatmulTechniques.Named(forced).Name, out string? reason))
@@ -26,23 +24,17 @@ public sealed class MatmulDispatcher
     }
 
     /// <summary>What the self-check found.</summary>
-    public SelfCheck Check { get; }
+    public SelfCheckResult Check { get; }
 
     /// <summary>What tuning has measured.</summary>
     public TunedChoices Tuned { get; }
 
     /// <summary>The dispatcher of a device.</summary>
     /// <param name="gpu">The device.</param>
+    /// <param name="check">What its self-check found.</param>
     /// <param name="forced">A technique by name, or null.</param>
     /// <exception cref="VulkanException">The forced technique is unknown or failed its check.</exception>
-    public static MatmulDispatcher For(VulkanContext gpu, string? forced = null)
-    {
-        SelfCheck check = s_checks.GetOrAdd(SelfCheck.KeyOf(gpu.Facts), _ => new Lazy<SelfCheck>(() => SelfCheck.Load(gpu))).Value;
-        return new MatmulDispatcher(gpu, check, TunedChoices.Load(gpu.Facts), forced);
-    }
-
-    /// <summary>A dispatcher with a check of one's own: to see that a technique which fails is routed around.</summary>
-    public static MatmulDispatcher With(VulkanContext gpu, SelfCheck check) => new(gpu, check, TunedChoices.Load(gpu.Facts), null);
+    public static MatmulDispatcher For(VulkanContext gpu, SelfCheckResult check, string? forced = null) => new(gpu, check, TunedChoices.Load(gpu.Facts), forced);
 
     /// <summary>The kernel for a problem.</summary>
     /// <exception cref="VulkanException">The forced technique cannot serve it.</exception>

@@ -1,5 +1,5 @@
 using Portable.Vulkan.Devices;
-using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 
 namespace Portable.Vulkan.Matmul.Techniques;

@@ -126,8 +126,8 @@ internal static class BlockShard
             records.Add(linears[i].Name, record);
         }
 
-        reader.RequireNorm(names.AttentionNorm(index), names);
-        reader.RequireNorm(names.MlpNorm(index), names);
+        reader.RequireNorm(names.AttentionNorm(index), names.HiddenSize, names.IsOpt);
+        reader.RequireNorm(names.MlpNorm(index), names.HiddenSize, names.IsOpt);
         reader.RefuseOthers();
         return records;
     }

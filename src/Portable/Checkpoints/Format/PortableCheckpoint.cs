@@ -143,7 +143,7 @@ public sealed class PortableCheckpoint : IModelSource
     {
         TensorReader reader = new(_tables);
         reader.RequireFloat(_names.Embedding, Config.VocabularySize, Config.HiddenSize);
-        reader.RequireNorm(_names.FinalNorm, _names);
+        reader.RequireNorm(_names.FinalNorm, _names.HiddenSize, _names.IsOpt);
         if (_names.IsOpt)
         {
             reader.RequireFloat(_names.Positions, Config.MaximumPositions + Config.PositionOffset, Config.HiddenSize);

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Portable.Checkpoints.HuggingFace;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 
@@ -40,13 +39,13 @@ internal sealed class TensorReader(SafetensorsFile file)
         RequireShape(tensor, shape);
     }
 
-    /// <summary>Checks a norm.</summary>
-    public void RequireNorm(string name, ArchitectureNames names)
+    /// <summary>Checks a norm: a gain, and a bias where it has one.</summary>
+    public void RequireNorm(string name, int size, bool biased)
     {
-        RequireFloat(name + ".weight", names.HiddenSize);
-        if (names.IsOpt)
+        RequireFloat(name + ".weight", size);
+        if (biased)
         {
-            RequireFloat(name + ".bias", names.HiddenSize);
+            RequireFloat(name + ".bias", size);
         }
     }
 

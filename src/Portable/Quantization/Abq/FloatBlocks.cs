@@ -1,5 +1,4 @@
 using Portable.Models;
-using Portable.Reference.Arithmetic;
 using Portable.Reference.Training;
 
 namespace Portable.Quantization.Abq;

@@ -1,5 +1,4 @@
 using Portable.Calibration;
-using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Training;
 

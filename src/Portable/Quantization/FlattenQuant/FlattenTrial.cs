@@ -2,7 +2,7 @@ using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
-using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlattenQuant;

@@ -1,5 +1,6 @@
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Quantization.FlexQ;

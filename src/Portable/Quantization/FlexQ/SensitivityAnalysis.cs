@@ -1,6 +1,6 @@
+using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Algorithms.FlexQ;
-using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlexQ;

@@ -4,6 +4,7 @@ using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Matmul;
 using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 

@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Tests.Support;
 using Portable.Vulkan.Devices;
@@ -57,7 +58,7 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         CacheShape cache = new(3, capacity, kvHeads, headSize, bits);
         int pairs = heads * 3;
         using CpuExecutor cpu = new();
-        using VulkanExecutor whole = new(vulkan.Context, false);
+        using VulkanExecutor whole = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false);
         using VulkanExecutor two = Split(2), eight = Split(8);
         RandomAttention[] all = [.. new Executor[] { cpu, whole, two, eight }.Select(e => new RandomAttention(e, heads, cache, headSize + bits, bits % 2 == 0))];
         int[] lengths = [0, 0, 0];
@@ -80,7 +81,7 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         Compare((lengths[0], 1));
         VulkanFixture.AssertNoValidationMessages();
 
-        VulkanExecutor Split(int stretches) => new(vulkan.Context, false) { Choice = new AttentionChoice { Workgroups = pairs * stretches, SplitTokens = 0 } };
+        VulkanExecutor Split(int stretches) => new(vulkan.Context, SelfCheck.Of(vulkan.Context), false) { Choice = new AttentionChoice { Workgroups = pairs * stretches, SplitTokens = 0 } };
 
         void Compare(params (int, int)[] parts)
         {
@@ -100,7 +101,7 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         int[] tokens = [.. Enumerable.Range(0, 140).Select(i => ((i * 29) + 3) % config.VocabularySize)];
         using Transformer cpu = new(source, new CpuExecutor());
         float[] expected = cpu.Forward(Batch.Consecutive(tokens, 0, true)).ToArray();
-        VulkanExecutor executor = new(vulkan.Context, false) { Choice = new AttentionChoice { MatrixRows = 2, Workgroups = 16, SplitTokens = 0 } };
+        VulkanExecutor executor = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false) { Choice = new AttentionChoice { MatrixRows = 2, Workgroups = 16, SplitTokens = 0 } };
         using Transformer gpu = new(source, executor);
         float[] actual = [.. gpu.Forward(Batch.Consecutive(tokens.AsSpan(0, 120), 0, true)), .. Enumerable.Range(120, 20).SelectMany(p => gpu.Forward(Batch.Consecutive([tokens[p]], p, true)).ToArray())];
         Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), actual.Select(BitConverter.SingleToInt32Bits));
@@ -111,7 +112,7 @@ public sealed class AttentionTests(VulkanFixture vulkan)
     [SkippableFact]
     public void ContextIsSplitFromItsThresholdOn()
     {
-        using VulkanExecutor executor = new(vulkan.Context, false) { Choice = new AttentionChoice { Workgroups = 4, SplitTokens = 51 } };
+        using VulkanExecutor executor = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false) { Choice = new AttentionChoice { Workgroups = 4, SplitTokens = 51 } };
         RandomAttention attention = new(executor, 2, new CacheShape(1, 128, 1, 16, 8), 1, true);
         attention.Forward((0, 98));
         int[] dispatches = [.. new[] { 98, 99, 100, 98, 101 }.Select(p =>
@@ -133,7 +134,7 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         CacheShape cache = new(1, 100, 1, 32, 8);
         Assert.Null(AttentionTile.For(facts, cache));
         using VulkanContext gpu = VulkanContext.Open(facts);
-        using VulkanExecutor executor = new(gpu, false) { Choice = new AttentionChoice { MatrixRows = 1 } };
+        using VulkanExecutor executor = new(gpu, SelfCheck.Of(gpu), false) { Choice = new AttentionChoice { MatrixRows = 1 } };
         using CpuExecutor cpu = new();
         Assert.Equal(new RandomAttention(cpu, 2, cache, 3, true).Forward((0, 70)), new RandomAttention(executor, 2, cache, 3, true).Forward((0, 70)));
     }
@@ -151,7 +152,7 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         CacheShape cache = new(3, 260, kvHeads, headSize, bits);
         bool matrices = vulkan.Context.Facts.Matrices.Any(m => m.A == MatrixElement.UInt8);
         Assert.Equal(matrices && bits <= 8, AttentionTile.For(vulkan.Context.Facts, cache) is not null);
-        using VulkanExecutor gpu = new(vulkan.Context, false) { Choice = choice };
+        using VulkanExecutor gpu = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false) { Choice = choice };
         using CpuExecutor cpu = new();
         RandomAttention actual = new(gpu, heads, cache, headSize + bits, bits % 2 == 0), expected = new(cpu, heads, cache, headSize + bits, bits % 2 == 0);
 

@@ -1,8 +1,11 @@
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Tests.Support;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.SelfChecks;
 using Xunit;
 
 namespace Portable.Tests.Vulkan.Model;
@@ -15,7 +18,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
     public void DecodeStepIsOneSubmissionOfAtMostEightDispatchesALayerAndAllocatesNothing()
     {
         ModelConfig config = RandomModel.Llama();
-        VulkanExecutor executor = new(vulkan.Context, false);
+        VulkanExecutor executor = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false);
         using Transformer model = new(RandomModel.RoundToNearest(config, "W4A8KV4", 3), executor);
         Batch[] steps = [.. Enumerable.Range(0, 8).Select(p => Batch.Consecutive([p + 1], p, true))];
         model.Forward(steps[0]);
@@ -36,7 +39,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
     public void MemoryReturnsWithTheModel()
     {
         long before = vulkan.Context.UsedBytes;
-        using (Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3), new VulkanExecutor(vulkan.Context, false)))
+        using (Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3), new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), false)))
         {
             model.Forward(Batch.Consecutive([1, 2, 3], 0, false));
             model.Forward(Batch.Consecutive([4], 3, false));
@@ -53,7 +56,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
     {
         ModelConfig config = RandomModel.Llama(8, 4) with { Layers = 6, IntermediateSize = 384, VocabularySize = 3000 };
         RandomModel source = RandomModel.RoundToNearest(config, scheme, 3);
-        VulkanExecutor executor = new(vulkan.Context, false);
+        VulkanExecutor executor = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false);
         long before = vulkan.Context.UsedBytes;
         using Transformer model = new(source, executor);
         model.Forward(Batch.Consecutive([.. Enumerable.Range(0, config.MaximumPositions)], 0, false));
@@ -66,7 +69,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
     {
         using VulkanContext small = VulkanContext.Open(vulkan.Context.Facts with { MemoryBytes = 100_000 });
         RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3);
-        VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(small, false)));
+        VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(small, SelfCheck.Of(small), false)));
         Assert.Contains("The model needs", e.Message, StringComparison.Ordinal);
         Assert.Equal(0, small.UsedBytes);
     }
@@ -78,7 +81,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
         const long Limit = 9 << 20;
         using VulkanContext small = VulkanContext.Open(vulkan.Context.Facts with { MaximumAllocationBytes = Limit, MaximumBufferBytes = Limit });
         RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama() with { VocabularySize = 70_000 }, "W8A8KV8", 3);
-        using Transformer model = new(source, new VulkanExecutor(small, false)), cpu = new(source, new CpuExecutor());
+        using Transformer model = new(source, new VulkanExecutor(small, SelfCheck.Of(small), false)), cpu = new(source, new CpuExecutor());
         Batch batch = Batch.Consecutive([1, 69_999, 3], 0, true);
         Assert.Equal(cpu.Forward(batch).ToArray(), model.Forward(batch).ToArray());
         Assert.True(small.UsedBytes > 3 * Limit / 2, $"{small.UsedBytes} bytes");
@@ -88,7 +91,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
     public void UnquantizedModelIsRefused()
     {
         RandomModel source = new(RandomModel.Llama(), 32, 3, null);
-        VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(vulkan.Context, false)));
+        VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), false)));
         Assert.Contains("--device cpu", e.Message, StringComparison.Ordinal);
     }
 
@@ -99,16 +102,16 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
         using CancellationTokenSource cancellation = new();
         RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3);
         Assert.Throws<OperationCanceledException>(() =>
-            new Transformer(source, new VulkanExecutor(vulkan.Context, false), progress: new Cancel(cancellation), cancellation: cancellation.Token));
+            new Transformer(source, new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), false), progress: new Cancel(cancellation), cancellation: cancellation.Token));
         Assert.Equal(before, vulkan.Context.UsedBytes);
-        using Transformer model = new(source, new VulkanExecutor(vulkan.Context, false));
+        using Transformer model = new(source, new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), false));
         Assert.Equal(source.Config.VocabularySize, model.Forward(Batch.Consecutive([1], 0, true)).Length);
     }
 
     [SkippableFact]
     public void TimesOfEveryOperationAreMeasuredWhenAsked()
     {
-        VulkanExecutor executor = new(vulkan.Context, false) { Profiling = true };
+        VulkanExecutor executor = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false) { Profiling = true };
         using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3), executor);
         model.Forward(Batch.Consecutive([1], 0, true));
         Assert.Contains(executor.Profile, p => p.Operation == "Attention");

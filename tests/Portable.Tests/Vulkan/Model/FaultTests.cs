@@ -1,8 +1,10 @@
 using Portable.Execution;
-using Portable.Models;
+using Portable.Inference;
 using Portable.Tests.Support;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.SelfChecks;
 using Silk.NET.Vulkan;
 using Xunit;
 
@@ -21,7 +23,7 @@ public sealed class FaultTests(VulkanFixture vulkan)
     public void FullDeviceIsReportedAndEverythingFreed(int allocations)
     {
         using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
-        VulkanExecutor executor = new(gpu, false);
+        VulkanExecutor executor = new(gpu, SelfCheck.Of(gpu), false);
         long before = gpu.UsedBytes;
         gpu.Faults = new FaultInjection { AllocationsUntilFull = allocations };
         VulkanException e = Assert.Throws<VulkanException>(() =>
@@ -42,7 +44,7 @@ public sealed class FaultTests(VulkanFixture vulkan)
         using (VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts))
         {
             long before = gpu.UsedBytes;
-            using (Transformer model = new(_source, new VulkanExecutor(gpu, false)))
+            using (Transformer model = new(_source, new VulkanExecutor(gpu, SelfCheck.Of(gpu), false)))
             {
                 model.Forward(Batch.Consecutive([1, 2, 3], 0, true));
                 model.Forward(Batch.Consecutive([4], 3, true));
@@ -60,7 +62,7 @@ public sealed class FaultTests(VulkanFixture vulkan)
 
     private void AssertServes(VulkanContext gpu)
     {
-        using Transformer model = new(_source, new VulkanExecutor(gpu, false));
+        using Transformer model = new(_source, new VulkanExecutor(gpu, SelfCheck.Of(gpu), false));
         Assert.Equal(_source.Config.VocabularySize, model.Forward(Batch.Consecutive([1], 0, true)).Length);
     }
 }

@@ -1,9 +1,11 @@
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Tests.Support;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.SelfChecks;
 using Xunit;
 
 namespace Portable.Tests.Vulkan.Model;
@@ -76,7 +78,7 @@ public sealed class ModelEqualityTests(VulkanFixture vulkan)
         int[] lengths = sequences == 3 ? [70, 3, 19] : [.. Enumerable.Range(0, sequences).Select(s => 1 + (s * 5 % 9))];
         int[] slots = [.. Enumerable.Range(0, sequences)];
         using Transformer cpu = new(source, new CpuExecutor(), lengths.Length);
-        using Transformer gpu = new(source, new VulkanExecutor(vulkan.Context, false), lengths.Length);
+        using Transformer gpu = new(source, new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), false), lengths.Length);
         int Token(int sequence, int position) => (position * 13 + sequence * 7 + 1) % config.VocabularySize;
 
         (int Sequence, int Position)[] prompt = [.. lengths.SelectMany((length, s) => Enumerable.Range(0, length).Select(p => (s, p)))];
@@ -98,7 +100,7 @@ public sealed class ModelEqualityTests(VulkanFixture vulkan)
         int[] tokens = [.. Enumerable.Range(0, 69).Select(i => (i * 31 + 5) % config.VocabularySize)];
         using Transformer cpu = new(source, new CpuExecutor());
         float[] expected = cpu.Forward(Batch.Consecutive(tokens, 0, true)).ToArray();
-        using Transformer gpu = new(source, new VulkanExecutor(vulkan.Context, false));
+        using Transformer gpu = new(source, new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), false));
         foreach (int chunk in new[] { tokens.Length, 7, 1 })
         {
             for (int first = 0; first < tokens.Length; first += chunk)

@@ -3,6 +3,7 @@ using Portable.Models;
 using Portable.Tests.Quantization;
 using Portable.Tests.Support;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.SelfChecks;
 using Xunit;
 
 namespace Portable.Tests.Vulkan.Model;
@@ -23,7 +24,7 @@ public sealed class QuantizationTests(VulkanFixture vulkan)
         List<VulkanExecutor> opened = [];
         Executor Open()
         {
-            opened.Add(new VulkanExecutor(vulkan.Context, ownsContext: false));
+            opened.Add(new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), ownsContext: false));
             return opened[^1];
         }
 
@@ -46,7 +47,7 @@ public sealed class QuantizationTests(VulkanFixture vulkan)
     [SkippableFact]
     public void AMethodThatRunsNoQuantizedBlockSaysSo()
     {
-        MethodRun run = MethodRun.Quantize("smoothquant", new RandomModel(RandomModel.Llama(), 32, 9, null), device: () => new VulkanExecutor(vulkan.Context, ownsContext: false));
+        MethodRun run = MethodRun.Quantize("smoothquant", new RandomModel(RandomModel.Llama(), 32, 9, null), device: () => new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), ownsContext: false));
         Assert.Contains("--device is not used", Assert.Single(run.Said), StringComparison.Ordinal);
     }
 }

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Silk.NET.Core.Contexts;
 using Silk.NET.Vulkan;
 
-namespace Portable.Vulkan.Engine;
+namespace Portable.Vulkan.Instances;
 
 /// <summary>
 /// Finds the Vulkan loader by its well-known names. Loading it here, and not through Silk's search of dependency files, also

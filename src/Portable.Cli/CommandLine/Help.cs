@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 
-namespace Portable.Cli;
+namespace Portable.Cli.CommandLine;
 
 /// <summary>A command line of a help page.</summary>
 /// <param name="CommandLine">What to type.</param>

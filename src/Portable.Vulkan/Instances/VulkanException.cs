@@ -1,6 +1,6 @@
 using Silk.NET.Vulkan;
 
-namespace Portable.Vulkan.Engine;
+namespace Portable.Vulkan.Instances;
 
 /// <summary>A Vulkan call failed or a device cannot serve; the message says what to do about it.</summary>
 public sealed class VulkanException : Exception

@@ -1,15 +1,10 @@
 using System.Text.Json.Serialization;
-using Portable.Cli.Benchmarking;
-using Portable.Cli.Verbs;
 using Portable.Verification;
 
-namespace Portable.Cli.Output;
+namespace Portable.Cli.Verbs;
 
 /// <summary>JSON shapes of the reports, generated at build time; names are snake case as the contract has them.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(BenchMatmulReport))]
-[JsonSerializable(typeof(BenchModelReport))]
-[JsonSerializable(typeof(BenchTuneReport))]
 [JsonSerializable(typeof(DemoReport))]
 [JsonSerializable(typeof(DevicesReport))]
 [JsonSerializable(typeof(GenerateReport))]

@@ -1,6 +1,7 @@
 using Portable.Execution;
+using Portable.Models;
 
-namespace Portable.Models;
+namespace Portable.Inference;
 
 /// <summary>
 /// A decoder-only transformer on an executor: LLaMA and OPT families, float or quantized, written once against the

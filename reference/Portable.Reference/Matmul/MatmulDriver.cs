@@ -1,7 +1,7 @@
-using Portable.Reference.Quantization;
+using Portable.Reference.BitPlanes;
 using Portable.Reference.Threading;
 
-namespace Portable.Reference.BitPlanes;
+namespace Portable.Reference.Matmul;
 
 /// <summary>Cuts a matmul into independent pieces, runs a kernel on each and hands the exact sums to a sink.</summary>
 internal static unsafe class MatmulDriver

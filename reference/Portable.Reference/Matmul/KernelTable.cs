@@ -1,6 +1,7 @@
+using Portable.Reference.BitPlanes;
 using Portable.Reference.BitPlanes.Kernels;
 
-namespace Portable.Reference.BitPlanes;
+namespace Portable.Reference.Matmul;
 
 /// <summary>
 /// Every matmul kernel. One that is in the table is dispatched, tested, verified and benchmarked; one that is not does not exist.

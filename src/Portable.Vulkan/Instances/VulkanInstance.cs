@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 using Silk.NET.Core.Native;
 using Silk.NET.Vulkan;
 
-namespace Portable.Vulkan.Engine;
+namespace Portable.Vulkan.Instances;
 
 /// <summary>
 /// The process's Vulkan instance, shared by counting: made by the first user, destroyed by the last. With

@@ -2,7 +2,7 @@ using System.CommandLine;
 using Portable.Models;
 using Portable.Reference.Quantization;
 
-namespace Portable.Cli;
+namespace Portable.Cli.CommandLine;
 
 /// <summary>Option values that are more than the parser can check; what is wrong with them is bad usage.</summary>
 public static class OptionValues

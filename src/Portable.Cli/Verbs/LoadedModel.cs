@@ -3,10 +3,11 @@ using Portable.Checkpoints.Format;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Tokenizers;
 
-namespace Portable.Cli;
+namespace Portable.Cli.Verbs;
 
 /// <summary>A model on its device, with its tokenizer.</summary>
 public sealed class LoadedModel : IDisposable

@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Portable.Cli;
+namespace Portable.Cli.CommandLine;
 
 /// <summary>How one command line is run: the streams, and what kind of reader is at their other end.</summary>
 public sealed class Call : InvocationConfiguration

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Portable.Cli.Output;
 
-namespace Portable.Cli;
+namespace Portable.Cli.Verbs;
 
 /// <summary>Where the time from the start of the process to the first token went, in seconds.</summary>
 /// <param name="Process">Until the verb ran: the runtime and the command line.</param>

@@ -1,7 +1,8 @@
 using Portable.Execution;
+using Portable.Models;
 using Portable.Reference.Blocks;
 
-namespace Portable.Models;
+namespace Portable.Inference;
 
 /// <summary>Activations and inputs shared by all blocks: one buffer per use and shape, allocated once.</summary>
 internal sealed class Workspace(Executor executor, ModelConfig config)

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Portable.Reference.Arithmetic.Gemm;
+namespace Portable.Reference.Arithmetic;
 
 /// <summary>Finite 16-bit elements, two to a 32-bit lane (the even one in the low half), to canonical f32.</summary>
 internal interface IWordFormat

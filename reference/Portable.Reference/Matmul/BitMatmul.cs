@@ -1,6 +1,7 @@
+using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 
-namespace Portable.Reference.BitPlanes;
+namespace Portable.Reference.Matmul;
 
 /// <summary>Arbitrary-bit matrix multiplication of packed weights with quantized activations.</summary>
 public static unsafe class BitMatmul

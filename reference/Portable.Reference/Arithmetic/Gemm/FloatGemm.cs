@@ -1,8 +1,7 @@
 using System.Runtime.Intrinsics;
-using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Threading;
 
-namespace Portable.Reference.Arithmetic;
+namespace Portable.Reference.Arithmetic.Gemm;
 
 /// <summary>
 /// f32 matrix products of unquantized models and training. Each output is Σ_k in ascending k with fused multiply-add, lanes

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Portable.Reference.BitPlanes.Kernels;
+namespace Portable.Reference.BitPlanes;
 
 /// <summary>Bytes to planes, words[block × bits + plane] as in <see cref="BitPlaneMatrix"/>, and back.</summary>
 internal static unsafe class PlanePacking

@@ -1,8 +1,9 @@
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 
-namespace Portable.Reference.BitPlanes;
+namespace Portable.Reference.Matmul;
 
 /// <summary>
 /// The contract's epilogue, vectorised over output channels: per group, ascending,

@@ -1,6 +1,4 @@
-using Portable.Reference.BitPlanes;
-
-namespace Portable.Reference.Quantization;
+namespace Portable.Reference.BitPlanes;
 
 /// <summary>
 /// M tokens of quantized activations in the padded group layout of the weights they meet: what a quantizer writes and a

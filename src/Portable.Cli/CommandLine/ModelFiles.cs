@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Text;
 
-namespace Portable.Cli;
+namespace Portable.Cli.CommandLine;
 
 /// <summary>What several verbs ask of their arguments: a model directory and a text.</summary>
 public static class ModelFiles

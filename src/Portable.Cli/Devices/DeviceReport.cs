@@ -1,0 +1,25 @@
+using System.Text.Json.Serialization;
+
+namespace Portable.Cli.Devices;
+
+/// <summary>A device that could be asked for.</summary>
+/// <param name="Name">What <c>--device</c> takes.</param>
+/// <param name="Kind">cpu or vulkan.</param>
+/// <param name="Description">The hardware and its driver.</param>
+/// <param name="Usable">Whether it can serve.</param>
+/// <param name="Reason">Why not, where it cannot.</param>
+/// <param name="Features">What it offers the kernels.</param>
+public sealed record DeviceReport(string Name, string Kind, string Description, bool Usable, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Reason, IReadOnlyList<string> Features)
+{
+    /// <summary>Invocations of a subgroup, of a Vulkan device.</summary>
+    public int? SubgroupSize { get; init; }
+
+    /// <summary>Shared memory of a workgroup in bytes, of a Vulkan device.</summary>
+    public int? SharedMemoryBytes { get; init; }
+
+    /// <summary>Device-local memory in bytes, of a Vulkan device.</summary>
+    public long? MemoryBytes { get; init; }
+
+    /// <summary>Kernels of a Vulkan device that failed its self-check and are not used, with what was wrong; null where none is known to.</summary>
+    public IReadOnlyDictionary<string, string>? FailedKernels { get; init; }
+}
