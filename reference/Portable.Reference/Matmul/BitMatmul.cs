@@ -29,7 +29,7 @@ public static unsafe class BitMatmul
 
         fixed (int* low = acc, high = accHigh)
         {
-            MatmulDriver.Run(x, w, kernel, new IntegerSink(x, w, kernel, low, high));
+            MatmulDriver.Run(x, kernel, [new MatmulPart(w, new IntegerSink(x, w, kernel, low, high))]);
         }
     }
 
@@ -55,7 +55,44 @@ public static unsafe class BitMatmul
 
         fixed (float* output = y)
         {
-            MatmulDriver.Run(x, w.Weights, kernel, new LinearSink(x, w, kernel, output, yStride));
+            MatmulDriver.Run(x, kernel, [new MatmulPart(w.Weights, new LinearSink(x, w, kernel, output, yStride))]);
+        }
+    }
+
+    /// <summary>Linear layers that read one input, their outputs side by side: the activations are packed, and threads meet, once for all that a kernel serves.</summary>
+    /// <param name="x">M×K' activations.</param>
+    /// <param name="layers">The layers.</param>
+    /// <param name="y">Output, y[m × yStride + n], n over all layers in their order.</param>
+    /// <param name="yStride">Elements from one output row to the next, at least all layers' channels.</param>
+    /// <exception cref="ArgumentException">Sums could overflow, layouts differ, or the output is too short.</exception>
+    public static void Multiply(QuantizedActivations x, ReadOnlySpan<QuantizedLinear> layers, Span<float> y, int yStride)
+    {
+        int channels = 0;
+        foreach (QuantizedLinear layer in layers)
+        {
+            channels += layer.OutputFeatures;
+        }
+
+        if (yStride < channels || y.Length < (long)(x.Rows - 1) * yStride + channels)
+        {
+            throw new ArgumentException($"{x.Rows}×{channels} outputs with stride {yStride} do not fit {y.Length} elements.", nameof(y));
+        }
+
+        fixed (float* output = y)
+        {
+            float* target = output;
+            MatmulPart[] parts = new MatmulPart[layers.Length];
+            for (int first = 0, end; first < layers.Length; first = end)
+            {
+                MatmulKernel kernel = KernelTable.Select(Shape(x, layers[first].Weights));
+                for (end = first; end < layers.Length && (end == first || KernelTable.Select(Shape(x, layers[end].Weights)) == kernel); end++)
+                {
+                    parts[end] = new MatmulPart(layers[end].Weights, new LinearSink(x, layers[end], kernel, target, yStride));
+                    target += layers[end].OutputFeatures;
+                }
+
+                MatmulDriver.Run(x, kernel, parts.AsSpan(first, end - first));
+            }
         }
     }
 

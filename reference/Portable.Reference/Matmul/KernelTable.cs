@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.BitPlanes.Kernels;
 
@@ -12,6 +13,9 @@ public static class KernelTable
     public const string EnvironmentVariable = "PORTABLE_KERNEL";
 
     private static readonly string? Forced = Environment.GetEnvironmentVariable(EnvironmentVariable) is { Length: > 0 } name ? name : null;
+
+    // A decode step asks for the same few shapes again and again.
+    private static readonly ConcurrentDictionary<MatmulShape, MatmulKernel> Choices = new();
 
     /// <summary>All rows, the definition first.</summary>
     public static IReadOnlyList<MatmulKernel> Rows { get; } = KernelRows.Create();
@@ -31,7 +35,7 @@ public static class KernelTable
     public static MatmulKernel Select(MatmulShape shape, string? name = null)
     {
         name ??= Forced;
-        return name is null ? Cheapest(shape) : Named(shape, name);
+        return name is null ? Choices.GetOrAdd(shape, Cheapest) : Named(shape, name);
     }
 
     private static MatmulKernel Cheapest(MatmulShape shape)

@@ -3,37 +3,47 @@ using Portable.Reference.Threading;
 
 namespace Portable.Reference.Matmul;
 
-/// <summary>Cuts a matmul into independent pieces, runs a kernel on each and hands the exact sums to a sink.</summary>
+/// <summary>Cuts matmuls of one input into independent pieces, runs a kernel on each and hands the exact sums to sinks.</summary>
 internal static unsafe class MatmulDriver
 {
     // Sums of a piece (rows × 64 channels × 4 bytes) stay in the second-level cache.
     private const int MaximumRowBlock = 256;
     private const int MaximumSums = 1 << 16;
 
-    public static void Run(QuantizedActivations x, BitPlaneMatrix w, MatmulKernel kernel, MatmulSink sink)
+    public static void Run(QuantizedActivations x, MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts)
     {
-        if (x.Layout != w.Layout)
-        {
-            throw new ArgumentException($"Activations are laid out as {x.Layout}, weights as {w.Layout}.", nameof(x));
-        }
-
         ActivationRows rows = new(x);
+        GroupLayout layout = x.Layout;
         int tileRows = kernel.Tile.Rows, tiles = (rows.Count + tileRows - 1) / tileRows;
-        long tileBytes = tileRows * kernel.PackedRowBytes(w.Layout, ActivationRows.DigitFormat(x.Format, 0));
+        long tileBytes = tileRows * kernel.PackedRowBytes(layout, ActivationRows.DigitFormat(x.Format, 0));
         byte* packed = ScratchMemory.Get(ScratchMemory.Slot.Activations, tiles * tileBytes);
         Pack(rows, kernel, packed, tiles, tileBytes);
 
-        int channels = w.Rows, channelBlock = kernel.ChannelBlock, channelBlocks = (channels + channelBlock - 1) / channelBlock;
-        int rowBlock = RowBlock(rows.Count, Lcm(tileRows, rows.Digits), channelBlocks), rowBlocks = (rows.Count + rowBlock - 1) / rowBlock;
-        int groups = w.Layout.Groups, groupStep = kernel.TakesWholeRows ? Math.Clamp(MaximumSums / (rowBlock * channelBlock), 1, groups) : 1;
-        fixed (ulong* fixedWords = w.Words)
+        int channelBlock = kernel.ChannelBlock, channelBlocks = 0;
+        MatmulPart[] all = new MatmulPart[parts.Length];
+        for (int i = 0; i < all.Length; i++)
         {
-            ulong* words = fixedWords;
-            WorkerPool.Run(channelBlocks * rowBlocks, piece =>
+            if (parts[i].Weights.Layout != layout)
             {
-                int firstRow = piece % rowBlocks * rowBlock, firstChannel = piece / rowBlocks * channelBlock;
-                int rowCount = Math.Min(rowBlock, rows.Count - firstRow), channelCount = Math.Min(channelBlock, channels - firstChannel);
-                int* sums = (int*)ScratchMemory.Get(ScratchMemory.Slot.Sums, (long)groupStep * rowCount * channelBlock * sizeof(int));
+                throw new ArgumentException($"Activations are laid out as {layout}, weights as {parts[i].Weights.Layout}.", nameof(x));
+            }
+
+            all[i] = parts[i] with { FirstBlock = channelBlocks };
+            channelBlocks += (parts[i].Weights.Rows + channelBlock - 1) / channelBlock;
+        }
+
+        int rowBlock = RowBlock(rows.Count, Lcm(tileRows, rows.Digits), channelBlocks), rowBlocks = (rows.Count + rowBlock - 1) / rowBlock;
+        int groups = layout.Groups, groupStep = kernel.TakesWholeRows ? Math.Clamp(MaximumSums / (rowBlock * channelBlock), 1, groups) : 1;
+        WorkerPool.Run(channelBlocks * rowBlocks, piece =>
+        {
+            int firstRow = piece % rowBlocks * rowBlock, block = piece / rowBlocks;
+            MatmulPart part = PartOf(all, block);
+            BitPlaneMatrix w = part.Weights;
+            int firstChannel = (block - part.FirstBlock) * channelBlock;
+            int rowCount = Math.Min(rowBlock, rows.Count - firstRow), channelCount = Math.Min(channelBlock, w.Rows - firstChannel);
+            int* sums = (int*)ScratchMemory.Get(ScratchMemory.Slot.Sums, (long)groupStep * rowCount * channelBlock * sizeof(int));
+            fixed (ulong* words = w.Words)
+            {
                 for (int group = 0; group < groups; group += groupStep)
                 {
                     KernelTask task = new()
@@ -46,13 +56,23 @@ internal static unsafe class MatmulDriver
                     kernel.Accumulate(task);
                     for (int g = group; g < group + task.Groups; g++)
                     {
-                        sink.Take(task, g);
+                        part.Sink.Take(task, g);
                     }
                 }
-            });
+            }
+        });
+        GC.KeepAlive(x);
+    }
+
+    private static MatmulPart PartOf(MatmulPart[] parts, int block)
+    {
+        int i = parts.Length - 1;
+        while (parts[i].FirstBlock > block)
+        {
+            i--;
         }
 
-        GC.KeepAlive(x);
+        return parts[i];
     }
 
     private static void Pack(ActivationRows rows, MatmulKernel kernel, byte* packed, int tiles, long tileBytes)
@@ -78,3 +98,9 @@ internal static unsafe class MatmulDriver
 
     private static int Lcm(int tileRows, int digits) => tileRows % digits == 0 ? tileRows : tileRows * digits;
 }
+
+/// <summary>One of the matmuls that share an input.</summary>
+/// <param name="Weights">N×K weights.</param>
+/// <param name="Sink">Takes the sums.</param>
+/// <param name="FirstBlock">The first of its channel blocks among those of all.</param>
+internal readonly record struct MatmulPart(BitPlaneMatrix Weights, MatmulSink Sink, int FirstBlock = 0);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace Portable.Reference.Threading;
 
@@ -9,10 +10,14 @@ internal sealed class Crew(int size)
     // Longer than what lies between two operations of a decode step or two steps, shorter than a time slice.
     private static readonly long Spin = Stopwatch.Frequency / 5000;
 
+    // The clock costs more than a look at the job, and a pause leaves the core to its other hyperthread.
+    private const int SpinsPerLook = 16, PausesPerSpin = 1;
+
     private readonly Lock _starting = new();
     private readonly SemaphoreSlim _wake = new(0);
     private readonly Crowding _crowding = new();
     private Job? _job;
+    private Spare _spare;
     private int _started;
     private int _sleepers;
     private volatile bool _stopped;
@@ -20,8 +25,9 @@ internal sealed class Crew(int size)
     /// <summary>Runs all pieces; returns when all are done.</summary>
     public void Run(int count, Action<int> body)
     {
-        Job job = new(count, body);
-        long start = Stopwatch.GetTimestamp();
+        Job job = Interlocked.Exchange(ref _spare.Job, null) ?? new Job();
+        job.Begin(count, body);
+        long start = Environment.TickCount64;
         if (_crowding.Allows(start))
         {
             Invite(job, Math.Min(size, count - 1));
@@ -30,12 +36,18 @@ internal sealed class Crew(int size)
         int own = job.Work();
         if (!job.Done)
         {
-            long finished = Stopwatch.GetTimestamp();
-            Await(job, finished);
-            _crowding.Waited(finished, Stopwatch.GetTimestamp(), own == 0 ? 0 : (finished - start) / own);
+            long mean = (Environment.TickCount64 - start) / Math.Max(own, 1);
+            _crowding.Waited(Await(job), mean, Environment.TickCount64);
         }
 
-        job.End();
+        try
+        {
+            job.End();
+        }
+        finally
+        {
+            Volatile.Write(ref _spare.Job, job);
+        }
     }
 
     /// <summary>Ends the helpers; work goes on without them.</summary>
@@ -45,12 +57,13 @@ internal sealed class Crew(int size)
         _wake.Release(Math.Max(1, size));
     }
 
-    private static void Await(Job job, long from)
+    private static TimeSpan Await(Job job)
     {
-        while (!job.Done)
+        long from = Stopwatch.GetTimestamp();
+        for (int spins = 1; !job.Done; spins++)
         {
             // A helper that holds a piece is most likely running; a yield helps one that is not to this processor.
-            if (Stopwatch.GetTimestamp() - from < Spin)
+            if (spins % SpinsPerLook != 0 || Stopwatch.GetTimestamp() - from < Spin)
             {
                 Thread.SpinWait(1);
             }
@@ -59,6 +72,8 @@ internal sealed class Crew(int size)
                 Thread.Yield();
             }
         }
+
+        return Stopwatch.GetElapsedTime(from);
     }
 
     private void Invite(Job job, int helpers)
@@ -68,9 +83,14 @@ internal sealed class Crew(int size)
             return;
         }
 
-        // The exchange is also the fence between offering the job and looking for helpers that sleep. It may replace the job
-        // of another thread, which goes on with the helpers that it has.
-        Interlocked.Exchange(ref _job, job);
+        // It may replace the job of another thread, which goes on with the helpers that it has.
+        if (Volatile.Read(ref _job) != job)
+        {
+            Volatile.Write(ref _job, job);
+        }
+
+        // Between offering the job and looking for helpers that sleep.
+        Interlocked.MemoryBarrier();
         if (_started < helpers)
         {
             Start(helpers);
@@ -100,34 +120,37 @@ internal sealed class Crew(int size)
 
     private void Help()
     {
-        Job? last = null;
-        while (Next(last) is { } job)
+        while (Next() is { } job)
         {
             job.Work();
-            last = job;
         }
     }
 
     /// <summary>The next job, or null when the pool ends.</summary>
-    private Job? Next(Job? last)
+    private Job? Next()
     {
+        int spins = 0;
         for (long start = Stopwatch.GetTimestamp(); !_stopped;)
         {
-            if (Offered(last) is { } job)
+            if (Volatile.Read(ref _job) is { HasPieces: true } job)
             {
                 return job;
             }
 
-            long now = Stopwatch.GetTimestamp();
-            if (now - start < Spin && _crowding.Allows(now))
+            if (++spins % SpinsPerLook != 0)
             {
-                Thread.SpinWait(1);
+                Thread.SpinWait(PausesPerSpin);
+                continue;
+            }
+
+            if (Stopwatch.GetTimestamp() - start < Spin && _crowding.Allows(Environment.TickCount64))
+            {
                 continue;
             }
 
             Interlocked.Increment(ref _sleepers);
             // One who has offered a job since may or may not have seen this helper: if so, the call is on its way.
-            if (Offered(last) is null || !Leave())
+            if (Volatile.Read(ref _job) is not { HasPieces: true } || !Leave())
             {
                 _wake.Wait();
             }
@@ -137,8 +160,6 @@ internal sealed class Crew(int size)
 
         return null;
     }
-
-    private Job? Offered(Job? last) => Volatile.Read(ref _job) is { Claimed: false } job && job != last ? job : null;
 
     private bool Leave()
     {
@@ -151,5 +172,13 @@ internal sealed class Crew(int size)
         }
 
         return false;
+    }
+
+    // What callers write and helpers need not see, away from what these look at all the time.
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct Spare
+    {
+        [FieldOffset(128)]
+        public Job? Job;
     }
 }

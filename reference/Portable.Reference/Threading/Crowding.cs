@@ -1,45 +1,42 @@
-using System.Diagnostics;
-
 namespace Portable.Reference.Threading;
 
 /// <summary>
 /// Notices when other programs use the processors: then the system takes helpers off in the middle of a piece, and the caller
-/// waits for milliseconds. After such a wait work goes on without helpers, first for a multiple of what was lost, longer each
-/// time that trying again goes wrong soon.
+/// waits for milliseconds. After such a wait work goes on without helpers, first for as long as was lost, so that a hiccup
+/// costs little, and longer each time that trying again goes wrong soon.
 /// </summary>
 public sealed class Crowding
 {
-    private const int FirstRest = 16;
-
     // No scheduling delay is this short, and no piece this much longer than its neighbours.
-    private static readonly long Patience = Stopwatch.Frequency / 2500;
     private const int Pieces = 8;
 
-    private static readonly long LongestRest = Stopwatch.Frequency;
+    // In milliseconds. Several time slices: programs that want every processor interrupt a helper within this.
+    private const long Soon = 30, LongestRest = 1000;
+    private const int Growth = 4;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMicroseconds(400);
 
     private long _until;
     private long _rest;
 
     /// <summary>Whether helpers may be asked.</summary>
-    /// <param name="now">The time, in ticks of <see cref="Stopwatch"/>.</param>
+    /// <param name="now">The time in milliseconds, as of <see cref="Environment.TickCount64"/>.</param>
     public bool Allows(long now) => now >= Volatile.Read(ref _until);
 
     /// <summary>A caller had nothing left to do and waited for its helpers.</summary>
-    /// <param name="from">Since when.</param>
-    /// <param name="to">Till when.</param>
-    /// <param name="piece">What a piece took of its own time; 0 = not known.</param>
-    public void Waited(long from, long to, long piece)
+    /// <param name="lost">How long.</param>
+    /// <param name="piece">Milliseconds that a piece took of its own time.</param>
+    /// <param name="now">The time in milliseconds.</param>
+    public void Waited(TimeSpan lost, long piece, long now)
     {
-        long lost = to - from;
-        if (piece == 0 || lost < Patience + Pieces * piece)
+        if (lost < Patience + TimeSpan.FromMilliseconds(Pieces * piece))
         {
             return;
         }
 
-        // A try that outlasted the rest before it was a success.
-        long tried = to - Volatile.Read(ref _until), rest = Volatile.Read(ref _rest);
-        rest = Math.Min(LongestRest, tried < rest ? 2 * rest : FirstRest * lost);
+        long rest = now - Volatile.Read(ref _until) < Soon ? Math.Min(LongestRest, Growth * Volatile.Read(ref _rest)) : 0;
+        rest = Math.Max(rest, (long)Math.Ceiling(lost.TotalMilliseconds));
         Volatile.Write(ref _rest, rest);
-        Volatile.Write(ref _until, to + rest);
+        Volatile.Write(ref _until, now + rest);
     }
 }

@@ -4,25 +4,45 @@ using System.Runtime.InteropServices;
 namespace Portable.Reference.Threading;
 
 /// <summary>
-/// One call's pieces. Never used again, so that a helper that comes late, whenever that is, finds every piece claimed.
+/// One call's pieces, and after it another's: a new one for each call would start in cold memory. A helper that comes late,
+/// whenever that is, either claims a piece of the call that is on or finds none.
 /// </summary>
-internal sealed class Job(int count, Action<int> body)
+/// <remarks>
+/// The ticket holds the number of pieces and the next one. A claim replaces it by its successor, so what is claimed is a
+/// piece of the call that is on at that moment, and that call goes on until the piece has ended.
+/// </remarks>
+internal sealed class Job
 {
     [ThreadStatic]
     private static bool s_inside;
 
-    private Action<int>? _body = body;
+    private Action<int>? _body;
     private Exception? _failure;
     private Counters _counters;
 
     /// <summary>Whether the calling thread is inside a piece.</summary>
     public static bool Inside => s_inside;
 
-    /// <summary>Whether every piece is claimed.</summary>
-    public bool Claimed => Volatile.Read(ref _counters.Next) >= count;
+    /// <summary>Whether there is a piece to claim.</summary>
+    public bool HasPieces
+    {
+        get
+        {
+            long ticket = Volatile.Read(ref _counters.Ticket);
+            return (int)ticket < (int)(ticket >> 32);
+        }
+    }
 
     /// <summary>Whether every piece has ended.</summary>
-    public bool Done => Volatile.Read(ref _counters.Done) == count;
+    public bool Done => Volatile.Read(ref _counters.Left) == 0;
+
+    /// <summary>Starts a call; the one before has ended.</summary>
+    public void Begin(int count, Action<int> body)
+    {
+        _body = body;
+        _counters.Left = count;
+        Volatile.Write(ref _counters.Ticket, (long)count << 32);
+    }
 
     /// <summary>Claims and runs pieces until none is left.</summary>
     /// <returns>How many.</returns>
@@ -30,7 +50,7 @@ internal sealed class Job(int count, Action<int> body)
     {
         int ran = 0;
         s_inside = true;
-        for (int i; (i = Interlocked.Increment(ref _counters.Next) - 1) < count; ran++)
+        for (int i; (i = Claim()) >= 0; ran++)
         {
             int ended = 1;
             try
@@ -40,10 +60,12 @@ internal sealed class Job(int count, Action<int> body)
             catch (Exception e)
             {
                 Interlocked.CompareExchange(ref _failure, e, null);
-                ended += Math.Max(0, count - Interlocked.Exchange(ref _counters.Next, count));
+                for (; Claim() >= 0; ended++)
+                {
+                }
             }
 
-            Interlocked.Add(ref _counters.Done, ended);
+            Interlocked.Add(ref _counters.Left, -ended);
         }
 
         s_inside = false;
@@ -56,18 +78,40 @@ internal sealed class Job(int count, Action<int> body)
         _body = null;
         if (_failure is { } failure)
         {
+            _failure = null;
             ExceptionDispatchInfo.Throw(failure);
         }
     }
 
-    // Claiming and finishing do not take each other's cache line, nor that of the fields that all read.
-    [StructLayout(LayoutKind.Explicit, Size = 384)]
+    private int Claim()
+    {
+        long ticket = Volatile.Read(ref _counters.Ticket);
+        while (true)
+        {
+            int next = (int)ticket;
+            if (next >= (int)(ticket >> 32))
+            {
+                return -1;
+            }
+
+            long seen = Interlocked.CompareExchange(ref _counters.Ticket, ticket + 1, ticket);
+            if (seen == ticket)
+            {
+                return next;
+            }
+
+            ticket = seen;
+        }
+    }
+
+    // Claiming and finishing do not take each other's cache line.
+    [StructLayout(LayoutKind.Explicit, Size = 320)]
     private struct Counters
     {
-        [FieldOffset(128)]
-        public int Next;
+        [FieldOffset(0)]
+        public long Ticket;
 
-        [FieldOffset(256)]
-        public int Done;
+        [FieldOffset(128)]
+        public int Left;
     }
 }

@@ -101,19 +101,18 @@ public sealed class CpuExecutor(int threads = 0) : Executor
     {
         using WorkerPool.Scope scope = _pool.Use();
         CpuInput from = (CpuInput)input;
+        var layers = (CpuLinear)linear;
         int rows = Current.Rows;
-        foreach (LinearWeights part in ((CpuLinear)linear).Parts)
+        Span<float> values = ((CpuActivation)y).Values;
+        if (layers.Quantized is { } quantized)
         {
-            Span<float> output = ((CpuActivation)y).Values.AsSpan(column);
-            if (part.Quantized is { } quantized)
-            {
-                BitMatmul.Multiply(from.Quantized!, quantized, output, y.Columns);
-            }
-            else
-            {
-                FloatLinear.Multiply(from.Float!.Rows(rows), rows, part, output, y.Columns);
-            }
+            BitMatmul.Multiply(from.Quantized!, quantized, values[column..], y.Columns);
+            return;
+        }
 
+        foreach (LinearWeights part in layers.Parts)
+        {
+            FloatLinear.Multiply(from.Float!.Rows(rows), rows, part, values[column..], y.Columns);
             column += part.OutputFeatures;
         }
     }

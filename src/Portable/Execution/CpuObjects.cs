@@ -2,6 +2,7 @@ using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Operations;
+using Portable.Reference.Quantization;
 
 namespace Portable.Execution;
 
@@ -20,6 +21,9 @@ internal sealed class CpuNorm(NormWeights weights, float epsilon) : DeviceNorm
 internal sealed class CpuLinear(IReadOnlyList<LinearWeights> parts) : DeviceLinear(parts.Sum(p => p.OutputFeatures))
 {
     public IReadOnlyList<LinearWeights> Parts => parts;
+
+    /// <summary>The layers where they are quantized (then all are: they read one input), else null.</summary>
+    public QuantizedLinear[]? Quantized { get; } = parts.All(p => p.Quantized is not null) ? [.. parts.Select(p => p.Quantized!)] : null;
 }
 
 internal sealed class CpuActivation(int rows, int columns) : DeviceActivation(columns)

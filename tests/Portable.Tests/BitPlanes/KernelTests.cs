@@ -113,6 +113,24 @@ public class KernelTests
         }
     }
 
+    [Property(MaxTest = 60)]
+    public void LayersOfOneInputAreAsEachAlone(int seed, byte m, byte n, byte bits, byte layers)
+    {
+        int tokens = 1 + m % 5, activationBits = bits % 9 == 8 ? 16 : 1 + bits % 9;
+        MatmulOperands[] operands = [.. Enumerable.Range(0, 1 + layers % 4).Select(i => new MatmulOperands(
+            MatmulCase.Create(seed + i, tokens, 1 + (n * (i + 1)) % 150, 200, 64, 1 + (bits + i * layers) % 8, (seed + i) % 2 == 0, activationBits, activationBits == 16)))];
+        int width = operands.Sum(o => o.Linear.OutputFeatures), stride = width + layers % 3, column = 0;
+        float[] together = new float[tokens * stride], alone = new float[tokens * stride];
+        BitMatmul.Multiply(operands[0].X, [.. operands.Select(o => o.Linear)], together, stride);
+        foreach (MatmulOperands o in operands)
+        {
+            BitMatmul.Multiply(operands[0].X, o.Linear, alone.AsSpan(column), stride);
+            column += o.Linear.OutputFeatures;
+        }
+
+        Assert.Equal(Array.ConvertAll(alone, BitConverter.SingleToInt32Bits), Array.ConvertAll(together, BitConverter.SingleToInt32Bits));
+    }
+
     [Property(MaxTest = 20)]
     public void ThreadsDoNotChangeABit(int seed, byte m, byte n, byte widths)
     {

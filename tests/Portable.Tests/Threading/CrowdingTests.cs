@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using FsCheck.Xunit;
 using Portable.Reference.Threading;
 
@@ -7,50 +6,50 @@ namespace Portable.Tests.Threading;
 /// <summary>When helpers are left alone, over times that are made up.</summary>
 public sealed class CrowdingTests
 {
-    private static readonly long Millisecond = Stopwatch.Frequency / 1000;
+    private const long Start = 1_000_000;
 
     [Property]
     public void WaitsInProportionToThePiecesAreNoReason(ushort piece, byte percent)
     {
         Crowding crowding = new();
-        long now = Stopwatch.Frequency, own = 1 + piece;
-        crowding.Waited(now, now + own * (percent % 100) / 100, own);
-        Assert.True(crowding.Allows(now + own));
+        crowding.Waited(TimeSpan.FromMilliseconds(piece * (percent % 100) / 100.0), piece, Start);
+        Assert.True(crowding.Allows(Start));
     }
 
     [Property]
-    public void AfterALongWaitWorkGoesOnAloneForAMultipleOfIt(byte lost)
+    public void AfterALongWaitWorkGoesOnAloneForAsLong(byte lost)
     {
         Crowding crowding = new();
-        long now = Stopwatch.Frequency, wait = (1 + lost % 50) * Millisecond;
-        crowding.Waited(now, now + wait, Millisecond / 100);
-        Assert.False(crowding.Allows(now + wait));
-        Assert.False(crowding.Allows(now + 10 * wait));
-        Assert.True(crowding.Allows(now + 20 * wait));
+        long wait = 1 + lost % 50;
+        crowding.Waited(TimeSpan.FromMilliseconds(wait), 0, Start);
+        Assert.False(crowding.Allows(Start));
+        Assert.False(crowding.Allows(Start + wait - 1));
+        Assert.True(crowding.Allows(Start + wait));
     }
 
     [Fact]
     public void EachTryThatGoesWrongSoonMakesTheNextRestLongerUpToASecond()
     {
         Crowding crowding = new();
-        long now = Stopwatch.Frequency, last = 0;
+        long now = Start, last = 0;
         for (int round = 0; round < 20; round++)
         {
-            crowding.Waited(now, now + 2 * Millisecond, Millisecond / 100);
-            long rest = Millisecond;
-            for (; !crowding.Allows(now + 2 * Millisecond + rest); rest += Millisecond)
+            crowding.Waited(TimeSpan.FromMilliseconds(2), 0, now);
+            long rest = 0;
+            for (; !crowding.Allows(now + rest); rest++)
             {
             }
 
-            Assert.True(rest >= last && rest <= 1000 * Millisecond, $"{rest} after {last}");
-            Assert.True(round == 0 || rest > last || rest == 1000 * Millisecond);
+            Assert.True(rest > last || rest == 1000, $"{rest} after {last}");
             last = rest;
-            now += 2 * Millisecond + rest;
+            now += 10 + rest;
         }
 
-        // A try that lasted longer than the rest before it starts again.
-        now += 2000 * Millisecond;
-        crowding.Waited(now, now + 2 * Millisecond, Millisecond / 100);
-        Assert.True(crowding.Allows(now + 50 * Millisecond));
+        Assert.Equal(1000, last);
+
+        // A try that lasted starts again.
+        now += 200;
+        crowding.Waited(TimeSpan.FromMilliseconds(2), 0, now);
+        Assert.True(crowding.Allows(now + 2));
     }
 }
