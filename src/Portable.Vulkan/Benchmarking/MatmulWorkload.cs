@@ -4,6 +4,7 @@ using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Benchmarking;
 

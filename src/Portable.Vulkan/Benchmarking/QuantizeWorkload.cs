@@ -4,6 +4,8 @@ using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.Shaders;
+using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Benchmarking;
 
@@ -12,8 +14,8 @@ internal sealed class QuantizeWorkload : IDisposable
 {
     private readonly GpuBuffer _source;
     private readonly VulkanInput _input;
-    private readonly ComputePipeline _pipeline;
-    private readonly PrepareConstants _constants;
+    private readonly PrepareShader _shader;
+    private readonly PreparePush _push;
     private readonly int _rows;
 
     /// <summary>Makes rows of floats and room for their codes.</summary>
@@ -21,7 +23,7 @@ internal sealed class QuantizeWorkload : IDisposable
     /// <param name="rows">M.</param>
     /// <param name="layout">K and its groups.</param>
     /// <param name="quantizer">The quantizer.</param>
-    public unsafe QuantizeWorkload(VulkanContext gpu, int rows, GroupLayout layout, ActivationQuantizer quantizer)
+    public QuantizeWorkload(VulkanContext gpu, int rows, GroupLayout layout, ActivationQuantizer quantizer)
     {
         _rows = rows;
         var random = new Random(1);
@@ -34,16 +36,16 @@ internal sealed class QuantizeWorkload : IDisposable
         _source = gpu.Allocate<float>(x);
         _input = new VulkanInput(new InputSpec(layout.Columns, quantizer, layout), gpu);
         _input.Resize(gpu, rows);
-        uint workgroup = ModelMemory.PrepareWorkgroupOf(gpu.Facts);
-        _pipeline = gpu.CreatePipeline("prepare", sizeof(PrepareConstants), [workgroup, .. _input.Specialization(workgroup), 0, 0, 64, 1]);
-        _constants = new PrepareConstants { Source = _source.Address, Prepared = _input.Addresses, Quantizer = _input.Sizes, SourceColumns = (uint)layout.Columns, InverseColumns = 1f / layout.Columns };
+        int workgroup = ModelMemory.PrepareWorkgroupOf(gpu.Facts);
+        _shader = new PrepareShader { Workgroup = workgroup, Quantizer = _input.Quantizer(workgroup), Source = PrepareSource.Copy };
+        _push = new PreparePush { X = _source.Address, Prepared = _input.Addresses, Quantizer = _input.Sizes, SourceColumns = (uint)layout.Columns, InverseColumns = 1f / layout.Columns };
     }
 
     /// <summary>Where the codes go.</summary>
     public ActivationAddresses Codes => _input.Addresses;
 
     /// <summary>Records it.</summary>
-    public void Record(CommandRecorder recorder) => recorder.Dispatch(_pipeline, _constants, _rows);
+    public void Record(CommandRecorder recorder) => recorder.Dispatch(_shader, _push, _rows);
 
     /// <inheritdoc/>
     public void Dispose()

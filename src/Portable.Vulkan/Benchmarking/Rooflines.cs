@@ -1,6 +1,6 @@
-using System.Runtime.InteropServices;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Benchmarking;
 
@@ -17,11 +17,11 @@ public sealed record Rooflines(double StreamBytesPerSecond, double MatrixOperati
         bool software = gpu.Facts.Kind == VulkanDeviceKind.Cpu;
         int groups = software ? 64 : 132 * 16;
         using GpuBuffer sink = gpu.Allocate(256);
-        return new Rooflines(MeasureStream(gpu), Matrix(gpu, sink, groups, software), 8 * Peak(gpu, sink, 0, groups, software), Peak(gpu, sink, 1, groups, software));
+        return new Rooflines(MeasureStream(gpu), Matrix(gpu, sink, groups, software), 8 * Peak(gpu, sink, PeakKind.DotProducts, groups, software), Peak(gpu, sink, PeakKind.BitCounts, groups, software));
     }
 
     /// <summary>Measures <see cref="StreamBytesPerSecond"/> alone.</summary>
-    public static unsafe double MeasureStream(VulkanContext gpu)
+    public static double MeasureStream(VulkanContext gpu)
     {
         bool software = gpu.Facts.Kind == VulkanDeviceKind.Cpu;
         long bytes = software ? 64L << 20 : Math.Min(2L << 30, gpu.Facts.MemoryBytes / 8);
@@ -29,35 +29,35 @@ public sealed record Rooflines(double StreamBytesPerSecond, double MatrixOperati
         using GpuBuffer source = gpu.Allocate(bytes);
         gpu.Run(r => r.Fill(source, 0, source.Size, 0x01234567));
         double best = 0;
-        foreach ((int groups, uint unroll) in software ? [(64, 4u)] : new[] { (132 * 8, 8u), (132 * 16, 4u), (132 * 32, 4u), (132 * 64, 8u) })
+        foreach ((int groups, int unroll) in software ? [(64, 4)] : new[] { (132 * 8, 8), (132 * 16, 4), (132 * 32, 4), (132 * 64, 8) })
         {
-            ComputePipeline kernel = gpu.CreatePipeline("stream", sizeof(StreamArguments), [256, unroll]);
-            var arguments = new StreamArguments(source.Address, sink.Address, (uint)(bytes / 16), 0);
-            best = Math.Max(best, bytes / Seconds(gpu, r => r.Dispatch(kernel, arguments, groups)));
+            StreamShader shader = new() { Workgroup = 256, Unroll = unroll };
+            StreamPush push = new(source.Address, sink.Address, (uint)(bytes / 16));
+            best = Math.Max(best, bytes / Seconds(gpu, r => r.Dispatch(shader, push, groups)));
         }
 
         return best;
     }
 
-    private static unsafe double Peak(VulkanContext gpu, GpuBuffer sink, uint kind, int groups, bool software)
+    private static double Peak(VulkanContext gpu, GpuBuffer sink, PeakKind kind, int groups, bool software)
     {
-        const uint Chains = 8;
+        const int Chains = 8;
         uint loops = software ? 200u : 4000u;
-        ComputePipeline kernel = gpu.CreatePipeline("peak", sizeof(PeakArguments), [256, kind, Chains]);
-        return (double)groups * 256 * loops * Chains / Seconds(gpu, r => r.Dispatch(kernel, new PeakArguments(sink.Address, loops, 0x01030507), groups));
+        PeakShader shader = new() { Workgroup = 256, Kind = kind, Chains = Chains };
+        return (double)groups * shader.Workgroup * loops * Chains / Seconds(gpu, r => r.Dispatch(shader, new PeakPush(sink.Address, loops, 0x01030507), groups));
     }
 
-    private static unsafe double Matrix(VulkanContext gpu, GpuBuffer sink, int groups, bool software)
+    private static double Matrix(VulkanContext gpu, GpuBuffer sink, int groups, bool software)
     {
-        const uint Chains = 8;
+        const int Chains = 8;
         uint loops = software ? 20u : 2000u;
         double best = 0;
         foreach (CooperativeMatrixShape shape in gpu.Facts.Matrices.Where(s => s.IsSignedByte && !s.Workgroup))
         {
             int subgroups = software ? 1 : 8, size = gpu.Facts.SubgroupSize;
-            ComputePipeline kernel = gpu.CreatePipeline("peak_matrix", sizeof(PeakArguments), [(uint)(subgroups * size), (uint)shape.M, (uint)shape.N, (uint)shape.K, Chains], size);
+            PeakMatrixShader shader = new() { Workgroup = subgroups * size, FM = shape.M, FN = shape.N, FK = shape.K, Chains = Chains, Subgroup = size };
             double operations = 2.0 * groups * subgroups * loops * Chains * shape.M * shape.N * shape.K;
-            best = Math.Max(best, operations / Seconds(gpu, r => r.Dispatch(kernel, new PeakArguments(sink.Address, loops, 3), groups)));
+            best = Math.Max(best, operations / Seconds(gpu, r => r.Dispatch(shader, new PeakPush(sink.Address, loops, 3), groups)));
         }
 
         return best;
@@ -79,10 +79,4 @@ public sealed record Rooflines(double StreamBytesPerSecond, double MatrixOperati
 
         return best;
     }
-
-    [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct StreamArguments(ulong Source, ulong Sink, uint Vectors, uint Unused);
-
-    [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct PeakArguments(ulong Sink, uint Loops, uint Seed);
 }

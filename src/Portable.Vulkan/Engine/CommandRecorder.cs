@@ -37,26 +37,22 @@ public sealed unsafe class CommandRecorder
         Barrier();
     }
 
-    /// <summary>Runs a kernel.</summary>
-    /// <param name="pipeline">The kernel.</param>
-    /// <param name="constants">Push constants: a struct laid out as in the shader.</param>
+    /// <summary>Runs a shader; its kernel is built where it has not been.</summary>
+    /// <param name="shader">The shader with its constants.</param>
+    /// <param name="push">Push constants.</param>
     /// <param name="x">Workgroups along x, at least 1.</param>
     /// <param name="y">Workgroups along y.</param>
     /// <param name="z">Workgroups along z.</param>
-    public CommandRecorder Dispatch<T>(ComputePipeline pipeline, in T constants, int x, int y = 1, int z = 1)
-        where T : unmanaged
+    internal CommandRecorder Dispatch<TPush>(Shader<TPush> shader, in TPush push, int x, int y = 1, int z = 1)
+        where TPush : unmanaged
     {
-        if (sizeof(T) != pipeline.PushConstantBytes)
-        {
-            throw new ArgumentException($"{pipeline.Shader} takes {pipeline.PushConstantBytes} bytes of push constants, not {sizeof(T)}.");
-        }
-
+        ComputePipeline pipeline = _context.Pipeline(shader);
         if (_bound.Handle != pipeline.Handle.Handle)
         {
             _api.CmdBindPipeline(_commands, PipelineBindPoint.Compute, _bound = pipeline.Handle);
         }
 
-        _api.CmdPushConstants(_commands, pipeline.Layout, ShaderStageFlags.ComputeBit, 0, (uint)sizeof(T), Unsafe.AsPointer(ref Unsafe.AsRef(in constants)));
+        _api.CmdPushConstants(_commands, pipeline.Layout, ShaderStageFlags.ComputeBit, 0, (uint)sizeof(TPush), Unsafe.AsPointer(ref Unsafe.AsRef(in push)));
         _api.CmdDispatch(_commands, (uint)x, (uint)y, (uint)z);
         return this;
     }

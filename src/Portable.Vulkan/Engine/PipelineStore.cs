@@ -14,7 +14,7 @@ internal sealed unsafe class PipelineStore : IDisposable
     private readonly Device _device;
     private readonly string _path;
     private readonly PipelineCache _cache;
-    private readonly ConcurrentDictionary<string, Lazy<ComputePipeline>> _pipelines = new();
+    private readonly ConcurrentDictionary<Shader, Lazy<ComputePipeline>> _pipelines = new();
     private readonly ConcurrentDictionary<string, Lazy<ShaderModule>> _modules = new();
     private readonly ConcurrentDictionary<int, Lazy<PipelineLayout>> _layouts = new();
     private bool _changed;
@@ -33,17 +33,8 @@ internal sealed unsafe class PipelineStore : IDisposable
         }
     }
 
-    /// <summary>The pipeline of a shader with its constants 0, 1, 2 … set to <paramref name="constants"/>.</summary>
-    /// <param name="shader">Name in the <see cref="ShaderLibrary"/>.</param>
-    /// <param name="pushConstantBytes">Bytes of push constants, a multiple of 4.</param>
-    /// <param name="constants">Values by constant id.</param>
-    /// <param name="subgroupSize">Required subgroup size with full subgroups, or 0 for whatever the driver takes.</param>
-    public ComputePipeline Get(string shader, int pushConstantBytes, ReadOnlySpan<uint> constants, int subgroupSize)
-    {
-        uint[] values = constants.ToArray();
-        string key = $"{shader}|{pushConstantBytes}|{subgroupSize}|{string.Join(',', values)}";
-        return _pipelines.GetOrAdd(key, _ => new Lazy<ComputePipeline>(() => Create(shader, pushConstantBytes, values, subgroupSize))).Value;
-    }
+    /// <summary>The pipeline of a shader with its constants.</summary>
+    public ComputePipeline Get(Shader shader) => _pipelines.GetOrAdd(shader, s => new Lazy<ComputePipeline>(() => Create(s))).Value;
 
     public void Dispose()
     {
@@ -82,27 +73,30 @@ internal sealed unsafe class PipelineStore : IDisposable
         }
     }
 
-    private ComputePipeline Create(string shader, int pushConstantBytes, uint[] constants, int subgroupSize)
+    private ComputePipeline Create(Shader shader)
     {
         _changed = true;
-        ShaderModule module = _modules.GetOrAdd(shader, name => new Lazy<ShaderModule>(() => CreateModule(name))).Value;
-        PipelineLayout layout = _layouts.GetOrAdd(pushConstantBytes, bytes => new Lazy<PipelineLayout>(() => CreateLayout(bytes))).Value;
-        var entries = new SpecializationMapEntry[constants.Length];
+        ShaderModule module = _modules.GetOrAdd(shader.Name, name => new Lazy<ShaderModule>(() => CreateModule(name))).Value;
+        PipelineLayout layout = _layouts.GetOrAdd(shader.PushBytes, bytes => new Lazy<PipelineLayout>(() => CreateLayout(bytes))).Value;
+        IReadOnlyList<SpecializationConstant> constants = SpecializationConstants.Of(shader);
+        var entries = new SpecializationMapEntry[constants.Count];
+        uint[] values = new uint[constants.Count];
         for (int i = 0; i < entries.Length; i++)
         {
-            entries[i] = new SpecializationMapEntry { ConstantID = (uint)i, Offset = (uint)(4 * i), Size = 4 };
+            entries[i] = new SpecializationMapEntry { ConstantID = constants[i].Id, Offset = (uint)(4 * i), Size = 4 };
+            values[i] = constants[i].Bits;
         }
 
         nint name = SilkMarshal.StringToPtr("main");
         var size = new PipelineShaderStageRequiredSubgroupSizeCreateInfo
         {
             SType = StructureType.PipelineShaderStageRequiredSubgroupSizeCreateInfo,
-            RequiredSubgroupSize = (uint)subgroupSize,
+            RequiredSubgroupSize = (uint)shader.SubgroupSize,
         };
         fixed (SpecializationMapEntry* map = entries)
-        fixed (uint* data = constants)
+        fixed (uint* data = values)
         {
-            var special = new SpecializationInfo { MapEntryCount = (uint)entries.Length, PMapEntries = map, DataSize = (nuint)(4 * constants.Length), PData = data };
+            var special = new SpecializationInfo { MapEntryCount = (uint)entries.Length, PMapEntries = map, DataSize = (nuint)(4 * values.Length), PData = data };
             var create = new ComputePipelineCreateInfo
             {
                 SType = StructureType.ComputePipelineCreateInfo,
@@ -110,8 +104,8 @@ internal sealed unsafe class PipelineStore : IDisposable
                 Stage = new PipelineShaderStageCreateInfo
                 {
                     SType = StructureType.PipelineShaderStageCreateInfo,
-                    PNext = subgroupSize > 0 ? &size : null,
-                    Flags = subgroupSize > 0 ? PipelineShaderStageCreateFlags.RequireFullSubgroupsBit : 0,
+                    PNext = shader.SubgroupSize > 0 ? &size : null,
+                    Flags = shader.SubgroupSize > 0 ? PipelineShaderStageCreateFlags.RequireFullSubgroupsBit : 0,
                     Stage = ShaderStageFlags.ComputeBit,
                     Module = module,
                     PName = (byte*)name,
@@ -121,8 +115,8 @@ internal sealed unsafe class PipelineStore : IDisposable
             Pipeline pipeline;
             Result result = _api.CreateComputePipelines(_device, _cache, 1, &create, null, &pipeline);
             SilkMarshal.Free(name);
-            VulkanException.Check(result, $"Building the kernel '{shader}'");
-            return new ComputePipeline(shader, pipeline, layout, pushConstantBytes);
+            VulkanException.Check(result, $"Building the kernel '{shader.Name}'");
+            return new ComputePipeline(pipeline, layout);
         }
     }
 

@@ -13,8 +13,8 @@ namespace Portable.Vulkan.Engine;
 /// <example>
 /// <code>
 /// using VulkanContext gpu = VulkanContext.Open(VulkanDevices.Select());
-/// ComputePipeline kernel = gpu.CreatePipeline("gate", sizeof(GateArguments), [256]);
-/// using CommandList list = gpu.Record().Dispatch(kernel, arguments, groups).Barrier().Dispatch(…).End();
+/// StreamShader shader = new() { Workgroup = 256, Unroll = 4 };
+/// using CommandList list = gpu.Record().Dispatch(shader, new StreamPush(…), groups).Barrier().Dispatch(…).End();
 /// gpu.Wait(gpu.Submit(list));   // again and again
 /// </code>
 /// </example>
@@ -116,13 +116,8 @@ public sealed unsafe class VulkanContext : IDisposable
         }
     }
 
-    /// <summary>A kernel with its specialization constants fixed; made once and kept.</summary>
-    /// <param name="shader">Name in the <see cref="ShaderLibrary"/>.</param>
-    /// <param name="pushConstantBytes">Bytes of its push constants.</param>
-    /// <param name="constants">Specialization constants by id 0, 1, 2 …</param>
-    /// <param name="subgroupSize">Required subgroup size (with full subgroups), or 0 for any.</param>
-    public ComputePipeline CreatePipeline(string shader, int pushConstantBytes, ReadOnlySpan<uint> constants, int subgroupSize = 0) =>
-        _pipelines.Get(shader, pushConstantBytes, constants, subgroupSize);
+    /// <summary>The kernel of a shader with its constants; made once and kept.</summary>
+    internal ComputePipeline Pipeline(Shader shader) => _pipelines.Get(shader);
 
     /// <summary>Starts recording.</summary>
     public CommandRecorder Record() => new(this);

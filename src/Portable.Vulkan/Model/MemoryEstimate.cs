@@ -2,6 +2,7 @@ using System.Numerics;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Model;
 

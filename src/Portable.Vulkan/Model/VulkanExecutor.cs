@@ -9,6 +9,8 @@ using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Selection;
+using Portable.Vulkan.Operations;
+using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Model;
 
@@ -27,12 +29,12 @@ public sealed class VulkanExecutor : Executor
     private readonly bool _ownsContext;
     private readonly GpuMatmul _matmul;
     private readonly ModelMemory _memory;
-    private readonly List<Operation> _operations = [];
+    private readonly List<IOperation> _operations = [];
     private readonly Dictionary<PlanKey, Plan> _plans = [];
     private readonly List<IDisposable> _owned = [];
     private readonly List<(VulkanActivation X, float[] Values)> _writes = [];
     private Batch? _batch;
-    private int _vocabulary;
+    private int _noted, _vocabulary;
 
     /// <summary>Serves models on an opened device.</summary>
     /// <param name="gpu">The device.</param>
@@ -167,7 +169,7 @@ public sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     public override void Begin(Batch batch)
     {
-        _operations.Clear();
+        _noted = 0;
         _writes.Clear();
         _vocabulary = 0;
         _batch = batch;
@@ -175,41 +177,66 @@ public sealed class VulkanExecutor : Executor
 
     /// <inheritdoc/>
     public override void Embed(DeviceTable embedding, DeviceTable? positions, int positionOffset, DeviceActivation x) =>
-        Note(OperationKind.Embed, null, embedding, positions, x, positionOffset);
+        Note(new EmbedOperation((VulkanTable)embedding, (VulkanTable?)positions, positionOffset, (VulkanActivation)x));
 
     /// <inheritdoc/>
-    public override void Normalize(DeviceActivation x, DeviceNorm norm, ReadOnlySpan<DeviceInput> inputs) => NoteEach(OperationKind.Normalize, x, norm, inputs);
+    public override void Normalize(DeviceActivation x, DeviceNorm norm, ReadOnlySpan<DeviceInput> inputs)
+    {
+        foreach (DeviceInput input in inputs)
+        {
+            Note(new NormalizeOperation((VulkanActivation)x, (VulkanNorm)norm, (VulkanInput)input));
+        }
+    }
 
     /// <inheritdoc/>
-    public override void Prepare(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs) => NoteEach(OperationKind.Prepare, x, null, inputs);
+    public override void Prepare(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs)
+    {
+        foreach (DeviceInput input in inputs)
+        {
+            Note(new PrepareOperation((VulkanActivation)x, (VulkanInput)input));
+        }
+    }
 
     /// <inheritdoc/>
-    public override void Linear(DeviceInput input, DeviceLinear linear, DeviceActivation y, int column) => Note(OperationKind.Linear, input, linear, null, y, column);
+    public override void Linear(DeviceInput input, DeviceLinear linear, DeviceActivation y, int column) =>
+        Note(new LinearOperation((VulkanInput)input, (VulkanLinear)linear, (VulkanActivation)y, column));
 
     /// <inheritdoc/>
-    public override void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x) => Note(OperationKind.LinearResidual, input, linear, null, x, 0);
+    public override void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x) =>
+        Note(new LinearResidualOperation((VulkanInput)input, (VulkanLinear)linear, (VulkanActivation)x));
 
     /// <inheritdoc/>
     public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
     {
-        Note(OperationKind.Attention, qkv, rotary, cache, output, layout.Heads);
-        _memory.NeedQueries(layout.Heads, ((VulkanCache)cache).Shape);
+        VulkanCache keysAndValues = (VulkanCache)cache;
+        Note(new AttentionOperation((VulkanActivation)qkv, layout, (VulkanRotary?)rotary, keysAndValues, (VulkanActivation)output));
+        _memory.NeedQueries(layout.Heads, keysAndValues.Shape);
     }
 
     /// <inheritdoc/>
     public override void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs)
     {
-        NoteEach(OperationKind.Gate, gateUp, null, inputs);
+        foreach (DeviceInput input in inputs)
+        {
+            Note(new GateOperation((VulkanActivation)gateUp, (VulkanInput)input));
+        }
+
         _memory.NeedGated(gateUp.Columns / 2);
     }
 
     /// <inheritdoc/>
-    public override void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs) => NoteEach(OperationKind.Relu, x, null, inputs);
+    public override void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs)
+    {
+        foreach (DeviceInput input in inputs)
+        {
+            Note(new ReluOperation((VulkanActivation)x, (VulkanInput)input));
+        }
+    }
 
     /// <inheritdoc/>
     public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head)
     {
-        Note(OperationKind.Logits, x, norm, head, null, 0);
+        Note(new LogitsOperation((VulkanActivation)x, (VulkanNorm)norm, (VulkanTable)head));
         _memory.NeedHidden(x.Columns);
         _vocabulary = head.Rows;
     }
@@ -278,7 +305,7 @@ public sealed class VulkanExecutor : Executor
 
         (bool matrices, int stretches) = _memory.Write(batch, Choice);
         PlanKey key = new(batch.Rows, _memory.Batch.SingleTokens ? 0 : _memory.Batch.Tiles, matrices, batch.LogitRows.Length, _memory.Batch.SingleTokens, stretches);
-        Span<Operation> operations = CollectionsMarshal.AsSpan(_operations);
+        Span<IOperation> operations = CollectionsMarshal.AsSpan(_operations)[.._noted];
         if (_plans.TryGetValue(key, out Plan? plan))
         {
             if (operations.SequenceEqual(plan.Operations))
@@ -309,9 +336,9 @@ public sealed class VulkanExecutor : Executor
         {
             PlanStep step = plan.Steps[i + 1];
             long bytes = 0;
-            foreach (Operation operation in plan.Operations[step.Operations])
+            foreach (IOperation operation in plan.Operations[step.Operations])
             {
-                bytes += OperationTraffic.Bytes(operation, batch);
+                bytes += operation.Bytes(batch);
             }
 
             profile[i] = (step.Name, (times[i + 1] - times[i]) / 1000, bytes);
@@ -336,21 +363,24 @@ public sealed class VulkanExecutor : Executor
         return buffer;
     }
 
-    private void Note(OperationKind kind, object? source, object? weights, object? other, object? target, int number)
+    /// <summary>Notes an operation; one that stands at its place since an earlier pass is kept, so that equal passes allocate nothing.</summary>
+    private void Note<T>(T operation)
+        where T : struct, IOperation, IEquatable<T>
     {
         if (_batch is null)
         {
             throw new InvalidOperationException("Begin has not been called.");
         }
 
-        _operations.Add(new Operation(kind, source, weights, other, target, number));
-    }
-
-    private void NoteEach(OperationKind kind, DeviceActivation x, DeviceNorm? norm, ReadOnlySpan<DeviceInput> inputs)
-    {
-        foreach (DeviceInput input in inputs)
+        if (_noted == _operations.Count)
         {
-            Note(kind, x, norm, null, input, 0);
+            _operations.Add(operation);
         }
+        else if (!(_operations[_noted] is T same && same.Equals(operation)))
+        {
+            _operations[_noted] = operation;
+        }
+
+        _noted++;
     }
 }

@@ -1,7 +1,10 @@
 using Portable.Execution;
+using Portable.Reference.Blocks;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.Shaders;
+using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.SelfChecks;
 
@@ -29,12 +32,12 @@ public static class AttentionCheck
                 int wrong = Wrong(gpu, cache, tile, broken);
                 if (wrong > 0)
                 {
-                    return (tile.Shader, $"{wrong} of {Rows * Heads * HeadSize} results are wrong ({bits}-bit cache, {tile.Matrix})");
+                    return (tile.ShaderName, $"{wrong} of {Rows * Heads * HeadSize} results are wrong ({bits}-bit cache, {tile.Matrix})");
                 }
             }
             catch (VulkanException e)
             {
-                return (tile.Shader, e.Message);
+                return (tile.ShaderName, e.Message);
             }
         }
 
@@ -44,7 +47,7 @@ public static class AttentionCheck
     private static int Wrong(VulkanContext gpu, CacheShape cache, AttentionTile tile, bool broken)
     {
         Random random = new(cache.Bits);
-        int words = VulkanCache.HeadWords(cache), slots = (int)VulkanCache.Slots(cache), field = VulkanCache.FieldBits(cache.Bits), byteWords = words * 8 / field;
+        int words = VulkanCache.HeadWords(cache), slots = (int)VulkanCache.Slots(cache), field = AttentionConstants.FieldBitsOf(cache.Bits), byteWords = words * 8 / field;
         uint codes = 0x01010101u * ((1u << cache.Bits) - 1);
         for (int shift = field; shift < 8; shift *= 2)
         {
@@ -81,17 +84,16 @@ public static class AttentionCheck
         using GpuBuffer qp = gpu.Allocate<uint>(queryParameters), r = gpu.Allocate<uint>(rows), t2 = gpu.Allocate<uint>(tiles);
         float[] expected = new float[Rows * Heads * HeadSize], actual = new float[expected.Length];
         using GpuBuffer y = gpu.Allocate(4L * expected.Length);
-        AttentionShapeConstants shape = new(Heads, KeyValueHeads, (uint)VulkanCache.Chunks(cache), KeyValueHeads);
-        IntegerTileConstants constants = new(r.Address, t2.Address, q.Address, qp.Address, k.Address, v.Address, p.Address, y.Address, shape);
-        uint[] special = AttentionCall.SpecializationOf(cache, false);
-        Run("attention_integer", [64, .. special, (uint)tile.Rows], 0, expected);
-        Run(tile.Shader, [(uint)tile.Invocations, .. special, .. tile.Constants], tile.SubgroupSize, actual);
+        AttentionSizes shape = new(Heads, KeyValueHeads, (uint)VulkanCache.Chunks(cache), KeyValueHeads);
+        AttentionIntegerPush push = new(r.Address, t2.Address, q.Address, qp.Address, k.Address, v.Address, p.Address, y.Address, shape);
+        AttentionConstants attention = AttentionConstants.For(cache, new AttentionLayout(Heads, KeyValueHeads, HeadSize), false);
+        Run(new AttentionIntegerShader { Workgroup = 64, Attention = attention, TileRows = tile.Rows }, expected);
+        Run(tile.ShaderFor(attention), actual);
         return expected.Zip(actual).Count(e => BitConverter.SingleToInt32Bits(e.First) != BitConverter.SingleToInt32Bits(e.Second)) + (broken ? 1 : 0);
 
-        unsafe void Run(string shader, uint[] constantValues, int subgroup, float[] result)
+        void Run(Shader<AttentionIntegerPush> shader, float[] result)
         {
-            ComputePipeline pipeline = gpu.CreatePipeline(shader, sizeof(IntegerTileConstants), constantValues, subgroup);
-            gpu.Run(recorder => recorder.Dispatch(pipeline, constants, Heads, tiles.Length / 2));
+            gpu.Run(recorder => recorder.Dispatch(shader, push, Heads, tiles.Length / 2));
             gpu.Download<float>(y, result);
         }
     }

@@ -5,6 +5,7 @@ using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.SelfChecks;
 

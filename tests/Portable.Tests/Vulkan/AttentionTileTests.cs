@@ -1,6 +1,7 @@
 using Portable.Execution;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.Tensors;
 using Xunit;
 
 namespace Portable.Tests.Vulkan;
@@ -57,8 +58,8 @@ public sealed class AttentionTileTests
         Assert.Equal("too much shared memory", tile.Refusal(s_device with { SharedMemoryBytes = 16384 }, cache));
         Assert.Equal("the tile is no multiple of the matrix", (tile with { RowGroups = 4, ColumnGroups = 1 }).Refusal(s_device, cache));
         Assert.Equal("the matrices are not of unsigned bytes", (tile with { Matrix = s_signed }).Refusal(s_device, cache));
-        Assert.Equal("attention_matrix", tile.Shader);
-        Assert.Equal("attention_matrix_shallow", (tile with { Matrix = s_bytes with { K = 8 } }).Shader);
+        Assert.Equal("attention_matrix", tile.ShaderName);
+        Assert.Equal("attention_matrix_shallow", (tile with { Matrix = s_bytes with { K = 8 } }).ShaderName);
     }
 
     [Fact]

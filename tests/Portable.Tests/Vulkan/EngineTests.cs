@@ -1,5 +1,5 @@
-using System.Runtime.InteropServices;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
 using Xunit;
 
 namespace Portable.Tests.Vulkan;
@@ -44,12 +44,12 @@ public sealed class EngineTests(VulkanFixture vulkan)
     {
         VulkanContext gpu = vulkan.Context;
         using GpuBuffer source = gpu.Allocate(1 << 20), sink = gpu.Allocate(256);
-        ComputePipeline stream = gpu.CreatePipeline("stream", Marshal.SizeOf<StreamArguments>(), [64, 4]);
-        Assert.Same(stream, gpu.CreatePipeline("stream", Marshal.SizeOf<StreamArguments>(), [64, 4]));
+        StreamShader stream = new() { Workgroup = 64, Unroll = 4 };
+        Assert.Same(gpu.Pipeline(stream), gpu.Pipeline(stream with { }));
         using TimestampPool time = gpu.CreateTimestamps(2);
         using CommandList list = gpu.Record()
             .Fill(source, 0, source.Size, 7).Barrier().Timestamp(time, 0)
-            .Dispatch(stream, new StreamArguments(source.Address, sink.Address, (uint)(source.Size / 16)), 8)
+            .Dispatch(stream, new StreamPush(source.Address, sink.Address, (uint)(source.Size / 16)), 8)
             .Timestamp(time, 1).End();
         for (int i = 0; i < 3; i++)
         {
@@ -76,7 +76,4 @@ public sealed class EngineTests(VulkanFixture vulkan)
         });
         VulkanFixture.AssertNoValidationMessages();
     }
-
-    [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct StreamArguments(ulong Source, ulong Sink, uint Vectors, uint Padding = 0);
 }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Portable.Reference.BitPlanes;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Matmul.Operands;
 

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Matmul.Operands;
 
@@ -175,7 +176,7 @@ public sealed class GpuLinear : IDisposable
 
     /// <summary>The push constants of a matmul with these weights.</summary>
     // Every address is a valid one, also where nothing is to be read: compilers may load ahead of a test.
-    internal MatmulArguments Arguments(ActivationAddresses x, MatmulProblem problem, ulong y, int yStride, ulong scratch) => new()
+    internal MatmulPush Arguments(ActivationAddresses x, MatmulProblem problem, ulong y, int yStride, ulong scratch) => new()
     {
         X = x.Codes,
         XHigh = x.HighCodes != 0 ? x.HighCodes : x.Codes,

@@ -1,4 +1,5 @@
 using Portable.Reference.BitPlanes;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Matmul.Operands;
 
@@ -49,21 +50,20 @@ public sealed record MatmulProblem(
     public long WeightBytes => (long)N * Layout.Columns * Weights.Bits / 8;
 
     /// <summary>
-    /// The specialization constants that all kernels share (ids 0 … 6 of shaders/include/matmul.glsl). <see cref="General"/>
-    /// fixes only what it must.
+    /// The specialization constants that all kernels share. <see cref="General"/> fixes only what it must.
     /// </summary>
     /// <param name="broken">Simulate a wrong driver.</param>
-    public uint[] CommonConstants(bool broken = false)
+    internal MatmulConstants Constants(bool broken)
     {
-        uint zw = (General && Output != MatmulOutput.Integers) || WeightZeros ? 2u : WeightZeroConstant != 0 ? 1u : 0u;
-        uint zx = General || !Activations.Signed ? 2u : 0u;
+        StoredZeros zw = (General && Output != MatmulOutput.Integers) || WeightZeros ? StoredZeros.Varying : WeightZeroConstant != 0 ? StoredZeros.Constant : StoredZeros.Zero;
+        StoredZeros zx = General || !Activations.Signed ? StoredZeros.Varying : StoredZeros.Zero;
         if (Output == MatmulOutput.Integers)
         {
             // Raw codes: only the offsets of storing are taken out.
-            (zw, zx) = (1u, 1u);
+            (zw, zx) = (StoredZeros.Constant, StoredZeros.Constant);
         }
 
-        return [(uint)Weights.Bits, (uint)Digits, (uint)GroupBlocks, zw, zx, Output == MatmulOutput.Integers ? 1u : 0u, broken ? 1u : 0u];
+        return new MatmulConstants(Weights.Bits, Digits, GroupBlocks, zw, zx, Output == MatmulOutput.Integers ? 1u : 0u, broken);
     }
 
     /// <summary>The stored zero point of weights whose zero points are all 0.</summary>

@@ -1,6 +1,6 @@
-using System.Runtime.InteropServices;
 using Portable.Reference.BitPlanes;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Matmul.Operands;
 
@@ -27,11 +27,11 @@ internal static class WeightUpload
 
     private static long RowBytes(BitPlaneMatrix matrix) => 8L * matrix.Layout.Blocks * matrix.Format.Bits;
 
-    private static unsafe void Repack(VulkanContext gpu, IReadOnlyList<BitPlaneMatrix> parts, GpuBuffer target)
+    private static void Repack(VulkanContext gpu, IReadOnlyList<BitPlaneMatrix> parts, GpuBuffer target)
     {
         (GroupLayout layout, CodeFormat format) = (parts[0].Layout, parts[0].Format);
         long rowBytes = RowBytes(parts[0]);
-        ComputePipeline repack = gpu.CreatePipeline("repack", sizeof(RepackArguments), [(uint)format.Bits]);
+        RepackShader repack = new() { Bits = format.Bits };
         int rowsPerPart = (int)Math.Clamp(PartBytes / rowBytes, 1, Math.Min(32768, parts.Max(p => p.Rows)));
         using GpuBuffer staging = gpu.Allocate(rowsPerPart * rowBytes);
         gpu.Run(r => r.Fill(target, 0, target.Size, 0));
@@ -42,14 +42,11 @@ internal static class WeightUpload
             {
                 int rows = Math.Min(rowsPerPart, part.Rows - row);
                 gpu.Upload<ulong>(part.Words.AsSpan(checked((int)(row * rowBytes / 8)), checked((int)(rows * rowBytes / 8))), staging);
-                var arguments = new RepackArguments(staging.Address, target.Address, (uint)rows, (uint)layout.Blocks, (uint)(firstRow + row), StoredCodes.FlipsTopPlane(format) ? uint.MaxValue : 0);
+                var arguments = new RepackPush(staging.Address, target.Address, (uint)rows, (uint)layout.Blocks, (uint)(firstRow + row), StoredCodes.FlipsTopPlane(format) ? uint.MaxValue : 0);
                 gpu.Run(r => r.Dispatch(repack, arguments, (layout.Blocks * 2 + 63) / 64, rows));
             }
 
             firstRow += part.Rows;
         }
     }
-
-    [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct RepackArguments(ulong Planes, ulong Tiles, uint Rows, uint Blocks, uint FirstRow, uint Flip);
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Matmul.Selection;
 

@@ -1,5 +1,6 @@
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Matmul.Techniques;
 
@@ -32,11 +33,22 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
     private static VulkanKernel Kernel(MatrixTile tile, MatmulProblem problem, bool unrolled) => new(
         "coopmat",
         $"coopmat {tile}",
-        [
-            (uint)tile.Invocations, (uint)tile.SubgroupSize, (uint)tile.Matrix.M, (uint)tile.Matrix.N, (uint)tile.Matrix.K,
-            (uint)tile.BM, (uint)tile.BN, (uint)tile.WM, (uint)tile.WN, (uint)tile.StepBlocks, (uint)tile.Stages, 8, unrolled ? 1u : 0u,
-        ],
-        tile.SubgroupSize,
+        new CoopmatShader
+        {
+            Invocations = tile.Invocations,
+            Subgroup = tile.SubgroupSize,
+            FM = tile.Matrix.M,
+            FN = tile.Matrix.N,
+            FK = tile.Matrix.K,
+            BM = tile.BM,
+            BN = tile.BN,
+            WM = tile.WM,
+            WN = tile.WN,
+            StepBlocks = tile.StepBlocks,
+            Stages = tile.Stages,
+            RowTiles = 8,
+            Unrolled = unrolled,
+        },
         (problem.M + tile.BM - 1) / tile.BM * ((problem.N + tile.BN - 1) / tile.BN),
         1);
 

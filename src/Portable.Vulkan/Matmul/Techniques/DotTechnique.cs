@@ -1,5 +1,6 @@
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Matmul.Techniques;
 
@@ -78,12 +79,13 @@ internal sealed class DotTechnique : MatmulTechnique
         return new VulkanKernel(
             "dot",
             (tile with { Depth = depth }).ToString(),
-            [(uint)invocations, (uint)tokens, (uint)depth, (uint)round, (uint)rows, (uint)vectors, (uint)rounds, (uint)tile.Splits],
-            0,
+            new DotShader { Invocations = invocations, Tokens = tokens, Depth = depth, Round = round, Rows = rows, SharedX = vectors, Rounds = rounds, Splits = tile.Splits },
             x,
-            y,
-            tile.Splits,
-            scratch);
+            y)
+        {
+            Splits = tile.Splits,
+            ScratchBytes = scratch,
+        };
     }
 
     // First what an NVIDIA H100 favours: for a small N all of K at once, so that memory is waited for once; for several tokens

@@ -1,5 +1,6 @@
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Matmul.Techniques;
 
@@ -23,7 +24,7 @@ internal sealed class PopcountTechnique : MatmulTechnique
         }
 
         bool signed = problem.Activations.Signed || problem.Activations.Bits >= 8;
-        return [new VulkanKernel(Name, Name, [(uint)invocations, (uint)bits, signed ? 1u : 0u], size, (problem.N + rows - 1) / rows, problem.M)];
+        return [new VulkanKernel(Name, Name, new PopcountShader { Invocations = invocations, XBits = bits, XSigned = signed, Subgroup = size }, (problem.N + rows - 1) / rows, problem.M)];
     }
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>

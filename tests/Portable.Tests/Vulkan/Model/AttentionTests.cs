@@ -6,6 +6,7 @@ using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;
 using Portable.Vulkan.SelfChecks;
+using Portable.Vulkan.Tensors;
 using Xunit;
 
 namespace Portable.Tests.Vulkan.Model;

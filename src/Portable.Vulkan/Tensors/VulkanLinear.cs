@@ -5,7 +5,7 @@ using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>Linear layers with one input, side by side: neighbours of one weight format are one matrix.</summary>
 internal sealed class VulkanLinear : DeviceLinear, IDisposable
@@ -43,6 +43,12 @@ internal sealed class VulkanLinear : DeviceLinear, IDisposable
 
     /// <summary>The matrices and the first column of each one's output.</summary>
     public IReadOnlyList<(GpuLinear Matrix, int Column)> Matrices => _matrices;
+
+    /// <summary>Bytes of the weights and what belongs to them.</summary>
+    public long Bytes => _matrices.Sum(m => m.Matrix.Bytes);
+
+    /// <summary>Bytes of an output row.</summary>
+    public long RowBytes => OutputFeatures * (long)sizeof(float);
 
     public void Dispose()
     {

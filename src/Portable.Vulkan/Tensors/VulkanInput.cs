@@ -3,11 +3,12 @@ using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Shaders;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>Quantized activations on the device, as quantizers write and matmuls read them (shaders/include/prepare_push.glsl).</summary>
-internal sealed class VulkanInput : DeviceInput, IRowStorage
+internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
 {
     private const uint MostHeldWords = 8;
     private readonly GpuBuffer? _map;
@@ -47,12 +48,12 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage
     public ActivationAddresses Addresses => new(_codes!.Address, _highCodes?.Address ?? 0, _scales!.Address, _sums!.Address, _highSums?.Address ?? 0);
 
     /// <summary>Sizes for the shaders.</summary>
-    public QuantizerConstants Sizes
+    public QuantizerSizes Sizes
     {
         get
         {
             ActivationQuantizer quantizer = Spec.Quantizer!;
-            return new QuantizerConstants
+            return new QuantizerSizes
             {
                 Columns = (uint)Spec.Layout.Columns,
                 GroupColumns = (uint)Spec.Layout.GroupSize,
@@ -71,16 +72,22 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage
         }
     }
 
-    /// <summary>Specialization constants of a quantizing shader: mode, bits, map, groups in shared memory, words of a group, whether a word's four values are neighbours, words of an invocation in registers.</summary>
-    /// <param name="workgroup">Invocations that quantize a row.</param>
-    public uint[] Specialization(uint workgroup) =>
-    [
-        (uint)Spec.Quantizer!.Mode, (uint)Spec.Quantizer.Format.Bits, Mapped ? 1u : 0u, (uint)Spec.Layout.Groups, Sizes.GroupWords,
-        !Mapped && Spec.Layout.Columns % 4 == 0 && (Spec.Layout.Groups == 1 || Spec.Layout.GroupSize % 4 == 0) ? 1u : 0u, HeldWords(Sizes.RowWords, workgroup),
-    ];
+    /// <summary>Bytes of a row's codes.</summary>
+    public long RowBytes => Spec.Layout.PaddedColumns * (Spec.Quantizer!.Format.Bits == 16 ? 2L : 1);
+
+    /// <summary>How a shader quantizes a row.</summary>
+    /// <param name="workgroup">Invocations that quantize it.</param>
+    public RowQuantizer Quantizer(int workgroup) => new(
+        (uint)Spec.Quantizer!.Mode,
+        Spec.Quantizer.Format.Bits,
+        Mapped,
+        (uint)Spec.Layout.Groups,
+        Sizes.GroupWords,
+        !Mapped && Spec.Layout.Columns % 4 == 0 && (Spec.Layout.Groups == 1 || Spec.Layout.GroupSize % 4 == 0),
+        HeldWords(Sizes.RowWords, workgroup));
 
     /// <summary>Words of each of <paramref name="workgroup"/> invocations whose values stay in registers: all of a row of <paramref name="rowWords"/>, or what registers hold.</summary>
-    public static uint HeldWords(uint rowWords, uint workgroup) => Math.Min((rowWords + workgroup - 1) / workgroup, MostHeldWords);
+    public static uint HeldWords(uint rowWords, int workgroup) => Math.Min((rowWords + (uint)workgroup - 1) / (uint)workgroup, MostHeldWords);
 
     public void Resize(VulkanContext gpu, int rows)
     {

@@ -1,8 +1,9 @@
 using Portable.Execution;
 using Portable.Reference.Arithmetic;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>A float table in its checkpoint's element type.</summary>
 internal sealed class VulkanTable(int rows, int columns, ElementType type, GpuBuffer buffer) : DeviceTable(rows, columns)
@@ -10,15 +11,15 @@ internal sealed class VulkanTable(int rows, int columns, ElementType type, GpuBu
     public GpuBuffer Buffer => buffer;
 
     /// <summary>The shaders' number of the element type (include/table.glsl).</summary>
-    public uint ShaderType => type switch
+    public TableType ShaderType => type switch
     {
-        ElementType.Float32 => 0,
-        ElementType.Float16 => 1,
-        _ => 2,
+        ElementType.Float32 => TableType.Float32,
+        ElementType.Float16 => TableType.Float16,
+        _ => TableType.BFloat16,
     };
 
-    /// <summary>The shaders' number for "no table".</summary>
-    public const uint NoTable = 3;
+    /// <summary>Bytes of a row.</summary>
+    public long RowBytes => Columns * (ShaderType == TableType.Float32 ? 4L : 2);
 
     /// <summary>Whether eight neighbouring elements of a row are one aligned vector.</summary>
     public bool Wide => type != ElementType.Float32 && Columns % 8 == 0;
@@ -29,19 +30,20 @@ internal sealed class VulkanNorm(GpuBuffer buffer, bool biased, float epsilon) :
 {
     public GpuBuffer Buffer => buffer;
 
-    public bool Biased => biased;
+    /// <summary>What a row goes through: LayerNorm where there is a bias.</summary>
+    public PrepareSource Source => biased ? PrepareSource.LayerNorm : PrepareSource.RmsNorm;
 
     public float Epsilon => epsilon;
 }
 
 /// <summary>Cosines and sines, [position × head size]: half the head's cosines, then its sines.</summary>
-internal sealed class VulkanRotary(GpuBuffer buffer) : DeviceRotary
+internal sealed class VulkanRotary(GpuBuffer buffer) : DeviceRotary, IDeviceMemory
 {
     public GpuBuffer Buffer => buffer;
 }
 
 /// <summary>Keys and values of one block; the layout is drawn in shaders/include/attention.glsl.</summary>
-internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer values, GpuBuffer? parameters) : DeviceCache
+internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer values, GpuBuffer? parameters) : DeviceCache, IDeviceMemory
 {
     public const int ChunkTokens = 64;
 
@@ -54,11 +56,11 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
     /// <summary>Scales and zero points of a quantized cache.</summary>
     public GpuBuffer? Parameters => parameters;
 
-    /// <summary>Bits of a code's field: the next of 2, 4, 8, 16.</summary>
-    public static int FieldBits(int bits) => bits <= 2 ? 2 : bits <= 4 ? 4 : bits <= 8 ? 8 : 16;
+    /// <summary>Bytes of keys, values and parameters of one token.</summary>
+    public long TokenBytes => shape.KeyValueHeads * ((2L * HeadWords(shape) * 4) + (shape.Bits == 16 ? 0 : 16));
 
     /// <summary>32-bit words of one head of one token.</summary>
-    public static int HeadWords(CacheShape shape) => (shape.HeadSize * FieldBits(shape.Bits) + 31) / 32;
+    public static int HeadWords(CacheShape shape) => (shape.HeadSize * AttentionConstants.FieldBitsOf(shape.Bits) + 31) / 32;
 
     /// <summary>Capacity in chunks of 64 tokens.</summary>
     public static int Chunks(CacheShape shape) => (shape.Capacity + ChunkTokens - 1) / ChunkTokens;
@@ -68,7 +70,7 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
 }
 
 /// <summary>An f32 activation; its memory follows the rows of the largest batch so far.</summary>
-internal sealed class VulkanActivation(int columns, PhasedMemory? shared = null) : DeviceActivation(columns), IRowStorage
+internal sealed class VulkanActivation(int columns, PhasedMemory? shared = null) : DeviceActivation(columns), IRowStorage, IDeviceMemory
 {
     private GpuBuffer? _buffer;
 
@@ -77,8 +79,11 @@ internal sealed class VulkanActivation(int columns, PhasedMemory? shared = null)
     /// <summary>The memory of an activation that has its own.</summary>
     public GpuBuffer Buffer => _buffer ?? throw new InvalidOperationException("An activation of a phase holds its values during a forward pass only.");
 
-    /// <summary>What a barrier protects: the memory that it lies in.</summary>
-    public object Memory => (object?)shared ?? this;
+    /// <summary>The memory that it lies in.</summary>
+    public IDeviceMemory Memory => shared is null ? this : shared;
+
+    /// <summary>Bytes of a row.</summary>
+    public long RowBytes => Columns * (long)sizeof(float);
 
     public void Resize(VulkanContext gpu, int rows)
     {
@@ -94,7 +99,7 @@ internal sealed class VulkanActivation(int columns, PhasedMemory? shared = null)
 }
 
 /// <summary>Activations in phases over the same memory: those of a phase lie one behind the other.</summary>
-internal sealed class PhasedMemory : IRowStorage
+internal sealed class PhasedMemory : IRowStorage, IDeviceMemory
 {
     private const long Alignment = 256;
     private GpuBuffer? _buffer;

@@ -1,11 +1,11 @@
-namespace Portable.Vulkan.Matmul.Operands;
+namespace Portable.Vulkan.Shaders;
 
 /// <summary>
 /// Where the quantized activations of a matmul lie on the device (the layout of QuantizedActivations, four codes to a word).
 /// </summary>
 /// <remarks>
 /// The kernels multiply signed bytes: codes of unsigned 8-bit formats and the low digits of 16-bit codes are stored minus 128
-/// in real columns (padding stays 0); see <see cref="StoredCodes.ActivationOffset"/>. Sums and zero points are the codes' own.
+/// in real columns (padding stays 0); see StoredCodes.ActivationOffset. Sums and zero points are the codes' own.
 /// </remarks>
 /// <param name="Codes">Bytes [row × padded columns + padded column], or low digits.</param>
 /// <param name="HighCodes">High digits of 16-bit codes, else 0.</param>

@@ -1,6 +1,6 @@
 using Portable.Vulkan.Engine;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Operations;
 
 /// <summary>What commands are recorded for: batches of one shape replay them.</summary>
 /// <param name="Rows">Rows.</param>
@@ -23,7 +23,7 @@ internal readonly record struct PlanStep(string Name, Range Operations);
 /// <param name="Dispatches">Dispatches.</param>
 /// <param name="Timestamps">Times after each named step, or null.</param>
 /// <param name="Steps">The steps.</param>
-internal sealed record Plan(Operation[] Operations, CommandList Commands, IReadOnlyList<GpuBuffer> Arguments, int Dispatches, TimestampPool? Timestamps, IReadOnlyList<PlanStep> Steps) : IDisposable
+internal sealed record Plan(IOperation[] Operations, CommandList Commands, IReadOnlyList<GpuBuffer> Arguments, int Dispatches, TimestampPool? Timestamps, IReadOnlyList<PlanStep> Steps) : IDisposable
 {
     public void Dispose()
     {

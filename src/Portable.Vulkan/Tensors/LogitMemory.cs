@@ -1,9 +1,9 @@
 using Portable.Vulkan.Engine;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>Logits on the device and where the host reads them.</summary>
-internal sealed class LogitMemory : IDisposable
+internal sealed class LogitMemory : IDisposable, IDeviceMemory
 {
     private GpuBuffer? _device, _host;
 

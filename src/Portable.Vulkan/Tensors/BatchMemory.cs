@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Portable.Execution;
 using Portable.Vulkan.Engine;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>What changes from batch to batch with the same commands: rows, tiles and logit rows, in device memory.</summary>
 internal sealed class BatchMemory : IDisposable

@@ -1,9 +1,9 @@
 using Portable.Vulkan.Engine;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>Per row, the workgroups that have finished; 0 between dispatches.</summary>
-internal sealed class FinishedCounters : IRowStorage
+internal sealed class FinishedCounters : IRowStorage, IDeviceMemory
 {
     private GpuBuffer? _buffer;
 

@@ -1,7 +1,8 @@
 using Portable.Execution;
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Shaders;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>Tile of the prefill attention with cooperative matrices (shaders/include/attention_matrix.glsl): plain arithmetic over device facts.</summary>
 /// <param name="Matrix">Matrix shape.</param>
@@ -16,11 +17,13 @@ public sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSi
     /// <summary>Invocations of a workgroup.</summary>
     public int Invocations => RowGroups * ColumnGroups * SubgroupSize;
 
-    /// <summary>The shader: matrices 8 codes deep are loaded from vectors of their own size.</summary>
-    public string Shader => Matrix.K < 16 ? "attention_matrix_shallow" : "attention_matrix";
+    /// <summary>Name of the shader.</summary>
+    public string ShaderName => ShaderFor(default).Name;
 
-    /// <summary>The shader's constants beside those of every attention shader.</summary>
-    public uint[] Constants => [(uint)Rows, (uint)SubgroupSize, (uint)Matrix.M, (uint)Matrix.N, (uint)Matrix.K, (uint)RowGroups];
+    /// <summary>The shader: matrices 8 codes deep are loaded from vectors of their own size.</summary>
+    internal AttentionMatrixShader ShaderFor(AttentionConstants attention) => Matrix.K < 16
+        ? new ShallowAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups }
+        : new DeepAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups };
 
     /// <summary>The tile for a cache, or null where the device's matrices cannot serve it.</summary>
     public static AttentionTile? For(VulkanDeviceFacts device, CacheShape cache)

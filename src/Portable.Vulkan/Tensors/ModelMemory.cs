@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Techniques;
 using Portable.Vulkan.Matmul.Selection;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>
 /// The working memory of a model beside its activations and inputs: batch rows, quantized queries, hidden rows and logits.
@@ -11,6 +11,9 @@ namespace Portable.Vulkan.Model;
 /// </summary>
 internal sealed class ModelMemory : IDisposable
 {
+    /// <summary>Scores of a decode step that shared memory holds.</summary>
+    public const int SharedScores = 2048;
+
     private const int TileRows = 16, SharedRows = 16;
     private readonly VulkanContext _gpu;
     private readonly SelfCheckResult _check;
@@ -33,9 +36,9 @@ internal sealed class ModelMemory : IDisposable
         // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
         bool software = gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu;
         PrepareWorkgroup = PrepareWorkgroupOf(gpu.Facts);
-        AttentionWorkgroup = software ? 64u : 256u;
-        DecodeWorkgroup = (uint)Math.Min(software ? 64 : 1024, gpu.Facts.MaximumInvocations);
-        AppendWorkgroup = software ? 8u : 64u;
+        AttentionWorkgroup = software ? 64 : 256;
+        DecodeWorkgroup = Math.Min(software ? 64 : 1024, gpu.Facts.MaximumInvocations);
+        AppendWorkgroup = software ? 8 : 64;
     }
 
     public BatchMemory Batch { get; }
@@ -52,25 +55,25 @@ internal sealed class ModelMemory : IDisposable
     public VulkanActivation Hidden { get; private set; }
 
     /// <summary>Invocations of a workgroup that quantizes a row.</summary>
-    public uint PrepareWorkgroup { get; }
+    public int PrepareWorkgroup { get; }
 
     /// <summary>The same for a device.</summary>
-    public static uint PrepareWorkgroupOf(Devices.VulkanDeviceFacts device) => (uint)Math.Min(device.Kind == Devices.VulkanDeviceKind.Cpu ? 32 : 1024, device.MaximumInvocations);
+    public static int PrepareWorkgroupOf(Devices.VulkanDeviceFacts device) => Math.Min(device.Kind == Devices.VulkanDeviceKind.Cpu ? 32 : 1024, device.MaximumInvocations);
 
     /// <summary>Values behind a gate whose rows several workgroups share.</summary>
     public VulkanActivation Gated { get; private set; }
 
     /// <summary>Invocations of a workgroup that attends.</summary>
-    public uint AttentionWorkgroup { get; }
+    public int AttentionWorkgroup { get; }
 
     /// <summary>The tile of attention with cooperative matrices, where they can serve the caches.</summary>
     public AttentionTile? MatrixTile { get; private set; }
 
     /// <summary>Invocations of a workgroup that attends for one new token.</summary>
-    public uint DecodeWorkgroup { get; }
+    public int DecodeWorkgroup { get; }
 
     /// <summary>Invocations of a workgroup that appends one head.</summary>
-    public uint AppendWorkgroup { get; }
+    public int AppendWorkgroup { get; }
 
     /// <summary>Rows that there is room for.</summary>
     public int Capacity { get; private set; }
@@ -114,7 +117,7 @@ internal sealed class ModelMemory : IDisposable
     public int GateParts(int rows) => rows > SharedRows ? 1 : _gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu ? 2 : 8;
 
     /// <summary>Floats of a row that a normalising workgroup holds in shared memory, beside 8 KiB for the rest.</summary>
-    public uint Stage(int columns) => (uint)Math.Min((columns + 63) / 64 * 64, Math.Max(1024, (_gpu.Facts.SharedMemoryBytes - 8192) / 4 / 64 * 64));
+    public int Stage(int columns) => Math.Min((columns + 63) / 64 * 64, Math.Max(1024, (_gpu.Facts.SharedMemoryBytes - 8192) / 4 / 64 * 64));
 
     /// <summary>Tells the query heads that meet a cache.</summary>
     public void NeedQueries(int heads, CacheShape cache)
@@ -128,7 +131,7 @@ internal sealed class ModelMemory : IDisposable
         if (cache != _attended)
         {
             AttentionTile? tile = AttentionTile.For(_gpu.Facts, cache);
-            (_attended, MatrixTile) = (cache, tile is null || _check.Failures.ContainsKey(tile.Shader) ? null : tile);
+            (_attended, MatrixTile) = (cache, tile is null || _check.Failures.ContainsKey(tile.ShaderName) ? null : tile);
         }
     }
 

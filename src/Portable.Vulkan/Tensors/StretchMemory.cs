@@ -1,10 +1,11 @@
 using Portable.Execution;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>What the stretches of a split decode attention leave for each other (shaders/include/decode_split.glsl), for a number of (row, head) pairs.</summary>
-internal sealed class StretchMemory : IDisposable
+internal sealed class StretchMemory : IDisposable, IDeviceMemory
 {
     private readonly List<GpuBuffer> _all = [];
     private GpuBuffer? _finished, _scratch;
@@ -30,7 +31,7 @@ internal sealed class StretchMemory : IDisposable
 
     private static int WordsOfPair(CacheShape cache)
     {
-        int chunks = VulkanCache.Chunks(cache), codes = VulkanCache.HeadWords(cache) * 32 / VulkanCache.FieldBits(cache.Bits);
+        int chunks = VulkanCache.Chunks(cache), codes = VulkanCache.HeadWords(cache) * 32 / AttentionConstants.FieldBitsOf(cache.Bits);
         int sums = cache.Bits == 16 ? chunks * (cache.HeadSize + 1) : AttentionChoice.MostStretches * ((2 * codes) + 3);
         return (chunks * VulkanCache.ChunkTokens) + (2 * AttentionChoice.MostStretches) + sums;
     }

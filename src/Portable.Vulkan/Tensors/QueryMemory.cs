@@ -1,10 +1,11 @@
 using Portable.Execution;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>Query codes and their scales, zero points and sums, between the append and the attention of a quantized cache.</summary>
-internal sealed class QueryMemory : IRowStorage
+internal sealed class QueryMemory : IRowStorage, IDeviceMemory
 {
     private GpuBuffer? _codes, _parameters;
     private long _codeBytes = 4;
@@ -17,7 +18,7 @@ internal sealed class QueryMemory : IRowStorage
     /// <summary>Makes rows wide enough for these heads; true: they were not.</summary>
     public bool Widen(int heads, CacheShape cache)
     {
-        long codeBytes = (long)heads * VulkanCache.HeadWords(cache) * 4 * Math.Max(1, 8 / VulkanCache.FieldBits(cache.Bits));
+        long codeBytes = (long)heads * VulkanCache.HeadWords(cache) * 4 * Math.Max(1, 8 / AttentionConstants.FieldBitsOf(cache.Bits));
         if (heads <= _heads && codeBytes <= _codeBytes)
         {
             return false;

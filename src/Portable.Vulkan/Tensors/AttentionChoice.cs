@@ -1,7 +1,7 @@
 using System.Numerics;
 using Portable.Vulkan.Devices;
 
-namespace Portable.Vulkan.Model;
+namespace Portable.Vulkan.Tensors;
 
 /// <summary>When the attention kernels for many rows and for long contexts are taken; every choice gives the same bits.</summary>
 public sealed record AttentionChoice

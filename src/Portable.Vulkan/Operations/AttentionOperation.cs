@@ -1,0 +1,126 @@
+using Portable.Execution;
+using Portable.Reference.Blocks;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
+using Portable.Vulkan.Tensors;
+
+namespace Portable.Vulkan.Operations;
+
+/// <summary>Rotates queries and keys, appends keys and values to the cache, and attends over it.</summary>
+internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValue, AttentionLayout Layout, VulkanRotary? Rotary, VulkanCache Cache, VulkanActivation Attended) : IOperation
+{
+    public string Name => "Attention";
+
+    private int Heads => Layout.Heads;
+
+    /// <summary>Whether the cache holds halves rather than codes.</summary>
+    private bool Half => Cache.Shape.Bits == 16;
+
+    private AttentionConstants Constants => AttentionConstants.For(Cache.Shape, Layout, Rotary is not null);
+
+    private AttentionSizes Sizes => new(
+        (uint)Heads, (uint)Cache.Shape.KeyValueHeads, (uint)VulkanCache.Chunks(Cache.Shape), (uint)(Cache.Shape.Sequences * Cache.Shape.KeyValueHeads));
+
+    private ulong RotaryAddress => Rotary?.Buffer.Address ?? 0;
+
+    private ulong ParametersAddress => Cache.Parameters?.Address ?? 0;
+
+    /// <summary>A decode step quantizes the attended row in the same dispatch where nothing else reads it.</summary>
+    public int Record(PlanRecorder plan, ReadOnlySpan<IOperation> following)
+    {
+        if (plan.Key.SingleTokens && following.Length > 0 && following[0] is PrepareOperation next && next.X == Attended
+            && (following.Length == 1 || following[1] is not PrepareOperation))
+        {
+            Decode(plan, next.Input);
+            return 1;
+        }
+
+        Record(plan);
+        return 0;
+    }
+
+    public void Record(PlanRecorder plan)
+    {
+        ModelMemory memory = plan.Memory;
+        AttentionAppendShader append = new() { Workgroup = memory.AppendWorkgroup, Attention = Constants };
+        AppendPush appendPush = new(
+            memory.Batch.Rows, QueryKeyValue.Address, RotaryAddress, Cache.Keys.Address, Cache.Values.Address, ParametersAddress, memory.Queries.Codes, memory.Queries.Parameters, Sizes);
+        plan.Order([QueryKeyValue, Rotary], [Cache, memory.Queries, Half ? QueryKeyValue : null]);
+        int slots = Heads + (2 * Cache.Shape.KeyValueHeads);
+        plan.Dispatch(append, appendPush, (slots + AttentionAppendShader.HeadsAtOnce - 1) / AttentionAppendShader.HeadsAtOnce, plan.Key.Rows);
+        plan.Order([Cache, memory.Queries, QueryKeyValue], [Attended]);
+        if (Half)
+        {
+            AttentionHalfShader shader = new() { Workgroup = memory.AttentionWorkgroup, Attention = Constants, TileRows = memory.Batch.TileRows };
+            AttentionHalfPush push = new(memory.Batch.Rows, memory.Batch.TileList, QueryKeyValue.Address, Cache.Keys.Address, Cache.Values.Address, Attended.Address, Sizes);
+            plan.Dispatch(shader, push, Heads, plan.Key.Tiles);
+        }
+        else
+        {
+            AttentionIntegerPush push = new(
+                memory.Batch.Rows, memory.Batch.TileList, memory.Queries.Codes, memory.Queries.Parameters, Cache.Keys.Address, Cache.Values.Address, ParametersAddress, Attended.Address, Sizes);
+            plan.Dispatch(TileShader(plan), push, Heads, plan.Key.Tiles);
+        }
+    }
+
+    /// <summary>Keys and values of every token that a sequence of the batch looks back on, activations in and out.</summary>
+    public long Bytes(Batch batch)
+    {
+        long tokens = Enumerable.Range(0, batch.Rows).GroupBy(i => batch.Sequences[i]).Sum(s => s.Max(i => batch.Positions[i]) + 1L);
+        return (tokens * Cache.TokenBytes) + (batch.Rows * (QueryKeyValue.RowBytes + Attended.RowBytes));
+    }
+
+    private Shader<AttentionIntegerPush> TileShader(PlanRecorder plan) => plan.Key.Matrices && plan.Memory.MatrixTile is { } tile && tile.Refusal(plan.Gpu.Facts, Cache.Shape) is null
+        ? tile.ShaderFor(Constants)
+        : new AttentionIntegerShader { Workgroup = plan.Memory.AttentionWorkgroup, Attention = Constants, TileRows = plan.Memory.Batch.TileRows };
+
+    private void Decode(PlanRecorder plan, VulkanInput input)
+    {
+        int stretches = plan.Key.Stretches;
+        GpuBuffer rowQuantizer = plan.Keep(plan.Gpu.Allocate<RowQuantizerMemory>([new(input.Map, input.Addresses, input.Sizes)]));
+        DecodePush push = DecodePush(plan, rowQuantizer.Address);
+        if (stretches == 1)
+        {
+            plan.Order([QueryKeyValue, Rotary], [Cache, Attended, input, plan.Memory.Finished]);
+            plan.Dispatch(DecodeShader(plan, input, DecodePart.All), push, Heads, plan.Key.Rows);
+            return;
+        }
+
+        plan.Order([QueryKeyValue, Rotary], [Cache, plan.Memory.Stretches]);
+        plan.Dispatch(DecodeShader(plan, input, DecodePart.Scores), push, Heads, plan.Key.Rows, stretches);
+        plan.Order([Cache], [plan.Memory.Stretches, Attended, input, plan.Memory.Finished]);
+        plan.Dispatch(DecodeShader(plan, input, DecodePart.Sums), push, Heads, plan.Key.Rows, stretches);
+    }
+
+    private DecodeShader DecodeShader(PlanRecorder plan, VulkanInput input, DecodePart part)
+    {
+        int chunks = VulkanCache.Chunks(Cache.Shape), stretches = plan.Key.Stretches, tokens = (chunks + stretches - 1) / stretches * VulkanCache.ChunkTokens;
+        int workgroup = plan.Memory.DecodeWorkgroup, scores = part == DecodePart.Scores || tokens > ModelMemory.SharedScores ? 1 : tokens;
+        RowQuantizer quantizer = input.Quantizer(workgroup);
+        return Half
+            ? new DecodeHalfShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = scores, Quantizer = quantizer, Part = part }
+            : new DecodeIntegerShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = scores, Quantizer = quantizer, Part = part };
+    }
+
+    private DecodePush DecodePush(PlanRecorder plan, ulong rowQuantizer)
+    {
+        ModelMemory memory = plan.Memory;
+        bool split = plan.Key.Stretches > 1;
+        int capacity = VulkanCache.Chunks(Cache.Shape) * VulkanCache.ChunkTokens;
+        return new DecodePush
+        {
+            Rows = memory.Batch.Rows,
+            Qkv = QueryKeyValue.Address,
+            Rotary = RotaryAddress,
+            Keys = Cache.Keys.Address,
+            Values = Cache.Values.Address,
+            Parameters = ParametersAddress,
+            Attended = Attended.Address,
+            Finished = memory.Finished.Address,
+            HeadFinished = split ? memory.Stretches.Finished : 0,
+            Scratch = split ? memory.Stretches.Scratch : capacity <= ModelMemory.SharedScores ? 0 : memory.Scores(plan.Key.Rows, Heads, capacity),
+            RowQuantizer = rowQuantizer,
+            Shape = Sizes,
+        };
+    }
+}

@@ -1,0 +1,21 @@
+using Portable.Execution;
+using Portable.Vulkan.Shaders;
+using Portable.Vulkan.Tensors;
+
+namespace Portable.Vulkan.Operations;
+
+/// <summary>x = embedding[token] (+ positions[position + offset]).</summary>
+internal readonly record struct EmbedOperation(VulkanTable Embedding, VulkanTable? Positions, int PositionOffset, VulkanActivation X) : IOperation
+{
+    public string Name => "Embed";
+
+    public void Record(PlanRecorder plan)
+    {
+        EmbedShader shader = new() { Workgroup = 128, TableType = Embedding.ShaderType, PositionType = Positions?.ShaderType ?? TableType.None };
+        EmbedPush push = new(plan.Memory.Batch.Rows, Embedding.Buffer.Address, Positions?.Buffer.Address ?? 0, X.Address, (uint)X.Columns, (uint)PositionOffset);
+        plan.Order([], [X]);
+        plan.Dispatch(shader, push, (X.Columns + shader.Workgroup - 1) / shader.Workgroup, plan.Key.Rows);
+    }
+
+    public long Bytes(Batch batch) => batch.Rows * (Embedding.RowBytes + X.RowBytes);
+}

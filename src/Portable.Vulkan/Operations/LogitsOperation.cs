@@ -1,0 +1,52 @@
+using Portable.Execution;
+using Portable.Vulkan.Shaders;
+using Portable.Vulkan.Tensors;
+
+namespace Portable.Vulkan.Operations;
+
+/// <summary>Logits of the batch's logit rows: final norm, then the head's table.</summary>
+internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm Norm, VulkanTable Head) : IOperation
+{
+    public string Name => "Logits";
+
+    public void Record(PlanRecorder plan)
+    {
+        Normalize(plan);
+        plan.Stamp("FinalNorm", 0..0);
+        int rows = plan.Key.LogitRows, tokens = rows >= 4 ? 4 : 1;
+        HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = tokens, Ahead = 4, Wide = Head.Wide };
+        HeadPush push = new(plan.Memory.Hidden.Address, Head.Buffer.Address, plan.Memory.Logits.Device, (uint)Head.Columns, (uint)Head.Rows, (uint)rows);
+        plan.Order([plan.Memory.Hidden], [plan.Memory.Logits]);
+        plan.Dispatch(shader, push, (Head.Rows + shader.RowsOfWorkgroup - 1) / shader.RowsOfWorkgroup, (rows + tokens - 1) / tokens);
+        plan.Order([plan.Memory.Logits], []);
+        plan.ReadLogits((long)rows * Head.Rows);
+    }
+
+    public long Bytes(Batch batch)
+    {
+        long rows = batch.LogitRows.Length;
+        return rows == 0 ? 0 : (Head.Rows * (Head.RowBytes + (rows * sizeof(float)))) + (rows * X.RowBytes);
+    }
+
+    // The rows of the selection stay f32.
+    private void Normalize(PlanRecorder plan)
+    {
+        uint columns = (uint)X.Columns, words = (columns + 3) / 4;
+        PrepareShader shader = new()
+        {
+            Workgroup = plan.Memory.PrepareWorkgroup,
+            Quantizer = new RowQuantizer(RowQuantizer.FloatMode, 8, false, 1, words, X.Columns % 4 == 0, VulkanInput.HeldWords(words, plan.Memory.PrepareWorkgroup)),
+            Source = Norm.Source,
+            SelectedRows = true,
+            Stage = plan.Memory.Stage(X.Columns),
+        };
+        PreparePush push = Preparation.PushFor(X, Norm, X.Columns, null) with
+        {
+            Selection = plan.Memory.Batch.Selection,
+            Y = plan.Memory.Hidden.Address,
+            Quantizer = new QuantizerSizes { Columns = columns, GroupColumns = columns, RowWords = words, Groups = 1, Scales = 1 },
+        };
+        plan.Order([X], [plan.Memory.Hidden]);
+        plan.Dispatch(shader, push, plan.Key.LogitRows);
+    }
+}

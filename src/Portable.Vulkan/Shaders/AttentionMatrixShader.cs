@@ -1,0 +1,54 @@
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Shaders;
+
+/// <summary>shaders/include/attention_matrix.glsl: a tile of rows over a quantized cache with cooperative matrices.</summary>
+internal abstract record AttentionMatrixShader : AttentionShader<AttentionIntegerPush>
+{
+    /// <summary>Rows of a tile.</summary>
+    public required int TileRows { get; init; }
+
+    /// <summary>Invocations of a subgroup.</summary>
+    public required int Subgroup { get; init; }
+
+    /// <summary>Rows of a matrix.</summary>
+    public required int FM { get; init; }
+
+    /// <summary>Columns of a matrix.</summary>
+    public required int FN { get; init; }
+
+    /// <summary>Depth of a matrix.</summary>
+    public required int FK { get; init; }
+
+    /// <summary>Subgroups along the rows.</summary>
+    public required int RowGroups { get; init; }
+
+    /// <inheritdoc/>
+    public override int SubgroupSize => Subgroup;
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants)
+    {
+        base.Specialize(constants);
+        constants.Set(7, TileRows);
+        constants.Set(8, Subgroup);
+        constants.Set(9, FM);
+        constants.Set(10, FN);
+        constants.Set(11, FK);
+        constants.Set(12, RowGroups);
+    }
+}
+
+/// <summary>shaders/attention_matrix.comp: matrices 16 codes deep or deeper.</summary>
+internal sealed record DeepAttentionMatrixShader : AttentionMatrixShader
+{
+    /// <inheritdoc/>
+    public override string Name => "attention_matrix";
+}
+
+/// <summary>shaders/attention_matrix_shallow.comp: matrices 8 codes deep.</summary>
+internal sealed record ShallowAttentionMatrixShader : AttentionMatrixShader
+{
+    /// <inheritdoc/>
+    public override string Name => "attention_matrix_shallow";
+}

@@ -1,0 +1,50 @@
+using System.Runtime.InteropServices;
+using Portable.Execution;
+using Portable.Reference.Blocks;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Shaders;
+
+/// <summary>Head and cache of an attention (constants of shaders/include/attention.glsl).</summary>
+/// <param name="HeadSize">Components of a head.</param>
+/// <param name="KvBits">Bits of the cache; 16: halves.</param>
+/// <param name="FieldBits">Bits of a code's field.</param>
+/// <param name="InverseLevels">fl(1/(2^bits − 1)).</param>
+/// <param name="ScoreScale">Factor of the scores.</param>
+/// <param name="Rotary">Whether queries and keys are rotated.</param>
+internal readonly record struct AttentionConstants(int HeadSize, int KvBits, int FieldBits, float InverseLevels, float ScoreScale, bool Rotary)
+{
+    /// <summary>Those of a cache and of a block over it.</summary>
+    public static AttentionConstants For(CacheShape shape, AttentionLayout layout, bool rotary) =>
+        new(shape.HeadSize, shape.Bits, FieldBitsOf(shape.Bits), 1f / ((1 << shape.Bits) - 1), layout.Scale, rotary);
+
+    /// <summary>Bits of a code's field: the next of 2, 4, 8, 16.</summary>
+    public static int FieldBitsOf(int bits) => bits <= 2 ? 2 : bits <= 4 ? 4 : bits <= 8 ? 8 : 16;
+}
+
+/// <summary>A shader that attends over a cache or appends to it.</summary>
+internal abstract record AttentionShader<TPush> : Shader<TPush>
+    where TPush : unmanaged
+{
+    /// <summary>Invocations of a workgroup.</summary>
+    public required int Workgroup { get; init; }
+
+    /// <summary>Head and cache.</summary>
+    public required AttentionConstants Attention { get; init; }
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants)
+    {
+        constants.Set(0, Workgroup);
+        constants.Set(1, Attention.HeadSize);
+        constants.Set(2, Attention.KvBits);
+        constants.Set(3, Attention.FieldBits);
+        constants.Set(4, Attention.InverseLevels);
+        constants.Set(5, Attention.ScoreScale);
+        constants.Set(6, Attention.Rotary);
+    }
+}
+
+/// <summary>Sizes of an attention dispatch (shaders/include/attention_shape.glsl).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct AttentionSizes(uint Heads, uint KvHeads, uint Chunks, uint Slots);

@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+using Portable.Vulkan.Engine;
+
+namespace Portable.Vulkan.Shaders;
+
+/// <summary>shaders/head.comp: logits of hidden rows.</summary>
+internal sealed record HeadShader : Shader<HeadPush>
+{
+    /// <summary>Invocations of a workgroup.</summary>
+    public required int Workgroup { get; init; }
+
+    /// <summary>Element type of the table.</summary>
+    public required TableType TableType { get; init; }
+
+    /// <summary>Table rows of a team of 8 invocations.</summary>
+    public required int Rows { get; init; }
+
+    /// <summary>Tokens of a workgroup.</summary>
+    public required int Tokens { get; init; }
+
+    /// <summary>Stretches of 64 columns in flight.</summary>
+    public required int Ahead { get; init; }
+
+    /// <summary>Whether rows are read as vectors of eight 16-bit elements.</summary>
+    public required bool Wide { get; init; }
+
+    /// <inheritdoc/>
+    public override string Name => "head";
+
+    /// <summary>Table rows of a workgroup.</summary>
+    public int RowsOfWorkgroup => Workgroup / 8 * Rows;
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants)
+    {
+        constants.Set(0, Workgroup);
+        constants.Set(1, (uint)TableType);
+        constants.Set(2, Rows);
+        constants.Set(3, Tokens);
+        constants.Set(4, Ahead);
+        constants.Set(5, Wide);
+    }
+}
+
+/// <summary>Push constants of <see cref="HeadShader"/>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct HeadPush(ulong Hidden, ulong Table, ulong Logits, uint Columns, uint Vocabulary, uint TokenCount);

@@ -1,0 +1,11 @@
+namespace Portable.Vulkan.Shaders;
+
+/// <summary>shaders/naive.comp.</summary>
+internal sealed record NaiveShader : MatmulShader
+{
+    /// <inheritdoc/>
+    public override string Name => "naive";
+
+    /// <inheritdoc/>
+    public override int WorkgroupSize => 64;
+}
