@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/attention_append.comp: rotates queries and keys, appends keys and values.</summary>
+/// <summary>shaders/model/attention_append.comp: rotates queries and keys, appends keys and values.</summary>
 internal sealed record AttentionAppendShader : AttentionShader<AppendPush>
 {
     /// <summary>Heads of a workgroup.</summary>

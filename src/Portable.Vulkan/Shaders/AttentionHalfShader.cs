@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/attention_half.comp: a tile of rows over a cache of halves.</summary>
+/// <summary>shaders/model/attention_half.comp: a tile of rows over a cache of halves.</summary>
 internal sealed record AttentionHalfShader : AttentionShader<AttentionHalfPush>
 {
     /// <summary>Rows of a tile.</summary>

@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/attention_integer.comp: a tile of rows over a quantized cache.</summary>
+/// <summary>shaders/model/attention_integer.comp: a tile of rows over a quantized cache.</summary>
 internal sealed record AttentionIntegerShader : AttentionShader<AttentionIntegerPush>
 {
     /// <summary>Rows of a tile.</summary>

@@ -39,14 +39,14 @@ internal abstract record AttentionMatrixShader : AttentionShader<AttentionIntege
     }
 }
 
-/// <summary>shaders/attention_matrix.comp: matrices 16 codes deep or deeper.</summary>
+/// <summary>shaders/model/attention_matrix.comp: matrices 16 codes deep or deeper.</summary>
 internal sealed record DeepAttentionMatrixShader : AttentionMatrixShader
 {
     /// <inheritdoc/>
     public override string Name => "attention_matrix";
 }
 
-/// <summary>shaders/attention_matrix_shallow.comp: matrices 8 codes deep.</summary>
+/// <summary>shaders/model/attention_matrix_shallow.comp: matrices 8 codes deep.</summary>
 internal sealed record ShallowAttentionMatrixShader : AttentionMatrixShader
 {
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/coopmat.comp.</summary>
+/// <summary>shaders/matmul/coopmat.comp.</summary>
 internal sealed record CoopmatShader : MatmulShader
 {
     /// <summary>Invocations of a workgroup.</summary>

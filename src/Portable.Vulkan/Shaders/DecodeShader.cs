@@ -25,14 +25,14 @@ internal abstract record DecodeShader : AttentionShader<DecodePush>
     }
 }
 
-/// <summary>shaders/decode_half.comp: over a cache of halves.</summary>
+/// <summary>shaders/model/decode_half.comp: over a cache of halves.</summary>
 internal sealed record DecodeHalfShader : DecodeShader
 {
     /// <inheritdoc/>
     public override string Name => "decode_half";
 }
 
-/// <summary>shaders/decode_integer.comp: over a quantized cache.</summary>
+/// <summary>shaders/model/decode_integer.comp: over a quantized cache.</summary>
 internal sealed record DecodeIntegerShader : DecodeShader
 {
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/dot.comp.</summary>
+/// <summary>shaders/matmul/dot.comp.</summary>
 internal sealed record DotShader : MatmulShader
 {
     /// <summary>Invocations of a workgroup: 32 for each slice of K.</summary>

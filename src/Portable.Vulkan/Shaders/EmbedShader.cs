@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/embed.comp: rows of a table, with or without a table of positions.</summary>
+/// <summary>shaders/model/embed.comp: rows of a table, with or without a table of positions.</summary>
 internal sealed record EmbedShader : Shader<EmbedPush>
 {
     /// <summary>Columns of a workgroup.</summary>

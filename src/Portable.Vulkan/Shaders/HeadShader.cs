@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/head.comp: logits of hidden rows.</summary>
+/// <summary>shaders/model/head.comp: logits of hidden rows.</summary>
 internal sealed record HeadShader : Shader<HeadPush>
 {
     /// <summary>Invocations of a workgroup.</summary>

@@ -1,6 +1,6 @@
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/naive.comp.</summary>
+/// <summary>shaders/matmul/naive.comp.</summary>
 internal sealed record NaiveShader : MatmulShader
 {
     /// <inheritdoc/>

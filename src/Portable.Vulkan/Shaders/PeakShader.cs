@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/peak.comp: arithmetic in registers.</summary>
+/// <summary>shaders/roofline/peak.comp: arithmetic in registers.</summary>
 internal sealed record PeakShader : Shader<PeakPush>
 {
     /// <summary>Invocations of a workgroup.</summary>
@@ -27,7 +27,7 @@ internal sealed record PeakShader : Shader<PeakPush>
     }
 }
 
-/// <summary>shaders/peak_matrix.comp: products of cooperative matrices in registers.</summary>
+/// <summary>shaders/roofline/peak_matrix.comp: products of cooperative matrices in registers.</summary>
 internal sealed record PeakMatrixShader : Shader<PeakPush>
 {
     /// <summary>Invocations of a workgroup.</summary>

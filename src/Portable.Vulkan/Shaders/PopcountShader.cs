@@ -2,7 +2,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/popcount.comp.</summary>
+/// <summary>shaders/matmul/popcount.comp.</summary>
 internal sealed record PopcountShader : MatmulShader
 {
     /// <summary>Invocations of a workgroup.</summary>

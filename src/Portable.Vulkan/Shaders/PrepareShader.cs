@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/prepare.comp: a row through a norm, gate, ReLU or nothing, then quantized or kept as f32.</summary>
+/// <summary>shaders/model/prepare.comp: a row through a norm, gate, ReLU or nothing, then quantized or kept as f32.</summary>
 internal sealed record PrepareShader : Shader<PreparePush>
 {
     /// <summary>Invocations of a workgroup.</summary>

@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/repack.comp: packed planes to the device layout.</summary>
+/// <summary>shaders/matmul/repack.comp: packed planes to the device layout.</summary>
 internal sealed record RepackShader : Shader<RepackPush>
 {
     /// <summary>Planes.</summary>

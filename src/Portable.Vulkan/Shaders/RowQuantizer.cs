@@ -4,7 +4,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>How a shader quantizes a row (constants of shaders/prepare.comp and include/decode.glsl).</summary>
+/// <summary>How a shader quantizes a row (constants of shaders/model/prepare.comp and include/decode.glsl).</summary>
 /// <param name="QuantizerMode">An <see cref="ActivationMode"/>, or <see cref="FloatMode"/>.</param>
 /// <param name="CodeBits">Bits of a code.</param>
 /// <param name="HasMap">Whether columns go through a map.</param>

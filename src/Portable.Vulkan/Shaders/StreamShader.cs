@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/stream.comp: reads memory once.</summary>
+/// <summary>shaders/roofline/stream.comp: reads memory once.</summary>
 internal sealed record StreamShader : Shader<StreamPush>
 {
     /// <summary>Invocations of a workgroup.</summary>
