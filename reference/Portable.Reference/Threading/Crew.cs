@@ -25,15 +25,16 @@ internal sealed class Crew(int size)
     /// <summary>Runs all pieces; returns when all are done.</summary>
     public void Run(int count, Action<int> body)
     {
-        Job job = Interlocked.Exchange(ref _spare.Job, null) ?? new Job();
-        job.Begin(count, body);
+        Job job = Interlocked.Exchange(ref _spare.Job, null) ?? new Job(size + 1);
         long start = Environment.TickCount64;
-        if (_crowding.Allows(start))
+        bool together = !_stopped && _crowding.Allows(start);
+        job.Begin(count, body, together ? Math.Min(size + 1, count) : 1);
+        if (together)
         {
             Invite(job, Math.Min(size, count - 1));
         }
 
-        int own = job.Work();
+        int own = job.Lead();
         if (!job.Done)
         {
             long mean = (Environment.TickCount64 - start) / Math.Max(own, 1);
@@ -78,11 +79,6 @@ internal sealed class Crew(int size)
 
     private void Invite(Job job, int helpers)
     {
-        if (_stopped)
-        {
-            return;
-        }
-
         // It may replace the job of another thread, which goes on with the helpers that it has.
         if (Volatile.Read(ref _job) != job)
         {
@@ -113,26 +109,27 @@ internal sealed class Crew(int size)
         {
             for (; _started < helpers; _started++)
             {
-                new Thread(Help) { IsBackground = true, Name = $"Portable worker {_started}" }.Start();
+                int thread = _started + 1;
+                new Thread(() => Help(thread)) { IsBackground = true, Name = $"Portable worker {_started}" }.Start();
             }
         }
     }
 
-    private void Help()
+    private void Help(int thread)
     {
-        while (Next() is { } job)
+        while (Next(thread) is { } job)
         {
-            job.Work();
+            job.Help(thread);
         }
     }
 
     /// <summary>The next job, or null when the pool ends.</summary>
-    private Job? Next()
+    private Job? Next(int thread)
     {
         int spins = 0;
         for (long start = Stopwatch.GetTimestamp(); !_stopped;)
         {
-            if (Volatile.Read(ref _job) is { HasPieces: true } job)
+            if (Volatile.Read(ref _job) is { } job && job.HasPieces(thread))
             {
                 return job;
             }
@@ -150,7 +147,7 @@ internal sealed class Crew(int size)
 
             Interlocked.Increment(ref _sleepers);
             // One who has offered a job since may or may not have seen this helper: if so, the call is on its way.
-            if (Volatile.Read(ref _job) is not { HasPieces: true } || !Leave())
+            if (!(Volatile.Read(ref _job) is { } late && late.HasPieces(thread)) || !Leave())
             {
                 _wake.Wait();
             }

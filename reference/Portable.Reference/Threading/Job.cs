@@ -1,81 +1,94 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
 namespace Portable.Reference.Threading;
 
 /// <summary>
-/// One call's pieces, and after it another's: a new one for each call would start in cold memory. A helper that comes late,
-/// whenever that is, either claims a piece of the call that is on or finds none.
+/// One call's pieces, and after it another's: a new one for each call would start in cold memory. Every thread has a stretch
+/// of neighbouring pieces, the same each time that the same work comes again (its weights are in its caches), and then
+/// claims pieces of others. A helper that comes late, whenever that is, either claims a piece of the call that is on or
+/// finds none.
 /// </summary>
 /// <remarks>
-/// The ticket holds the number of pieces and the next one. A claim replaces it by its successor, so what is claimed is a
+/// The ticket of a stretch holds its end and its next piece. A claim replaces it by its successor, so what is claimed is a
 /// piece of the call that is on at that moment, and that call goes on until the piece has ended.
 /// </remarks>
-internal sealed class Job
+/// <param name="threads">The most threads that take part.</param>
+internal sealed class Job(int threads)
 {
+    // Claims of a helper that has finished its stretch: of its next neighbours only, since every look takes a cache line.
+    private const int Neighbours = 4;
+
     [ThreadStatic]
     private static bool s_inside;
 
-    private Action<int>? _body;
+    private readonly Stretch[] _stretches = new Stretch[threads];
     private Exception? _failure;
-    private Counters _counters;
+    private Counter _left;
+    private int _used;
 
     /// <summary>Whether the calling thread is inside a piece.</summary>
     public static bool Inside => s_inside;
 
-    /// <summary>Whether there is a piece to claim.</summary>
-    public bool HasPieces
-    {
-        get
-        {
-            long ticket = Volatile.Read(ref _counters.Ticket);
-            return (int)ticket < (int)(ticket >> 32);
-        }
-    }
-
     /// <summary>Whether every piece has ended.</summary>
-    public bool Done => Volatile.Read(ref _counters.Left) == 0;
+    public bool Done => Volatile.Read(ref _left.Value) == 0;
+
+    /// <summary>Whether a thread's own stretch has a piece to claim.</summary>
+    public bool HasPieces(int thread)
+    {
+        long ticket = Volatile.Read(ref _stretches[thread].Ticket);
+        return (int)ticket < (int)(ticket >> 32);
+    }
 
     /// <summary>Starts a call; the one before has ended.</summary>
-    public void Begin(int count, Action<int> body)
+    /// <param name="count">Pieces, at least one for each thread.</param>
+    /// <param name="body">Runs a piece.</param>
+    /// <param name="used">Threads that are to take part.</param>
+    public void Begin(int count, Action<int> body, int used)
     {
-        _body = body;
-        _counters.Left = count;
-        Volatile.Write(ref _counters.Ticket, (long)count << 32);
-    }
-
-    /// <summary>Claims and runs pieces until none is left.</summary>
-    /// <returns>How many.</returns>
-    public int Work()
-    {
-        int ran = 0;
-        s_inside = true;
-        for (int i; (i = Claim()) >= 0; ran++)
+        if (_used != used)
         {
-            int ended = 1;
-            try
-            {
-                _body!(i);
-            }
-            catch (Exception e)
-            {
-                Interlocked.CompareExchange(ref _failure, e, null);
-                for (; Claim() >= 0; ended++)
-                {
-                }
-            }
-
-            Interlocked.Add(ref _counters.Left, -ended);
+            _used = used;
         }
 
-        s_inside = false;
+        _left.Value = count;
+        for (int i = used - 1; i >= 0; i--)
+        {
+            ref Stretch stretch = ref _stretches[i];
+            stretch.Body = body;
+            long first = (long)count * i / used, end = (long)count * (i + 1) / used;
+            Volatile.Write(ref stretch.Ticket, (end << 32) | first);
+        }
+    }
+
+    /// <summary>The caller's part: its own stretch and, until all pieces have ended, what it finds in those of others.</summary>
+    /// <returns>How many pieces it ran.</returns>
+    public int Lead()
+    {
+        int ran = Work(0);
+        for (int other = 1; other < _used && !Done; other++)
+        {
+            ran += Work(other);
+        }
+
         return ran;
     }
 
-    /// <summary>Called when <see cref="Done"/>: lets go of what the pieces hold and throws what one of them threw.</summary>
+    /// <summary>A helper's part: its own stretch, then what is left of its neighbours'.</summary>
+    public void Help(int thread)
+    {
+        Work(thread);
+        int used = _used;
+        for (int i = 1; i <= Math.Min(Neighbours, used - 1) && !Done; i++)
+        {
+            Work((thread + used - i) % used);
+        }
+    }
+
+    /// <summary>Called when <see cref="Done"/>: throws what one of the pieces threw.</summary>
     public void End()
     {
-        _body = null;
         if (_failure is { } failure)
         {
             _failure = null;
@@ -83,9 +96,51 @@ internal sealed class Job
         }
     }
 
-    private int Claim()
+    private int Work(int thread)
     {
-        long ticket = Volatile.Read(ref _counters.Ticket);
+        ref Stretch stretch = ref _stretches[thread];
+        int ran = 0;
+        s_inside = true;
+        for (int i; (i = Claim(ref stretch)) >= 0; ran++)
+        {
+            try
+            {
+                stretch.Body!(i);
+            }
+            catch (Exception e)
+            {
+                Interlocked.CompareExchange(ref _failure, e, null);
+                ran += Drain();
+            }
+        }
+
+        s_inside = false;
+        if (ran > 0)
+        {
+            Interlocked.Add(ref _left.Value, -ran);
+        }
+
+        return ran;
+    }
+
+    // What nobody has claimed yet is not run.
+    private int Drain()
+    {
+        int drained = 0;
+        for (int i = 0; i < _used; i++)
+        {
+            for (; Claim(ref _stretches[i]) >= 0; drained++)
+            {
+            }
+        }
+
+        return drained;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Claim(ref Stretch stretch)
+    {
+        long ticket = Volatile.Read(ref stretch.Ticket);
         while (true)
         {
             int next = (int)ticket;
@@ -94,7 +149,7 @@ internal sealed class Job
                 return -1;
             }
 
-            long seen = Interlocked.CompareExchange(ref _counters.Ticket, ticket + 1, ticket);
+            long seen = Interlocked.CompareExchange(ref stretch.Ticket, ticket + 1, ticket);
             if (seen == ticket)
             {
                 return next;
@@ -104,14 +159,22 @@ internal sealed class Job
         }
     }
 
-    // Claiming and finishing do not take each other's cache line.
-    [StructLayout(LayoutKind.Explicit, Size = 320)]
-    private struct Counters
+    // Two cache lines, since processors fetch them in pairs.
+    [StructLayout(LayoutKind.Explicit, Size = 128)]
+    private struct Stretch
     {
         [FieldOffset(0)]
-        public long Ticket;
+        public Action<int>? Body;
 
+        [FieldOffset(8)]
+        public long Ticket;
+    }
+
+    // Away from what helpers look at while they wait.
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct Counter
+    {
         [FieldOffset(128)]
-        public int Left;
+        public int Value;
     }
 }

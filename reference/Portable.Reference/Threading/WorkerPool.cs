@@ -1,9 +1,10 @@
 namespace Portable.Reference.Threading;
 
 /// <summary>
-/// Threads that help a caller with independent pieces of work. Pieces are claimed one at a time from a counter, by the caller
-/// too, and it waits only for pieces that a helper has claimed and not finished: a helper that the system never scheduled
-/// costs nothing. Pieces must not depend on each other or on who runs them, so results never depend on the split.
+/// Threads that help a caller with independent pieces of work. Each thread claims the pieces of its own stretch one at a
+/// time, the same stretch whenever the same work comes again, and then pieces of others'; the caller claims all that are
+/// left and waits only for those that a helper has claimed and not finished: a helper that the system never scheduled costs
+/// nothing. Pieces must not depend on each other or on who runs them, so results never depend on the split.
 /// </summary>
 /// <remarks>
 /// The operations of this library run on the pool that their thread uses (<see cref="Use"/>), or on one of the process that
