@@ -20,7 +20,7 @@ public static class CommandTree
     /// <summary>Creates the option that asks for JSON.</summary>
     public static Option<bool> CreateJsonOption() => new("--json")
     {
-        Description = "Print exactly one JSON object on standard output.",
+        Description = "One JSON object on standard output.",
         Recursive = true,
     };
 
@@ -57,10 +57,12 @@ public static class CommandTree
 
         var bench = new Command("bench", "Measures speed against what the same process measures of the hardware.");
         bench.Options.Add(new HelpOption());
+        bench.SetAction(Help.Show);
         bench.Subcommands.Add(new BenchMatmulVerb());
         bench.Subcommands.Add(new BenchModelVerb());
         bench.Subcommands.Add(new BenchTuneVerb());
         root.Subcommands.Add(bench);
+        root.Subcommands.Add(Help.CreateVerb(root));
         return root;
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Portable.Cli.CommandLine;
 
 namespace Portable.Cli;
 
@@ -8,15 +9,20 @@ public static class Program
 {
     /// <summary>Runs the tool.</summary>
     /// <param name="args">Verb and options; none runs the demo.</param>
-    /// <returns>0 done, 1 failed, 2 bad usage.</returns>
+    /// <returns>0 done, 1 failed, 2 bad usage, 130 or 143 stopped by a signal.</returns>
     public static int Main(string[] args)
     {
+        // Before the encoding changes.
+        bool unicode = ReaderEncoding.IsUnicode;
+
         // JSON and generated text are UTF-8 whatever the console's code page is, and carry no byte order mark.
         Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
 
         using var cancellation = new CancellationTokenSource();
+        bool terminated = false;
         Action<PosixSignalContext> stop = context =>
         {
+            terminated |= context.Signal == PosixSignal.SIGTERM;
             // The first signal asks the verb to stop in good order; a second one ends the process at once.
             context.Cancel = !cancellation.IsCancellationRequested;
             cancellation.Cancel();
@@ -24,6 +30,7 @@ public static class Program
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, stop);
 
-        return Tool.Invoke(args, Console.Out, Console.Error, interactive: !Console.IsErrorRedirected, cancellation.Token);
+        int code = Tool.Invoke(args, Console.Out, Console.Error, interactive: !Console.IsErrorRedirected, cancellation.Token, unicode);
+        return code == ExitCode.Interrupted && terminated ? ExitCode.Terminated : code;
     }
 }

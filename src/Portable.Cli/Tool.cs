@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
+using Portable.Cli.Verbs;
 using Portable.Reference.Threading;
 
 namespace Portable.Cli;
@@ -8,7 +9,7 @@ namespace Portable.Cli;
 /// <summary>
 /// The command line as a function of arguments and two streams, so that tests can call it in process. Its contract: the
 /// result goes to the output stream (with <c>--json</c> exactly one JSON object), everything else to the error stream; 0 is
-/// done, 1 is failed with one line that says why, 2 is bad usage.
+/// done, 1 is failed with one line that says why, 2 is bad usage, 130 is stopped from outside.
 /// </summary>
 public static class Tool
 {
@@ -18,33 +19,32 @@ public static class Tool
     /// <param name="error">Receives progress, messages and errors.</param>
     /// <param name="interactive">Whether <paramref name="error"/> is a terminal that can show progress bars.</param>
     /// <param name="cancellation">Stops the verb in good order.</param>
+    /// <param name="unicode">Whether the readers of both streams know more than ASCII.</param>
     /// <returns>One of <see cref="ExitCode"/>.</returns>
-    public static int Invoke(string[] args, TextWriter output, TextWriter error, bool interactive, CancellationToken cancellation)
+    public static int Invoke(string[] args, TextWriter output, TextWriter error, bool interactive, CancellationToken cancellation, bool unicode = true)
     {
         Option<bool> json = CommandTree.CreateJsonOption();
         Option<int> threads = CommandTree.CreateThreadsOption();
         ParseResult parsed = CommandTree.Create(json, threads).Parse(args, CommandTree.Settings);
-        if (parsed.Errors.Count > 0)
+        if (Complaint.Of(parsed) is { } complaint)
         {
-            // Of several complaints the one about a word that nobody knows explains the others.
-            string reason = parsed.UnmatchedTokens.Count > 0 ? $"unknown argument '{parsed.UnmatchedTokens[0]}'" : parsed.Errors[0].Message;
-            return Complain(error, $"{reason} (try {CommandPath(parsed.CommandResult.Command)} --help)", ExitCode.BadUsage);
+            return Complain(error, $"{complaint} (try {Complaint.PathOf(parsed.CommandResult.Command)} --help)", ExitCode.BadUsage);
         }
 
         try
         {
             using var pool = new WorkerPool(OptionValues.AtLeast(parsed, threads, 1));
             using WorkerPool.Scope scope = pool.Use();
-            var call = new Call { Output = output, Error = error, Interactive = interactive, Json = parsed.GetValue(json) };
+            var call = new Call { Output = output, Error = error, Interactive = interactive, Json = parsed.GetValue(json), Unicode = unicode };
             return parsed.InvokeAsync(call, cancellation).GetAwaiter().GetResult();
         }
         catch (UsageException e)
         {
-            return Complain(error, $"{e.Message} (try {CommandPath(parsed.CommandResult.Command)} --help)", ExitCode.BadUsage);
+            return Complain(error, $"{e.Message} (try {Complaint.PathOf(parsed.CommandResult.Command)} --help)", ExitCode.BadUsage);
         }
         catch (OperationCanceledException)
         {
-            return Complain(error, "cancelled", ExitCode.Failed);
+            return Complain(error, parsed.CommandResult.Command is Verb { GoesOn: true } ? "interrupted; run the same command to go on" : "interrupted", ExitCode.Interrupted);
         }
         catch (Exception e)
         {
@@ -56,16 +56,5 @@ public static class Tool
     {
         error.WriteLine($"error: {reason}");
         return code;
-    }
-
-    private static string CommandPath(Command command)
-    {
-        var path = new List<string>();
-        for (Symbol? symbol = command; symbol is Command { } named; symbol = symbol.Parents.FirstOrDefault())
-        {
-            path.Insert(0, named.Name);
-        }
-
-        return string.Join(' ', path);
     }
 }

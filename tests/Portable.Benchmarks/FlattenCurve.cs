@@ -93,6 +93,7 @@ internal sealed class FlattenCurve
             Recall = _ => _analyses.GetValueOrDefault(analysed),
             Keep = (_, analysis) => _analyses[analysed] = analysis,
             Say = _ => { },
+            Warn = _ => { },
             Progress = (_, _, _) => { },
             Cancellation = CancellationToken.None,
         };

@@ -17,11 +17,13 @@ public static class Head
     /// <param name="table">Little-endian finite elements, vocabulary × columns.</param>
     /// <param name="type">Element type.</param>
     /// <param name="vocabulary">Rows of the table.</param>
-    /// <param name="logits">rows × vocabulary.</param>
+    /// <param name="logits">rows × vocabulary, rows <paramref name="stride"/> apart.</param>
+    /// <param name="stride">From a row of logits to the next, where the table is a part of the vocabulary; null = vocabulary.</param>
     /// <exception cref="ArgumentException">Shapes do not fit.</exception>
-    public static unsafe void Logits(ReadOnlySpan<float> hidden, int rows, int columns, ReadOnlySpan<byte> table, ElementType type, int vocabulary, Span<float> logits)
+    public static unsafe void Logits(ReadOnlySpan<float> hidden, int rows, int columns, ReadOnlySpan<byte> table, ElementType type, int vocabulary, Span<float> logits, int? stride = null)
     {
-        if (hidden.Length < (long)rows * columns || logits.Length < (long)rows * vocabulary || table.Length < (long)vocabulary * columns * ElementConversion.SizeOf(type))
+        int logitStride = stride ?? vocabulary;
+        if (hidden.Length < (long)rows * columns || logitStride < vocabulary || (rows > 0 && logits.Length < ((rows - 1L) * logitStride) + vocabulary) || table.Length < (long)vocabulary * columns * ElementConversion.SizeOf(type))
         {
             throw new ArgumentException($"{rows} rows of {columns} and a vocabulary of {vocabulary} do not fit the hidden state, the table or the logits.");
         }
@@ -32,16 +34,16 @@ public static class Head
         }
 
         int blocks = OrderedPanel.Blocks(columns), panels = (vocabulary + PanelRows - 1) / PanelRows;
-        int stride = blocks * OrderedPanel.BlockSize;
+        int packedStride = blocks * OrderedPanel.BlockSize;
         const int HiddenSlot = 0, TableSlot = 1;
         fixed (float* h = hidden, l = logits)
         fixed (byte* t = table)
         {
-            float* target = l, packed = Scratch.Get<float>(HiddenSlot, (long)rows * stride);
+            float* target = l, packed = Scratch.Get<float>(HiddenSlot, (long)rows * packedStride);
             byte* elements = t;
             for (int row = 0; row < rows; row++)
             {
-                OrderedPanel.Pack(new ReadOnlySpan<float>(h + (long)row * columns, columns), packed + (long)row * stride);
+                OrderedPanel.Pack(new ReadOnlySpan<float>(h + (long)row * columns, columns), packed + (long)row * packedStride);
             }
 
             WorkerPool.Run(panels, panel =>
@@ -60,19 +62,19 @@ public static class Head
                     return;
                 }
 
-                float* converted = Scratch.Get<float>(TableSlot, (long)PanelRows * stride);
+                float* converted = Scratch.Get<float>(TableSlot, (long)PanelRows * packedStride);
                 for (int v = 0; v < count; v++)
                 {
-                    Pack(panelTable + (long)v * bytes, type, columns, converted + (long)v * stride);
+                    Pack(panelTable + (long)v * bytes, type, columns, converted + (long)v * packedStride);
                 }
 
                 if (Vector512.IsHardwareAccelerated)
                 {
-                    OrderedPanel.Multiply<Simd512, Vector512<float>>(packed, rows, converted, count, blocks, target + first, vocabulary);
+                    OrderedPanel.Multiply<Simd512, Vector512<float>>(packed, rows, converted, count, blocks, target + first, logitStride);
                 }
                 else
                 {
-                    OrderedPanel.Multiply<Simd256, Vector256<float>>(packed, rows, converted, count, blocks, target + first, vocabulary);
+                    OrderedPanel.Multiply<Simd256, Vector256<float>>(packed, rows, converted, count, blocks, target + first, logitStride);
                 }
             });
         }

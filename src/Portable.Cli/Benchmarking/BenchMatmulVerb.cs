@@ -82,7 +82,7 @@ public sealed class BenchMatmulVerb : Verb
             throw new UsageException("--best works on Vulkan devices: give --device vulkan[:N|:NAME]");
         }
 
-        using MatmulBench bench = MatmulBench.Open(selection);
+        using MatmulBench bench = MatmulBench.Open(selection, terminal);
         BenchMatmulReport report = terminal.Track("measuring", tracker =>
         {
             RooflineReport roofline = bench.MeasureRoofline();
@@ -120,12 +120,18 @@ public sealed class BenchMatmulVerb : Verb
             + (r.DotTops is { } d ? string.Create(CultureInfo.InvariantCulture, $", dot {d:G4} TOPS, bitCount {r.BitCountTops:G4} T/s") : ""));
         bool compared = report.Rows.Any(row => row.Ratio is not null);
         terminal.Table(
-            ["kernel", "scheme", ">M", ">N", ">K", ">µs", ">TOPS", ">GB/s", ">of bound", ">quantize µs", ">both µs", .. compared ? (string[])["fastest", ">µs", ">ratio"] : []],
+            ["kernel", "scheme", ">MxNxK", ">µs", .. compared ? (string[])["fastest", ">µs", ">ratio"] : [">TOPS", ">GB/s", ">bound", ">quantize"]],
             report.Rows.Select(row => (string[])
             [
-                row.Kernel, row.Scheme, Text(row.M, "D"), Text(row.N, "D"), Text(row.K, "D"), Text(row.Microseconds, "F1"), Text(row.Tops, "G4"), Text(row.Gbps, "F1"), Text(row.Fraction, "P0"),
-                Text(row.QuantizeMicroseconds, "F1"), Text(row.TotalMicroseconds, "F1"), .. row.Ratio is { } ratio ? (string[])[row.BestKernel!, Text(row.BestMicroseconds!.Value, "F1"), Text(ratio, "F2")] : [],
+                row.Kernel, row.Scheme, string.Create(CultureInfo.InvariantCulture, $"{row.M}x{row.N}x{row.K}"), Text(row.Microseconds, "F1"),
+                .. row.Ratio is { } ratio ? (string[])[row.BestKernel!, Text(row.BestMicroseconds!.Value, "F1"), Text(ratio, "F2")]
+                    : [Text(row.Tops, "G3"), Text(row.Gbps, "F1"), Text(row.Fraction, "P0"), Text(row.QuantizeMicroseconds, "F1")],
             ]));
+        if (!compared)
+        {
+            terminal.Line("bound: part of the roofline's rate; quantize: µs for the activations, on top");
+        }
+
         if (compared)
         {
             const double Good = 1.15;

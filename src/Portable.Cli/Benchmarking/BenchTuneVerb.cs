@@ -5,7 +5,6 @@ using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Cli.Verbs;
 using Portable.Vulkan.Benchmarking;
-using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Selection;
 
@@ -24,14 +23,14 @@ public sealed class BenchTuneVerb : Verb
 {
     private readonly Option<int> seconds = new("--seconds") { Description = "Begin nothing new after this time; run again to go on.", HelpName = "N", DefaultValueFactory = _ => 420 };
     private readonly Option<string?> export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE" };
-    private readonly Option<string> device = DeviceSelection.CreateOption();
+    private readonly Option<string> device = DeviceSelection.CreateOption("Which device", "vulkan");
 
     /// <summary>Defines the verb.</summary>
     public BenchTuneVerb()
         : base(
             "tune",
             "Measures every matmul kernel on a Vulkan device, checks its results, and keeps the best for the dispatcher.",
-            new Example("portable bench tune --device vulkan", "at most seven minutes; a second run goes on where this one stopped"))
+            new Example("portable bench tune", "at most seven minutes; a second run goes on where this one stopped"))
     {
         Options.Add(seconds);
         Options.Add(export);
@@ -39,15 +38,18 @@ public sealed class BenchTuneVerb : Verb
     }
 
     /// <inheritdoc/>
+    public override bool GoesOn => true;
+
+    /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         DeviceSelection selection = DeviceSelection.Parse(parsed.GetValue(device)!);
         if (!selection.Vulkan)
         {
-            throw new UsageException("bench tune works on Vulkan devices: give --device vulkan[:N|:NAME]");
+            throw new UsageException("bench tune works on Vulkan devices: leave --device out, or give vulkan[:N|:NAME]");
         }
 
-        using VulkanContext gpu = VulkanContext.Open(VulkanDevices.Select(selection.Selector));
+        using VulkanContext gpu = VulkanContext.Open(selection.Choose(terminal));
         Rooflines rooflines = Rooflines.Measure(gpu);
         List<MatmulMeasurement> rows = [];
         List<string> wrong = [];

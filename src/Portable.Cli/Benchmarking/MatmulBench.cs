@@ -1,9 +1,9 @@
 using Portable.Benchmarking;
 using Portable.Cli.Devices;
+using Portable.Cli.Output;
 using Portable.Reference.Benchmarking;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Benchmarking;
-using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 
 namespace Portable.Cli.Benchmarking;
@@ -15,8 +15,10 @@ public abstract class MatmulBench : IDisposable
     public abstract string Device { get; }
 
     /// <summary>Opens the chosen device.</summary>
-    public static MatmulBench Open(DeviceSelection selection) =>
-        selection.Vulkan ? new Gpu(VulkanContext.Open(VulkanDevices.Select(selection.Selector))) : new Cpu();
+    /// <param name="selection">What was asked for.</param>
+    /// <param name="terminal">Told what to know of the device.</param>
+    public static MatmulBench Open(DeviceSelection selection, Terminal terminal) =>
+        selection.Vulkan ? new Gpu(VulkanContext.Open(selection.Choose(terminal))) : new Cpu();
 
     /// <summary>Measures what the device reaches at most; first.</summary>
     public abstract RooflineReport MeasureRoofline();

@@ -11,6 +11,9 @@ public sealed class Call : InvocationConfiguration
     /// <summary>Whether the error stream is a terminal that can show progress bars.</summary>
     public bool Interactive { get; init; }
 
+    /// <summary>Whether lines may be drawn with more than ASCII.</summary>
+    public bool Unicode { get; init; } = true;
+
     /// <summary>Whether the result is to be one JSON object.</summary>
     public bool Json { get; init; }
 }

@@ -11,4 +11,10 @@ public static class ExitCode
 
     /// <summary>The arguments make no sense.</summary>
     public const int BadUsage = 2;
+
+    /// <summary>The verb was stopped by Ctrl-C: 128 and the signal's number, as shells count.</summary>
+    public const int Interrupted = 130;
+
+    /// <summary>The verb was stopped by SIGTERM.</summary>
+    public const int Terminated = 143;
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using Portable.Checkpoints.Files;
 
 namespace Portable.Cli.CommandLine;
 
@@ -34,7 +35,7 @@ public static class ModelFiles
         }
     }
 
-    /// <summary>Bytes of all files of a directory.</summary>
+    /// <summary>Bytes of all files of a directory, those behind links for the links.</summary>
     public static long DirectoryBytes(string directory) =>
-        new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
+        Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Sum(FileLength.Of);
 }

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using Portable.Models;
+using Portable.Quantization;
+using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 
 namespace Portable.Cli.CommandLine;
@@ -7,6 +9,11 @@ namespace Portable.Cli.CommandLine;
 /// <summary>Option values that are more than the parser can check; what is wrong with them is bad usage.</summary>
 public static class OptionValues
 {
+    private static readonly string[] CommonSchemes =
+    [
+        "W8A8", "W4A8", "W6A6g128", "W2*A8KV8", "W4A4KV4", "W4A16", "W6A8", "W3A8", "W2A8", "W2*A8", "W4A8KV8", "W8A8KV8", "W6A6", "W4A4", "W4A8g128", "W6A8g128", "W3A8KV8", "W2A8KV8", "W8A16",
+    ];
+
     /// <summary>The value of an integer option.</summary>
     /// <exception cref="UsageException">It is under the minimum.</exception>
     public static int AtLeast(ParseResult parsed, Option<int> option, int minimum)
@@ -19,15 +26,32 @@ public static class OptionValues
     /// <exception cref="UsageException">It is not one.</exception>
     public static QuantizationScheme Scheme(string text)
     {
+        if (TryParse(text.Trim()) is { } exact)
+        {
+            return exact;
+        }
+
+        string cased = Cased(text.Trim());
+        if (TryParse(cased) is { } meant)
+        {
+            return meant;
+        }
+
         try
         {
             return QuantizationScheme.Parse(text);
         }
         catch (FormatException e)
         {
-            throw new UsageException(e.Message);
+            throw new UsageException(e.Message.TrimEnd('.') + Suggestions.DidYouMean(cased, CommonSchemes));
         }
     }
+
+    /// <summary>A quantization method.</summary>
+    /// <exception cref="UsageException">There is none of that name.</exception>
+    public static IQuantizationMethod Method(string name) =>
+        QuantizationMethods.All.FirstOrDefault(m => m.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+        ?? throw new UsageException($"there is no method '{name}'{Suggestions.DidYouMean(name, QuantizationMethods.All.Select(m => m.Name))} Methods: {string.Join(", ", QuantizationMethods.All.Select(m => m.Name))}");
 
     /// <summary>A named model shape.</summary>
     /// <exception cref="UsageException">There is none of that name.</exception>
@@ -41,6 +65,26 @@ public static class OptionValues
         {
             throw new UsageException(e.Message);
         }
+    }
+
+    private static QuantizationScheme? TryParse(string text)
+    {
+        try
+        {
+            return QuantizationScheme.Parse(text);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>A scheme with its letters as the grammar has them, however they were typed: all large but those of groups.</summary>
+    private static string Cased(string text)
+    {
+        string large = text.ToUpperInvariant().Replace('G', 'g');
+        int activations = large.IndexOf('A', StringComparison.Ordinal);
+        return activations < 0 ? large : large[..(activations + 1)] + large[(activations + 1)..].Replace('A', 'a');
     }
 
     /// <summary>Words separated by commas.</summary>

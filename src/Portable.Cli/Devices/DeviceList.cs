@@ -32,7 +32,7 @@ public static class DeviceList
     private static DeviceReport Of(VulkanDeviceFacts facts) => new(
         $"vulkan:{facts.Index}",
         "vulkan",
-        $"{facts.Name} ({facts.Kind.ToString().ToLowerInvariant()}, {facts.Driver}, Vulkan {facts.ApiVersion}, {facts.MemoryBytes / (1 << 20)} MiB)",
+        $"{facts.Name} ({(facts.Kind == VulkanDeviceKind.Cpu ? "software on the CPU" : facts.Kind.ToString().ToLowerInvariant())}, {facts.Driver}, Vulkan {facts.ApiVersion}, {facts.MemoryBytes / (1 << 20)} MiB)",
         facts.Usable,
         facts.Refusal,
         [.. Features(facts)])

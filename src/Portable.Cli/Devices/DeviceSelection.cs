@@ -22,11 +22,12 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
 
     /// <summary>Creates the option <c>--device</c>.</summary>
     /// <param name="what">What the device does for the verb.</param>
-    public static Option<string> CreateOption(string what = "Where it runs") => new("--device")
+    /// <param name="standard">What it is where the option is not given.</param>
+    public static Option<string> CreateOption(string what = "Where it runs", string standard = "cpu") => new("--device")
     {
-        Description = $"{what}: cpu, vulkan (the best GPU), vulkan:N or vulkan:NAME (see `portable devices`).",
+        Description = $"{what} (see `portable devices`).",
         HelpName = "cpu|vulkan[:N|:NAME]",
-        DefaultValueFactory = _ => "cpu",
+        DefaultValueFactory = _ => standard,
     };
 
     /// <summary>Reads <c>cpu</c>, <c>vulkan</c>, <c>vulkan:N</c> or <c>vulkan:NAME</c>.</summary>
@@ -48,6 +49,20 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
     /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
     public Executor CreateExecutor(Terminal terminal) => OpenContext(terminal) is { } gpu ? new VulkanExecutor(gpu, SelfCheck.Of(gpu)) : new CpuExecutor();
 
+    /// <summary>The facts of the chosen Vulkan device.</summary>
+    /// <param name="terminal">Told what to know of the device before the work.</param>
+    /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
+    public VulkanDeviceFacts Choose(Terminal terminal)
+    {
+        VulkanDeviceFacts facts = VulkanDevices.Select(Selector);
+        if (facts.Caution is { } caution)
+        {
+            terminal.Warning(caution);
+        }
+
+        return facts;
+    }
+
     /// <summary>The chosen Vulkan device, opened and checked, or null for the CPU; the caller owns it.</summary>
     /// <param name="terminal">Told which kernels the device has to do without.</param>
     /// <exception cref="InvalidOperationException">No such device, or it cannot serve.</exception>
@@ -58,12 +73,12 @@ public sealed record DeviceSelection(bool Vulkan, string? Selector)
             return null;
         }
 
-        VulkanContext gpu = VulkanContext.Open(VulkanDevices.Select(Selector));
+        VulkanContext gpu = VulkanContext.Open(Choose(terminal));
         try
         {
             foreach (string message in SelfCheck.Of(gpu).Messages($"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}"))
             {
-                terminal.Message(message);
+                terminal.Warning(message);
             }
 
             return gpu;

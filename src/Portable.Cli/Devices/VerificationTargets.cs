@@ -1,5 +1,6 @@
 using System.Globalization;
 using Portable.Cli.CommandLine;
+using Portable.Cli.Output;
 using Portable.Verification;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.SelfChecks;
@@ -10,17 +11,15 @@ namespace Portable.Cli.Devices;
 public static class VerificationTargets
 {
     /// <summary>Targets of <c>cpu</c>, <c>vulkan[:N|:NAME]</c> or <c>all</c>.</summary>
+    /// <param name="text">Which.</param>
+    /// <param name="terminal">Told what to know of a device.</param>
     /// <exception cref="UsageException">None of these.</exception>
-    public static IReadOnlyList<IVerificationTarget> Of(string text)
-    {
-        if (text != "all")
-        {
-            return [Of(DeviceSelection.Parse(text))];
-        }
+    public static IReadOnlyList<IVerificationTarget> Of(string text, Terminal terminal) => text != "all"
+        ? [Of(DeviceSelection.Parse(text), terminal)]
+        : [new CpuVerificationTarget(), .. VulkanDevices.List(out _).Where(d => d.Usable).Select(d => Of(new DeviceSelection(true, Index(d)), terminal))];
 
-        return [new CpuVerificationTarget(), .. VulkanDevices.List(out _).Where(d => d.Usable).Select(d => VulkanVerificationTarget.Open(d.Index.ToString(CultureInfo.InvariantCulture)))];
-    }
+    private static IVerificationTarget Of(DeviceSelection selection, Terminal terminal) =>
+        selection.Vulkan ? VulkanVerificationTarget.Open(Index(selection.Choose(terminal))) : new CpuVerificationTarget();
 
-    private static IVerificationTarget Of(DeviceSelection selection) =>
-        selection.Vulkan ? VulkanVerificationTarget.Open(selection.Selector) : new CpuVerificationTarget();
+    private static string Index(VulkanDeviceFacts device) => device.Index.ToString(CultureInfo.InvariantCulture);
 }

@@ -12,6 +12,8 @@ namespace Portable.Cli.Output;
 /// <param name="call">The streams of this command line.</param>
 public sealed class Terminal(Call call)
 {
+    private const int Width = 80, WideGap = 2;
+
     /// <summary>Whether the result is to be one JSON object.</summary>
     public bool Json => call.Json;
 
@@ -22,6 +24,9 @@ public sealed class Terminal(Call call)
 
     /// <summary>One line for the reader on the error stream.</summary>
     public void Message(string line) => call.Error.WriteLine(line);
+
+    /// <summary>One line on something that the reader should know about the result.</summary>
+    public void Warning(string line) => Message($"warning: {line}");
 
     /// <summary>Writes the result: the report as JSON, or what <paramref name="forPeople"/> writes.</summary>
     /// <param name="report">The report.</param>
@@ -49,20 +54,43 @@ public sealed class Terminal(Call call)
     /// <param name="rows">Cells as text.</param>
     public void Table(IEnumerable<string> headings, IEnumerable<IEnumerable<string>> rows)
     {
-        var table = new Table { Border = TableBorder.Simple, ShowRowSeparators = false };
-        foreach (string heading in headings)
+        var table = new Table { Border = new RuledBorder(call.Unicode), ShowRowSeparators = false };
+        string[] titles = [.. headings];
+        string[][] cells = [.. rows.Select(r => r.ToArray())];
+        int width = titles.Select((t, c) => cells.Select(r => r[c].Length).Append(t.TrimStart('>').Length).Max() + WideGap).Sum();
+        foreach (string heading in titles)
         {
             bool right = heading.StartsWith('>');
-            var column = new TableColumn(Markup.Escape(right ? heading[1..] : heading)) { NoWrap = !OnTerminal };
+            var column = new TableColumn(Markup.Escape(right ? heading[1..] : heading)) { NoWrap = !OnTerminal, Padding = new Padding(0, 0, width <= Width ? WideGap : 1, 0) };
             table.AddColumn(right ? column.RightAligned() : column);
         }
 
-        foreach (IEnumerable<string> row in rows)
+        foreach (string[] row in cells)
         {
             table.AddRow(row.Select(Markup.Escape).ToArray());
         }
 
-        CreateConsole(call.Output, OnTerminal).Write(table);
+        CreateConsole(call.Output, OnTerminal, call.Unicode).Write(table);
+    }
+
+    /// <summary>Prints words of the result for people, in lines of at most 80 characters.</summary>
+    /// <param name="indent">Spaces before each line.</param>
+    /// <param name="text">Words between spaces.</param>
+    public void Paragraph(int indent, string text)
+    {
+        string line = "";
+        foreach (string word in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (line.Length > 0 && indent + line.Length + 1 + word.Length > Width)
+            {
+                Line(new string(' ', indent) + line);
+                line = "";
+            }
+
+            line = line.Length == 0 ? word : $"{line} {word}";
+        }
+
+        Line(new string(' ', indent) + line);
     }
 
     /// <summary>Runs work that reports its progress, under a bar where a terminal can show one.</summary>
@@ -75,14 +103,14 @@ public sealed class Terminal(Call call)
             return work(new Tracker(call.Error));
         }
 
-        IAnsiConsole console = CreateConsole(call.Error, ansi: true);
+        IAnsiConsole console = CreateConsole(call.Error, ansi: true, call.Unicode);
         return console.Progress()
             .AutoClear(true)
             .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
             .Start(context => work(new BarTracker(call.Error, console, context.AddTask(Markup.Escape(title), maxValue: 1))));
     }
 
-    private static IAnsiConsole CreateConsole(TextWriter writer, bool ansi)
+    private static IAnsiConsole CreateConsole(TextWriter writer, bool ansi, bool unicode)
     {
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
         {
@@ -90,6 +118,7 @@ public sealed class Terminal(Call call)
             ColorSystem = ansi ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
             Out = new AnsiConsoleOutput(writer),
         });
+        console.Profile.Capabilities.Unicode = unicode;
         if (!ansi)
         {
             // Not a terminal: nothing wraps there, so no cell is cut.

@@ -70,9 +70,9 @@ public sealed class DemoVerb() : Verb(
     private static DemoRow Measure(Terminal terminal, string directory, string method, string scheme, string text, CancellationToken cancellation)
     {
         using LoadedModel loaded = LoadedModel.Open(directory, DeviceSelection.Cpu, terminal, cancellation);
-        int[] tokens = loaded.EncodeWithBegin(text), prompt = loaded.EncodeWithBegin(Prompt);
+        int[] tokens = loaded.Text.EncodeWithBegin(text), prompt = loaded.Text.EncodeWithBegin(Prompt);
         PerplexityResult result = terminal.Track($"perplexity of {scheme}", bar =>
-            Perplexity.Measure(loaded.Model, tokens, 512, progress: new Windows(bar), cancellation: cancellation));
+            Perplexity.Measure(loaded.Model, tokens, 512, progress: new WindowProgress(bar, loaded.Model, tokens.Length / 512, 0), cancellation: cancellation));
         long start = Stopwatch.GetTimestamp();
         int[] ids = [.. new Generator(loaded.Model, new Sampler(new SamplingOptions())).Generate(prompt, Tokens, ignoreEnd: true, cancellation)];
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -104,10 +104,5 @@ public sealed class DemoVerb() : Verb(
                 bar.Report((double)value.Done / value.Total);
             }
         }
-    }
-
-    private sealed class Windows(Tracker bar) : IProgress<(int Done, int Total, double MeanNll)>
-    {
-        public void Report((int Done, int Total, double MeanNll) value) => bar.Report((double)value.Done / value.Total);
     }
 }

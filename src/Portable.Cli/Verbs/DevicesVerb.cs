@@ -16,7 +16,7 @@ public sealed record DevicesReport(IReadOnlyList<DeviceReport> Devices, string T
 public sealed class DevicesVerb() : Verb(
     "devices",
     "Lists the CPU's instruction tier and the Vulkan devices: what each can do, and why one is refused.",
-    new Example("portable devices", "a table"),
+    new Example("portable devices", "each with what it offers the kernels"),
     new Example("portable devices --json", "the same for programs"))
 {
     // The table leaves out matrices that no kernel multiplies with; the JSON has them all.
@@ -28,15 +28,19 @@ public sealed class DevicesVerb() : Verb(
         var report = new DevicesReport(DeviceList.All(), CpuTier.Name);
         terminal.Result(report, JsonReports.Default.DevicesReport, r =>
         {
-            terminal.Table(["device", "hardware", "usable", "features"], r.Devices.Select(d => (string[])[d.Name, d.Description, d.Usable ? "yes" : "no", string.Join(' ', d.Features.Where(IsTelling))]));
-            foreach (DeviceReport refused in r.Devices.Where(d => !d.Usable))
+            foreach (DeviceReport d in r.Devices)
             {
-                terminal.Line($"{refused.Name} is not usable: {refused.Reason}");
+                terminal.Line($"{d.Name}{(d.Usable ? "" : ": not usable")}");
+                terminal.Paragraph(4, d.Usable ? d.Description : d.Description == "none" ? d.Reason! : $"{d.Description}: {d.Reason}");
+                if (d.Features.Any(IsTelling))
+                {
+                    terminal.Paragraph(4, string.Join(' ', d.Features.Where(IsTelling)));
+                }
             }
 
             foreach (string message in r.Devices.SelectMany(d => d.FailedKernels is { } failed ? new SelfCheckResult(failed).Messages(d.Name) : []))
             {
-                terminal.Line(message);
+                terminal.Warning(message);
             }
         });
         return ExitCode.Done;

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Format;
+using Portable.Checkpoints.Safetensors;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Models;
@@ -9,30 +9,6 @@ using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 
 namespace Portable.Cli.Verbs;
-
-/// <summary>A linear layer of a checkpoint.</summary>
-/// <param name="Name">Module name.</param>
-/// <param name="Scheme">The layer's own scheme, or the element type of float weights.</param>
-/// <param name="Rows">N: output features.</param>
-/// <param name="Columns">K: columns of the weights (FlattenQuant's expanded ones included).</param>
-/// <param name="Bytes">Weights, scales and zero points in memory.</param>
-public sealed record InspectLayer(string Name, string Scheme, int Rows, int Columns, long Bytes);
-
-/// <summary>The answer of <c>portable inspect</c>.</summary>
-/// <param name="ModelType">As config.json has it.</param>
-/// <param name="Hidden">Width of the residual stream.</param>
-/// <param name="Blocks">Number of blocks.</param>
-/// <param name="Heads">Query heads.</param>
-/// <param name="KeyValueHeads">Key and value heads.</param>
-/// <param name="Vocabulary">Rows of the embedding.</param>
-/// <param name="Positions">The longest context.</param>
-/// <param name="KeyValueBits">Bits of the KV cache; 32 = float.</param>
-/// <param name="Layers">The blocks' linears.</param>
-/// <param name="LinearBytes">Sum over the layers.</param>
-/// <param name="FileBytes">All files of the directory.</param>
-public sealed record InspectReport(
-    string ModelType, int Hidden, int Blocks, int Heads, int KeyValueHeads, int Vocabulary, int Positions, int KeyValueBits,
-    IReadOnlyList<InspectLayer> Layers, long LinearBytes, long FileBytes);
 
 /// <summary>Shows what a checkpoint holds.</summary>
 public sealed class InspectVerb : Verb
@@ -43,8 +19,8 @@ public sealed class InspectVerb : Verb
     public InspectVerb()
         : base(
             "inspect",
-            "Shows the layers of a checkpoint with their schemes and sizes.",
-            new Example("portable inspect llama-w4", "a table of layers"),
+            "Shows how a checkpoint was made, and its layers with their schemes, sizes and errors.",
+            new Example("portable inspect llama-w4", "tables of layer types and of layers"),
             new Example("portable inspect llama-w4 --json", "the same for programs")) => Arguments.Add(model);
 
     /// <inheritdoc/>
@@ -53,42 +29,88 @@ public sealed class InspectVerb : Verb
         string directory = parsed.GetValue(model)!;
         using IModelSource source = Checkpoint.Open(directory);
         ModelConfig config = source.Config;
+        var quantized = source as PortableCheckpoint;
+        Dictionary<string, long> stored = quantized is null ? [] : StoredBytes(directory);
         var layers = new List<InspectLayer>();
         for (int block = 0; block < config.Layers; block++)
         {
             cancellation.ThrowIfCancellationRequested();
-            layers.AddRange(source.LoadBlock(block).Linears.Select(Describe));
+            layers.AddRange(source.LoadBlock(block).Linears.Select(l => Describe(l, quantized?.Manifest.Layers[layers.Count], stored)));
         }
 
         var report = new InspectReport(
-            config.ModelType, config.HiddenSize, config.Layers, config.Heads, config.KeyValueHeads, config.VocabularySize, config.MaximumPositions,
-            source.KeyValueBits, layers, layers.Sum(l => l.Bytes), ModelFiles.DirectoryBytes(directory));
-        terminal.Result(report, JsonReports.Default.InspectReport, r => Print(terminal, r));
+            config.ModelType, config.HiddenSize, config.Layers, config.Heads, config.KeyValueHeads, config.VocabularySize, config.MaximumPositions, source.KeyValueBits,
+            quantized?.Manifest.Method ?? "float", quantized?.Manifest.Scheme, MeanBits(layers), [.. layers.GroupBy(l => l.Name.Split('.')[^1]).Select(Summarize)],
+            layers, layers.Sum(l => l.Bytes), ModelFiles.DirectoryBytes(directory));
+        terminal.Result(report, JsonReports.Default.InspectReport, r => Print(terminal, r, config.ContextText));
         return ExitCode.Done;
     }
 
-    private static InspectLayer Describe(LinearWeights linear)
+    private static InspectLayer Describe(LinearWeights linear, LayerReport? made, Dictionary<string, long> stored)
     {
         if (linear.Quantized is not { } quantized)
         {
             FloatTable table = linear.Float!;
             string type = table.Type switch { ElementType.Float16 => "f16", ElementType.BFloat16 => "bf16", _ => "f32" };
-            return new InspectLayer(linear.Name, type, table.Rows, table.Columns, table.Data.Length);
+            return new InspectLayer(linear.Name, type, table.Rows, table.Columns, table.Bytes, 8.0 * table.Bytes / table.Rows / table.Columns, null, null);
         }
 
-        return new InspectLayer(linear.Name, linear.Scheme!, quantized.OutputFeatures, quantized.Weights.Columns, Bytes(quantized));
+        // A weight that was cut into several columns is one weight of the model.
+        int columns = quantized.Input.Map is { } map ? map.Source.Max() + 1 : quantized.Weights.Columns;
+        double bits = 8.0 * stored.GetValueOrDefault(linear.Name) / quantized.OutputFeatures / columns;
+        return new InspectLayer(linear.Name, linear.Scheme!, quantized.OutputFeatures, quantized.Weights.Columns, Bytes(quantized), bits, made?.Error, made?.OutputError);
+    }
+
+    private static InspectType Summarize(IGrouping<string, InspectLayer> layers) =>
+        new(layers.Key, layers.Count(), MeanBits(layers), layers.Average(l => l.Error), layers.Max(l => l.Error), layers.Average(l => l.OutputError));
+
+    private static double MeanBits(IEnumerable<InspectLayer> layers)
+    {
+        double bits = 0, weights = 0;
+        foreach (InspectLayer layer in layers)
+        {
+            double count = (double)layer.Rows * layer.Columns;
+            (bits, weights) = (bits + (layer.BitsPerWeight * count), weights + count);
+        }
+
+        return bits / weights;
+    }
+
+    /// <summary>Bytes on disk of each linear's codes, scales, zero points and column map.</summary>
+    private static Dictionary<string, long> StoredBytes(string directory)
+    {
+        Dictionary<string, long> bytes = [];
+        foreach (string path in Directory.EnumerateFiles(directory, "*.safetensors"))
+        {
+            using SafetensorsFile file = SafetensorsFile.Open(path);
+            foreach (TensorInfo tensor in file.Tensors.Where(t => !t.Name.EndsWith(".bias", StringComparison.Ordinal)))
+            {
+                string module = tensor.Name[..Math.Max(0, tensor.Name.LastIndexOf('.'))];
+                bytes[module] = bytes.GetValueOrDefault(module) + tensor.Length;
+            }
+        }
+
+        return bytes;
     }
 
     private static long Bytes(QuantizedLinear layer) =>
         (8L * layer.Weights.Words.Length) + (4L * layer.Scales.Length) + (layer.ZeroPoints?.Length ?? 0) + (4L * (layer.Bias?.Length ?? 0));
 
-    private static void Print(Terminal terminal, InspectReport r)
+    private static void Print(Terminal terminal, InspectReport r, string context)
     {
-        terminal.Line($"{r.ModelType}: {r.Blocks} blocks of {r.Hidden}, {r.Heads} heads ({r.KeyValueHeads} of keys and values), vocabulary {r.Vocabulary}, {r.Positions} positions, KV{r.KeyValueBits}");
-        terminal.Table(["layer", "scheme", ">N", ">K", ">KiB"], r.Layers.Select(l => (string[])
-            [l.Name, l.Scheme, Text(l.Rows), Text(l.Columns), (l.Bytes / 1024.0).ToString("F1", CultureInfo.InvariantCulture)]));
+        terminal.Paragraph(0, $"{r.ModelType}: {r.Blocks} blocks of {r.Hidden}, {r.Heads} heads ({r.KeyValueHeads} of keys and values), vocabulary {r.Vocabulary}, {context}");
+        string cache = r.KeyValueBits == 32 ? "float cache" : $"KV{r.KeyValueBits}";
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Method}{(r.Scheme is null ? "" : $" {r.Scheme}")}, {cache}, {r.BitsPerWeight:F2} bits per weight of the linears"));
+        bool outputs = r.Types.Any(t => t.OutputError is not null), errors = r.Types.Any(t => t.Error is not null);
+        terminal.Table(["type", ">layers", ">bits", .. errors ? (string[])[">error", ">worst"] : [], .. outputs ? (string[])[">output"] : []], r.Types.Select(t => (string[])
+            [t.Type, t.Layers.ToString(CultureInfo.InvariantCulture), Text(t.BitsPerWeight, "F2"), .. errors ? (string[])[Text(t.Error, "F5"), Text(t.WorstError, "F5")] : [], .. outputs ? (string[])[Text(t.OutputError, "F5")] : []]));
+
+        // Names of hundreds of layers begin alike.
+        string common = r.Layers[0].Name[..(r.Layers[0].Name.IndexOf(".0.", StringComparison.Ordinal) + 1)];
+        terminal.Table([common.Length > 0 ? $"layer ({common})" : "layer", "scheme", ">NxK", ">KiB", ">bits", .. errors ? (string[])[">error"] : []], r.Layers.Select(l => (string[])
+            [l.Name[common.Length..], l.Scheme, $"{l.Rows}x{l.Columns}", Text(l.Bytes / 1024.0, "F1"), Text(l.BitsPerWeight, "F2"), .. errors ? (string[])[Text(l.Error, "F5")] : []]));
         terminal.Line(string.Create(CultureInfo.InvariantCulture, $"linears {r.LinearBytes / 1048576.0:F2} MiB, files {r.FileBytes / 1048576.0:F2} MiB"));
     }
 
-    private static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
+    private static string Text(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture) ?? "";
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Portable.Checkpoints.Format;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
@@ -13,9 +14,8 @@ namespace Portable.Cli.Verbs;
 public sealed class LoadedModel : IDisposable
 {
     private readonly IModelSource source;
-    private ITokenizer? tokenizer;
 
-    private LoadedModel(string directory, IModelSource source, Transformer model) => (Directory, this.source, Model) = (directory, source, model);
+    private LoadedModel(string directory, IModelSource source, ModelText text, Transformer model) => (Directory, this.source, Text, Model) = (directory, source, text, model);
 
     /// <summary>Where it was read from.</summary>
     public string Directory { get; }
@@ -29,8 +29,11 @@ public sealed class LoadedModel : IDisposable
     /// <summary>The model.</summary>
     public Transformer Model { get; }
 
-    /// <summary>Its tokenizer, read when first used: <c>logits</c> needs none.</summary>
-    public ITokenizer Tokenizer => tokenizer ??= Tokenizers.Tokenizer.Open(Directory);
+    /// <summary>Its texts as tokens.</summary>
+    public ModelText Text { get; }
+
+    /// <summary>Its tokenizer.</summary>
+    public ITokenizer Tokenizer => Text.Tokenizer;
 
     /// <summary>Opens a checkpoint of either kind and loads it onto a device.</summary>
     /// <param name="directory">The checkpoint.</param>
@@ -38,19 +41,36 @@ public sealed class LoadedModel : IDisposable
     /// <param name="terminal">Shows progress.</param>
     /// <param name="cancellation">Stops loading.</param>
     /// <param name="context">Positions wanted; 0 = the model's maximum.</param>
-    public static LoadedModel Open(string directory, DeviceSelection selection, Terminal terminal, CancellationToken cancellation, int context = 0)
+    /// <exception cref="ArgumentException">More positions than the model takes.</exception>
+    public static LoadedModel Open(string directory, DeviceSelection selection, Terminal terminal, CancellationToken cancellation, int context = 0) =>
+        Open(directory, selection, terminal, cancellation, (_, _) => context);
+
+    /// <summary>Opens a checkpoint whose context follows from a text.</summary>
+    /// <param name="directory">The checkpoint.</param>
+    /// <param name="selection">The device.</param>
+    /// <param name="terminal">Shows progress.</param>
+    /// <param name="cancellation">Stops loading.</param>
+    /// <param name="contextOf">Positions wanted of the model, asked before anything is loaded; 0 = the model's maximum.</param>
+    /// <exception cref="ArgumentException">More positions than the model takes.</exception>
+    public static LoadedModel Open(string directory, DeviceSelection selection, Terminal terminal, CancellationToken cancellation, Func<ModelConfig, ModelText, int> contextOf)
     {
         // The device first: that it does not exist is known before a large file is read.
         long start = Stopwatch.GetTimestamp();
         Executor executor = selection.CreateExecutor(terminal);
         TimeSpan opened = Stopwatch.GetElapsedTime(start);
-        IModelSource source;
+        IModelSource? source = null;
+        ModelText text;
+        int context;
         try
         {
-            source = OpenSource(directory, context);
+            source = Checkpoint.Open(directory);
+            text = new ModelText(directory, source.Config);
+            context = contextOf(source.Config, text);
+            RequireContext(directory, source.Config, context);
         }
         catch
         {
+            source?.Dispose();
             executor.Dispose();
             throw;
         }
@@ -60,20 +80,18 @@ public sealed class LoadedModel : IDisposable
             // Tables may be views of the mapped file: the source lives as long as the model. A model that cannot be loaded
             // disposes of its executor itself.
             Transformer model = terminal.Track("loading", bar => new Transformer(source, executor, 1, context, new Fraction(bar, source.Config.Layers), cancellation));
-            return new LoadedModel(directory, source, model) { DeviceTime = opened, LoadTime = Stopwatch.GetElapsedTime(start) - opened };
+            foreach (string note in source.Config.Notes)
+            {
+                terminal.Warning(note);
+            }
+
+            return new LoadedModel(directory, source, text, model) { DeviceTime = opened, LoadTime = Stopwatch.GetElapsedTime(start) - opened };
         }
         catch
         {
             source.Dispose();
             throw;
         }
-    }
-
-    /// <summary>Token ids of a text, the model's begin token first where it has one.</summary>
-    public int[] EncodeWithBegin(string text)
-    {
-        int[] ids = Tokenizer.Encode(text);
-        return Model.Config.BeginToken is { } begin ? [begin, .. ids] : ids;
     }
 
     /// <inheritdoc/>
@@ -83,15 +101,11 @@ public sealed class LoadedModel : IDisposable
         source.Dispose();
     }
 
-    private static IModelSource OpenSource(string directory, int context)
+    private static void RequireContext(string directory, ModelConfig config, int context)
     {
-        IModelSource source = Checkpoint.Open(directory);
-        if (context <= source.Config.MaximumPositions)
+        if (context > config.MaximumPositions)
         {
-            return source;
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{directory}: {context:N0} tokens are more than the model takes ({config.ContextText})"));
         }
-
-        source.Dispose();
-        throw new ArgumentException($"{directory}: {context} tokens are more than the model's {source.Config.MaximumPositions} positions");
     }
 }

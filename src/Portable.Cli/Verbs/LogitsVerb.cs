@@ -81,7 +81,8 @@ public sealed class LogitsVerb : Verb
         for (int start = 0; start < tokens.Length; start += step)
         {
             cancellation.ThrowIfCancellationRequested();
-            int rows = Math.Min(step, tokens.Length - start);
+            int rows = Math.Min(step, tokens.Length - start), first = start;
+            model.BlockDone = block => progress.Report((first + ((double)rows * block / model.Config.Layers)) / tokens.Length);
             ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens.AsSpan(start, rows), start, allLogits: true));
             AppendLittleEndian(hash, logits);
             for (int row = 0; row < rows; row++)

@@ -47,18 +47,13 @@ public sealed class PerplexityVerb : Verb
         int length = OptionValues.AtLeast(parsed, context, 2), limit = OptionValues.AtLeast(parsed, windows, 0);
         var selection = DeviceSelection.Parse(parsed.GetValue(device)!);
         using LoadedModel loaded = LoadedModel.Open(parsed.GetValue(model)!, selection, terminal, cancellation, context: length);
-        int[] tokens = loaded.EncodeWithBegin(ModelFiles.ReadText(parsed.GetValue(text)!));
+        int[] tokens = loaded.Text.EncodeWithBegin(ModelFiles.ReadText(parsed.GetValue(text)!));
         PerplexityResult result = terminal.Track(
             "perplexity",
-            bar => Evaluation.Perplexity.Measure(loaded.Model, tokens, length, limit, new Converting(bar), cancellation));
+            bar => Evaluation.Perplexity.Measure(loaded.Model, tokens, length, limit, new WindowProgress(bar, loaded.Model, tokens.Length / length, limit), cancellation));
         var report = new PerplexityReport(result.Perplexity, result.MeanNll, result.Predictions, result.Windows, length, result.Seconds, loaded.Model.DeviceName);
         terminal.Result(report, JsonReports.Default.PerplexityReport, r =>
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"perplexity {r.Perplexity:F4}   nll {r.Nll:F6}   {r.Tokens} predictions in {r.Windows} windows of {r.Context}   {r.Seconds:F1} s on {r.Device}")));
         return ExitCode.Done;
-    }
-
-    private sealed class Converting(IProgress<double> bar) : IProgress<(int Done, int Total, double MeanNll)>
-    {
-        public void Report((int Done, int Total, double MeanNll) value) => bar.Report((double)value.Done / value.Total);
     }
 }

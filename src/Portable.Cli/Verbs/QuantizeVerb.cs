@@ -19,20 +19,20 @@ public sealed class QuantizeVerb : Verb
     private readonly Argument<string> model = new("MODEL") { Description = "Directory of a Hugging Face checkpoint." };
     private readonly Option<string> method = new("--method")
     {
-        Description = $"How: {string.Join("; ", QuantizationMethods.All.Select(m => $"{m.Name} = {m.Summary}{(m.NeedsCalibration ? " (needs --calibration)" : "")}"))}.",
-        HelpName = string.Join('|', QuantizationMethods.All.Select(m => m.Name)),
+        Description = $"One of {string.Join(", ", QuantizationMethods.All.Select(m => m.NeedsCalibration ? m.Name + "*" : m.Name))} (* needs --calibration).",
+        HelpName = "NAME",
         Required = true,
     };
 
     private readonly Option<string> scheme = new("--scheme") { Description = "Widths: W<1-8>[*]A<1-8|16>[g<group>][KV<2-8|16>], for example W4A8, W6A6g128, W2*A8KV8.", HelpName = "S", Required = true };
-    private readonly Option<string> output = new("--output") { Description = "Directory to make. An unfinished one of the same command is resumed.", HelpName = "DIR", Required = true };
+    private readonly Option<string> output = new("--output") { Description = "Directory to make; an unfinished one goes on.", HelpName = "DIR", Required = true };
     private readonly Option<string?> calibration = new("--calibration") { Description = "UTF-8 text to calibrate on; never the text that you evaluate on.", HelpName = "TEXT" };
     private readonly Option<int> samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };
     private readonly Option<int> context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Context };
     private readonly Option<int> seed = new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Seed };
-    private readonly Option<int> memory = new("--memory") { Description = "Calibration streams kept in memory, in MiB; beyond that in a temporary file. The result is the same.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
+    private readonly Option<int> memory = new("--memory") { Description = "Calibration streams kept in memory, MiB; the rest goes to a temporary file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
     private readonly Option<bool> overwrite = new("--overwrite") { Description = "Replace a finished checkpoint in DIR." };
-    private readonly Option<string> device = DeviceSelection.CreateOption("Where calibration windows pass through the blocks already quantized (gptq, abq, omniquant, flexq --refine, flatten); all else runs on the CPU, and the result is the same");
+    private readonly Option<string> device = DeviceSelection.CreateOption("Where windows pass through quantized blocks; the result is the same");
     private readonly Option<string?>[] named = CreateMethodOptions();
 
     /// <summary>Defines the verb.</summary>
@@ -42,7 +42,7 @@ public sealed class QuantizeVerb : Verb
             "Quantizes a float checkpoint with a published method; the same command gives the same bytes, and resumes what was interrupted.",
             new Example("portable quantize llama --method rtn --scheme W8A8 --output llama-w8", "the plain baseline, no calibration"),
             new Example("portable quantize llama --method flexq --scheme W6A6g128 --calibration text.txt --output llama-w6", "6 bits, with 8-bit activations where a sensitivity analysis says so"),
-            new Example("portable quantize llama --method gptq --scheme W4A8 --calibration text.txt --samples 64 --output llama-w4 --overwrite", "4-bit weights with compensated rounding"))
+            new Example("portable quantize llama --method gptq --scheme W4A8 --calibration text.txt --output llama-w4", "4-bit weights with compensated rounding"))
     {
         Arguments.Add(model);
         foreach (Option option in (Option[])[method, scheme, output, calibration, samples, context, seed, memory, overwrite, device, .. named])
@@ -52,20 +52,44 @@ public sealed class QuantizeVerb : Verb
     }
 
     /// <inheritdoc/>
+    public override bool GoesOn => true;
+
+    /// <summary>A page shows the options of no method, or those of the one that was typed, with its defaults.</summary>
+    protected override string? Arrange(ParseResult parsed)
+    {
+        if (parsed.GetResult(method) is not { Implicit: false, Tokens: [var word, ..] })
+        {
+            return "A method's own options, with their defaults: portable quantize --method NAME --help";
+        }
+
+        IQuantizationMethod chosen = OptionValues.Method(word.Value);
+        foreach (Option<string?> option in named)
+        {
+            if (chosen.Options.FirstOrDefault(o => "--" + o.Name == option.Name) is { } own)
+            {
+                option.Hidden = false;
+                option.Description = $"{own.Help} [default: {(own.Default.Length > 0 ? own.Default : own.Implied)}]";
+            }
+        }
+
+        return $"{chosen.Name}: {chosen.Summary}{(chosen.Options.Count > 0 ? "" : "; it has no options of its own")}.";
+    }
+
+    /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        string name = parsed.GetValue(method)!;
+        IQuantizationMethod chosen = OptionValues.Method(parsed.GetValue(method)!);
         string? text = parsed.GetValue(calibration);
         try
         {
             QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
-            RequireCalibration(QuantizationMethods.Find(name), text);
+            RequireCalibration(chosen, text);
             NameUnused(parsed, text, terminal);
             using VulkanContext? gpu = DeviceSelection.Parse(parsed.GetValue(device)!).OpenContext(terminal);
             var request = new QuantizationRequest
             {
                 Model = parsed.GetValue(model)!,
-                Method = name,
+                Method = chosen.Name,
                 Scheme = widths,
                 Output = parsed.GetValue(output)!,
                 Overwrite = parsed.GetValue(overwrite),
@@ -108,6 +132,7 @@ public sealed class QuantizeVerb : Verb
             {
                 Description = string.Join("; ", g.Select(p => $"{p.Method.Name}: {p.Option.Help}{(p.Option.Default.Length > 0 ? $" [{p.Option.Default}]" : "")}")),
                 HelpName = "V",
+                Hidden = true,
             }),
     ];
 
@@ -126,14 +151,14 @@ public sealed class QuantizeVerb : Verb
         {
             if (text is null && parsed.GetResult(option) is { Implicit: false })
             {
-                terminal.Message($"{option.Name} is not used without --calibration");
+                terminal.Warning($"{option.Name} is not used without --calibration");
             }
         }
     }
 
     private static void Print(Terminal terminal, QuantizationResult result)
     {
-        terminal.Table(["layer", "scheme", ">error", ">output error"], result.Layers.Select(l => (string[])
+        terminal.Table(["layer", "scheme", ">error", ">output"], result.Layers.Select(l => (string[])
             [l.Name, l.Scheme, l.Error.ToString("F5", CultureInfo.InvariantCulture), l.OutputError?.ToString("F5", CultureInfo.InvariantCulture) ?? ""]));
         terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
@@ -146,7 +171,7 @@ public sealed class QuantizeVerb : Verb
         {
             if (value.Message is { } message)
             {
-                tracker.Say(message);
+                tracker.Say(value.Warning ? $"warning: {message}" : message);
             }
 
             if (value.Total > 0)

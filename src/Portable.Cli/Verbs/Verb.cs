@@ -15,12 +15,15 @@ public abstract class Verb : Command
         : base(name, description)
     {
         Examples = examples;
-        Help.AddExamples(this, examples);
+        Help.AddExamples(this, examples, Arrange);
         SetAction(RunAsync);
     }
 
     /// <summary>The examples of the help page.</summary>
     public IReadOnlyList<Example> Examples { get; }
+
+    /// <summary>Whether an interrupted run goes on when the same command is run again.</summary>
+    public virtual bool GoesOn => false;
 
     /// <summary>Runs the verb on its parsed options.</summary>
     public Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
@@ -28,6 +31,11 @@ public abstract class Verb : Command
         var call = (Call)parsed.InvocationConfiguration;
         return Task.FromResult(Run(parsed, new Terminal(call), cancellation));
     }
+
+    /// <summary>Fits the help page to what else was typed.</summary>
+    /// <param name="parsed">What was typed beside --help.</param>
+    /// <returns>What stands above the examples, or null.</returns>
+    protected virtual string? Arrange(ParseResult parsed) => null;
 
     /// <summary>Does the work and writes the result.</summary>
     /// <param name="parsed">The options' values.</param>

@@ -28,7 +28,7 @@ public sealed class VerifyVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        IReadOnlyList<IVerificationTarget> targets = VerificationTargets.Of(parsed.GetValue(device)!);
+        IReadOnlyList<IVerificationTarget> targets = VerificationTargets.Of(parsed.GetValue(device)!, terminal);
         try
         {
             VerificationReport report = terminal.Track("verifying", bar => Verifier.Run(targets, bar, cancellation));

@@ -47,7 +47,7 @@ internal static unsafe class DeviceQuery
         };
         if (version < new Version(1, 3))
         {
-            return facts with { Refusal = $"Vulkan 1.3 is needed, the driver offers {version}; update the driver" };
+            return facts with { Refusal = VulkanRefusals.OldDriver(version) };
         }
 
         HashSet<string> extensions = Extensions(api, device);
@@ -146,7 +146,7 @@ internal static unsafe class DeviceQuery
             DotProduct = v13.ShaderIntegerDotProduct,
             CooperativeMatrix = khr && matrix.CooperativeMatrix && v12.ShaderInt8,
             CooperativeMatrix2 = nv && khr && matrix2.CooperativeMatrixWorkgroupScope,
-            Refusal = missing.Length == 0 ? null : $"the driver lacks {string.Join(", ", missing)}",
+            Refusal = missing.Length == 0 ? null : VulkanRefusals.MissingFeatures(missing),
         };
     }
 

@@ -117,6 +117,11 @@ public sealed record VulkanDeviceFacts
     /// <summary>Whether the device can serve.</summary>
     public bool Usable => Refusal is null;
 
+    /// <summary>What who chose the device should know before the work, or null.</summary>
+    public string? Caution => Kind == VulkanDeviceKind.Cpu
+        ? $"vulkan:{Index} {Name} is software: it runs on this machine's CPU, several times slower than Portable does there without it"
+        : null;
+
     /// <summary>What distinguishes this device and driver in caches.</summary>
     public string Key => FormattableString.Invariant($"{VendorId:x4}-{DeviceId:x4}-{Name}-{Driver}");
 }

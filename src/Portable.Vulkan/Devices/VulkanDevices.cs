@@ -17,7 +17,7 @@ public static class VulkanDevices
 
         FeatureMask mask = FeatureMask.FromEnvironment();
         VulkanDeviceFacts[] devices = [.. DeviceQuery.Enumerate(instance).Select((d, i) => mask.Apply(DeviceQuery.Read(instance, d, i)))];
-        reason = devices.Length == 0 ? "the Vulkan loader is present but no driver offers a device" : null;
+        reason = devices.Length == 0 ? VulkanRefusals.NoDriver : null;
         return devices;
     }
 

@@ -117,6 +117,19 @@ public sealed unsafe class VulkanInstance : IDisposable
         return 0;
     }
 
+    private Version LoaderVersion()
+    {
+        // A loader of version 1.0 has no such function.
+        if ((nint)Api.GetInstanceProcAddr(default(Instance), "vkEnumerateInstanceVersion").Handle == 0)
+        {
+            return new Version(1, 0);
+        }
+
+        uint version;
+        VulkanException.Check(Api.EnumerateInstanceVersion(&version), "Asking for the Vulkan version");
+        return new Version((int)(version >> 22) & 0x7f, (int)(version >> 12) & 0x3ff);
+    }
+
     private void Create()
     {
         nint name = SilkMarshal.StringToPtr("portable"), layer = SilkMarshal.StringToPtr(ValidationLayer), debug = SilkMarshal.StringToPtr("VK_EXT_debug_utils");
@@ -135,6 +148,13 @@ public sealed unsafe class VulkanInstance : IDisposable
         SilkMarshal.Free(name);
         SilkMarshal.Free(layer);
         SilkMarshal.Free(debug);
+        if (result == Result.ErrorIncompatibleDriver)
+        {
+            // The loader says this of a version that it does not know, and of a machine without any driver.
+            Version version = LoaderVersion();
+            throw new VulkanException(version < VulkanRefusals.Needed ? VulkanRefusals.OldLoader(version) : VulkanRefusals.NoDriver);
+        }
+
         VulkanException.Check(result, "Starting Vulkan");
         Handle = handle;
         Api.CurrentInstance = handle;

@@ -40,7 +40,7 @@ internal static unsafe class VulkanLoader
                 }
             }
 
-            reason = $"no Vulkan loader ({string.Join(" or ", s_names)}) was found; install the GPU driver or the Vulkan loader package";
+            reason = VulkanRefusals.NoLoader(s_names);
             return null;
         }
     }

@@ -46,7 +46,7 @@ public sealed record MemoryEstimate(long Linears, long Tables, long Cache, long 
     {
         if (linear.Quantized is not { } q)
         {
-            return linear.Float!.Data.Length;
+            return linear.Float!.Bytes;
         }
 
         // Rows are padded to tiles of 32; scales, zero points and some sums per channel and group (GpuLinear).
@@ -54,5 +54,5 @@ public sealed record MemoryEstimate(long Linears, long Tables, long Cache, long 
         return rows * ((q.Weights.RowWords * 8L) + (q.Weights.Layout.Groups * (GpuLinear.NeedsSums(q.Input.Format) ? 9L : 5L)) + (q.Bias is null ? 0 : 4));
     }
 
-    private static long TableBytes(FloatTable? table) => table?.Data.Length ?? 0;
+    private static long TableBytes(FloatTable? table) => table?.Bytes ?? 0;
 }

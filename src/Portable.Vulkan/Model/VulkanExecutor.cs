@@ -88,6 +88,7 @@ public sealed class VulkanExecutor : Executor
             throw new VulkanException("Unquantized models run on --device cpu only; quantize this one first (portable quantize --method rtn …).");
         }
 
+        RequireServed(new CacheShape(sequences, context, source.Config.KeyValueHeads, source.Config.HeadSize, source.KeyValueBits));
         MemoryEstimate estimate = MemoryEstimate.Of(source, sequences, context, MaximumRows);
         long free = _gpu.Facts.MemoryBytes - _gpu.UsedBytes;
         if (estimate.Total > free)
@@ -99,12 +100,19 @@ public sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     public override DeviceTable Upload(FloatTable table)
     {
-        if ((long)table.Rows * table.Columns > uint.MaxValue)
+        // Shaders count elements in 32 bits, and reach words by signed indices.
+        if ((long)table.Rows * table.Columns > uint.MaxValue || table.Bytes / 4 > int.MaxValue)
         {
-            throw new VulkanException($"A table of {table.Rows}×{table.Columns} elements exceeds the 2^32 that shaders count.");
+            throw new VulkanException($"A table of {table.Rows}×{table.Columns} elements of {table.Bytes / table.Rows / table.Columns} bytes exceeds what shaders can count; --device cpu serves it.");
         }
 
-        return new VulkanTable(table.Rows, table.Columns, table.Type, Keep(_gpu.Allocate(table.Data.Span)));
+        GpuBuffer buffer = Keep(_gpu.Allocate(table.Bytes));
+        foreach ((int firstRow, FloatTable piece) in table.Pieces)
+        {
+            _gpu.Upload(piece.Data.Span, buffer, table.Bytes / table.Rows * firstRow);
+        }
+
+        return new VulkanTable(table.Rows, table.Columns, table.Type, buffer);
     }
 
     /// <inheritdoc/>
@@ -136,22 +144,8 @@ public sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     public override DeviceCache CreateCache(CacheShape shape)
     {
-        if (shape.Bits is not 16 and (< 2 or > 8))
-        {
-            throw new VulkanException($"A {shape.Bits}-bit KV cache runs on --device cpu only; quantize the model first.");
-        }
-
-        if (shape.HeadSize % 4 != 0 || shape.HeadSize > 256)
-        {
-            throw new VulkanException($"Heads of {shape.HeadSize} run on --device cpu only: the device kernels take multiples of 4 up to 256.");
-        }
-
+        RequireServed(shape);
         long slots = VulkanCache.Slots(shape), words = slots * VulkanCache.HeadWords(shape);
-        if (words > uint.MaxValue)
-        {
-            throw new VulkanException($"A cache of {shape.Sequences} sequences × {shape.Capacity} tokens exceeds what shaders can count; use a smaller batch or context.");
-        }
-
         GpuBuffer keys = Keep(_gpu.Allocate(words * 4)), values = Keep(_gpu.Allocate(words * 4));
         GpuBuffer? parameters = shape.Bits == 16 ? null : Keep(_gpu.Allocate(slots * 16));
         return new VulkanCache(shape, keys, values, parameters);
@@ -382,5 +376,29 @@ public sealed class VulkanExecutor : Executor
         }
 
         _noted++;
+    }
+
+    /// <summary>Refuses a cache that the kernels cannot serve.</summary>
+    private void RequireServed(CacheShape shape)
+    {
+        if (shape.Bits is not 16 and (< 2 or > 8))
+        {
+            throw new VulkanException($"A {shape.Bits}-bit KV cache runs on --device cpu only; quantize the model first.");
+        }
+
+        if (shape.HeadSize % 4 != 0 || shape.HeadSize > 256)
+        {
+            throw new VulkanException($"Heads of {shape.HeadSize} run on --device cpu only: the device kernels take multiples of 4 up to 256.");
+        }
+
+        if (HalfAttention.Refusal(_gpu.Facts, shape) is { } refusal)
+        {
+            throw new VulkanException($"{Name} cannot attend: {refusal}. Quantize with a KV part (for example KV8), or use --device cpu.");
+        }
+
+        if (VulkanCache.Slots(shape) * VulkanCache.HeadWords(shape) > uint.MaxValue)
+        {
+            throw new VulkanException($"A cache of {shape.Sequences} sequences × {shape.Capacity} tokens exceeds what shaders can count; use a smaller batch or context.");
+        }
     }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Numerics.Tensors;
 using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
@@ -18,6 +20,9 @@ public delegate void BlockObserver(BlockInput input, ReadOnlySpan<float> values,
 /// </summary>
 public sealed class BlockStream : IDisposable
 {
+    // Norms add squares: 2^24 of these fit f32.
+    private const float LargestHidden = 1L << 51;
+
     private readonly ModelConfig _config;
     private readonly Stage _cpu;
     private readonly Func<Executor>? _device;
@@ -41,7 +46,7 @@ public sealed class BlockStream : IDisposable
         int context = windows.Max(w => w.Length);
         if (context > _config.MaximumPositions)
         {
-            throw new ArgumentException($"Calibration windows of {context} tokens exceed the model's {_config.MaximumPositions} positions.");
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Calibration windows of {context:N0} tokens are more than the model takes ({_config.ContextText})."));
         }
 
         _cpu = new Stage(new CpuExecutor(), _config, context);
@@ -53,7 +58,7 @@ public sealed class BlockStream : IDisposable
         DeviceTable? positions = source.LoadPositions() is { } table ? _cpu.Executor.Upload(table) : null;
         for (int window = 0; window < windows.Count; window++)
         {
-            ForEachBatch(_cpu, window, read: false, write: true, _ => _cpu.Executor.Embed(embedding, positions, _config.PositionOffset, _cpu.X));
+            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", _ => _cpu.Executor.Embed(embedding, positions, _config.PositionOffset, _cpu.X));
         }
     }
 
@@ -79,6 +84,32 @@ public sealed class BlockStream : IDisposable
         return values;
     }
 
+    /// <summary>Runs the final norm and the head on the last token of each window, after the last block.</summary>
+    /// <param name="source">The model.</param>
+    /// <exception cref="NonFiniteModelException">A logit is not finite.</exception>
+    public void RequireFiniteLogits(IModelSource source)
+    {
+        Executor executor = _cpu.Executor;
+        DeviceNorm norm = executor.Upload(source.LoadFinalNorm(), _config.NormEpsilon);
+        DeviceTable head = executor.Upload(source.LoadHead() ?? source.LoadEmbedding());
+        for (int window = 0; window < _windows.Count; window++)
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            int last = _windows[window].Length - 1;
+            executor.Begin(new Batch([_windows[window][last]], [0], [last], [0]));
+            executor.Write(_cpu.X, Read(window).AsSpan(last * _config.HiddenSize));
+            executor.Logits(_cpu.X, norm, head);
+            try
+            {
+                executor.End();
+            }
+            catch (InvalidDataException e)
+            {
+                throw new NonFiniteModelException("The final norm and the head", "give logits that are not finite", e);
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -102,10 +133,15 @@ public sealed class BlockStream : IDisposable
         Stage stage = device ?? _cpu;
         TransformerBlock block = new(stage.Executor, stage.Workspace, _config, weights, quantized ? _quantizedCache : _floatCache);
         int rows = 0;
-        Action<BlockInput, DeviceInput>? observe = observer is null ? null : (input, values) => observer(input, ((CpuInput)values).Float!.Rows(rows), rows);
+        Action<BlockInput, DeviceInput>? observe = quantized ? null : (input, values) =>
+        {
+            Span<float> seen = ((CpuInput)values).Float!.Rows(rows);
+            RequireFinite(seen, weights.Reading(input)[0].Name, "is given inputs that are not finite", float.PositiveInfinity);
+            observer?.Invoke(input, seen, rows);
+        };
         for (int window = 0; window < _windows.Count; window++)
         {
-            ForEachBatch(stage, window, read: true, write: advance, count =>
+            ForEachBatch(stage, window, read: true, write: advance, quantized ? $"{weights.Down.Name} (quantized)" : weights.Down.Name, count =>
             {
                 rows = count;
                 block.Forward(stage.Executor, stage.X, stage.Rotary, observe, finish: advance);
@@ -114,7 +150,7 @@ public sealed class BlockStream : IDisposable
     }
 
     /// <summary>Runs the batches of a window, with the hidden states read before and written behind each.</summary>
-    private void ForEachBatch(Stage stage, int window, bool read, bool write, Action<int> body)
+    private void ForEachBatch(Stage stage, int window, bool read, bool write, string last, Action<int> body)
     {
         _cancellation.ThrowIfCancellationRequested();
         int[] tokens = _windows[window];
@@ -136,8 +172,18 @@ public sealed class BlockStream : IDisposable
             if (write)
             {
                 executor.Read(stage.X, values);
+                RequireFinite(values, last, "gives results that are not finite, or whose squares are not", LargestHidden);
                 _slots[window].Write(offset, values);
             }
+        }
+    }
+
+    private static void RequireFinite(ReadOnlySpan<float> values, string layer, string fault, float limit)
+    {
+        // The largest magnitude is NaN where any value is.
+        if (!(Math.Abs(TensorPrimitives.MaxMagnitude(values)) < limit))
+        {
+            throw new NonFiniteModelException(layer, fault);
         }
     }
 

@@ -59,11 +59,18 @@ public sealed class CpuExecutor(int threads = 0) : Executor
     {
         FloatTable table = ((CpuTable)embedding).Table;
         Span<float> rows = ((CpuActivation)x).Rows(Current.Rows);
-        Embedding.Lookup(table.Data.Span, table.Type, x.Columns, Current.Tokens, rows);
-        if (positions is CpuTable { Table: { } learned })
+        FloatTable? learned = (positions as CpuTable)?.Table;
+        for (int r = 0; r < Current.Rows; r++)
         {
-            int[] shifted = Array.ConvertAll(Current.Positions, p => p + positionOffset);
-            Embedding.Add(learned.Data.Span, learned.Type, x.Columns, shifted, rows);
+            Span<float> row = rows.Slice(r * x.Columns, x.Columns);
+            (int first, FloatTable piece) = table.PieceOf(Current.Tokens[r]);
+            Embedding.Lookup(piece.Data.Span, table.Type, x.Columns, [Current.Tokens[r] - first], row);
+            if (learned is not null)
+            {
+                int position = Current.Positions[r] + positionOffset;
+                (first, piece) = learned.PieceOf(position);
+                Embedding.Add(piece.Data.Span, learned.Type, x.Columns, [position - first], row);
+            }
         }
     }
 
@@ -190,7 +197,10 @@ public sealed class CpuExecutor(int threads = 0) : Executor
         }
 
         FloatTable table = ((CpuTable)head).Table;
-        Head.Logits(hidden.Rows(wanted.Length), wanted.Length, x.Columns, table.Data.Span, table.Type, head.Rows, _logits.AsSpan(0, _logitCount));
+        foreach ((int first, FloatTable piece) in table.Pieces)
+        {
+            Head.Logits(hidden.Rows(wanted.Length), wanted.Length, x.Columns, piece.Data.Span, table.Type, piece.Rows, _logits.AsSpan(first, _logitCount - first), head.Rows);
+        }
     }
 
     /// <inheritdoc/>

@@ -11,7 +11,14 @@ internal static class FloatLinear
     /// <summary>y[m · yStride + n] = Σ_k x[m, k]·w[n, k] + b[n].</summary>
     public static void Multiply(ReadOnlySpan<float> x, int rows, LinearWeights linear, Span<float> y, int yStride)
     {
-        FloatTable w = linear.Float!;
+        foreach ((int first, FloatTable piece) in linear.Float!.Pieces)
+        {
+            Multiply(x, rows, piece, linear.Bias is { } bias ? bias.AsSpan(first, piece.Rows) : default, y[first..], yStride);
+        }
+    }
+
+    private static void Multiply(ReadOnlySpan<float> x, int rows, FloatTable w, ReadOnlySpan<float> bias, Span<float> y, int yStride)
+    {
         float[] product = ArrayPool<float>.Shared.Rent(rows * w.Rows);
         try
         {
@@ -20,7 +27,7 @@ internal static class FloatLinear
             {
                 ReadOnlySpan<float> row = product.AsSpan(m * w.Rows, w.Rows);
                 Span<float> output = y.Slice(m * yStride, w.Rows);
-                if (linear.Bias is { } bias)
+                if (!bias.IsEmpty)
                 {
                     Residual.Add(row, bias, output);
                 }

@@ -73,6 +73,9 @@ public sealed class Transformer : IDisposable
     /// <summary>The most rows of one <see cref="Forward"/>.</summary>
     public int MaximumRows => _executor.MaximumRows;
 
+    /// <summary>Told during <see cref="Forward"/> how many blocks the batch has been through; a device that runs a whole pass at once tells them all at its start.</summary>
+    public Action<int>? BlockDone { get; set; }
+
     /// <summary>Runs one batch.</summary>
     /// <param name="batch">At most <see cref="MaximumRows"/> rows.</param>
     /// <returns>Logits, [logit row × vocabulary]; valid until the next call.</returns>
@@ -82,9 +85,10 @@ public sealed class Transformer : IDisposable
         Check(batch);
         _executor.Begin(batch);
         _executor.Embed(_embedding, _positions, Config.PositionOffset, _x);
-        foreach (TransformerBlock block in _blocks)
+        for (int i = 0; i < _blocks.Length; i++)
         {
-            block.Forward(_executor, _x, _rotary);
+            _blocks[i].Forward(_executor, _x, _rotary);
+            BlockDone?.Invoke(i + 1);
         }
 
         if (batch.LogitRows.Length > 0)

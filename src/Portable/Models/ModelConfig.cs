@@ -1,3 +1,4 @@
+using System.Globalization;
 using Portable.Reference.Arithmetic;
 
 namespace Portable.Models;
@@ -44,6 +45,15 @@ public sealed record ModelConfig
 
     /// <summary>The longest context.</summary>
     public required int MaximumPositions { get; init; }
+
+    /// <summary>Whether the context ends where the model's sliding window does, before its positions do.</summary>
+    public bool ContextIsWindow { get; init; }
+
+    /// <summary>The longest context in words.</summary>
+    public string ContextText => string.Create(CultureInfo.InvariantCulture, $"context {MaximumPositions:N0}{(ContextIsWindow ? ": this model's window" : "")}");
+
+    /// <summary>What the model's files say that is not used, one line each, for who generates text; the logits of given ids do not depend on it.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
 
     /// <summary>ε of the norms.</summary>
     public required float NormEpsilon { get; init; }

@@ -1,15 +1,8 @@
-using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 
 namespace Portable.Models;
 
 /// <summary>A row-major float matrix in the checkpoint's own element type: an embedding, a head, or unquantized weights.</summary>
-/// <param name="Rows">Rows (vocabulary, positions, or output features).</param>
-/// <param name="Columns">Columns.</param>
-/// <param name="Type">Element type of <paramref name="Data"/>.</param>
-/// <param name="Data">Little-endian elements, rows × columns.</param>
-public sealed record FloatTable(int Rows, int Columns, ElementType Type, ReadOnlyMemory<byte> Data);
-
 /// <summary>Gain, and for LayerNorm also bias, of a normalisation.</summary>
 /// <param name="Gain">Hidden-size values.</param>
 /// <param name="Bias">LayerNorm's bias, or null for RMSNorm.</param>

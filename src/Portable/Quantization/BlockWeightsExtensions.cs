@@ -24,7 +24,11 @@ public static class BlockWeightsExtensions
     {
         FloatTable table = linear.Float ?? throw new InvalidOperationException($"{linear.Name} is already quantized.");
         float[] weights = new float[checked(table.Rows * table.Columns)];
-        ElementConversion.ToSingle(table.Data.Span, table.Type, weights);
+        foreach ((int firstRow, FloatTable piece) in table.Pieces)
+        {
+            ElementConversion.ToSingle(piece.Data.Span, table.Type, weights.AsSpan(firstRow * table.Columns, piece.Rows * table.Columns));
+        }
+
         return weights;
     }
 

@@ -6,7 +6,11 @@ namespace Portable.Quantization;
 /// <param name="Name">As on the command line, without dashes (a8-budget).</param>
 /// <param name="Default">Value when absent.</param>
 /// <param name="Help">One line: meaning, unit, range.</param>
-public sealed record MethodOption(string Name, string Default, string Help);
+public sealed record MethodOption(string Name, string Default, string Help)
+{
+    /// <summary>What an empty default stands for, in the words that the option takes; help shows it.</summary>
+    public string Implied { get; init; } = "";
+}
 
 /// <summary>
 /// The options of a quantization: the common ones, and named ones that belong to single methods. A method reads what it

@@ -36,6 +36,9 @@ public sealed class QuantizationContext
     /// <summary>Says something to the user, one line.</summary>
     public required Action<string> Say { get; init; }
 
+    /// <summary>Warns the user of something that the result will suffer from or that was asked for in vain, one line.</summary>
+    public required Action<string> Warn { get; init; }
+
     /// <summary>Reports progress of the preparation: what, done, total.</summary>
     public required Action<string, int, int> Progress { get; init; }
 

@@ -15,7 +15,6 @@ public class ConfigFileTests
     {
         ["no model_type"] = ("llama", c => c.Remove("model_type"), "model_type"),
         ["another architecture"] = ("llama", c => c["model_type"] = "falcon", "model_type"),
-        ["no hidden_size"] = ("llama", c => c.Remove("hidden_size"), "hidden_size"),
         ["hidden_size as text"] = ("llama", c => c["hidden_size"] = "8", "hidden_size"),
         ["hidden_size zero"] = ("llama", c => c["hidden_size"] = 0, "hidden_size"),
         ["hidden_size huge"] = ("llama", c => c["hidden_size"] = 1L << 40, "hidden_size"),
@@ -25,17 +24,23 @@ public class ConfigFileTests
         ["heads do not divide"] = ("llama", c => c["num_attention_heads"] = 3, "num_attention_heads"),
         ["odd head"] = ("llama", c => c["num_attention_heads"] = 8, "hidden_size"),
         ["key heads do not divide"] = ("llama", c => (c["num_attention_heads"], c["num_key_value_heads"]) = (4, 3), "num_key_value_heads"),
-        ["mistral without key heads"] = ("mistral", c => c.Remove("num_key_value_heads"), "num_key_value_heads"),
+        ["mistral without key heads: 8"] = ("mistral", c => c.Remove("num_key_value_heads"), "num_key_value_heads"),
         ["activation"] = ("llama", c => c["hidden_act"] = "gelu", "hidden_act"),
         ["epsilon"] = ("llama", c => c["rms_norm_eps"] = -1, "rms_norm_eps"),
         ["partial rotary"] = ("llama", c => c["partial_rotary_factor"] = 0.5, "partial_rotary_factor"),
+        ["partial rotary in rope_parameters"] = ("llama", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "default", ["partial_rotary_factor"] = 0.5 }, "rope_parameters.partial_rotary_factor"),
+        ["partial rotary in rope_scaling"] = ("llama", c => c["rope_scaling"] = new JsonObject { ["partial_rotary_factor"] = 0.25 }, "rope_scaling.partial_rotary_factor"),
+        ["rotary per layer type"] = ("llama", c => c["rope_parameters"] = new JsonObject { ["full_attention"] = new JsonObject { ["rope_type"] = "default" } }, "rope_parameters.full_attention"),
+        ["two rotary sections"] = ("llama", c => (c["rope_parameters"], c["rope_scaling"]) = (new JsonObject { ["rope_type"] = "default" }, new JsonObject { ["type"] = "linear" }), "rope_scaling"),
+        ["window on some layers"] = ("llama", c => c["layer_types"] = new JsonArray("sliding_attention"), "layer_types"),
+        ["layer of another kind"] = ("qwen2", c => c["layer_types"] = new JsonArray("linear_attention"), "layer_types"),
+        ["layer types for other layers"] = ("qwen2", c => c["layer_types"] = new JsonArray("full_attention", "full_attention"), "layer_types"),
         ["rope scaling kind"] = ("llama", c => c["rope_scaling"] = new JsonObject { ["type"] = "linear", ["factor"] = 2 }, "rope_scaling.type"),
         ["rope scaling incomplete"] = ("llama", c => c["rope_scaling"] = new JsonObject { ["rope_type"] = "llama3", ["factor"] = 8 }, "rope_scaling.low_freq_factor"),
         ["rope scaling no object"] = ("llama", c => c["rope_scaling"] = 8, "rope_scaling"),
         ["rope base"] = ("llama", c => c["rope_theta"] = 0, "rope_theta"),
         ["flag as text"] = ("llama", c => c["tie_word_embeddings"] = "yes", "tie_word_embeddings"),
         ["bias announced, absent"] = ("llama", c => c["attention_bias"] = true, "q_proj.bias"),
-        ["token id outside"] = ("llama", c => c["eos_token_id"] = new JsonArray(2, 16), "eos_token_id"),
         ["other tool's quantization"] = ("llama", c => c["quantization_config"] = new JsonObject { ["quant_method"] = "gptq" }, "quantization_config"),
         ["vocabulary of other size"] = ("llama", c => c["vocab_size"] = 15, "model.embed_tokens.weight"),
         ["opt norm after"] = ("opt", c => c["do_layer_norm_before"] = false, "do_layer_norm_before"),
@@ -106,7 +111,111 @@ public class ConfigFileTests
         Assert.Equal(10, Config("mistral", c => c["sliding_window"] = 4096).MaximumPositions);
         Assert.Equal(10, Config("mistral", c => c["sliding_window"] = null).MaximumPositions);
         Assert.Equal(10, Config("qwen2", c => (c["sliding_window"], c["use_sliding_window"]) = (4, false)).MaximumPositions);
-        Assert.Equal(4, Config("qwen2", c => (c["sliding_window"], c["use_sliding_window"]) = (4, true)).MaximumPositions);
+        Assert.Equal(4, Config("qwen2", c => (c["sliding_window"], c["use_sliding_window"], c["max_window_layers"]) = (4, true, 0)).MaximumPositions);
+    }
+
+    [Fact]
+    public void A_context_that_is_a_window_says_so()
+    {
+        Assert.Equal("context 4,096: this model's window", Config("mistral", c => c["max_position_embeddings"] = 32768).ContextText);
+        Assert.Equal("context 32,768", Config("mistral", c => (c["max_position_embeddings"], c["sliding_window"]) = (32768, null)).ContextText);
+        Assert.Equal("context 10", Config("llama", c => { }).ContextText);
+    }
+
+    [Fact]
+    public void Qwen2_has_a_window_on_the_layers_that_it_names()
+    {
+        const int None = 10, Window = 4;
+        int Positions(Action<JsonObject> edit) => Config("qwen2", c =>
+        {
+            (c["sliding_window"], c["use_sliding_window"]) = (Window, true);
+            edit(c);
+        }).MaximumPositions;
+        Assert.Equal(None, Positions(c => { })); // From layer 28 on, where nothing else is said.
+        Assert.Equal(None, Positions(c => c["max_window_layers"] = 1));
+        Assert.Equal(Window, Positions(c => c["max_window_layers"] = 0));
+        Assert.Equal(Window, Positions(c => c["layer_types"] = new JsonArray("sliding_attention")));
+        Assert.Equal(None, Positions(c => (c["layer_types"], c["max_window_layers"]) = (new JsonArray("full_attention"), 0)));
+        Assert.Equal(None, Positions(c => (c["layer_types"], c["use_sliding_window"]) = (new JsonArray("sliding_attention"), false)));
+        Assert.Equal(None, Positions(c => (c["max_window_layers"], c["sliding_window"]) = (0, null)));
+    }
+
+    [Theory]
+    [InlineData("""{"rope_scaling": {}}""", 10000)]
+    [InlineData("""{"rope_scaling": null}""", 10000)]
+    [InlineData("""{"rope_parameters": {}}""", 10000)]
+    [InlineData("""{"rope_parameters": {"rope_theta": 500000.0}}""", 500000)]
+    [InlineData("""{"rope_theta": 500000.0, "rope_parameters": {"partial_rotary_factor": 1.0}}""", 500000)]
+    [InlineData("""{"rope_parameters": {"rope_theta": 70.0}, "rope_scaling": {"rope_theta": 70.0}}""", 70)]
+    public void Rotary_parameters_without_a_type_mean_no_scaling(string fields, double rotaryBase)
+    {
+        ModelConfig config = Config("llama", c =>
+        {
+            foreach ((string name, JsonNode? value) in JsonNode.Parse(fields)!.AsObject())
+            {
+                c[name] = value?.DeepClone();
+            }
+        });
+        Assert.Equal((rotaryBase, null), (config.RotaryBase, config.RotaryScaling));
+    }
+
+    [Theory]
+    [InlineData("llama", 4096, 11008, 32, 32, 32, 32000, 2048, 1, 2)]
+    [InlineData("mistral", 4096, 14336, 32, 32, 8, 32000, 4096, 1, 2)] // 131,072 positions, a window of 4,096.
+    [InlineData("qwen2", 4096, 22016, 32, 32, 32, 151936, 32768, null, null)]
+    [InlineData("opt", 768, 3072, 12, 12, 12, 50272, 2048, 2, 2)]
+    public void Omitted_fields_take_their_familys_defaults(string type, int hidden, int inner, int layers, int heads, int keyHeads, int vocabulary, int positions, int? begin, int? end)
+    {
+        ModelConfig config = Config(type, c =>
+        {
+            c.Clear();
+            c["model_type"] = type;
+        });
+        Assert.Equal(
+            (hidden, inner, layers, heads, keyHeads, vocabulary, positions),
+            (config.HiddenSize, config.IntermediateSize, config.Layers, config.Heads, config.KeyValueHeads, config.VocabularySize, config.MaximumPositions));
+        Assert.Equal(begin, config.BeginToken);
+        Assert.Equal(end is { } id ? [id] : [], config.EndTokens);
+        Assert.Equal(type == "opt", config.TiedEmbeddings);
+        Assert.Empty(config.Notes);
+    }
+
+    [Fact]
+    public void Null_key_heads_mean_as_many_as_heads_and_null_tokens_none()
+    {
+        Assert.Equal(2, Config("mistral", c => c["num_key_value_heads"] = null).KeyValueHeads);
+        ModelConfig config = Config("llama", c => (c["bos_token_id"], c["eos_token_id"]) = (null, null));
+        Assert.Null(config.BeginToken);
+        Assert.Empty(config.EndTokens);
+    }
+
+    [Theory]
+    [InlineData("-1", null)]
+    [InlineData("16", "bos_token_id")]
+    [InlineData("\"1\"", "bos_token_id")]
+    [InlineData("1.5", "bos_token_id")]
+    public void A_begin_token_outside_the_vocabulary_is_none_and_said(string value, string? said)
+    {
+        ModelConfig config = Config("llama", c => (c["bos_token_id"], c["pad_token_id"]) = (JsonNode.Parse(value), JsonNode.Parse(value)));
+        Assert.Null(config.BeginToken);
+        Assert.Equal(said is null ? 0 : 1, config.Notes.Count);
+        Assert.All(config.Notes, note => Assert.Contains(said!, note, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("{")]
+    [InlineData("[]")]
+    [InlineData("""{"eos_token_id": [5, 99]}""")]
+    public void A_broken_generation_config_is_a_note(string text)
+    {
+        using TinyCheckpoint checkpoint = new(config: c => c["eos_token_id"] = new JsonArray(2, 16));
+        File.WriteAllText(Path.Combine(checkpoint.Directory, "generation_config.json"), text);
+        ModelConfig config = ConfigFile.Read(checkpoint.Directory);
+        Assert.Equal(text.Contains('5', StringComparison.Ordinal) ? [2, 5] : [2], config.EndTokens);
+        Assert.Collection(
+            config.Notes,
+            note => Assert.Contains("config.json: field 'eos_token_id': 16 is not a token id", note, StringComparison.Ordinal),
+            note => Assert.Contains("generation_config.json", note, StringComparison.Ordinal));
     }
 
     [Fact]

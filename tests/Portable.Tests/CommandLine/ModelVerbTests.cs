@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Portable.Tests.Support;
 
 namespace Portable.Tests.CommandLine;
@@ -47,6 +48,53 @@ public sealed class ModelVerbTests
         JsonElement json = ToolRun.Here([.. args, "--json"]).Json();
         Assert.Equal(6, json.GetProperty("ids").GetArrayLength());
         Assert.Equal(json.GetProperty("text").GetString(), streamed.Output.TrimEnd('\n'));
+    }
+
+    [Fact]
+    public void GenerateSaysThatTheContextIsFull()
+    {
+        string[] args = ["generate", Model, "--prompt", "The keeper of the light", "--tokens", "40", "--ignore-eos", "--context", "12"];
+        ToolRun run = ToolRun.Here(args);
+        Assert.Equal(0, run.Code);
+        Assert.Contains("stopped: the context is full (12 tokens; --context makes more room)", run.Error, StringComparison.Ordinal);
+        JsonElement json = ToolRun.Here([.. args, "--json"]).Json();
+        Assert.Equal("context", json.GetProperty("stopped").GetString());
+        Assert.InRange(json.GetProperty("ids").GetArrayLength(), 1, 12);
+        Assert.Equal("tokens", ToolRun.Here([.. args[..^2], "--json"]).Json().GetProperty("stopped").GetString());
+
+        ToolRun small = ToolRun.Here([.. args[..^1], "3"]);
+        Assert.Equal(1, small.Code);
+        Assert.Contains("--context 3", Assert.Single(small.ErrorLines), StringComparison.Ordinal);
+        ToolRun large = ToolRun.Here([.. args[..^1], "2000"]);
+        Assert.Equal(1, large.Code);
+        Assert.Contains("2,000 tokens are more than the model takes (context 1,024)", Assert.Single(large.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void GenerateReservesWhatPromptAndTokensTake()
+    {
+        DirectoryInfo copy = Directory.CreateTempSubdirectory("portable-context-");
+        try
+        {
+            foreach (string file in Directory.EnumerateFiles(Model))
+            {
+                File.Copy(file, Path.Combine(copy.FullName, Path.GetFileName(file)));
+            }
+
+            string config = Path.Combine(copy.FullName, "config.json");
+            JsonNode fields = JsonNode.Parse(File.ReadAllText(config))!;
+            fields["max_position_embeddings"] = 1 << 30; // Its whole cache would take 8 TiB.
+            fields["bos_token_id"] = 1;
+            fields["eos_token_id"] = 4096;
+            File.WriteAllText(config, fields.ToJsonString());
+            ToolRun run = ToolRun.Here("generate", copy.FullName, "--prompt", "The keeper", "--tokens", "2");
+            Assert.Equal(0, run.Code);
+            Assert.Contains("warning", Assert.Single(run.ErrorLines, line => line.Contains("eos_token_id", StringComparison.Ordinal)), StringComparison.Ordinal);
+        }
+        finally
+        {
+            copy.Delete(recursive: true);
+        }
     }
 
     [Fact]
@@ -104,10 +152,10 @@ public sealed class ModelVerbTests
     }
 
     [Fact]
-    public void CancellationFailsWithOneWord()
+    public void AnInterruptedVerbIs130()
     {
         ToolRun run = ToolRun.Here(new CancellationToken(canceled: true), "perplexity", Model, "--text", Text);
-        Assert.Equal(1, run.Code);
-        Assert.Equal("error: cancelled", Assert.Single(run.ErrorLines));
+        Assert.Equal(130, run.Code);
+        Assert.Equal("error: interrupted", Assert.Single(run.ErrorLines));
     }
 }

@@ -73,6 +73,17 @@ public class BlockPipelineTests
         Assert.Equal(whole.Manifest?.ToJsonString(), resumed.Manifest?.ToJsonString());
     }
 
+    /// <summary>Weights that overflow f32 in the second block: no method makes codes of what they give, and the error names the layer.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(Methods))]
+    public void AModelThatIsNotFiniteIsRefusedByLayer(string name, bool opt)
+    {
+        RandomModel model = new(opt ? RandomModel.Opt() : RandomModel.Llama(), 32, 5, null);
+        NonFiniteModelException e = Assert.Throws<NonFiniteModelException>(() => MethodRun.Quantize(name, new OverflowingModel(model)));
+        Assert.Contains("blocks.1.down", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', e.Message);
+    }
+
     // The same code as abq with other settings and five times its steps.
     private static void RequireTimeFor(string method)
     {
@@ -148,6 +159,7 @@ internal sealed class MethodRun
             Recall = key => kept?.GetValueOrDefault(key),
             Keep = (key, value) => run.Kept[key] = value,
             Say = run.Said.Add,
+            Warn = run.Said.Add,
             Progress = (stage, _, _) => run.Stages.Add(stage),
             Cancellation = CancellationToken.None,
         };

@@ -106,6 +106,37 @@ public sealed class QuantizationRunTests : IDisposable
         Assert.Contains(messages, m => m is not null && m.Contains("--alpha", StringComparison.Ordinal) && m.Contains("rtn", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void ACalibrationTextThatIsTooShortIsSaidAndTheManifestHoldsWhatWasUsed()
+    {
+        List<string?> messages = [];
+        MethodOptions options = new() { CalibrationText = "The keeper counted four ships, and then the light went out again.", Samples = 128, Context = 8 };
+        QuantizationRequest request = Request("short") with { Options = options };
+        QuantizationRun.Run(request, new Immediate(p => messages.Add(p.Message)));
+        JsonNode calibration = JsonNode.Parse(File.ReadAllText(Path.Combine(request.Output, "manifest.json")))!["options"]!["calibration"]!;
+        int used = (int)calibration["samples"]!;
+        Assert.InRange(used, 1, 5);
+        Assert.Contains(messages, m => m is not null && m.Contains($"holds {used} of the 128 windows of 8 tokens", StringComparison.Ordinal));
+
+        messages.Clear();
+        QuantizationRequest enough = Request("enough") with { Options = options with { Samples = used } };
+        QuantizationRun.Run(enough, new Immediate(p => messages.Add(p.Message)));
+        Assert.All(messages, Assert.Null);
+        Assert.Equal(Files(request.Output), Files(enough.Output));
+    }
+
+    [Fact]
+    public void AModelThatIsNotFiniteLeavesNothingBehind()
+    {
+        using Checkpoints.TinyCheckpoint checkpoint = new(dtype: "F32");
+        int[] offsets = [.. checkpoint.Header["model.layers.0.mlp.down_proj.weight"]!["data_offsets"]!.AsArray().Select(o => (int)o!)];
+        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(checkpoint.Data.AsSpan(offsets[0]..offsets[1])).Fill(3e38f);
+        checkpoint.Write();
+        Exception e = Assert.ThrowsAny<ArithmeticException>(() => QuantizationRun.Run(Request("x") with { Model = checkpoint.Directory }));
+        Assert.Contains("model.layers.0.mlp.down_proj", e.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory));
+    }
+
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
     private QuantizationRequest Request(string output, string method = "rtn") => new()

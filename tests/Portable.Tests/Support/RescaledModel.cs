@@ -15,18 +15,28 @@ internal class WrappedModel(IModelSource model) : IModelSource
 
     public virtual int KeyValueBits => model.KeyValueBits;
 
-    public FloatTable LoadEmbedding() => model.LoadEmbedding();
+    public virtual FloatTable LoadEmbedding() => model.LoadEmbedding();
 
-    public FloatTable? LoadPositions() => model.LoadPositions();
+    public virtual FloatTable? LoadPositions() => model.LoadPositions();
 
     public virtual BlockWeights LoadBlock(int index) => model.LoadBlock(index);
 
     public NormWeights LoadFinalNorm() => model.LoadFinalNorm();
 
-    public FloatTable? LoadHead() => model.LoadHead();
+    public virtual FloatTable? LoadHead() => model.LoadHead();
 
     public void Dispose()
     {
+    }
+}
+
+/// <summary>A model whose second block's last linear overflows f32.</summary>
+internal sealed class OverflowingModel(IModelSource model) : WrappedModel(model)
+{
+    public override BlockWeights LoadBlock(int index)
+    {
+        BlockWeights block = base.LoadBlock(index);
+        return index == 1 ? block with { Down = RescaledModel.Scale(block.Down, (_, _) => 1e38f) } : block;
     }
 }
 
@@ -61,7 +71,7 @@ internal sealed class RescaledModel(IModelSource model, bool rows, int every = 2
 
     private NormWeights Gains(NormWeights norm) => norm with { Gain = [.. norm.Gain.Select((g, k) => Chosen(k) ? g * 32 : g)] };
 
-    private static LinearWeights Scale(LinearWeights linear, Func<int, int, float> factor)
+    internal static LinearWeights Scale(LinearWeights linear, Func<int, int, float> factor)
     {
         float[] weights = linear.ReadWeights();
         int columns = linear.InputFeatures();

@@ -20,6 +20,9 @@ public static class SharedData
     /// <summary>Directory of a tokenizer (gpt2, mistral), or null.</summary>
     public static string? Tokenizers(string name) => Find("tokenizers", name);
 
+    /// <summary>Path within the small inputs on which tools of this kind went wrong, or null.</summary>
+    public static string? Cases(string name) => Find("cases", name);
+
     private static string? Find(string folder, string name)
     {
         string? path = Root is null ? null : Path.Combine(Root, folder, name);

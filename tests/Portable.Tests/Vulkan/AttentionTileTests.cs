@@ -1,6 +1,5 @@
 using Portable.Execution;
 using Portable.Vulkan.Devices;
-using Portable.Vulkan.Model;
 using Portable.Vulkan.Tensors;
 using Xunit;
 
@@ -69,5 +68,25 @@ public sealed class AttentionTileTests
         Assert.Null(AttentionTile.For(s_device with { Matrices = [s_signed] }, cache));
         Assert.Null(AttentionTile.For(s_device with { CooperativeMatrix = false }, cache));
         Assert.Null(AttentionTile.For(s_device, cache with { Bits = 16 }));
+    }
+
+    [Theory]
+    [InlineData(64, 49152, null)]
+    [InlineData(128, 32768, null)] // 29,760 bytes.
+    [InlineData(128, 16384, "shared memory")]
+    [InlineData(132, 65536, "at most 128")]
+    [InlineData(256, 65536, "at most 128")]
+    public void AHalfPrecisionCacheIsRefusedWhereItsKernelIsNotProved(int head, int shared, string? reason)
+    {
+        CacheShape cache = new(1, 64, 1, head, 16);
+        foreach (VulkanDeviceKind kind in new[] { VulkanDeviceKind.Discrete, VulkanDeviceKind.Cpu })
+        {
+            string? refusal = HalfAttention.Refusal(s_device with { Kind = kind, SharedMemoryBytes = shared }, cache);
+            Assert.Equal(reason is null, refusal is null);
+            Assert.Contains(reason ?? "", refusal ?? "", StringComparison.Ordinal);
+            Assert.Null(HalfAttention.Refusal(s_device with { SharedMemoryBytes = shared }, cache with { Bits = 8 }));
+        }
+
+        Assert.Equal(54_336, HalfAttention.SharedBytes(256));
     }
 }

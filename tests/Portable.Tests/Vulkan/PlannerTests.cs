@@ -150,5 +150,30 @@ public sealed class PlannerTests
         Assert.Contains("amd-like", Assert.Throws<VulkanException>(() => VulkanDevices.Choose(devices, "7")).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void NoLoaderNoDriverAnOldDriverAndAPoorDeviceAreToldApart()
+    {
+        string[] reasons =
+        [
+            VulkanRefusals.NoLoader(["libvulkan.so.1"]), VulkanRefusals.OldLoader(new Version(1, 0)), VulkanRefusals.NoDriver,
+            VulkanRefusals.OldDriver(new Version(1, 2)), VulkanRefusals.MissingFeatures(["timelineSemaphore", "maintenance4"]),
+        ];
+        Assert.Equal(reasons.Length, reasons.Distinct().Count());
+        Assert.All(reasons, r => Assert.DoesNotContain('\n', r));
+        Assert.Contains("install", reasons[0], StringComparison.Ordinal);
+        Assert.Contains("loader is of version 1.0", reasons[1], StringComparison.Ordinal);
+        Assert.Contains("no driver; install", reasons[2], StringComparison.Ordinal);
+        Assert.Contains("update the driver", reasons[3], StringComparison.Ordinal);
+        Assert.Contains("lacks timelineSemaphore, maintenance4", reasons[4], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ASoftwareDeviceIsNamedAsSlow()
+    {
+        Assert.Contains("several times slower", s_software.Caution, StringComparison.Ordinal);
+        Assert.Null(s_nvidia.Caution);
+        Assert.Null((s_amd with { Kind = VulkanDeviceKind.Integrated }).Caution);
+    }
+
     private static VulkanDeviceFacts Device(string name) => new[] { s_nvidia, s_amd, s_software }.First(d => d.Name == name);
 }

@@ -16,6 +16,11 @@ internal static class FileBytes
 
             byte[] bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
+            if (LargeFilePointer.MayBe(bytes.Length))
+            {
+                LargeFilePointer.Refuse(path, bytes);
+            }
+
             return bytes;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)

@@ -11,6 +11,9 @@ internal readonly struct JsonFields(string path, JsonElement element, string pre
 
     public bool Has(string name) => element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null;
 
+    /// <summary>Whether the field is there and null, which in some fields means another thing than its absence.</summary>
+    public bool IsNull(string name) => element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
+
     public CheckpointException Error(string name, string problem) => new(path, $"field '{prefix}{name}': {problem}");
 
     public JsonElement Required(string name) => Has(name) ? element.GetProperty(name) : throw Error(name, "missing");
@@ -70,27 +73,8 @@ internal readonly struct JsonFields(string path, JsonElement element, string pre
         return value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : throw Error(name, $"{Shorten(value)} is not an array");
     }
 
-    /// <summary>One token id, or a list of them, as bos_token_id and eos_token_id have it; empty where absent.</summary>
-    public int[] TokenIds(string name, int vocabulary)
-    {
-        if (!Has(name))
-        {
-            return [];
-        }
-
-        JsonElement value = element.GetProperty(name);
-        List<int> ids = [];
-        foreach (JsonElement item in value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : new[] { value })
-        {
-            ids.Add(item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out int id) && id >= 0 && id < vocabulary
-                ? id
-                : throw Error(name, $"{Shorten(item)} is not a token id from 0 to {vocabulary - 1}"));
-        }
-
-        return [.. ids];
-    }
-
-    private static string Shorten(JsonElement value)
+    /// <summary>A value as an error line shows it.</summary>
+    public static string Shorten(JsonElement value)
     {
         string text = value.GetRawText();
         return text.Length <= 60 ? text : text[..60] + "…";

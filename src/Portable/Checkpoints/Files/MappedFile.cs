@@ -30,6 +30,21 @@ internal sealed unsafe class MappedFile : IDisposable
         {
             throw new CheckpointException(path, $"cannot be read: {e.Message}", inner: e);
         }
+
+        if (LargeFilePointer.MayBe(Length))
+        {
+            byte[] content = new byte[Length];
+            try
+            {
+                Read(0, content);
+                LargeFilePointer.Refuse(path, content);
+            }
+            catch
+            {
+                _handle.Dispose();
+                throw;
+            }
+        }
     }
 
     /// <summary>Bytes of the file when it was opened.</summary>

@@ -13,9 +13,14 @@ public static class Checkpoint
     {
         if (!Directory.Exists(directory))
         {
-            throw new CheckpointException(directory, File.Exists(directory) ? "a model is a directory, not a file" : "no such directory");
+            throw new CheckpointException(directory, ForeignLayout.OfPath(directory));
         }
 
-        return PortableCheckpoint.IsOne(directory) ? PortableCheckpoint.Open(directory) : HuggingFaceCheckpoint.Open(directory);
+        if (File.Exists(Path.Combine(directory, ConfigFile.FileName)) && PortableCheckpoint.IsOne(directory))
+        {
+            return PortableCheckpoint.Open(directory);
+        }
+
+        return ForeignLayout.OfDirectory(directory) is { } other ? throw new CheckpointException(directory, other) : HuggingFaceCheckpoint.Open(directory);
     }
 }

@@ -29,7 +29,13 @@ internal static class FloatVectors
 
     /// <summary>A table as it is.</summary>
     public static TensorSource ToTensor(string name, FloatTable table) =>
-        new(name, TensorTypeOf(table.Type), [table.Rows, table.Columns], stream => stream.Write(table.Data.Span));
+        new(name, TensorTypeOf(table.Type), [table.Rows, table.Columns], stream =>
+        {
+            foreach ((_, FloatTable piece) in table.Pieces)
+            {
+                stream.Write(piece.Data.Span);
+            }
+        });
 
     /// <summary>A norm: gain, and bias where it has one.</summary>
     public static IEnumerable<TensorSource> ToTensors(string name, NormWeights norm, ElementType type)

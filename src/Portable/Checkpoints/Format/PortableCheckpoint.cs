@@ -28,15 +28,15 @@ public sealed class PortableCheckpoint : IModelSource
 
         foreach (ManifestFile file in manifest.Files)
         {
-            FileInfo info = new(Path.Combine(directory, file.Name));
-            if (!info.Exists)
+            string path = Path.Combine(directory, file.Name);
+            if (!File.Exists(path))
             {
-                throw new CheckpointException(info.FullName, "no such file; the manifest lists it");
+                throw new CheckpointException(path, "no such file; the manifest lists it");
             }
 
-            if (info.Length != file.Bytes)
+            if (FileLength.Of(path) is var bytes && bytes != file.Bytes)
             {
-                throw new CheckpointException(info.FullName, $"the file has {info.Length} bytes; the manifest says {file.Bytes}");
+                throw new CheckpointException(path, $"the file has {bytes} bytes; the manifest says {file.Bytes}");
             }
         }
 

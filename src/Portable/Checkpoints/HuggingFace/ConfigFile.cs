@@ -26,27 +26,20 @@ public static class ConfigFile
         using JsonDocument document = JsonFile.Read(path);
         JsonFields fields = new(path, document.RootElement);
         string type = fields.Text("model_type");
-        ModelConfig config = type switch
-        {
-            "llama" or "mistral" or "qwen2" => ReadLlama(fields, type),
-            "opt" => ReadOpt(fields),
-            _ => throw fields.Error("model_type", $"'{type}' is not supported; Portable runs llama, mistral, qwen2 and opt"),
-        };
-        return config with
-        {
-            BeginToken = fields.TokenIds("bos_token_id", config.VocabularySize) is [int begin, ..] ? begin : null,
-            EndTokens = EndTokens(directory, fields, config.VocabularySize),
-        };
+        ModelConfig config = FamilyDefaults.TryFind(type) is not { } defaults
+            ? throw fields.Error("model_type", $"'{type}' is not supported; Portable runs {string.Join(", ", FamilyDefaults.Names)}")
+            : type == "opt" ? ReadOpt(fields, defaults) : ReadLlama(fields, type, defaults);
+        return SpecialTokens.Read(directory, fields, defaults, config);
     }
 
-    private static ModelConfig ReadLlama(JsonFields fields, string type)
+    private static ModelConfig ReadLlama(JsonFields fields, string type, FamilyDefaults defaults)
     {
-        int hidden = fields.Integer("hidden_size", 1, LargestSize), heads = fields.Integer("num_attention_heads", 1, LargestSize);
-        // Mistral and Qwen2 have their own defaults for this one; a file without it is not worth guessing about.
-        int keyValueHeads = type == "llama" ? fields.Integer("num_key_value_heads", 1, heads, heads) : fields.Integer("num_key_value_heads", 1, heads);
+        int hidden = fields.Integer("hidden_size", 1, LargestSize, defaults.HiddenSize), heads = fields.Integer("num_attention_heads", 1, LargestSize, defaults.Heads);
+        // An explicit null means one key head per query head, in every family.
+        int keyValueHeads = fields.Integer("num_key_value_heads", 1, heads, fields.IsNull("num_key_value_heads") ? heads : defaults.KeyValueHeads ?? heads);
         if (heads % keyValueHeads != 0)
         {
-            throw fields.Error("num_key_value_heads", $"{keyValueHeads} does not divide num_attention_heads {heads}");
+            throw fields.Error("num_key_value_heads", $"{keyValueHeads}{(fields.Has("num_key_value_heads") ? "" : $", the default of {type},")} does not divide num_attention_heads {heads}");
         }
 
         if (!fields.Has("head_dim") && hidden % heads != 0)
@@ -61,23 +54,24 @@ public static class ConfigFile
         }
 
         RequireOneOf(fields, "hidden_act", "silu", "silu", "swish");
-        RequireNumber(fields, "partial_rotary_factor", 1);
-        int positions = fields.Integer("max_position_embeddings", 1, int.MaxValue, 2048);
+        int positions = fields.Integer("max_position_embeddings", 1, int.MaxValue, defaults.Positions), layers = fields.Integer("num_hidden_layers", 1, LargestDepth, defaults.Layers);
         (double rotaryBase, RotaryScaling? scaling) = RotaryFields.Read(fields, positions);
+        int? window = WindowFields.Read(fields, type, layers);
         return new ModelConfig
         {
             Family = ModelFamily.Llama,
             ModelType = type,
             HiddenSize = hidden,
-            IntermediateSize = fields.Integer("intermediate_size", 1, LargestSize),
-            Layers = fields.Integer("num_hidden_layers", 1, LargestDepth),
+            IntermediateSize = fields.Integer("intermediate_size", 1, LargestSize, defaults.IntermediateSize),
+            Layers = layers,
             Heads = heads,
             KeyValueHeads = keyValueHeads,
             HeadSize = headSize,
-            VocabularySize = fields.Integer("vocab_size", 1, LargestSize),
+            VocabularySize = fields.Integer("vocab_size", 1, LargestSize, defaults.VocabularySize),
             // Positions within a sliding window attend to all others: up to there the window changes nothing, so the
             // context ends at it.
-            MaximumPositions = Math.Min(positions, SlidingWindow(fields, type)),
+            MaximumPositions = Math.Min(positions, window ?? int.MaxValue),
+            ContextIsWindow = window < positions,
             NormEpsilon = (float)fields.Number("rms_norm_eps", 1e-12, 1, 1e-6),
             RotaryBase = rotaryBase,
             RotaryScaling = scaling,
@@ -85,9 +79,9 @@ public static class ConfigFile
         };
     }
 
-    private static ModelConfig ReadOpt(JsonFields fields)
+    private static ModelConfig ReadOpt(JsonFields fields, FamilyDefaults defaults)
     {
-        int hidden = fields.Integer("hidden_size", 1, LargestSize), heads = fields.Integer("num_attention_heads", 1, LargestSize);
+        int hidden = fields.Integer("hidden_size", 1, LargestSize, defaults.HiddenSize), heads = fields.Integer("num_attention_heads", 1, LargestSize, defaults.Heads);
         if (hidden % heads != 0)
         {
             throw fields.Error("num_attention_heads", $"{heads} does not divide hidden_size {hidden}");
@@ -107,36 +101,16 @@ public static class ConfigFile
             Family = ModelFamily.Opt,
             ModelType = "opt",
             HiddenSize = hidden,
-            IntermediateSize = fields.Integer("ffn_dim", 1, LargestSize),
-            Layers = fields.Integer("num_hidden_layers", 1, LargestDepth),
+            IntermediateSize = fields.Integer("ffn_dim", 1, LargestSize, defaults.IntermediateSize),
+            Layers = fields.Integer("num_hidden_layers", 1, LargestDepth, defaults.Layers),
             Heads = heads,
             KeyValueHeads = heads,
             HeadSize = hidden / heads,
-            VocabularySize = fields.Integer("vocab_size", 1, LargestSize),
-            MaximumPositions = fields.Integer("max_position_embeddings", 1, LargestSize),
+            VocabularySize = fields.Integer("vocab_size", 1, LargestSize, defaults.VocabularySize),
+            MaximumPositions = fields.Integer("max_position_embeddings", 1, LargestSize, defaults.Positions),
             NormEpsilon = 1e-5f, // Fixed by the architecture, not a field.
             TiedEmbeddings = fields.Flag("tie_word_embeddings", true),
         };
-    }
-
-    private static int SlidingWindow(JsonFields fields, string type)
-    {
-        // Qwen2 files carry a window that only counts when this flag says so.
-        bool used = fields.Has("sliding_window") && (type != "qwen2" || fields.Flag("use_sliding_window", false));
-        return used ? fields.Integer("sliding_window", 1, int.MaxValue) : int.MaxValue;
-    }
-
-    private static int[] EndTokens(string directory, JsonFields fields, int vocabulary)
-    {
-        int[] tokens = fields.TokenIds("eos_token_id", vocabulary);
-        string path = Path.Combine(directory, "generation_config.json");
-        if (!File.Exists(path))
-        {
-            return tokens;
-        }
-
-        using JsonDocument document = JsonFile.Read(path);
-        return [.. tokens.Union(new JsonFields(path, document.RootElement).TokenIds("eos_token_id", vocabulary))];
     }
 
     private static void RequireFlag(JsonFields fields, string name, bool value)
@@ -153,14 +127,6 @@ public static class ConfigFile
         if (!values.Contains(value))
         {
             throw fields.Error(name, $"'{value}' is not supported; expected '{values[0]}'");
-        }
-    }
-
-    private static void RequireNumber(JsonFields fields, string name, double value)
-    {
-        if (fields.Number(name, double.MinValue, double.MaxValue, value) != value)
-        {
-            throw fields.Error(name, FormattableString.Invariant($"only {value} is supported"));
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Portable.Checkpoints.Files;
 using Portable.Reference.Arithmetic;
 
@@ -6,33 +7,61 @@ namespace Portable.Checkpoints.HuggingFace;
 /// <summary>The rotary base and its scaling in config.json, under any of the names that have been in use.</summary>
 internal static class RotaryFields
 {
-    /// <summary>Reads `rope_theta` with `rope_scaling`, or `rope_parameters` which holds both.</summary>
+    private const string New = "rope_parameters", Old = "rope_scaling", Partial = "partial_rotary_factor";
+
+    /// <summary>Reads `rope_theta` with `rope_scaling`, or `rope_parameters` which holds both. No section, an empty one, and one without a type mean no scaling.</summary>
     public static (double Base, RotaryScaling? Scaling) Read(JsonFields fields, int positions)
     {
-        string section = fields.Has("rope_parameters") ? "rope_parameters" : "rope_scaling";
-        JsonFields? scaling = fields.Has(section) ? fields.Object(section) : null;
-        JsonFields holder = scaling is { } s && s.Has("rope_theta") ? s : fields;
-        double rotaryBase = holder.Number("rope_theta", 1, 1e15, 10000);
-        if (scaling is not { } parameters)
+        JsonFields? parameters = Section(fields, New), scaling = Section(fields, Old);
+        if (parameters is { } a && scaling is { } b && !JsonElement.DeepEquals(a.Element, b.Element))
         {
-            return (rotaryBase, null);
+            throw fields.Error(Old, $"contradicts {New}; keep one of them");
         }
 
-        string typeField = parameters.Has("rope_type") ? "rope_type" : "type", type = parameters.Text(typeField);
+        RequireWhole(fields);
+        if ((parameters ?? scaling) is not { } section)
+        {
+            return (Base(fields), null);
+        }
+
+        RequireWhole(section);
+        foreach (JsonProperty property in section.Element.EnumerateObject())
+        {
+            if (property.Value.ValueKind == JsonValueKind.Object)
+            {
+                throw section.Error(property.Name, "rotary parameters per layer type are not supported");
+            }
+        }
+
+        double rotaryBase = Base(section.Has("rope_theta") ? section : fields);
+        string typeField = section.Has("rope_type") ? "rope_type" : "type", type = section.Text(typeField, "default");
         switch (type)
         {
             case "default":
                 return (rotaryBase, null);
             case "llama3":
-                double low = parameters.Number("low_freq_factor", 1e-6, 1e6), high = parameters.Number("high_freq_factor", 1e-6, 1e6);
+                double low = section.Number("low_freq_factor", 1e-6, 1e6), high = section.Number("high_freq_factor", 1e-6, 1e6);
                 if (high <= low)
                 {
-                    throw parameters.Error("high_freq_factor", FormattableString.Invariant($"{high} is not above low_freq_factor {low}"));
+                    throw section.Error("high_freq_factor", FormattableString.Invariant($"{high} is not above low_freq_factor {low}"));
                 }
 
-                return (rotaryBase, new RotaryScaling(parameters.Number("factor", 1, 1e6), low, high, parameters.Integer("original_max_position_embeddings", 1, int.MaxValue, positions)));
+                return (rotaryBase, new RotaryScaling(section.Number("factor", 1, 1e6), low, high, section.Integer("original_max_position_embeddings", 1, int.MaxValue, positions)));
             default:
-                throw parameters.Error(typeField, $"'{type}' is not supported; expected 'llama3' or 'default'");
+                throw section.Error(typeField, $"'{type}' is not supported; expected 'llama3' or 'default'");
+        }
+    }
+
+    private static double Base(JsonFields fields) => fields.Number("rope_theta", 1, 1e15, 10000);
+
+    private static JsonFields? Section(JsonFields fields, string name) =>
+        fields.Has(name) && fields.Object(name) is var section && section.Element.EnumerateObject().Any() ? section : null;
+
+    private static void RequireWhole(JsonFields fields)
+    {
+        if (fields.Number(Partial, double.MinValue, double.MaxValue, 1) != 1)
+        {
+            throw fields.Error(Partial, "only 1 is supported");
         }
     }
 }

@@ -61,6 +61,21 @@ public sealed class SafetensorsFile : IDisposable
     /// <exception cref="CheckpointException">The tensor has 2 GiB or more, which one memory block cannot hold.</exception>
     public ReadOnlyMemory<byte> Map(TensorInfo tensor) => _file.Slice(tensor.Offset, CheckedLength(tensor));
 
+    /// <summary>The rows of a matrix in place, in pieces of whole rows that each fit a memory block.</summary>
+    /// <param name="tensor">A matrix of this file.</param>
+    /// <returns>Rows of every piece but the last, and the pieces.</returns>
+    public (int PieceRows, ReadOnlyMemory<byte>[] Pieces) MapRows(TensorInfo tensor)
+    {
+        const int LongestPiece = 1 << 30;
+        int rows = (int)tensor.Shape[0];
+        long rowBytes = rows == 0 ? 0 : tensor.Length / rows;
+        int pieceRows = (int)Math.Min(rows, Math.Max(1, LongestPiece / Math.Max(1, rowBytes)));
+        return tensor.Length <= int.MaxValue
+            ? (rows, [_file.Slice(tensor.Offset, (int)tensor.Length)])
+            : (pieceRows, [.. Enumerable.Range(0, (rows + pieceRows - 1) / pieceRows).Select(i => _file.Slice(
+                tensor.Offset + (i * pieceRows * rowBytes), checked((int)(Math.Min(pieceRows, rows - (i * pieceRows)) * rowBytes))))]);
+    }
+
     /// <summary>Copies the bytes of a tensor.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="destination">Exactly the tensor's bytes.</param>

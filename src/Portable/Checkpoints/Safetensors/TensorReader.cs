@@ -81,10 +81,25 @@ internal sealed class TensorReader(SafetensorsFile file)
     /// <summary>A matrix of finite floats in place.</summary>
     public static FloatTable Table(SafetensorsFile file, TensorInfo tensor)
     {
-        ReadOnlyMemory<byte> data = file.Map(tensor);
-        ElementType type = ElementTypeOf(tensor.Type);
-        RequireFinite(file, tensor, data.Span, type);
-        return new FloatTable((int)tensor.Shape[0], (int)tensor.Shape[1], type, data);
+        FloatTable table = UncheckedTable(file, tensor);
+        RequireFinite(file, tensor, table);
+        return table;
+    }
+
+    /// <summary>A matrix of floats in place, whatever its values.</summary>
+    public static FloatTable UncheckedTable(SafetensorsFile file, TensorInfo tensor)
+    {
+        (int pieceRows, ReadOnlyMemory<byte>[] pieces) = file.MapRows(tensor);
+        return new FloatTable((int)tensor.Shape[0], (int)tensor.Shape[1], ElementTypeOf(tensor.Type), pieceRows, pieces);
+    }
+
+    /// <summary>Refuses NaN and infinity in a matrix, by place.</summary>
+    public static void RequireFinite(SafetensorsFile file, TensorInfo tensor, FloatTable table)
+    {
+        foreach ((int firstRow, FloatTable piece) in table.Pieces)
+        {
+            RequireFinite(file, tensor, piece.Data.Span, table.Type, (long)firstRow * table.Columns);
+        }
     }
 
     /// <summary>A tensor's elements.</summary>
@@ -97,18 +112,18 @@ internal sealed class TensorReader(SafetensorsFile file)
     }
 
     /// <summary>Refuses NaN and infinity, by place.</summary>
-    public static void RequireFinite(SafetensorsFile file, TensorInfo tensor, ReadOnlySpan<byte> data, ElementType type)
+    public static void RequireFinite(SafetensorsFile file, TensorInfo tensor, ReadOnlySpan<byte> data, ElementType type, long firstElement = 0)
     {
         int bad = FiniteScan.FirstNonFinite(data, type);
         if (bad >= 0)
         {
-            throw Bad(file, tensor, bad, "is NaN or infinite");
+            throw Bad(file, tensor, firstElement + bad, "is NaN or infinite");
         }
     }
 
     /// <summary>The error for one element.</summary>
-    public static CheckpointException Bad(SafetensorsFile file, TensorInfo tensor, int element, string problem) =>
-        new(file.Path, $"element {element} {problem}", tensor.Name, tensor.Offset + (long)element * TensorTypes.SizeOf(tensor.Type));
+    public static CheckpointException Bad(SafetensorsFile file, TensorInfo tensor, long element, string problem) =>
+        new(file.Path, $"element {element} {problem}", tensor.Name, tensor.Offset + element * TensorTypes.SizeOf(tensor.Type));
 
     /// <summary>The element type of a float tensor.</summary>
     public static ElementType ElementTypeOf(TensorType type) => type switch

@@ -81,21 +81,20 @@ internal sealed class TensorStore : IDisposable
     public FloatTable Table(string name)
     {
         (SafetensorsFile file, TensorInfo tensor) = _tensors[name];
-        ReadOnlyMemory<byte> data = file.Map(tensor);
-        ElementType type = TensorReader.ElementTypeOf(tensor.Type);
-        Scan(file, tensor, data.Span, type);
-        return new FloatTable((int)tensor.Shape[0], (int)tensor.Shape[1], type, data);
+        FloatTable table = TensorReader.UncheckedTable(file, tensor);
+        Scan(tensor, () => TensorReader.RequireFinite(file, tensor, table));
+        return table;
     }
 
     /// <summary>A vector as f32.</summary>
     public float[] Vector(string name)
     {
         (SafetensorsFile file, TensorInfo tensor) = _tensors[name];
-        ReadOnlySpan<byte> data = file.Map(tensor).Span;
+        ReadOnlyMemory<byte> data = file.Map(tensor);
         ElementType type = TensorReader.ElementTypeOf(tensor.Type);
-        Scan(file, tensor, data, type);
+        Scan(tensor, () => TensorReader.RequireFinite(file, tensor, data.Span, type));
         float[] values = new float[tensor.Shape[0]];
-        ElementConversion.ToSingle(data, type, values);
+        ElementConversion.ToSingle(data.Span, type, values);
         return values;
     }
 
@@ -107,14 +106,14 @@ internal sealed class TensorStore : IDisposable
         }
     }
 
-    private void Scan(SafetensorsFile file, TensorInfo tensor, ReadOnlySpan<byte> data, ElementType type)
+    private void Scan(TensorInfo tensor, Action requireFinite)
     {
         if (_scanned.ContainsKey(tensor.Name))
         {
             return;
         }
 
-        TensorReader.RequireFinite(file, tensor, data, type);
+        requireFinite();
         _scanned[tensor.Name] = true;
     }
 

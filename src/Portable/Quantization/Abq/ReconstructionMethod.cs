@@ -36,19 +36,13 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
     private static readonly MethodOption Schedule = new("schedule", "", "learning rates: constant, cosine");
     private static readonly MethodOption Patience = new("patience", "", "stop a block after so many passes without improvement; 0 = never");
 
-    private readonly MethodOption _recipe = new("recipe", recipes[0].Name, $"training recipe: {string.Join(", ", recipes.Select(r => r.Name))}");
-
     public string Name => name;
 
     public string Summary => summary;
 
     public bool NeedsCalibration => true;
 
-    public IReadOnlyList<MethodOption> Options =>
-    [
-        _recipe, Epochs, Smoothing, SmoothUpDown, SmoothingForm, SmoothingAlpha, SmoothingRate, Clipping, ClippingRate, ClippingSearch,
-        Compensation, RankOneRate, OffsetRate, Mse, MseForm, Cosine, Teachers, Attention, AttentionWeight, Order, Schedule, Patience,
-    ];
+    public IReadOnlyList<MethodOption> Options { get; } = WithRecipe(recipes[0].Options(4), recipes);
 
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
@@ -58,7 +52,7 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
 
     private AbqOptions Read(MethodOptions options, QuantizationScheme scheme)
     {
-        string recipe = options.Choice(_recipe, [.. recipes.Select(r => r.Name)]);
+        string recipe = options.Choice(Options[0], [.. recipes.Select(r => r.Name)]);
         AbqOptions o = recipes.First(r => r.Name == recipe).Options(scheme.WeightBits);
         return o with
         {
@@ -85,6 +79,37 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
             CosineSchedule = Pick(options, Schedule, o.CosineSchedule, ("constant", false), ("cosine", true)),
             Patience = (int)Number(options, Patience, o.Patience, 0, 10000),
         };
+    }
+
+    private static MethodOption[] WithRecipe(AbqOptions o, (string Name, Func<int, AbqOptions> Options)[] recipes)
+    {
+        string Number(float value) => value.ToString(CultureInfo.InvariantCulture);
+        string Switch(bool on) => on ? "on" : "off";
+        return
+        [
+            new MethodOption("recipe", recipes[0].Name, $"training recipe, which sets all that is not given: {string.Join(", ", recipes.Select(r => r.Name))}"),
+            Epochs with { Implied = Number(o.Epochs) },
+            Smoothing with { Implied = Switch(o.Smoothing) },
+            SmoothUpDown with { Implied = Switch(o.SmoothUpDown) },
+            SmoothingForm with { Implied = o.LogarithmicSmoothing ? "logarithm" : "value" },
+            SmoothingAlpha with { Implied = Number(o.SmoothingAlpha) },
+            SmoothingRate with { Implied = Number(o.SmoothingRate) },
+            Clipping with { Implied = Switch(o.Clipping) },
+            ClippingRate with { Implied = Number(o.ClippingRate) },
+            ClippingSearch with { Implied = Switch(o.ClippingSearch) },
+            Compensation with { Implied = o.Compensation switch { WeightCompensation.None => "none", WeightCompensation.RankOne => "rank-one", _ => "full" } },
+            RankOneRate with { Implied = Number(o.RankOneRate) },
+            OffsetRate with { Implied = Number(o.OffsetRate) },
+            Mse with { Implied = Number(o.MseWeight) },
+            MseForm with { Implied = o.RelativeMse ? "relative" : "absolute" },
+            Cosine with { Implied = Number(o.CosineWeight) },
+            Teachers with { Implied = o.BothTeachers ? "both" : "float" },
+            Attention with { Implied = o.Attention switch { AttentionDivergence.None => "none", AttentionDivergence.PerRow => "per-row", _ => "published" } },
+            AttentionWeight with { Implied = Number(o.AttentionWeight) },
+            Order with { Implied = o.Shuffle ? "shuffled" : "fixed" },
+            Schedule with { Implied = o.CosineSchedule ? "cosine" : "constant" },
+            Patience with { Implied = Number(o.Patience) },
+        ];
     }
 
     private static float Number(MethodOptions options, MethodOption option, float recipe, double minimum, double maximum) =>

@@ -80,7 +80,7 @@ internal sealed class BlockHessians
     {
         GramMatrix hessian = _matrices[input];
         int[] order = Gptq.Order(hessian.Values, hessian.Size, options.ActivationOrder);
-        InverseFactor factor = Gptq.Factor(hessian.Values, hessian.Size, order, options.Damping);
+        InverseFactor factor = HessianFactor.Of(block.Reading(input), hessian.Values, hessian.Size, order, options.Damping);
         foreach (LinearWeights linear in block.Reading(input))
         {
             yield return (linear, linear.ReadWeights(), factor, order);

@@ -56,7 +56,7 @@ internal sealed class FlattenHessians
 
         int columns = hessian.Size;
         int[] order = Gptq.Order(hessian.Values, columns, activationOrder: true);
-        InverseFactor factor = Gptq.Factor(hessian.Values, columns, order, damping);
+        InverseFactor factor = HessianFactor.Of(linears, hessian.Values, columns, order, damping);
         foreach ((int matrix, LinearWeights linear) in linears.Index())
         {
             WeightGrid[] grids = [.. Enumerable.Range(0, columns).Select(j => FlattenedLinear.Grid(plan, matrix, j))];

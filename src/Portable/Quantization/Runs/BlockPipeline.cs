@@ -16,8 +16,10 @@ public static class BlockPipeline
     /// <param name="finished">A block finished earlier, read back, or null.</param>
     /// <param name="done">Receives each newly quantized block and its reports.</param>
     /// <returns>The method's facts for the manifest, or null.</returns>
+    /// <exception cref="NonFiniteModelException">The float model does not compute finite values; the message names the layer.</exception>
     public static System.Text.Json.Nodes.JsonObject? Run(IQuantizationMethod method, QuantizationContext context, Func<int, BlockWeights?> finished, Action<int, QuantizedBlock, IReadOnlyList<LayerReport>> done)
     {
+        RequireFinite(context);
         IBlockQuantizer quantizer = method.Prepare(context);
         using IDisposable? owned = quantizer as IDisposable;
         CalibrationSet? calibration = context.Calibration;
@@ -27,7 +29,7 @@ public static class BlockPipeline
         using BlockStream? floats = calibration is not null ? context.OpenStream(calibration.ReportWindows, 32) : null;
         if (context.Device is not null && (stream is null || quantizer.Inputs != CalibrationInputs.Quantized))
         {
-            context.Say("--device is not used: no quantized block runs while this method works");
+            context.Warn("--device is not used: no quantized block runs while this method works");
         }
 
         LayerReporter reporter = new(floats);
@@ -57,5 +59,28 @@ public static class BlockPipeline
 
         context.Progress("blocks", layers, layers);
         return quantizer.Manifest;
+    }
+
+    /// <summary>
+    /// A short pass through the float model before anything else: a method would make codes out of NaN, or stop in the middle of
+    /// its algebra. Calibration windows are checked as they pass, too.
+    /// </summary>
+    private static void RequireFinite(QuantizationContext context)
+    {
+        const int Tokens = 16;
+        ModelConfig config = context.Source.Config;
+        int count = Math.Min(Tokens, config.MaximumPositions);
+        int[] window = context.Calibration is { } calibration
+            ? calibration.Windows[0][..Math.Min(Tokens, calibration.Context)]
+            : [.. Enumerable.Range(0, count).Select(i => (int)((long)i * config.VocabularySize / count))];
+        using BlockStream probe = context.OpenStream([window], 32);
+        for (int index = 0; index < config.Layers; index++)
+        {
+            context.Cancellation.ThrowIfCancellationRequested();
+            context.Progress("checking the model", index, config.Layers);
+            probe.Advance(context.Source.LoadBlock(index));
+        }
+
+        probe.RequireFiniteLogits(context.Source);
     }
 }

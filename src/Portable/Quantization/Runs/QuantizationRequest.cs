@@ -37,7 +37,8 @@ public sealed record QuantizationRequest
 /// <param name="Done">Steps done.</param>
 /// <param name="Total">Steps of the stage; 0 for a message.</param>
 /// <param name="Message">One line for the user, or null.</param>
-public sealed record QuantizationProgress(string Stage, int Done, int Total, string? Message = null);
+/// <param name="Warning">Whether the message warns.</param>
+public sealed record QuantizationProgress(string Stage, int Done, int Total, string? Message = null, bool Warning = false);
 
 /// <summary>Outcome of a quantization.</summary>
 /// <param name="Method">Name of the method.</param>

@@ -1,9 +1,11 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Format;
 using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
@@ -25,6 +27,7 @@ public static class QuantizationRun
     /// <exception cref="FormatException">A quantizer refuses the scheme.</exception>
     /// <exception cref="CheckpointException">A file is missing, damaged or in the way.</exception>
     /// <exception cref="ArgumentException">The calibration text is too short.</exception>
+    /// <exception cref="NonFiniteModelException">The float model does not compute finite values; the message names the layer.</exception>
     /// <exception cref="NonFiniteLossException">Training diverged; the message names the block.</exception>
     public static QuantizationResult Run(QuantizationRequest request, IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -43,11 +46,17 @@ public static class QuantizationRun
 
         foreach (string name in request.Options.Named.Keys.Where(n => method.Options.All(o => o.Name != n)).Order(StringComparer.Ordinal))
         {
-            progress?.Report(new QuantizationProgress("options", 0, 0, $"--{name} is not used by --method {method.Name}"));
+            Warn(progress, $"--{name} is not used by --method {method.Name}");
         }
 
         CalibrationSet? calibration = request.Options.CalibrationText is { } text ? Windows(request, source.Config, text) : null;
-        using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(request.Output, Header(request, method), request.Overwrite);
+        if (calibration is { Windows.Count: var found } && found < request.Options.Samples)
+        {
+            Warn(progress, string.Create(
+                CultureInfo.InvariantCulture, $"the calibration text holds {found} of the {request.Options.Samples} windows of {calibration.Context} tokens that were asked for; {found} are used"));
+        }
+
+        using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(request.Output, Header(request, method, calibration), request.Overwrite);
         using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-{Environment.ProcessId}"), request.StreamBudget);
         QuantizationContext context = new()
         {
@@ -60,6 +69,7 @@ public static class QuantizationRun
             Recall = name => writer.TryReadState(name) is { } bytes ? JsonNode.Parse(bytes) : null,
             Keep = (name, node) => writer.WriteState(name, Encoding.UTF8.GetBytes(node.ToJsonString())),
             Say = message => progress?.Report(new QuantizationProgress(method.Name, 0, 0, message)),
+            Warn = message => Warn(progress, message),
             Progress = (stage, done, total) => progress?.Report(new QuantizationProgress(stage, done, total)),
             Cancellation = cancellation,
         };
@@ -74,8 +84,10 @@ public static class QuantizationRun
         }
     }
 
+    private static void Warn(IProgress<QuantizationProgress>? progress, string message) => progress?.Report(new QuantizationProgress("warning", 0, 0, message, Warning: true));
+
     // Running the same request again would fail in the same way: nothing is left behind. A full disk can be made room on.
-    private static bool FailsAgain(Exception e) => e is MethodUsageException or FormatException or ArgumentException or NonFiniteLossException
+    private static bool FailsAgain(Exception e) => e is MethodUsageException or FormatException or ArgumentException or ArithmeticException
         or CheckpointException { InnerException: not (IOException or UnauthorizedAccessException) };
 
     private static QuantizationResult Run(QuantizationRequest request, IQuantizationMethod method, QuantizationContext context, PortableCheckpointWriter writer, Stopwatch clock)
@@ -125,7 +137,7 @@ public static class QuantizationRun
     }
 
     /// <summary>The part of the request that the result depends on.</summary>
-    private static CheckpointHeader Header(QuantizationRequest request, IQuantizationMethod method)
+    private static CheckpointHeader Header(QuantizationRequest request, IQuantizationMethod method, CalibrationSet? calibration)
     {
         MethodOptions options = request.Options;
         JsonObject json = [];
@@ -134,7 +146,7 @@ public static class QuantizationRun
             json["calibration"] = new JsonObject
             {
                 ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text))),
-                ["samples"] = options.Samples,
+                ["samples"] = calibration!.Windows.Count, // What was used, which a short text makes less than what was asked for.
                 ["context"] = options.Context,
                 ["seed"] = options.Seed,
             };
@@ -148,5 +160,5 @@ public static class QuantizationRun
         return new CheckpointHeader { Source = request.Model, Method = method.Name, Scheme = request.Scheme, Options = json };
     }
 
-    private static long TensorBytes(string directory) => Directory.EnumerateFiles(directory, "*.safetensors").Sum(file => new FileInfo(file).Length);
+    private static long TensorBytes(string directory) => Directory.EnumerateFiles(directory, "*.safetensors").Sum(FileLength.Of);
 }

@@ -1,0 +1,76 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace Portable.Cli.CommandLine;
+
+/// <summary>What is wrong with a command line, in words: unknown ones first, for they explain the others.</summary>
+public static class Complaint
+{
+    /// <summary>The complaint of a command line that did not parse, or null where nothing is wrong with it.</summary>
+    public static string? Of(ParseResult parsed) =>
+        parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult.Command)
+        : Values(parsed).FirstOrDefault() ?? (parsed.Errors.Count == 0 ? null : Missing(parsed) ?? parsed.Errors[0].Message);
+
+    /// <summary>A command's words from the root on.</summary>
+    public static string PathOf(Command command) => string.Join(' ', Ancestry(command).Reverse().Select(c => c.Name));
+
+    /// <summary>A word that the command does not know.</summary>
+    public static string Unknown(string word, Command command) =>
+        word.StartsWith('-') ? $"unknown option '{word}'{Suggestions.DidYouMean(word.Split('=')[0], Options(command).Where(o => !o.Hidden || word.Length > 3).Select(o => o.Name))}"
+        : command.Subcommands.Count > 0 ? $"unknown verb '{word}'{Suggestions.DidYouMean(word, command.Subcommands.Select(c => c.Name))}"
+        : $"unknown argument '{word}'; a value of several words needs quotes";
+
+    private static IEnumerable<Command> Ancestry(Command command)
+    {
+        for (Command? each = command; each is not null; each = each.Parents.OfType<Command>().FirstOrDefault())
+        {
+            yield return each;
+        }
+    }
+
+    private static IEnumerable<Option> Options(Command command) => Ancestry(command).SelectMany(c => c.Options.Where(o => c == command || o.Recursive));
+
+    private static IEnumerable<string> Values(ParseResult parsed)
+    {
+        foreach (Option option in Options(parsed.CommandResult.Command))
+        {
+            if (parsed.GetResult(option) is not { Implicit: false } result)
+            {
+                continue;
+            }
+
+            string[] words = [.. result.Tokens.Select(t => t.Value)];
+            if (words.Length < option.Arity.MinimumNumberOfValues)
+            {
+                yield return $"{option.Name} wants a value, {option.HelpName ?? "a text"}";
+            }
+            else if (words.Length > option.Arity.MaximumNumberOfValues || result.IdentifierTokenCount > 1)
+            {
+                yield return $"{option.Name} is given {Math.Max(words.Length, result.IdentifierTokenCount)} times; once is enough";
+            }
+            else if (words is [var word] && Kind(option.ValueType, word) is { } wanted)
+            {
+                yield return $"{option.Name} wants {wanted}, not '{word}'";
+            }
+        }
+    }
+
+    // The parser itself takes "0,7" for 7.
+    private static string? Kind(Type type, string word) =>
+        type == typeof(int) && !int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)
+            ? long.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) ? $"a whole number up to {int.MaxValue}" : "a whole number"
+        : type == typeof(double) && !double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? "a number, with a point for decimals"
+        : null;
+
+    private static string? Missing(ParseResult parsed)
+    {
+        Command command = parsed.CommandResult.Command;
+        string[] needed =
+        [
+            .. command.Arguments.Where(a => a.Arity.MinimumNumberOfValues > 0 && parsed.GetResult(a) is null or { Tokens.Count: 0 }).Select(a => a.Name),
+            .. command.Options.Where(o => o.Required && parsed.GetResult(o) is null or { Implicit: true }).Select(o => $"{o.Name} {o.HelpName}"),
+        ];
+        return needed.Length == 0 ? null : $"{PathOf(command)} needs {(needed.Length == 1 ? needed[0] : $"{string.Join(", ", needed[..^1])} and {needed[^1]}")}";
+    }
+}

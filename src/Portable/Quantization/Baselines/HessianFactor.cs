@@ -1,0 +1,28 @@
+using Portable.Models;
+using Portable.Reference.Algorithms.Baselines;
+
+namespace Portable.Quantization.Baselines;
+
+/// <summary>Factors of damped Hessians, with errors that name the layers.</summary>
+internal static class HessianFactor
+{
+    /// <summary>Factors the Hessian that some linears share.</summary>
+    /// <param name="readers">The linears.</param>
+    /// <param name="hessian">Σ x·xᵀ of their input.</param>
+    /// <param name="size">Its columns.</param>
+    /// <param name="order">Order of the columns.</param>
+    /// <param name="damping">Part of the mean diagonal added to the diagonal.</param>
+    /// <exception cref="ArithmeticException">It is not positive definite.</exception>
+    public static InverseFactor Of(IReadOnlyList<LinearWeights> readers, double[] hessian, int size, int[] order, double damping)
+    {
+        try
+        {
+            return Gptq.Factor(hessian, size, order, damping);
+        }
+        catch (ArithmeticException e)
+        {
+            string cause = hessian.All(double.IsFinite) ? "its calibration inputs are zero or too alike: calibrate on more text, or raise --damping" : "its calibration inputs are not finite";
+            throw new ArithmeticException($"{string.Join(", ", readers.Select(l => l.Name))}: {cause} ({e.Message})", e);
+        }
+    }
+}
