@@ -61,7 +61,8 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         ReadOnlySpan<int> rowSums = linear.Weights.RowSums;
         ReadOnlySpan<float> weightScales = linear.Scales;
         ReadOnlySpan<byte> zeroPoints = linear.ZeroPoints;
-        for (int i = 0; i < task.Channels; i++, index += groups)
+        int i = groups == 1 ? GatherWhole(task.FirstChannel, task.Channels, columns, scales, shifts, zeros, sums) : 0;
+        for (index += i * groups; i < task.Channels; i++, index += groups)
         {
             int zero = zeroPoints.IsEmpty ? 0 : zeroPoints[index];
             scales[i] = weightScales[index];
@@ -69,6 +70,33 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
             zeros[i] = columns * zero;
             sums[i] = rowSums[index];
         }
+    }
+
+    // One group: the channels' values are neighbours already. Returns for how many channels it served.
+    private int GatherWhole(int first, int channels, int columns, float* scales, int* shifts, int* zeros, int* sums)
+    {
+        int whole = channels / Lanes * Lanes;
+        fixed (float* scale = linear.Scales)
+        fixed (int* sum = linear.Weights.RowSums)
+        fixed (byte* zeroPoints = linear.ZeroPoints)
+        {
+            Vector256<int> offset = Vector256.Create(_weightOffset), length = Vector256.Create(columns);
+            for (int i = 0; i < whole; i += Lanes)
+            {
+                Vector256<int> zero = default;
+                if (zeroPoints != null)
+                {
+                    zero = Vector256.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)(zeroPoints + first + i)).AsByte()).ToVector256Unsafe()).AsInt32();
+                }
+
+                Vector256.Load(scale + first + i).Store(scales + i);
+                Vector256.Load(sum + first + i).Store(sums + i);
+                (offset - zero).Store(shifts + i);
+                (length * zero).Store(zeros + i);
+            }
+        }
+
+        return whole;
     }
 
     private void Apply(in Row row, int firstChannel, int channels, float* scales, int* shifts, int* zeros, int* sums, bool first, bool last)

@@ -7,20 +7,12 @@ namespace Portable.Reference.BitPlanes.Kernels;
 /// <summary>Planes of 64 codes to 64 bytes by one byte permutation and one 8×8 bit transposition per 64-bit lane.</summary>
 internal static unsafe class GaloisExpansion
 {
-    /// <summary>Fills the order of the byte permutation: lane j collects byte j of planes 0 … count − 1.</summary>
+    private static readonly byte[] Orders = CreateOrders();
+
+    /// <summary>The order of the byte permutation: lane j collects byte j of planes 0 … count − 1.</summary>
     /// <param name="count">Planes transposed together, 1…8; bits above them are undefined afterwards.</param>
-    /// <param name="order">64 bytes.</param>
-    public static void WriteOrder(int count, byte* order)
-    {
-        for (int lane = 0; lane < 8; lane++)
-        {
-            for (int plane = 0; plane < 8; plane++)
-            {
-                // The instruction takes bit p of its result from byte 7 − p of the matrix.
-                order[lane * 8 + 7 - plane] = (byte)(plane < count ? plane * 8 + lane : lane);
-            }
-        }
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Order(int count) => Vector512.Create(Orders, (count - 1) * GroupLayout.BlockSize);
 
     /// <summary>Bytes whose bit p is plane p: byte 8j + i is the code of column 8j + i.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -29,5 +21,23 @@ internal static unsafe class GaloisExpansion
         // Byte i of each lane selects column i of the bit matrix.
         Vector512<byte> units = Vector512.Create(0x8040201008040201ul).AsByte();
         return Gfni.V512.GaloisFieldAffineTransform(units, Avx512Vbmi.PermuteVar64x8(planes, order), 0);
+    }
+
+    private static byte[] CreateOrders()
+    {
+        byte[] orders = new byte[8 * GroupLayout.BlockSize];
+        for (int count = 1; count <= 8; count++)
+        {
+            for (int lane = 0; lane < 8; lane++)
+            {
+                for (int plane = 0; plane < 8; plane++)
+                {
+                    // The instruction takes bit p of its result from byte 7 − p of the matrix.
+                    orders[(count - 1) * GroupLayout.BlockSize + lane * 8 + 7 - plane] = (byte)(plane < count ? plane * 8 + lane : lane);
+                }
+            }
+        }
+
+        return orders;
     }
 }

@@ -83,26 +83,22 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
         where TBits : struct, ICount
     {
         ulong* last = CopyLast(task, out int direct);
-        byte* orders = stackalloc byte[2 * GroupLayout.BlockSize];
-        int bits = task.Weights.Format.Bits;
-        GaloisExpansion.WriteOrder(TBits.Value < 5 ? 8 / bits * bits : bits, orders);
-        GaloisExpansion.WriteOrder(bits, orders + GroupLayout.BlockSize);
         for (int row = 0; row < task.Rows;)
         {
             int count = task.Rows - row;
             if (count >= 4)
             {
-                GaloisRows<TBits, Four>.Run(task, orders, row, direct, last);
+                GaloisRows<TBits, Four>.Run(task, row, direct, last);
                 row += 4;
             }
             else if (count >= 2)
             {
-                GaloisRows<TBits, Two>.Run(task, orders, row, direct, last);
+                GaloisRows<TBits, Two>.Run(task, row, direct, last);
                 row += 2;
             }
             else
             {
-                GaloisRows<TBits, One>.Run(task, orders, row, direct, last);
+                GaloisRows<TBits, One>.Run(task, row, direct, last);
                 row++;
             }
         }

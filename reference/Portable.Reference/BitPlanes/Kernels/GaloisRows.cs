@@ -26,12 +26,12 @@ internal static unsafe class GaloisRows<TBits, TRows>
 
     /// <summary>Computes the sums of a task for some rows.</summary>
     /// <param name="task">The task.</param>
-    /// <param name="orders">Two byte orders, for <see cref="Fields"/> blocks and for one.</param>
     /// <param name="firstRow">First of the rows, counted from the task's.</param>
     /// <param name="direct">Channels whose words may be read in place.</param>
     /// <param name="last">The words of the other channels, readable 8 words past their end.</param>
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(in KernelTask task, byte* orders, int firstRow, int direct, ulong* last)
+    public static void Run(in KernelTask task, int firstRow, int direct, ulong* last)
     {
         BitPlaneMatrix w = task.Weights;
         GroupLayout layout = w.Layout;
@@ -42,8 +42,11 @@ internal static unsafe class GaloisRows<TBits, TRows>
         byte* activations = task.Packed + (long)(task.FirstRow + firstRow) * stride + (long)firstBlock * Block;
         ulong* firstChannel = task.Words + task.FirstChannel * rowWords;
         int* firstSum = task.SumsOf(task.FirstGroup, task.FirstRow + firstRow);
-        Vector512<byte> orderAll = Vector512.Load(orders), orderOne = Vector512.Load(orders + Block), nibble = Vector512.Create((byte)15);
+        Vector512<byte> orderAll = GaloisExpansion.Order(TBits.Value < 5 ? 8 / bits * bits : bits), orderOne = GaloisExpansion.Order(bits), nibble = Vector512.Create((byte)15);
         Vector512<byte> mask = Vector512.Create((byte)((1 << bits) - 1)), flip = Vector512.Create((byte)(w.Format.Signed ? 1 << (bits - 1) : 0));
+        Vector512<int>* pending = stackalloc Vector512<int>[4];
+        int** targets = stackalloc int*[4];
+        int waiting = 0;
         for (int channel = 0; channel < channels; channel++)
         {
             ulong* words = (channel < direct ? firstChannel + channel * rowWords : last + (channel - direct) * rowWords) + (long)firstBlock * bits;
@@ -97,19 +100,62 @@ internal static unsafe class GaloisRows<TBits, TRows>
                     Widen(ref s0, p0, ref s1, p1, ref s2, p2, ref s3, p3, 1);
                 }
 
-                sums[0] = Vector512.Sum(s0);
-                if (TRows.Value > 1)
-                {
-                    sums[rowStride] = Vector512.Sum(s1);
-                }
-
                 if (TRows.Value > 2)
                 {
-                    sums[2 * rowStride] = Vector512.Sum(s2);
-                    sums[3 * rowStride] = Vector512.Sum(s3);
+                    Vector128<int> four = SumFour(s0, s1, s2, s3);
+                    sums[0] = four[0];
+                    sums[rowStride] = four[1];
+                    sums[2 * rowStride] = four[2];
+                    sums[3 * rowStride] = four[3];
+                    continue;
+                }
+
+                if (groups > 1)
+                {
+                    sums[0] = Vector512.Sum(s0);
+                    if (TRows.Value > 1)
+                    {
+                        sums[rowStride] = Vector512.Sum(s1);
+                    }
+
+                    continue;
+                }
+
+                // Adding up four vectors together takes little more than adding up one.
+                pending[waiting] = s0;
+                targets[waiting++] = sums;
+                if (TRows.Value > 1)
+                {
+                    pending[waiting] = s1;
+                    targets[waiting++] = sums + rowStride;
+                }
+
+                if (waiting == 4)
+                {
+                    waiting = 0;
+                    Vector128<int> four = SumFour(pending[0], pending[1], pending[2], pending[3]);
+                    *targets[0] = four[0];
+                    *targets[1] = four[1];
+                    *targets[2] = four[2];
+                    *targets[3] = four[3];
                 }
             }
         }
+
+        for (int i = 0; i < waiting; i++)
+        {
+            *targets[i] = Vector512.Sum(pending[i]);
+        }
+    }
+
+    // The sums of the lanes of each.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> SumFour(Vector512<int> a, Vector512<int> b, Vector512<int> c, Vector512<int> d)
+    {
+        Vector512<long> ab = (Avx512F.UnpackLow(a, b) + Avx512F.UnpackHigh(a, b)).AsInt64(), cd = (Avx512F.UnpackLow(c, d) + Avx512F.UnpackHigh(c, d)).AsInt64();
+        Vector512<int> all = Avx512F.UnpackLow(ab, cd).AsInt32() + Avx512F.UnpackHigh(ab, cd).AsInt32();
+        Vector256<int> half = all.GetLower() + all.GetUpper();
+        return half.GetLower() + half.GetUpper();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -18,6 +19,9 @@ internal abstract class CodeStore
 
     // Large enough to read at the speed of the disk, small enough to be nothing beside a block.
     private const int ChunkBytes = 8 << 20;
+
+    // What is read is still in the second-level cache when it is unpacked and counted.
+    private const int StretchBytes = 256 << 10;
 
     private const int Slack = 8;
 
@@ -71,39 +75,41 @@ internal abstract class CodeStore
         });
     }
 
-    /// <summary>Reads a matrix; its row sums are counted anew.</summary>
+    /// <summary>Reads a matrix, stretches of rows at once; its row sums are counted anew while they are in cache.</summary>
     /// <exception cref="CheckpointException">Bits that stand for no code are set.</exception>
     public BitPlaneMatrix Read(SafetensorsFile file, TensorInfo tensor, GroupLayout layout, CodeFormat format)
     {
-        int rows = (int)tensor.Shape[0], rowBytes = (int)tensor.Shape[1], rowWords = layout.Blocks * format.Bits;
+        int rows = (int)tensor.Shape[0], rowBytes = (int)tensor.Shape[1], rowWords = layout.Blocks * format.Bits, bad = int.MaxValue;
         ulong[] words = GC.AllocateUninitializedArray<ulong>(BitPlaneMatrix.WordCount(rows, layout, format));
         int[] sums = new int[rows * layout.Groups];
         bool verbatim = IsVerbatim(layout);
         RowBlocks blocks = new(layout);
-        int chunk = Math.Max(1, ChunkBytes / rowBytes);
-        byte[] buffer = verbatim ? [] : GC.AllocateUninitializedArray<byte>((Math.Min(chunk, rows) * rowBytes) + Slack);
-        for (int first = 0; first < rows; first += chunk)
+        int stretch = Math.Max(1, StretchBytes / rowBytes);
+        WorkerPool.Run((rows + stretch - 1) / stretch, piece =>
         {
-            int count = Math.Min(chunk, rows - first), start = first, bad = int.MaxValue;
-            Span<byte> bytes = verbatim ? MemoryMarshal.AsBytes(words.AsSpan(first * rowWords, count * rowWords)) : buffer.AsSpan(0, count * rowBytes);
-            file.Read(tensor, (long)first * rowBytes, bytes);
-            WorkerPool.Run(count, r =>
+            int first = piece * stretch, count = Math.Min(stretch, rows - first);
+            Span<ulong> target = words.AsSpan(first * rowWords, count * rowWords);
+            byte[] buffer = verbatim ? [] : ArrayPool<byte>.Shared.Rent(count * rowBytes + Slack);
+            file.Read(tensor, (long)first * rowBytes, verbatim ? MemoryMarshal.AsBytes(target) : buffer.AsSpan(0, count * rowBytes));
+            for (int r = 0; r < count; r++)
             {
-                Span<ulong> row = words.AsSpan((start + r) * rowWords, rowWords);
+                Span<ulong> row = target.Slice(r * rowWords, rowWords);
                 if (!verbatim && !UnpackRow(buffer.AsSpan(r * rowBytes), rowBytes, blocks, format.Bits, row))
                 {
-                    Lower(ref bad, r);
+                    Lower(ref bad, first + r);
                 }
 
-                SumRow(row, layout, format, sums.AsSpan((start + r) * layout.Groups, layout.Groups));
-            });
-            if (bad != int.MaxValue)
-            {
-                throw new CheckpointException(file.Path, $"row {first + bad} holds bits that are no codes", tensor.Name, tensor.Offset + (long)(first + bad) * rowBytes);
+                SumRow(row, layout, format, sums.AsSpan((first + r) * layout.Groups, layout.Groups));
             }
-        }
 
-        return new BitPlaneMatrix(rows, layout, format, words, sums);
+            if (!verbatim)
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        });
+        return bad == int.MaxValue
+            ? new BitPlaneMatrix(rows, layout, format, words, sums)
+            : throw new CheckpointException(file.Path, $"row {bad} holds bits that are no codes", tensor.Name, tensor.Offset + (long)bad * rowBytes);
     }
 
     // Loading runs once: these loops cannot wait for the JIT's second tier.
