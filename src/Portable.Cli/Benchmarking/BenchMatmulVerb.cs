@@ -7,6 +7,7 @@ using Portable.Cli.Output;
 using Portable.Cli.Verbs;
 using Portable.Reference.Benchmarking;
 using Portable.Reference.Quantization;
+using Portable.Vulkan;
 
 namespace Portable.Cli.Benchmarking;
 
@@ -54,7 +55,7 @@ public sealed class BenchMatmulVerb : Verb
     private readonly Option<string?> kernel = new("--kernel") { Description = "Force a kernel by name; one that cannot serve is an error that lists those that can.", HelpName = "NAME" };
     private readonly Option<bool> best = new("--best") { Description = "Also time every other kernel worth trying, and hold the one that ran against the fastest (Vulkan devices)." };
     private readonly Option<bool> warm = new("--warm") { Description = "Let weights stay in a cache; otherwise they rotate over more than the last level." };
-    private readonly Option<string> device = DeviceSelection.CreateOption();
+    private readonly Option<string> device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public BenchMatmulVerb()
@@ -76,13 +77,13 @@ public sealed class BenchMatmulVerb : Verb
     {
         (int M, int N, int K)[] sizes = [.. OptionValues.List(parsed.GetValue(shapes)!).Select(ParseShape)];
         QuantizationScheme[] widths = [.. (parsed.GetValue(schemes) is "all" ? AllWidths() : OptionValues.List(parsed.GetValue(schemes)!)).Select(OptionValues.Scheme)];
-        DeviceSelection selection = DeviceSelection.Parse(parsed.GetValue(device)!);
-        if (parsed.GetValue(best) && !selection.Vulkan)
+        Device where = DeviceOption.Parse(parsed.GetValue(device)!);
+        if (parsed.GetValue(best) && where is not VulkanDevice)
         {
             throw new UsageException("--best works on Vulkan devices: give --device vulkan[:N|:NAME]");
         }
 
-        using MatmulBench bench = MatmulBench.Open(selection, terminal);
+        using MatmulBench bench = MatmulBench.Open(where, terminal);
         BenchMatmulReport report = terminal.Track("measuring", tracker =>
         {
             RooflineReport roofline = bench.MeasureRoofline();
@@ -97,7 +98,7 @@ public sealed class BenchMatmulVerb : Verb
                 }
             }
 
-            return new BenchMatmulReport(bench.Device, roofline, rows);
+            return new BenchMatmulReport(bench.DeviceName, roofline, rows);
         });
         terminal.Result(report, BenchReports.Default.BenchMatmulReport, r => Print(terminal, r));
         return ExitCode.Done;

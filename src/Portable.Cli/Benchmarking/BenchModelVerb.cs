@@ -50,7 +50,7 @@ public sealed class BenchModelVerb : Verb
     private readonly Option<int> steps = new("--tokens") { Description = "Decode steps to measure.", HelpName = "N", DefaultValueFactory = _ => 16 };
     private readonly Option<int> blocks = new("--blocks") { Description = "Run only the first N blocks (0 = all); the report says so.", HelpName = "N" };
     private readonly Option<bool> profile = new("--profile") { Description = "Also print the time of each operation (adds overhead)." };
-    private readonly Option<string> device = DeviceSelection.CreateOption();
+    private readonly Option<string> device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public BenchModelVerb()
@@ -80,7 +80,8 @@ public sealed class BenchModelVerb : Verb
             throw new UsageException($"--context {length} and --tokens {count} are more than the {config.MaximumPositions} positions of {name}");
         }
 
-        Executor executor = DeviceSelection.Parse(parsed.GetValue(device)!).CreateExecutor(terminal);
+        using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(device)!).Open(terminal.Message);
+        Executor executor = opened.CreateExecutor();
         var gpu = executor as VulkanExecutor;
         ProfilingExecutor? profiler = parsed.GetValue(profile) && gpu is null ? new ProfilingExecutor(executor) : null;
         gpu?.Profiling = parsed.GetValue(profile);

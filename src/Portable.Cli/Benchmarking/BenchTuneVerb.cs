@@ -4,6 +4,7 @@ using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Cli.Verbs;
+using Portable.Vulkan;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Selection;
@@ -23,7 +24,7 @@ public sealed class BenchTuneVerb : Verb
 {
     private readonly Option<int> seconds = new("--seconds") { Description = "Begin nothing new after this time; run again to go on.", HelpName = "N", DefaultValueFactory = _ => 420 };
     private readonly Option<string?> export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE" };
-    private readonly Option<string> device = DeviceSelection.CreateOption("Which device", "vulkan");
+    private readonly Option<string> device = DeviceOption.Create("Which device", "vulkan");
 
     /// <summary>Defines the verb.</summary>
     public BenchTuneVerb()
@@ -43,13 +44,12 @@ public sealed class BenchTuneVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        DeviceSelection selection = DeviceSelection.Parse(parsed.GetValue(device)!);
-        if (!selection.Vulkan)
+        if (DeviceOption.Parse(parsed.GetValue(device)!) is not VulkanDevice where)
         {
             throw new UsageException("bench tune works on Vulkan devices: leave --device out, or give vulkan[:N|:NAME]");
         }
 
-        using VulkanContext gpu = VulkanContext.Open(selection.Choose(terminal));
+        using VulkanContext gpu = where.OpenContext(terminal.Warning);
         Rooflines rooflines = Rooflines.Measure(gpu);
         List<MatmulMeasurement> rows = [];
         List<string> wrong = [];

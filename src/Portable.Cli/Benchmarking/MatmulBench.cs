@@ -1,8 +1,8 @@
 using Portable.Benchmarking;
-using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Reference.Benchmarking;
 using Portable.Reference.Quantization;
+using Portable.Vulkan;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Engine;
 
@@ -12,13 +12,12 @@ namespace Portable.Cli.Benchmarking;
 public abstract class MatmulBench : IDisposable
 {
     /// <summary>The device.</summary>
-    public abstract string Device { get; }
+    public abstract string DeviceName { get; }
 
     /// <summary>Opens the chosen device.</summary>
-    /// <param name="selection">What was asked for.</param>
+    /// <param name="device">What was asked for.</param>
     /// <param name="terminal">Told what to know of the device.</param>
-    public static MatmulBench Open(DeviceSelection selection, Terminal terminal) =>
-        selection.Vulkan ? new Gpu(VulkanContext.Open(selection.Choose(terminal))) : new Cpu();
+    public static MatmulBench Open(Device device, Terminal terminal) => device is VulkanDevice gpu ? new Gpu(gpu.OpenContext(terminal.Warning)) : new Cpu();
 
     /// <summary>Measures what the device reaches at most; first.</summary>
     public abstract RooflineReport MeasureRoofline();
@@ -33,7 +32,7 @@ public abstract class MatmulBench : IDisposable
     {
         private readonly Lazy<MachineRates> rates = new(MachineRates.Measure);
 
-        public override string Device => "cpu";
+        public override string DeviceName => "cpu";
 
         public override RooflineReport MeasureRoofline()
         {
@@ -52,7 +51,7 @@ public abstract class MatmulBench : IDisposable
     {
         private readonly Lazy<Rooflines> rates = new(() => Rooflines.Measure(gpu));
 
-        public override string Device => $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}";
+        public override string DeviceName => $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}";
 
         public override RooflineReport MeasureRoofline()
         {

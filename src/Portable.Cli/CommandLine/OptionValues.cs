@@ -1,7 +1,5 @@
 using System.CommandLine;
 using Portable.Models;
-using Portable.Quantization;
-using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 
 namespace Portable.Cli.CommandLine;
@@ -49,9 +47,9 @@ public static class OptionValues
 
     /// <summary>A quantization method.</summary>
     /// <exception cref="UsageException">There is none of that name.</exception>
-    public static IQuantizationMethod Method(string name) =>
-        QuantizationMethods.All.FirstOrDefault(m => m.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
-        ?? throw new UsageException($"there is no method '{name}'{Suggestions.DidYouMean(name, QuantizationMethods.All.Select(m => m.Name))} Methods: {string.Join(", ", QuantizationMethods.All.Select(m => m.Name))}");
+    public static QuantizationMethod Method(string name) =>
+        QuantizationMethod.All.FirstOrDefault(m => m.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+        ?? throw new UsageException($"there is no method '{name}'{Suggestions.DidYouMean(name, QuantizationMethod.All.Select(m => m.Name))} Methods: {string.Join(", ", QuantizationMethod.All.Select(m => m.Name))}");
 
     /// <summary>A named model shape.</summary>
     /// <exception cref="UsageException">There is none of that name.</exception>

@@ -2,6 +2,7 @@ using System.Globalization;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Verification;
+using Portable.Vulkan;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.SelfChecks;
 
@@ -15,11 +16,11 @@ public static class VerificationTargets
     /// <param name="terminal">Told what to know of a device.</param>
     /// <exception cref="UsageException">None of these.</exception>
     public static IReadOnlyList<IVerificationTarget> Of(string text, Terminal terminal) => text != "all"
-        ? [Of(DeviceSelection.Parse(text), terminal)]
-        : [new CpuVerificationTarget(), .. VulkanDevices.List(out _).Where(d => d.Usable).Select(d => Of(new DeviceSelection(true, Index(d)), terminal))];
+        ? [Of(DeviceOption.Parse(text), terminal)]
+        : [new CpuVerificationTarget(), .. VulkanDevices.List(out _).Where(d => d.Usable).Select(d => Of(new VulkanDevice(Index(d)), terminal))];
 
-    private static IVerificationTarget Of(DeviceSelection selection, Terminal terminal) =>
-        selection.Vulkan ? VulkanVerificationTarget.Open(Index(selection.Choose(terminal))) : new CpuVerificationTarget();
+    private static IVerificationTarget Of(Device device, Terminal terminal) =>
+        device is VulkanDevice vulkan ? VulkanVerificationTarget.Open(Index(vulkan.Choose(terminal.Warning))) : new CpuVerificationTarget();
 
     private static string Index(VulkanDeviceFacts device) => device.Index.ToString(CultureInfo.InvariantCulture);
 }

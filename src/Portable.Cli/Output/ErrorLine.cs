@@ -1,4 +1,5 @@
 using System.Reflection;
+using Portable.Execution;
 
 namespace Portable.Cli.Output;
 
@@ -18,6 +19,8 @@ public static class ErrorLine
         return exception switch
         {
             OutOfMemoryException => "out of memory: " + message,
+            // The library speaks of its devices; here they are chosen by an option.
+            DeviceException => message.Replace("the device cpu", "--device cpu", StringComparison.Ordinal).Replace("The device cpu", "--device cpu", StringComparison.Ordinal),
             _ when fault => $"internal fault, {exception.GetType().Name}: {message} (at {exception.StackTrace?.Split('\n')[0].Trim()})",
             _ => message,
         };

@@ -2,10 +2,8 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Portable.Cli.CommandLine;
-using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Evaluation;
-using Portable.Generation;
 using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 
@@ -52,8 +50,8 @@ public sealed class DemoVerb() : Verb(
             foreach ((string method, string scheme) in Variants)
             {
                 string output = Path.Combine(work.FullName, scheme.Replace('*', 'x'));
-                var request = new QuantizationRequest { Model = model, Method = method, Scheme = QuantizationScheme.Parse(scheme), Output = output };
-                terminal.Track($"quantizing to {scheme}", bar => QuantizationRun.Run(request, new Blocks(bar), cancellation));
+                var quantizer = new Quantizer { Source = model, Method = QuantizationMethod.Parse(method), Scheme = QuantizationScheme.Parse(scheme), Output = output };
+                terminal.Track($"quantizing to {scheme}", bar => quantizer.Run(new Blocks(bar), cancellation));
                 rows.Add(Measure(terminal, output, method, scheme, text, cancellation));
             }
 
@@ -69,12 +67,10 @@ public sealed class DemoVerb() : Verb(
 
     private static DemoRow Measure(Terminal terminal, string directory, string method, string scheme, string text, CancellationToken cancellation)
     {
-        using LoadedModel loaded = LoadedModel.Open(directory, DeviceSelection.Cpu, terminal, cancellation);
-        int[] tokens = loaded.Text.EncodeWithBegin(text), prompt = loaded.Text.EncodeWithBegin(Prompt);
-        PerplexityResult result = terminal.Track($"perplexity of {scheme}", bar =>
-            Perplexity.Measure(loaded.Model, tokens, 512, progress: new WindowProgress(bar, loaded.Model, tokens.Length / 512, 0), cancellation: cancellation));
+        using LanguageModel loaded = Loading.Open(directory, Device.Cpu, terminal, cancellation);
+        PerplexityResult result = terminal.Track($"perplexity of {scheme}", bar => loaded.Perplexity(text, progress: bar, cancellation: cancellation));
         long start = Stopwatch.GetTimestamp();
-        int[] ids = [.. new Generator(loaded.Model, new Sampler(new SamplingOptions())).Generate(prompt, Tokens, ignoreEnd: true, cancellation)];
+        int[] ids = [.. loaded.Generate(loaded.Encode(Prompt), new GenerationOptions { MaximumTokens = Tokens, IgnoreEnd = true }, cancellation)];
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return new DemoRow(method, scheme, ModelFiles.DirectoryBytes(directory), result.Perplexity, ids.Length / seconds, loaded.Tokenizer.Decode(ids));
     }

@@ -5,7 +5,6 @@ using System.Text;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
-using Portable.Generation;
 using Portable.Models;
 using Portable.Tokenizers;
 
@@ -33,7 +32,7 @@ public sealed class GenerateVerb : Verb
     private readonly Option<int> seed = new("--seed") { Description = "Seed of the draws: the same seed, the same text.", HelpName = "N" };
     private readonly Option<bool> ignoreEos = new("--ignore-eos") { Description = "Go on after an end-of-text token." };
     private readonly Option<bool> timings = new("--timings") { Description = "Also say where the time from the start of the process to the first token went, and how fast the checkpoint loaded." };
-    private readonly Option<string> device = DeviceSelection.CreateOption();
+    private readonly Option<string> device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public GenerateVerb()
@@ -55,26 +54,32 @@ public sealed class GenerateVerb : Verb
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         long began = Stopwatch.GetTimestamp();
-        int count = OptionValues.AtLeast(parsed, tokens, 1);
-        var sampling = new SamplingOptions(parsed.GetValue(temperature), parsed.GetValue(topK), parsed.GetValue(topP), parsed.GetValue(seed));
+        var options = new GenerationOptions
+        {
+            MaximumTokens = OptionValues.AtLeast(parsed, tokens, 1),
+            Temperature = parsed.GetValue(temperature),
+            TopK = parsed.GetValue(topK),
+            TopP = parsed.GetValue(topP),
+            Seed = parsed.GetValue(seed),
+            IgnoreEnd = parsed.GetValue(ignoreEos),
+        };
         try
         {
-            sampling.Validate();
+            options.Validate();
         }
         catch (ArgumentException e)
         {
             throw new UsageException(e.Message);
         }
 
-        var selection = DeviceSelection.Parse(parsed.GetValue(device)!);
-        int room = parsed.GetResult(context) is { Implicit: false } ? OptionValues.AtLeast(parsed, context, 1) : 0;
+        Device where = DeviceOption.Parse(parsed.GetValue(device)!);
+        int room = parsed.GetResult(context) is { Implicit: false } ? OptionValues.AtLeast(parsed, context, 1) : 0, count = options.MaximumTokens;
         int[] start = [];
-        using LoadedModel loaded = LoadedModel.Open(parsed.GetValue(model)!, selection, terminal, cancellation, (config, words) =>
+        using LanguageModel loaded = Loading.Open(parsed.GetValue(model)!, where, terminal, cancellation, (config, words) =>
         {
             start = words.EncodeWithBegin(parsed.GetValue(prompt)!);
             return Room(config, start.Length, count, room);
         });
-        var generator = new Generator(loaded.Model, new Sampler(sampling));
         var ids = new List<int>();
         var text = new StringBuilder();
         void Show(string more)
@@ -89,7 +94,7 @@ public sealed class GenerateVerb : Verb
 
         var decoder = new StreamingDecoder(loaded.Tokenizer);
         long first = 0, last = 0;
-        using IEnumerator<int> made = generator.Generate(start, count, parsed.GetValue(ignoreEos), cancellation).GetEnumerator();
+        using IEnumerator<int> made = loaded.Generate(start, options, cancellation).GetEnumerator();
 
         // The first token takes the whole prompt; then the text itself shows how far it is.
         bool more = terminal.Track("prompt", bar =>
@@ -108,13 +113,12 @@ public sealed class GenerateVerb : Verb
             Show(decoder.Next(made.Current));
         }
 
-
         Show(decoder.Finish());
         // The last token is made from the last position of the context, and not fed.
-        string stopped = ids.Count == count ? "tokens" : start.Length + ids.Count > loaded.Model.Context ? "context" : "end";
+        string stopped = ids.Count == count ? "tokens" : start.Length + ids.Count > loaded.Context ? "context" : "end";
         double seconds = Stopwatch.GetElapsedTime(first, last).TotalSeconds;
         StartTimes? times = parsed.GetValue(timings) && first != 0 ? StartTimes.Of(began, loaded, first) : null;
-        var report = new GenerateReport(text.ToString(), [.. ids], seconds > 0 ? (ids.Count - 1) / seconds : 0, loaded.Model.DeviceName, stopped, times);
+        var report = new GenerateReport(text.ToString(), [.. ids], seconds > 0 ? (ids.Count - 1) / seconds : 0, loaded.DeviceName, stopped, times);
         terminal.Result(report, JsonReports.Default.GenerateReport, r =>
         {
             terminal.Line("");

@@ -24,7 +24,7 @@ public sealed class LogitsVerb : Verb
     private readonly Argument<string> model = ModelFiles.CreateArgument();
     private readonly Option<string> ids = new("--ids") { Description = "Token ids, fed as given (no BOS is added).", HelpName = "1,2,3", Required = true };
     private readonly Option<int> chunk = new("--chunk") { Description = "Positions fed at a time; 1 = token by token, 0 = all. A quantized model gives the same bits for each.", HelpName = "N" };
-    private readonly Option<string> device = DeviceSelection.CreateOption();
+    private readonly Option<string> device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public LogitsVerb()
@@ -45,8 +45,8 @@ public sealed class LogitsVerb : Verb
     {
         int[] tokens = ParseIds(parsed.GetValue(ids)!);
         int size = OptionValues.AtLeast(parsed, chunk, 0);
-        var selection = DeviceSelection.Parse(parsed.GetValue(device)!);
-        using LoadedModel loaded = LoadedModel.Open(parsed.GetValue(model)!, selection, terminal, cancellation, context: tokens.Length);
+        Device where = DeviceOption.Parse(parsed.GetValue(device)!);
+        using LanguageModel loaded = Loading.Open(parsed.GetValue(model)!, where, terminal, cancellation, context: tokens.Length);
         LogitsReport report = terminal.Track("logits", bar => Compute(loaded.Model, tokens, size, bar, cancellation));
         terminal.Result(report, JsonReports.Default.LogitsReport, r =>
         {

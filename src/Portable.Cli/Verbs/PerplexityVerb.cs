@@ -24,7 +24,7 @@ public sealed class PerplexityVerb : Verb
     private readonly Option<string> text = new("--text") { Description = "UTF-8 text to score.", HelpName = "FILE", Required = true };
     private readonly Option<int> context = new("--context") { Description = "Tokens per window; each window is scored on its own.", HelpName = "N", DefaultValueFactory = _ => 512 };
     private readonly Option<int> windows = new("--windows") { Description = "Only the first N windows (0 = all).", HelpName = "N" };
-    private readonly Option<string> device = DeviceSelection.CreateOption();
+    private readonly Option<string> device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public PerplexityVerb()
@@ -45,13 +45,11 @@ public sealed class PerplexityVerb : Verb
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         int length = OptionValues.AtLeast(parsed, context, 2), limit = OptionValues.AtLeast(parsed, windows, 0);
-        var selection = DeviceSelection.Parse(parsed.GetValue(device)!);
-        using LoadedModel loaded = LoadedModel.Open(parsed.GetValue(model)!, selection, terminal, cancellation, context: length);
-        int[] tokens = loaded.Text.EncodeWithBegin(ModelFiles.ReadText(parsed.GetValue(text)!));
-        PerplexityResult result = terminal.Track(
-            "perplexity",
-            bar => Evaluation.Perplexity.Measure(loaded.Model, tokens, length, limit, new WindowProgress(bar, loaded.Model, tokens.Length / length, limit), cancellation));
-        var report = new PerplexityReport(result.Perplexity, result.MeanNll, result.Predictions, result.Windows, length, result.Seconds, loaded.Model.DeviceName);
+        Device where = DeviceOption.Parse(parsed.GetValue(device)!);
+        using LanguageModel loaded = Loading.Open(parsed.GetValue(model)!, where, terminal, cancellation, context: length);
+        string scored = ModelFiles.ReadText(parsed.GetValue(text)!);
+        PerplexityResult result = terminal.Track("perplexity", bar => loaded.Perplexity(scored, length, limit, bar, cancellation));
+        var report = new PerplexityReport(result.Perplexity, result.MeanNll, result.Predictions, result.Windows, length, result.Seconds, loaded.DeviceName);
         terminal.Result(report, JsonReports.Default.PerplexityReport, r =>
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"perplexity {r.Perplexity:F4}   nll {r.Nll:F6}   {r.Tokens} predictions in {r.Windows} windows of {r.Context}   {r.Seconds:F1} s on {r.Device}")));
         return ExitCode.Done;

@@ -7,9 +7,6 @@ using Portable.Cli.Output;
 using Portable.Quantization;
 using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
-using Portable.Vulkan.Engine;
-using Portable.Vulkan.Model;
-using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Cli.Verbs;
 
@@ -19,7 +16,7 @@ public sealed class QuantizeVerb : Verb
     private readonly Argument<string> model = new("MODEL") { Description = "Directory of a Hugging Face checkpoint." };
     private readonly Option<string> method = new("--method")
     {
-        Description = $"One of {string.Join(", ", QuantizationMethods.All.Select(m => m.NeedsCalibration ? m.Name + "*" : m.Name))} (* needs --calibration).",
+        Description = $"One of {string.Join(", ", QuantizationMethod.All.Select(m => m.NeedsCalibration ? m.Name + "*" : m.Name))} (* needs --calibration).",
         HelpName = "NAME",
         Required = true,
     };
@@ -32,7 +29,7 @@ public sealed class QuantizeVerb : Verb
     private readonly Option<int> seed = new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Seed };
     private readonly Option<int> memory = new("--memory") { Description = "Calibration streams kept in memory, MiB; the rest goes to a temporary file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
     private readonly Option<bool> overwrite = new("--overwrite") { Description = "Replace a finished checkpoint in DIR." };
-    private readonly Option<string> device = DeviceSelection.CreateOption("Where windows pass through quantized blocks; the result is the same");
+    private readonly Option<string> device = DeviceOption.Create("Where windows pass through quantized blocks; the result is the same");
     private readonly Option<string?>[] named = CreateMethodOptions();
 
     /// <summary>Defines the verb.</summary>
@@ -62,7 +59,7 @@ public sealed class QuantizeVerb : Verb
             return "A method's own options, with their defaults: portable quantize --method NAME --help";
         }
 
-        IQuantizationMethod chosen = OptionValues.Method(word.Value);
+        QuantizationMethod chosen = OptionValues.Method(word.Value);
         foreach (Option<string?> option in named)
         {
             if (chosen.Options.FirstOrDefault(o => "--" + o.Name == option.Name) is { } own)
@@ -78,33 +75,42 @@ public sealed class QuantizeVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        IQuantizationMethod chosen = OptionValues.Method(parsed.GetValue(method)!);
+        QuantizationMethod chosen = OptionValues.Method(parsed.GetValue(method)!);
         string? text = parsed.GetValue(calibration);
         try
         {
             QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
-            RequireCalibration(chosen, text);
+            QuantizationMethod how = chosen;
+            RequireCalibration(how, text);
             NameUnused(parsed, text, terminal);
-            using VulkanContext? gpu = DeviceSelection.Parse(parsed.GetValue(device)!).OpenContext(terminal);
-            var request = new QuantizationRequest
+            foreach (Option<string?> option in named.Where(o => parsed.GetValue(o) is not null))
             {
-                Model = parsed.GetValue(model)!,
-                Method = chosen.Name,
+                string own = option.Name.TrimStart('-');
+                if (how.Options.Any(o => o.Name == own))
+                {
+                    how = how.With(own, parsed.GetValue(option)!);
+                }
+                else
+                {
+                    terminal.Warning($"{option.Name} is not used by --method {how.Name}");
+                }
+            }
+
+            var quantizer = new Quantizer
+            {
+                Source = parsed.GetValue(model)!,
+                Method = how,
                 Scheme = widths,
                 Output = parsed.GetValue(output)!,
                 Overwrite = parsed.GetValue(overwrite),
-                Device = gpu is null ? null : () => new VulkanExecutor(gpu, SelfCheck.Of(gpu), ownsContext: false),
-                StreamBudget = (long)OptionValues.AtLeast(parsed, memory, 0) << 20,
-                Options = new MethodOptions
-                {
-                    Samples = OptionValues.AtLeast(parsed, samples, 1),
-                    Context = OptionValues.AtLeast(parsed, context, 2),
-                    Seed = parsed.GetValue(seed),
-                    CalibrationText = text is null ? null : ModelFiles.ReadText(text),
-                    Named = named.Where(o => parsed.GetValue(o) is not null).ToDictionary(o => o.Name.TrimStart('-'), o => parsed.GetValue(o)!),
-                },
+                Device = DeviceOption.Parse(parsed.GetValue(device)!),
+                CalibrationMemory = (long)OptionValues.AtLeast(parsed, memory, 0) << 20,
+                CalibrationText = text is null ? null : ModelFiles.ReadText(text),
+                CalibrationWindows = OptionValues.AtLeast(parsed, samples, 1),
+                CalibrationContext = OptionValues.AtLeast(parsed, context, 2),
+                Seed = parsed.GetValue(seed),
             };
-            QuantizationResult result = terminal.Track("quantizing", tracker => QuantizationRun.Run(request, new Steps(tracker), cancellation));
+            QuantizationResult result = terminal.Track("quantizing", tracker => quantizer.Run(new Steps(tracker), cancellation));
             if (terminal.Json)
             {
                 terminal.Line(result.ToJson().ToJsonString());
@@ -116,7 +122,11 @@ public sealed class QuantizeVerb : Verb
 
             return ExitCode.Done;
         }
-        catch (Exception e) when (e is MethodUsageException or FormatException)
+        catch (MethodUsageException e)
+        {
+            throw new UsageException(e.Option is null ? e.Message : "--" + e.Message);
+        }
+        catch (FormatException e)
         {
             throw new UsageException(e.Message);
         }
@@ -125,7 +135,7 @@ public sealed class QuantizeVerb : Verb
     /// <summary>One option per name over all methods: those that a method does not use are accepted and named in a message.</summary>
     private static Option<string?>[] CreateMethodOptions() =>
     [
-        .. QuantizationMethods.All
+        .. QuantizationMethod.All
             .SelectMany(m => m.Options.Select(o => (Method: m, Option: o)))
             .GroupBy(p => p.Option.Name)
             .Select(g => new Option<string?>("--" + g.Key)
@@ -136,7 +146,7 @@ public sealed class QuantizeVerb : Verb
             }),
     ];
 
-    private static void RequireCalibration(IQuantizationMethod method, string? text)
+    private static void RequireCalibration(QuantizationMethod method, string? text)
     {
         if (method.NeedsCalibration && text is null)
         {

@@ -19,7 +19,7 @@ public sealed record StartTimes(double Process, double Device, double Load, doub
     /// <param name="verb">Timestamp at which the verb began.</param>
     /// <param name="loaded">The model, which keeps its own two times.</param>
     /// <param name="first">Timestamp of the first token.</param>
-    public static StartTimes Of(long verb, LoadedModel loaded, long first)
+    public static StartTimes Of(long verb, LanguageModel loaded, long first)
     {
         double process = (DateTime.Now - System.Diagnostics.Process.GetCurrentProcess().StartTime).TotalSeconds - Stopwatch.GetElapsedTime(verb).TotalSeconds;
         double total = Stopwatch.GetElapsedTime(verb, first).TotalSeconds, load = loaded.LoadTime.TotalSeconds, device = loaded.DeviceTime.TotalSeconds;

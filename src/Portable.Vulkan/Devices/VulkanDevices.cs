@@ -28,7 +28,7 @@ public static class VulkanDevices
     {
         IReadOnlyList<VulkanDeviceFacts> devices = List(out string? reason);
         return devices.Count == 0
-            ? throw new VulkanException($"No Vulkan device: {reason}. --device cpu always works.")
+            ? throw new VulkanException($"No Vulkan device: {reason}. The device cpu always works.")
             : Choose(devices, wanted);
     }
 
@@ -42,7 +42,7 @@ public static class VulkanDevices
         if (string.IsNullOrEmpty(wanted))
         {
             return devices.Where(d => d.Usable).OrderBy(d => d.Kind).ThenBy(d => d.Index).FirstOrDefault()
-                ?? throw new VulkanException($"No Vulkan device can serve: {string.Join("; ", devices.Select(d => $"{d.Name}: {d.Refusal}"))}. --device cpu always works.");
+                ?? throw new VulkanException($"No Vulkan device can serve: {string.Join("; ", devices.Select(d => $"{d.Name}: {d.Refusal}"))}. The device cpu always works.");
         }
 
         VulkanDeviceFacts? device = int.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out int index)

@@ -5,6 +5,8 @@ using Silk.NET.Vulkan;
 
 namespace Portable.Vulkan.Engine;
 
+using Device = Silk.NET.Vulkan.Device;
+
 /// <summary>Creates a logical device with one compute queue and exactly the features that the facts report.</summary>
 internal static unsafe class DeviceCreation
 {

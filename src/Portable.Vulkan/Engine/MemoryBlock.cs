@@ -4,6 +4,8 @@ using Buffer = Silk.NET.Vulkan.Buffer;
 
 namespace Portable.Vulkan.Engine;
 
+using Device = Silk.NET.Vulkan.Device;
+
 /// <summary>One driver allocation with one buffer over the whole of it, cut into ranges by first fit.</summary>
 internal sealed unsafe class MemoryBlock : IDisposable
 {

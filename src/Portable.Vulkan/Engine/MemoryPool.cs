@@ -4,6 +4,8 @@ using Silk.NET.Vulkan;
 
 namespace Portable.Vulkan.Engine;
 
+using Device = Silk.NET.Vulkan.Device;
+
 /// <summary>
 /// Sub-allocates buffers from blocks of 64 MiB (large ones get a block of their own), so that a model of thousands of
 /// tensors stays far below the driver's limit of allocations. Thread-safe.

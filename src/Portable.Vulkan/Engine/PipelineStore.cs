@@ -7,6 +7,8 @@ using Silk.NET.Vulkan;
 
 namespace Portable.Vulkan.Engine;
 
+using Device = Silk.NET.Vulkan.Device;
+
 /// <summary>Makes pipelines once per shader and constants, with the driver's cache kept on disk between runs. Thread-safe.</summary>
 internal sealed unsafe class PipelineStore : IDisposable
 {

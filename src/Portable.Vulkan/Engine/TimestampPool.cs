@@ -3,6 +3,8 @@ using Silk.NET.Vulkan;
 
 namespace Portable.Vulkan.Engine;
 
+using Device = Silk.NET.Vulkan.Device;
+
 /// <summary>A row of device timestamps, written by <see cref="CommandRecorder.Timestamp"/> and read after the work is done.</summary>
 public sealed unsafe class TimestampPool : IDisposable
 {

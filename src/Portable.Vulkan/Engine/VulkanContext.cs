@@ -6,6 +6,8 @@ using Semaphore = Silk.NET.Vulkan.Semaphore;
 
 namespace Portable.Vulkan.Engine;
 
+using Device = Silk.NET.Vulkan.Device;
+
 /// <summary>
 /// An opened device: allocates buffers, makes kernels, records and submits commands. All members may be called from any
 /// thread; submissions run in the order of the calls.

@@ -1,9 +1,10 @@
+using Portable.Execution;
 using Silk.NET.Vulkan;
 
 namespace Portable.Vulkan.Instances;
 
 /// <summary>A Vulkan call failed or a device cannot serve; the message says what to do about it.</summary>
-public sealed class VulkanException : Exception
+public sealed class VulkanException : DeviceException
 {
     /// <summary>Creates an error with a message of its own.</summary>
     public VulkanException(string message)
@@ -33,7 +34,7 @@ public sealed class VulkanException : Exception
     {
         Result.ErrorOutOfDeviceMemory => "the device's memory is full; use a smaller model, context or batch, or close other programs that use the GPU",
         Result.ErrorOutOfHostMemory => "the host's memory is full",
-        Result.ErrorDeviceLost => "the device was lost (a driver reset or a kernel that ran too long); run again, or use --device cpu",
+        Result.ErrorDeviceLost => "the device was lost (a driver reset or a kernel that ran too long); run again, or use the device cpu",
         Result.ErrorInitializationFailed => "the driver could not start; check that the GPU driver is installed and not busy",
         Result.ErrorIncompatibleDriver => "the driver is too old for Vulkan 1.3; update it",
         Result.Timeout => "the device did not finish in time; it may hang, or another program may occupy it",

@@ -85,7 +85,7 @@ public sealed class VulkanExecutor : Executor
     {
         if (source.KeyValueBits == 32)
         {
-            throw new VulkanException("Unquantized models run on --device cpu only; quantize this one first (portable quantize --method rtn …).");
+            throw new VulkanException("Unquantized models run on the device cpu only; quantize this one first (Portable.Quantizer).");
         }
 
         RequireServed(new CacheShape(sequences, context, source.Config.KeyValueHeads, source.Config.HeadSize, source.KeyValueBits));
@@ -93,7 +93,7 @@ public sealed class VulkanExecutor : Executor
         long free = _gpu.Facts.MemoryBytes - _gpu.UsedBytes;
         if (estimate.Total > free)
         {
-            throw new VulkanException($"The model needs {estimate} and {Name} has {(free / 1e9).ToString("F2", CultureInfo.InvariantCulture)} GB; use fewer bits, a shorter --context or a smaller --batch, or --device cpu.");
+            throw new VulkanException($"The model needs {estimate} and {Name} has {(free / 1e9).ToString("F2", CultureInfo.InvariantCulture)} GB; use fewer bits, a shorter context or fewer texts at once, or the device cpu.");
         }
     }
 
@@ -103,7 +103,7 @@ public sealed class VulkanExecutor : Executor
         // Shaders count elements in 32 bits, and reach words by signed indices.
         if ((long)table.Rows * table.Columns > uint.MaxValue || table.Bytes / 4 > int.MaxValue)
         {
-            throw new VulkanException($"A table of {table.Rows}×{table.Columns} elements of {table.Bytes / table.Rows / table.Columns} bytes exceeds what shaders can count; --device cpu serves it.");
+            throw new VulkanException($"A table of {table.Rows}×{table.Columns} elements of {table.Bytes / table.Rows / table.Columns} bytes exceeds what shaders can count; the device cpu serves it.");
         }
 
         GpuBuffer buffer = Keep(_gpu.Allocate(table.Bytes));
@@ -383,17 +383,17 @@ public sealed class VulkanExecutor : Executor
     {
         if (shape.Bits is not 16 and (< 2 or > 8))
         {
-            throw new VulkanException($"A {shape.Bits}-bit KV cache runs on --device cpu only; quantize the model first.");
+            throw new VulkanException($"A {shape.Bits}-bit KV cache runs on the device cpu only; quantize the model first.");
         }
 
         if (shape.HeadSize % 4 != 0 || shape.HeadSize > 256)
         {
-            throw new VulkanException($"Heads of {shape.HeadSize} run on --device cpu only: the device kernels take multiples of 4 up to 256.");
+            throw new VulkanException($"Heads of {shape.HeadSize} run on the device cpu only: the device kernels take multiples of 4 up to 256.");
         }
 
         if (HalfAttention.Refusal(_gpu.Facts, shape) is { } refusal)
         {
-            throw new VulkanException($"{Name} cannot attend: {refusal}. Quantize with a KV part (for example KV8), or use --device cpu.");
+            throw new VulkanException($"{Name} cannot attend: {refusal}. Quantize with a KV part (for example KV8), or use the device cpu.");
         }
 
         if (VulkanCache.Slots(shape) * VulkanCache.HeadWords(shape) > uint.MaxValue)

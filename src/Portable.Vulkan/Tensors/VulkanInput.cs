@@ -18,7 +18,7 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
         : base(spec)
     {
         ActivationQuantizer quantizer = spec.Quantizer
-            ?? throw new VulkanException("Unquantized layers run on --device cpu only; quantize the model first (portable quantize --method rtn …).");
+            ?? throw new VulkanException("Unquantized layers run on the device cpu only; quantize the model first (Portable.Quantizer).");
         GroupScales = quantizer.GroupSize != 0 && spec.Layout.Groups > 1;
         if (quantizer.Map is { } map)
         {

@@ -16,7 +16,7 @@ internal sealed class VulkanLinear : DeviceLinear, IDisposable
         : base(parts.Sum(p => p.OutputFeatures))
     {
         QuantizedLinear[] layers = [.. parts.Select(p => p.Quantized
-            ?? throw new VulkanException($"{p.Name} is not quantized; unquantized layers run on --device cpu only."))];
+            ?? throw new VulkanException($"{p.Name} is not quantized; unquantized layers run on the device cpu only."))];
         int column = 0;
         try
         {

@@ -4,10 +4,14 @@ using Portable.Inference;
 namespace Portable.Generation;
 
 /// <summary>Continues a prompt token by token.</summary>
-/// <param name="model">The model; its first cache slot is used.</param>
+/// <param name="model">The model.</param>
 /// <param name="sampler">Chooses tokens.</param>
-public sealed class Generator(Transformer model, Sampler sampler)
+/// <param name="sequence">The cache slot to use.</param>
+/// <param name="steps">Held while the model runs, where others run it too; null = nobody does.</param>
+public sealed class Generator(Transformer model, Sampler sampler, int sequence = 0, Lock? steps = null)
 {
+    private readonly Lock _steps = steps ?? new Lock();
+
     /// <summary>Yields new tokens as they are made.</summary>
     /// <param name="prompt">Token ids, BOS included where the model wants one; at least one.</param>
     /// <param name="count">The most tokens to make.</param>
@@ -31,12 +35,8 @@ public sealed class Generator(Transformer model, Sampler sampler)
         {
             cancellation.ThrowIfCancellationRequested();
             int rows = Math.Min(model.MaximumRows, prompt.Length - position);
-            ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(prompt.AsSpan(position, rows), position, allLogits: false));
+            token = Step(prompt.AsSpan(position, rows), position, choose: position + rows == prompt.Length);
             position += rows;
-            if (position == prompt.Length)
-            {
-                token = sampler.Next(logits);
-            }
         }
 
         for (int made = 0; made < count;)
@@ -54,7 +54,17 @@ public sealed class Generator(Transformer model, Sampler sampler)
             }
 
             cancellation.ThrowIfCancellationRequested();
-            token = sampler.Next(model.Forward(Batch.Consecutive([token], position++, allLogits: false)));
+            token = Step([token], position++, choose: true);
+        }
+    }
+
+    // Logits are the model's until its next pass: the token is chosen before another may run it.
+    private int Step(ReadOnlySpan<int> tokens, int position, bool choose)
+    {
+        lock (_steps)
+        {
+            ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens, position, allLogits: false, sequence));
+            return choose ? sampler.Next(logits) : 0;
         }
     }
 }

@@ -43,7 +43,7 @@ public sealed record MethodOptions
         string text = Text(option);
         if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !(value >= minimum && value <= maximum))
         {
-            throw new MethodUsageException(string.Create(CultureInfo.InvariantCulture, $"--{option.Name} must be a number within {minimum} … {maximum}, not '{text}'."));
+            throw new MethodUsageException(string.Create(CultureInfo.InvariantCulture, $"{option.Name} must be a number within {minimum} … {maximum}, not '{text}'."), option.Name);
         }
 
         return value;
@@ -60,10 +60,15 @@ public sealed record MethodOptions
         string text = Text(option);
         return allowed.Contains(text)
             ? text
-            : throw new MethodUsageException($"--{option.Name} is one of {string.Join(", ", allowed.ToArray())}, not '{text}'.");
+            : throw new MethodUsageException($"{option.Name} is one of {string.Join(", ", allowed.ToArray())}, not '{text}'.", option.Name);
     }
 }
 
 /// <summary>A scheme or option that a method cannot serve: bad usage, with a message that says what would work.</summary>
-/// <param name="message">One line.</param>
-public sealed class MethodUsageException(string message) : Exception(message);
+/// <param name="message">One line; it begins with the name of the option, where one is at fault.</param>
+/// <param name="option">Name of the option at fault, or null.</param>
+public sealed class MethodUsageException(string message, string? option = null) : Exception(message)
+{
+    /// <summary>Name of the option at fault, or null.</summary>
+    public string? Option => option;
+}

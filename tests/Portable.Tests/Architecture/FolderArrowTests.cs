@@ -20,9 +20,9 @@ public sealed class FolderArrowTests
             "Checkpoints", "Checkpoints/Files", "Models", "Checkpoints/Safetensors", "Checkpoints/HuggingFace", "Checkpoints/Format", "Tokenizers",
             "Execution", "Inference", "Generation", "Evaluation", "Calibration",
             "Quantization", "Quantization/Baselines", "Quantization/Abq", "Quantization/FlexQ", "Quantization/FlattenQuant", "Quantization/Runs",
-            "Benchmarking", "Verification",
+            "Benchmarking", "Verification", ".",
         ],
-        ["Portable.Vulkan"] = ["Instances", "Devices", "Engine", "Shaders", "Matmul/Operands", "Matmul/Techniques", "Matmul/Selection", "Tensors", "Operations", "Model", "SelfChecks", "Benchmarking"],
+        ["Portable.Vulkan"] = ["Instances", "Devices", "Engine", "Shaders", "Matmul/Operands", "Matmul/Techniques", "Matmul/Selection", "Tensors", "Operations", "Model", "SelfChecks", "Benchmarking", "."],
         ["Portable.Cli"] = ["CommandLine", "Output", "Devices", "Verbs", "Benchmarking", "."],
     };
 

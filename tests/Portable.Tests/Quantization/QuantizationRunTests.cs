@@ -103,7 +103,7 @@ public sealed class QuantizationRunTests : IDisposable
     {
         List<string?> messages = [];
         QuantizationRun.Run(Request("named") with { Options = new MethodOptions { Named = new Dictionary<string, string> { ["alpha"] = "0.3" } } }, new Immediate(p => messages.Add(p.Message)));
-        Assert.Contains(messages, m => m is not null && m.Contains("--alpha", StringComparison.Ordinal) && m.Contains("rtn", StringComparison.Ordinal));
+        Assert.Contains(messages, m => m is not null && m.Contains("alpha", StringComparison.Ordinal) && m.Contains("rtn", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -12,10 +12,16 @@ internal static class DemoModel
 {
     private const int Context = 128;
     private static readonly string Folder = Path.Combine(Repository.Root, "src", "Portable.Cli", "demo");
-    private static readonly int[] Tokens = [1, .. Tokenizer.Open(Path.Combine(Folder, "tiny-llama")).Encode(File.ReadAllText(Path.Combine(Folder, "evaluation.txt")))];
+    private static readonly int[] Tokens = [1, .. Tokenizer.Open(Directory).Encode(File.ReadAllText(Text))];
+
+    /// <summary>The float model's directory.</summary>
+    public static string Directory => Path.Combine(Folder, "tiny-llama");
+
+    /// <summary>The text's file.</summary>
+    public static string Text => Path.Combine(Folder, "evaluation.txt");
 
     /// <summary>The float model.</summary>
-    public static IModelSource Open() => Checkpoint.Open(Path.Combine(Folder, "tiny-llama"));
+    public static IModelSource Open() => Checkpoint.Open(Directory);
 
     /// <summary>All windows of the first half.</summary>
     public static CalibrationSet Calibration() => CalibrationSet.FromTokens(Tokens[..(Tokens.Length / 2)], 128, Context, 0);

@@ -53,6 +53,6 @@ public sealed class MatmulDispatcher
             .SelectMany(t => t.Candidates(_gpu.Facts, problem))];
         return Tuned.Find(problem) is { } label && candidates.FirstOrDefault(c => c.Label == label) is { } tuned
             ? tuned
-            : candidates.FirstOrDefault() ?? throw new VulkanException($"No kernel of {_gpu.Facts.Name} passed its self-check; use --device cpu.");
+            : candidates.FirstOrDefault() ?? throw new VulkanException($"No kernel of {_gpu.Facts.Name} passed its self-check; use the device cpu.");
     }
 }

@@ -144,7 +144,7 @@ internal sealed class OutputDirectory : IDisposable
 
         if (!overwrite)
         {
-            throw new CheckpointException(Target, "holds a finished checkpoint already (--overwrite replaces it)");
+            throw new CheckpointException(Target, "holds a finished checkpoint already (overwrite replaces it)");
         }
     }
 
@@ -154,7 +154,7 @@ internal sealed class OutputDirectory : IDisposable
         {
             if (!overwrite)
             {
-                throw new CheckpointException(Partial, "holds an unfinished checkpoint that another command began; run that command again, remove it, or use --overwrite");
+                throw new CheckpointException(Partial, "holds an unfinished checkpoint that another command began; run that command again, remove it, or overwrite it");
             }
 
             TakeLock(); // Not while that other command is at work.

@@ -39,13 +39,13 @@ internal sealed class SmoothQuantMethod : IQuantizationMethod
 
         if (context.Options.Text(Level) == "O2")
         {
-            throw new MethodUsageException("--level O2 would give a token a scale that depends on the tokens beside it, so decoding could not equal the whole prompt; use O1 or O3.");
+            throw new MethodUsageException("level O2 would give a token a scale that depends on the tokens beside it, so decoding could not equal the whole prompt; use O1 or O3.", Level.Name);
         }
 
         bool isStatic = context.Options.Choice(Level, "O1", "O3") == "O3";
         if (isStatic && scheme.ActivationBits == 16)
         {
-            throw new MethodUsageException("--level O3 has static scales for 2 to 8 bits; A16 needs O1.");
+            throw new MethodUsageException("level O3 has static scales for 2 to 8 bits; A16 needs O1.", Level.Name);
         }
 
         bool auto = context.Options.Text(Alpha) == "auto";

@@ -11,7 +11,7 @@ internal sealed record FlattenSettings
     public static readonly MethodOption BetaOption = new("beta", "1.5", "width of the box-plot fence in interquartile ranges; smaller flattens more");
     public static readonly MethodOption SidesOption = new("flatten-weights", "on", "flatten weight channels too: on, off");
     public static readonly MethodOption ExpansionOption = new("max-expansion", "1.25", "largest K'/K of a layer, at least 1");
-    public static readonly MethodOption RangesOption = new("ranges", "search", "thresholds, parts and smoothing factors by: search (least expected output error within --max-expansion), boxplot (alpha and beta)");
+    public static readonly MethodOption RangesOption = new("ranges", "search", "thresholds, parts and smoothing factors by: search (least expected output error within max-expansion), boxplot (alpha and beta)");
     public static readonly MethodOption WeightLossOption = new("weight-loss", "0.5", "ranges search: share of the weights' rounding error that is left after GPTQ");
     public static readonly MethodOption FoldOption = new("fold", "auto", "smooth the inputs of o and down too, into v and up (fc1): on, off, auto (where it loses less)");
     public static readonly MethodOption DecisionOption = new("decision", "budget", "INT4 by: budget (share of multiply-adds), limit (KL), ratio (KL4 / KL8)");

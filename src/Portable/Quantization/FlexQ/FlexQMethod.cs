@@ -36,12 +36,12 @@ internal sealed class FlexQMethod : IQuantizationMethod
         bool refine = options.Choice(Refine, "off", "gptq") == "gptq";
         if (refine && context.Calibration is null)
         {
-            throw new MethodUsageException("--refine gptq needs --calibration.");
+            throw new MethodUsageException("refine gptq needs a calibration text.", "refine");
         }
 
         if (budget is not null && context.Calibration is null)
         {
-            throw new MethodUsageException("--a8-budget needs --calibration: without it the authors' rule is used.");
+            throw new MethodUsageException("a8-budget needs a calibration text: without one the authors' rule is used.", "a8-budget");
         }
 
         return new Quantizer(context.Scheme.Layer, Decide(context, sensitivity), sensitivity.HighBits, refine);

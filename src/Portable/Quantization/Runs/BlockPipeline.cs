@@ -29,7 +29,7 @@ public static class BlockPipeline
         using BlockStream? floats = calibration is not null ? context.OpenStream(calibration.ReportWindows, 32) : null;
         if (context.Device is not null && (stream is null || quantizer.Inputs != CalibrationInputs.Quantized))
         {
-            context.Warn("--device is not used: no quantized block runs while this method works");
+            context.Warn("the device is not used: no quantized block runs while this method works");
         }
 
         LayerReporter reporter = new(floats);

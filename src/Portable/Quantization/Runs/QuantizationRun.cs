@@ -35,7 +35,7 @@ public static class QuantizationRun
         IQuantizationMethod method = QuantizationMethods.Find(request.Method);
         if (method.NeedsCalibration && request.Options.CalibrationText is null)
         {
-            throw new MethodUsageException($"--method {method.Name} needs --calibration TEXT.");
+            throw new MethodUsageException($"The method {method.Name} needs a calibration text.");
         }
 
         using IModelSource source = Checkpoint.Open(request.Model);
@@ -46,7 +46,7 @@ public static class QuantizationRun
 
         foreach (string name in request.Options.Named.Keys.Where(n => method.Options.All(o => o.Name != n)).Order(StringComparer.Ordinal))
         {
-            Warn(progress, $"--{name} is not used by --method {method.Name}");
+            Warn(progress, $"the option {name} is not used by the method {method.Name}");
         }
 
         CalibrationSet? calibration = request.Options.CalibrationText is { } text ? Windows(request, source.Config, text) : null;

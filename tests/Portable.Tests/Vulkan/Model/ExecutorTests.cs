@@ -92,7 +92,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
     {
         RandomModel source = new(RandomModel.Llama(), 32, 3, null);
         VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), false)));
-        Assert.Contains("--device cpu", e.Message, StringComparison.Ordinal);
+        Assert.Contains("the device cpu", e.Message, StringComparison.Ordinal);
     }
 
     [SkippableFact]

@@ -48,6 +48,6 @@ public sealed class QuantizationTests(VulkanFixture vulkan)
     public void AMethodThatRunsNoQuantizedBlockSaysSo()
     {
         MethodRun run = MethodRun.Quantize("smoothquant", new RandomModel(RandomModel.Llama(), 32, 9, null), device: () => new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), ownsContext: false));
-        Assert.Contains("--device is not used", Assert.Single(run.Said), StringComparison.Ordinal);
+        Assert.Contains("the device is not used", Assert.Single(run.Said), StringComparison.Ordinal);
     }
 }

@@ -1,17 +1,16 @@
 using Portable.Models;
-using Portable.Tokenizers;
 
-namespace Portable.Cli.Verbs;
+namespace Portable.Tokenizers;
 
-/// <summary>A model's texts as tokens; the tokenizer is read when first used: <c>logits</c> needs none.</summary>
+/// <summary>A model's texts as tokens; the tokenizer is read when first used: logits need none.</summary>
 /// <param name="directory">The model's directory.</param>
 /// <param name="config">Its configuration.</param>
-public sealed class ModelText(string directory, ModelConfig config)
+internal sealed class ModelText(string directory, ModelConfig config)
 {
-    private ITokenizer? tokenizer;
+    private readonly Lazy<ITokenizer> _tokenizer = new(() => Tokenizers.Tokenizer.Open(directory));
 
     /// <summary>The tokenizer.</summary>
-    public ITokenizer Tokenizer => tokenizer ??= Tokenizers.Tokenizer.Open(directory);
+    public ITokenizer Tokenizer => _tokenizer.Value;
 
     /// <summary>Token ids of a text, the model's begin token first where it has one.</summary>
     public int[] EncodeWithBegin(string text)

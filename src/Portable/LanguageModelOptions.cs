@@ -1,0 +1,17 @@
+namespace Portable;
+
+/// <summary>How a model is opened.</summary>
+public sealed record LanguageModelOptions
+{
+    /// <summary>Positions that a text can have, prompt and continuation together; 0 = the model's maximum. Memory grows with it.</summary>
+    public int Context { get; init; }
+
+    /// <summary>How many texts can be under way at once, each with keys and values of its own; at least 1.</summary>
+    public int Sequences { get; init; } = 1;
+
+    /// <summary>Told how much of the model is loaded, 0 … 1.</summary>
+    public IProgress<double>? Progress { get; init; }
+
+    /// <summary>Told, a line each, what the user should know: a device that is a CPU, kernels that it does without, fields of config.json that were not taken as they stand.</summary>
+    public Action<string>? Messages { get; init; }
+}

@@ -1,0 +1,92 @@
+using Portable.Calibration;
+using Portable.Checkpoints;
+using Portable.Execution;
+using Portable.Quantization;
+using Portable.Quantization.Runs;
+using Portable.Reference.Algorithms.AbqLlm;
+using Portable.Reference.Quantization;
+
+namespace Portable;
+
+/// <summary>
+/// Makes a quantized checkpoint from a float one. The same settings give the same bytes, whatever the device and the number of
+/// threads; an interrupted run goes on where it stopped when it is run again.
+/// </summary>
+public sealed record Quantizer
+{
+    /// <summary>Directory of the float checkpoint, as Hugging Face lays it out.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>How.</summary>
+    public required QuantizationMethod Method { get; init; }
+
+    /// <summary>The widths.</summary>
+    public required QuantizationScheme Scheme { get; init; }
+
+    /// <summary>Directory to make.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>Text to calibrate on, and never to evaluate on; null = none.</summary>
+    public string? CalibrationText { get; init; }
+
+    /// <summary>Calibration windows, at least 1.</summary>
+    public int CalibrationWindows { get; init; } = new MethodOptions().Samples;
+
+    /// <summary>Tokens of a calibration window, at least 2.</summary>
+    public int CalibrationContext { get; init; } = new MethodOptions().Context;
+
+    /// <summary>Seed of every random choice.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Where calibration windows pass through blocks that are already quantized; all else runs on the CPU.</summary>
+    public Device Device { get; init; } = Device.Cpu;
+
+    /// <summary>Bytes of calibration inputs kept in memory; what is beyond lies in a temporary file.</summary>
+    public long CalibrationMemory { get; init; } = StreamStorage.DefaultBudget;
+
+    /// <summary>Replace a finished checkpoint, and discard an unfinished one with other settings.</summary>
+    public bool Overwrite { get; init; }
+
+    /// <summary>Quantizes.</summary>
+    /// <param name="progress">Told of steps and messages, or null.</param>
+    /// <param name="cancellation">Stops in good order; what is finished stays, and the next run goes on from there.</param>
+    /// <returns>What was done to each layer.</returns>
+    /// <exception cref="MethodUsageException">The method cannot serve the scheme or an option.</exception>
+    /// <exception cref="FormatException">The method's quantizer refuses the scheme.</exception>
+    /// <exception cref="CheckpointException">A file is missing, damaged or in the way.</exception>
+    /// <exception cref="DeviceException">The device does not exist or cannot serve.</exception>
+    /// <exception cref="ArgumentException">The calibration text is too short.</exception>
+    /// <exception cref="NonFiniteLossException">Training diverged; the message names the block.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public QuantizationResult Run(IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        using OpenedDevice? device = Device == Device.Cpu ? null : Device.Open(line => progress?.Report(new QuantizationProgress("device", 0, 0, line, Warning: true)));
+        return QuantizationRun.Run(
+            new QuantizationRequest
+            {
+                Model = Source,
+                Method = Method.Name,
+                Scheme = Scheme,
+                Output = Output,
+                Overwrite = Overwrite,
+                StreamBudget = CalibrationMemory,
+                Device = device is null ? null : device.CreateExecutor,
+                Options = new MethodOptions
+                {
+                    CalibrationText = CalibrationText,
+                    Samples = CalibrationWindows,
+                    Context = CalibrationContext,
+                    Seed = Seed,
+                    Named = Method.Settings,
+                },
+            },
+            progress,
+            cancellation);
+    }
+
+    /// <summary>Quantizes without holding up the caller; see <see cref="Run"/>.</summary>
+    /// <param name="progress">Told of steps and messages, or null.</param>
+    /// <param name="cancellation">Stops in good order; what is finished stays, and the next run goes on from there.</param>
+    public Task<QuantizationResult> RunAsync(IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default) =>
+        Task.Run(() => Run(progress, cancellation), cancellation);
+}
