@@ -19,10 +19,10 @@ public sealed class BitPlaneMatrix
     /// <param name="rows">N ≥ 1.</param>
     /// <param name="layout">Columns, groups and blocks.</param>
     /// <param name="format">1…8 bits.</param>
-    /// <param name="words">rows × blocks × bits words in the layout above; padding bits are 0.</param>
+    /// <param name="words">rows × blocks × bits words in the layout above, in an array or in a mapped file; padding bits are 0.</param>
     /// <param name="rowSums">Σ of the codes of each row and group, [row × groups + group].</param>
     /// <exception cref="ArgumentException">The lengths do not match, or the format has 16 bits.</exception>
-    public BitPlaneMatrix(int rows, GroupLayout layout, CodeFormat format, ulong[] words, int[] rowSums)
+    public BitPlaneMatrix(int rows, GroupLayout layout, CodeFormat format, ReadOnlyMemory<ulong> words, int[] rowSums)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
         if (format.Bits > 8)
@@ -51,7 +51,7 @@ public sealed class BitPlaneMatrix
     public CodeFormat Format { get; }
 
     /// <summary>The planes; see the layout above.</summary>
-    public ulong[] Words { get; }
+    public ReadOnlyMemory<ulong> Words { get; }
 
     /// <summary>Σ_k code[row, k] over each group, [row × groups + group].</summary>
     public int[] RowSums { get; }

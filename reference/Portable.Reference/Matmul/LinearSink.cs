@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
@@ -16,12 +17,13 @@ namespace Portable.Reference.Matmul;
 /// </remarks>
 internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear linear, MatmulKernel kernel, float* y, int yStride) : MatmulSink
 {
-    private static readonly int Lanes = Vector256<int>.Count;
+    private const int Lanes = 8;
 
     private readonly int _weightOffset = kernel.WeightOffset(linear.Weights.Format);
     private readonly int _lowOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0));
     private readonly int _highOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 1));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Take(in KernelTask task, int group)
     {
         // Per channel of the block: scale, wo − zw, K·zw, Σw; columns of [n × groups + group] made contiguous.
@@ -54,6 +56,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Gather(in KernelTask task, int group, float* scales, int* shifts, int* zeros, int* sums)
     {
         GroupLayout layout = linear.Weights.Layout;
@@ -73,6 +76,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     }
 
     // One group: the channels' values are neighbours already. Returns for how many channels it served.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int GatherWhole(int first, int channels, int columns, float* scales, int* shifts, int* zeros, int* sums)
     {
         int whole = channels / Lanes * Lanes;
@@ -99,6 +103,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         return whole;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Apply(in Row row, int firstChannel, int channels, float* scales, int* shifts, int* zeros, int* sums, bool first, bool last)
     {
         Vector256<float> scale = Vector256.Create(row.Scale);

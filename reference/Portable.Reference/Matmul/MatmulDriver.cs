@@ -42,7 +42,7 @@ internal static unsafe class MatmulDriver
             int firstChannel = (block - part.FirstBlock) * channelBlock;
             int rowCount = Math.Min(rowBlock, rows.Count - firstRow), channelCount = Math.Min(channelBlock, w.Rows - firstChannel);
             int* sums = (int*)ScratchMemory.Get(ScratchMemory.Slot.Sums, (long)groupStep * rowCount * channelBlock * sizeof(int));
-            fixed (ulong* words = w.Words)
+            fixed (ulong* words = w.Words.Span)
             {
                 for (int group = 0; group < groups; group += groupStep)
                 {

@@ -56,13 +56,13 @@ public class BitPackingTests
             int group = k / layout.GroupSize, position = group * ((layout.GroupSize + 63) / 64) * 64 + k % layout.GroupSize;
             for (int plane = 0; plane < format.Bits; plane++)
             {
-                ulong word = planes.Words[position / 64 * format.Bits + plane];
+                ulong word = planes.Words.Span[position / 64 * format.Bits + plane];
                 Assert.Equal((codes[k] >> plane) & 1, (int)((word >> (position % 64)) & 1));
                 set += (codes[k] >> plane) & 1;
             }
         }
 
-        Assert.Equal(set, planes.Words.Sum(word => Convert.ToString((long)word, 2).Count(bit => bit == '1')));
+        Assert.Equal(set, planes.Words.ToArray().Sum(word => Convert.ToString((long)word, 2).Count(bit => bit == '1')));
     }
 
     [Fact]

@@ -39,7 +39,7 @@ public unsafe class KernelGuardTests
         int tile = kernel.Tile.Rows, tiles = (rows.Count + tile - 1) / tile;
         long rowBytes = kernel.PackedRowBytes(w.Layout, operands.X.Format);
         using GuardedMemory words = new(w.Words.Length * sizeof(ulong)), packed = new(tiles * tile * rowBytes), sums = new((long)w.Layout.Groups * rows.Count * kernel.ChannelBlock * sizeof(int));
-        w.Words.CopyTo(new Span<ulong>(words.Pointer, w.Words.Length));
+        w.Words.Span.CopyTo(new Span<ulong>(words.Pointer, w.Words.Length));
         for (int i = 0; i < tiles; i++)
         {
             kernel.Pack(rows, i * tile, packed.Pointer + i * tile * rowBytes);

@@ -63,7 +63,7 @@ public class BlockPipelineTests
         foreach ((LinearWeights a, LinearWeights b) in whole.Blocks[1].Linears.Zip(resumed.Blocks[0].Linears))
         {
             Assert.Equal(a.Scheme, b.Scheme);
-            Assert.Equal(a.Quantized!.Weights.Words, b.Quantized!.Weights.Words);
+            Assert.Equal(a.Quantized!.Weights.Words.ToArray(), b.Quantized!.Weights.Words.ToArray());
             Assert.Equal(a.Quantized.Scales, b.Quantized.Scales);
             Assert.Equal(a.Quantized.Input.StaticScale, b.Quantized.Input.StaticScale);
         }

@@ -41,7 +41,7 @@ internal static class WeightUpload
             for (int row = 0; row < part.Rows; row += rowsPerPart)
             {
                 int rows = Math.Min(rowsPerPart, part.Rows - row);
-                gpu.Upload<ulong>(part.Words.AsSpan(checked((int)(row * rowBytes / 8)), checked((int)(rows * rowBytes / 8))), staging);
+                gpu.Upload<ulong>(part.Words.Span.Slice(checked((int)(row * rowBytes / 8)), checked((int)(rows * rowBytes / 8))), staging);
                 var arguments = new RepackPush(staging.Address, target.Address, (uint)rows, (uint)layout.Blocks, (uint)(firstRow + row), StoredCodes.FlipsTopPlane(format) ? uint.MaxValue : 0);
                 gpu.Run(r => r.Dispatch(repack, arguments, (layout.Blocks * 2 + 63) / 64, rows));
             }

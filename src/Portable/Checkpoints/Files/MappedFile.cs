@@ -51,10 +51,16 @@ internal sealed unsafe class MappedFile : IDisposable
     public long Length { get; }
 
     /// <summary>Part of the file, in place.</summary>
-    public ReadOnlyMemory<byte> Slice(long offset, int length)
+    public ReadOnlyMemory<byte> Slice(long offset, int length) => Slice<byte>(offset, length);
+
+    /// <summary>Part of the file, in place, as little-endian elements.</summary>
+    /// <param name="offset">In bytes, a multiple of an element's.</param>
+    /// <param name="length">Elements.</param>
+    public ReadOnlyMemory<T> Slice<T>(long offset, int length)
+        where T : unmanaged
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - (long)length * sizeof(T));
         if (length == 0)
         {
             return default; // An empty file cannot be mapped.
@@ -62,7 +68,7 @@ internal sealed unsafe class MappedFile : IDisposable
 
         // Two threads that get here at once map twice; both mappings are right, and the unused one goes.
         _mapping ??= Try(() => new Mapping(_handle));
-        return new Window(_mapping, offset, length).Memory;
+        return new Window<T>(_mapping, offset, length).Memory;
     }
 
     /// <summary>Copies part of the file, without mapping it.</summary>
@@ -130,11 +136,12 @@ internal sealed unsafe class MappedFile : IDisposable
         public byte* Pointer { get; }
     }
 
-    private sealed class Window(Mapping mapping, long offset, int length) : MemoryManager<byte>
+    private sealed class Window<T>(Mapping mapping, long offset, int length) : MemoryManager<T>
+        where T : unmanaged
     {
-        public override Span<byte> GetSpan() => new(mapping.Pointer + offset, length);
+        public override Span<T> GetSpan() => new(mapping.Pointer + offset, length);
 
-        public override MemoryHandle Pin(int elementIndex = 0) => new(mapping.Pointer + offset + elementIndex, default, this);
+        public override MemoryHandle Pin(int elementIndex = 0) => new(mapping.Pointer + offset + (long)elementIndex * sizeof(T), default, this);
 
         public override void Unpin()
         {

@@ -59,7 +59,7 @@ internal abstract class CodeStore
         {
             if (IsVerbatim(matrix.Layout))
             {
-                stream.Write(MemoryMarshal.AsBytes<ulong>(matrix.Words));
+                stream.Write(MemoryMarshal.AsBytes(matrix.Words.Span));
                 return;
             }
 
@@ -69,46 +69,51 @@ internal abstract class CodeStore
             for (int first = 0; first < matrix.Rows; first += chunk)
             {
                 int rows = Math.Min(chunk, matrix.Rows - first), start = first;
-                WorkerPool.Run(rows, r => PackRow(matrix.Words.AsSpan((start + r) * matrix.RowWords, matrix.RowWords), blocks, matrix.Format.Bits, buffer.AsSpan(r * rowBytes, rowBytes)));
+                WorkerPool.Run(rows, r => PackRow(matrix.Words.Span.Slice((start + r) * matrix.RowWords, matrix.RowWords), blocks, matrix.Format.Bits, buffer.AsSpan(r * rowBytes, rowBytes)));
                 stream.Write(buffer, 0, rows * rowBytes);
             }
         });
     }
 
-    /// <summary>Reads a matrix, stretches of rows at once; its row sums are counted anew while they are in cache.</summary>
+    /// <summary>
+    /// A matrix: its words in place where the file has them as memory has, else unpacked; row sums are counted anew. All
+    /// threads work on stretches of rows.
+    /// </summary>
     /// <exception cref="CheckpointException">Bits that stand for no code are set.</exception>
     public BitPlaneMatrix Read(SafetensorsFile file, TensorInfo tensor, GroupLayout layout, CodeFormat format)
     {
         int rows = (int)tensor.Shape[0], rowBytes = (int)tensor.Shape[1], rowWords = layout.Blocks * format.Bits, bad = int.MaxValue;
-        ulong[] words = GC.AllocateUninitializedArray<ulong>(BitPlaneMatrix.WordCount(rows, layout, format));
         int[] sums = new int[rows * layout.Groups];
-        bool verbatim = IsVerbatim(layout);
+        ReadOnlyMemory<ulong>? inPlace = IsVerbatim(layout) && BitConverter.IsLittleEndian ? file.MapWords(tensor) : null;
+        ulong[] unpacked = inPlace is null ? GC.AllocateUninitializedArray<ulong>(BitPlaneMatrix.WordCount(rows, layout, format)) : [];
         RowBlocks blocks = new(layout);
         int stretch = Math.Max(1, StretchBytes / rowBytes);
         WorkerPool.Run((rows + stretch - 1) / stretch, piece =>
         {
-            int first = piece * stretch, count = Math.Min(stretch, rows - first);
-            Span<ulong> target = words.AsSpan(first * rowWords, count * rowWords);
-            byte[] buffer = verbatim ? [] : ArrayPool<byte>.Shared.Rent(count * rowBytes + Slack);
-            file.Read(tensor, (long)first * rowBytes, verbatim ? MemoryMarshal.AsBytes(target) : buffer.AsSpan(0, count * rowBytes));
-            for (int r = 0; r < count; r++)
+            int first = piece * stretch, end = Math.Min(first + stretch, rows);
+            if (inPlace is null)
             {
-                Span<ulong> row = target.Slice(r * rowWords, rowWords);
-                if (!verbatim && !UnpackRow(buffer.AsSpan(r * rowBytes), rowBytes, blocks, format.Bits, row))
+                byte[] buffer = ArrayPool<byte>.Shared.Rent((end - first) * rowBytes + Slack);
+                file.Read(tensor, (long)first * rowBytes, buffer.AsSpan(0, (end - first) * rowBytes));
+                for (int row = first; row < end; row++)
                 {
-                    Lower(ref bad, first + r);
+                    if (!UnpackRow(buffer.AsSpan((row - first) * rowBytes), rowBytes, blocks, format.Bits, unpacked.AsSpan(row * rowWords, rowWords)))
+                    {
+                        Lower(ref bad, row);
+                    }
                 }
 
-                SumRow(row, layout, format, sums.AsSpan((first + r) * layout.Groups, layout.Groups));
+                ArrayPool<byte>.Shared.Return(buffer);
             }
 
-            if (!verbatim)
+            ReadOnlySpan<ulong> words = inPlace is { } mapped ? mapped.Span : unpacked;
+            for (int row = first; row < end; row++)
             {
-                ArrayPool<byte>.Shared.Return(buffer);
+                SumRow(words.Slice(row * rowWords, rowWords), layout, format, sums.AsSpan(row * layout.Groups, layout.Groups));
             }
         });
         return bad == int.MaxValue
-            ? new BitPlaneMatrix(rows, layout, format, words, sums)
+            ? new BitPlaneMatrix(rows, layout, format, inPlace ?? unpacked, sums)
             : throw new CheckpointException(file.Path, $"row {bad} holds bits that are no codes", tensor.Name, tensor.Offset + (long)bad * rowBytes);
     }
 

@@ -76,6 +76,18 @@ public sealed class SafetensorsFile : IDisposable
                 tensor.Offset + (i * pieceRows * rowBytes), checked((int)(Math.Min(pieceRows, rows - (i * pieceRows)) * rowBytes))))]);
     }
 
+    /// <summary>The bytes of a tensor in place as 64-bit words; null where it is not aligned to them, or has 16 GiB or more.</summary>
+    public ReadOnlyMemory<ulong>? MapWords(TensorInfo tensor)
+    {
+        (long words, long rest) = Math.DivRem(tensor.Length, sizeof(ulong));
+        if (rest != 0 || tensor.Offset % sizeof(ulong) != 0 || words > int.MaxValue)
+        {
+            return null;
+        }
+
+        return _file.Slice<ulong>(tensor.Offset, (int)words);
+    }
+
     /// <summary>Copies the bytes of a tensor.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="destination">Exactly the tensor's bytes.</param>
