@@ -72,7 +72,7 @@ public sealed class LogitsVerb : Verb
         return tokens;
     }
 
-    private static LogitsReport Compute(Transformer model, int[] tokens, int chunk, IProgress<double> progress, CancellationToken cancellation)
+    internal static LogitsReport Compute(Transformer model, int[] tokens, int chunk, IProgress<double> progress, CancellationToken cancellation)
     {
         int vocabulary = model.Config.VocabularySize, step = chunk == 0 ? model.MaximumRows : Math.Min(chunk, model.MaximumRows);
         int[] argmax = new int[tokens.Length];
