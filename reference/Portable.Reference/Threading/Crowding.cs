@@ -2,17 +2,17 @@ namespace Portable.Reference.Threading;
 
 /// <summary>
 /// Notices when other programs use the processors: then the system takes helpers off in the middle of a piece, and the caller
-/// waits for milliseconds. After such a wait work goes on without helpers, first for as long as was lost, so that a hiccup
-/// costs little, and longer each time that trying again goes wrong soon.
+/// waits for milliseconds. After a hiccup work goes on without helpers for as long as was lost; where such waits take a part
+/// of the time, for longer, and longer each time that trying again goes wrong.
 /// </summary>
 public sealed class Crowding
 {
     // No scheduling delay is this short, and no piece this much longer than its neighbours.
     private const int Pieces = 8;
 
-    // In milliseconds. Several time slices: programs that want every processor interrupt a helper within this.
-    private const long Soon = 30, LongestRest = 1000;
-    private const int Growth = 4;
+    // Lost time under a tenth of the time since the last rest is a hiccup. Rests in milliseconds: from several time slices on.
+    private const int Tenth = 10, Growth = 4;
+    private const long ShortestRest = 50, LongestRest = 1000;
 
     private static readonly TimeSpan Patience = TimeSpan.FromMicroseconds(400);
 
@@ -34,8 +34,10 @@ public sealed class Crowding
             return;
         }
 
-        long rest = now - Volatile.Read(ref _until) < Soon ? Math.Min(LongestRest, Growth * Volatile.Read(ref _rest)) : 0;
-        rest = Math.Max(rest, (long)Math.Ceiling(lost.TotalMilliseconds));
+        double tried = now - Volatile.Read(ref _until);
+        long rest = lost.TotalMilliseconds * Tenth < tried
+            ? (long)Math.Ceiling(lost.TotalMilliseconds)
+            : Math.Clamp(Growth * Volatile.Read(ref _rest), ShortestRest, LongestRest);
         Volatile.Write(ref _rest, rest);
         Volatile.Write(ref _until, now + rest);
     }

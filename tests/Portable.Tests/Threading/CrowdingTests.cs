@@ -17,7 +17,7 @@ public sealed class CrowdingTests
     }
 
     [Property]
-    public void AfterALongWaitWorkGoesOnAloneForAsLong(byte lost)
+    public void AfterAHiccupWorkGoesOnAloneForAsLongAsWasLost(byte lost)
     {
         Crowding crowding = new();
         long wait = 1 + lost % 50;
@@ -28,7 +28,7 @@ public sealed class CrowdingTests
     }
 
     [Fact]
-    public void EachTryThatGoesWrongSoonMakesTheNextRestLongerUpToASecond()
+    public void WhereWaitsTakeAPartOfTheTimeRestsGrowUpToASecond()
     {
         Crowding crowding = new();
         long now = Start, last = 0;
@@ -40,7 +40,8 @@ public sealed class CrowdingTests
             {
             }
 
-            Assert.True(rest > last || rest == 1000, $"{rest} after {last}");
+            // The first is a hiccup.
+            Assert.True(round == 0 ? rest == 2 : rest >= 50 && (rest > last || rest == 1000), $"{rest} after {last}");
             last = rest;
             now += 10 + rest;
         }
