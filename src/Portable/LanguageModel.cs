@@ -105,7 +105,7 @@ public sealed class LanguageModel : IDisposable
         {
             TimeSpan deviceTime = Stopwatch.GetElapsedTime(start);
             source = Checkpoint.Open(directory);
-            ModelText text = new(directory, source.Config);
+            ModelText text = new(directory);
             int context = contextOf(source.Config, text);
             if (context > source.Config.MaximumPositions)
             {
@@ -177,7 +177,7 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>Token ids of a text as the model is fed it: what its tokenizer puts before a text stands first.</summary>
     /// <param name="text">The text; the text of special tokens in it is ordinary text.</param>
-    public int[] Encode(string text) => _text.EncodeWithBegin(text);
+    public int[] Encode(string text) => _text.EncodeInput(text);
 
     /// <summary>Logits of the token that would come next.</summary>
     /// <param name="ids">Token ids as they are: nothing is put before them. At least one, at most <see cref="Context"/>.</param>

@@ -16,8 +16,10 @@ public static class ModelFiles
     };
 
     /// <summary>Reads a UTF-8 text.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="mayBeEmpty">Whether an empty text makes sense.</param>
     /// <exception cref="IOException">The file cannot be read, is empty, or is not UTF-8.</exception>
-    public static string ReadText(string path)
+    public static string ReadText(string path, bool mayBeEmpty = false)
     {
         if (!File.Exists(path))
         {
@@ -27,7 +29,7 @@ public static class ModelFiles
         try
         {
             string text = StrictUtf8.GetString(File.ReadAllBytes(path));
-            return text.Length > 0 ? text : throw new IOException($"{path}: the text is empty");
+            return text.Length > 0 || mayBeEmpty ? text : throw new IOException($"{path}: the text is empty");
         }
         catch (DecoderFallbackException e)
         {

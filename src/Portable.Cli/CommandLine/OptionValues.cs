@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Portable.Models;
 using Portable.Reference.Quantization;
 
@@ -83,6 +84,25 @@ public static class OptionValues
         string large = text.ToUpperInvariant().Replace('G', 'g');
         int activations = large.IndexOf('A', StringComparison.Ordinal);
         return activations < 0 ? large : large[..(activations + 1)] + large[(activations + 1)..].Replace('A', 'a');
+    }
+
+    /// <summary>Token ids separated by commas.</summary>
+    /// <param name="option">Name of the option, for the error.</param>
+    /// <param name="list">Its value.</param>
+    /// <exception cref="UsageException">One is no integer.</exception>
+    public static int[] Ids(string option, string list)
+    {
+        string[] words = list.Split(',', StringSplitOptions.TrimEntries);
+        int[] ids = new int[words.Length];
+        for (int i = 0; i < words.Length; i++)
+        {
+            if (!int.TryParse(words[i], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out ids[i]))
+            {
+                throw new UsageException($"{option} wants integers separated by commas, not '{words[i]}'");
+            }
+        }
+
+        return ids;
     }
 
     /// <summary>Words separated by commas.</summary>

@@ -77,7 +77,7 @@ public sealed class GenerateVerb : Verb
         int[] start = [];
         using LanguageModel loaded = Loading.Open(parsed.GetValue(model)!, where, terminal, cancellation, (config, words) =>
         {
-            start = words.EncodeWithBegin(parsed.GetValue(prompt)!);
+            start = words.EncodeInput(parsed.GetValue(prompt)!);
             return Room(config, start.Length, count, room);
         });
         var ids = new List<int>();

@@ -5,11 +5,15 @@ namespace Portable.Cli.Verbs;
 
 /// <summary>JSON shapes of the reports, generated at build time; names are snake case as the contract has them.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(DecodeManyReport))]
+[JsonSerializable(typeof(DecodeReport))]
 [JsonSerializable(typeof(DemoReport))]
 [JsonSerializable(typeof(DevicesReport))]
 [JsonSerializable(typeof(GenerateReport))]
 [JsonSerializable(typeof(InspectReport))]
 [JsonSerializable(typeof(PerplexityReport))]
+[JsonSerializable(typeof(TokenizeManyReport))]
+[JsonSerializable(typeof(TokenizeReport))]
 [JsonSerializable(typeof(VerificationReport))]
 [JsonSerializable(typeof(LogitsReport))]
 public sealed partial class JsonReports : JsonSerializerContext;

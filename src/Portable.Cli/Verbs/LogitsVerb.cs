@@ -43,7 +43,7 @@ public sealed class LogitsVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        int[] tokens = ParseIds(parsed.GetValue(ids)!);
+        int[] tokens = OptionValues.Ids(ids.Name, parsed.GetValue(ids)!);
         int size = OptionValues.AtLeast(parsed, chunk, 0);
         Device where = DeviceOption.Parse(parsed.GetValue(device)!);
         using LanguageModel loaded = Loading.Open(parsed.GetValue(model)!, where, terminal, cancellation, context: tokens.Length);
@@ -55,21 +55,6 @@ public sealed class LogitsVerb : Verb
             terminal.Line("last   " + string.Join("  ", r.Last.Select((v, i) => (v, i)).OrderByDescending(p => p.v).Take(8).Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.i}:{p.v:F4}"))));
         });
         return ExitCode.Done;
-    }
-
-    private static int[] ParseIds(string list)
-    {
-        string[] words = list.Split(',', StringSplitOptions.TrimEntries);
-        int[] tokens = new int[words.Length];
-        for (int i = 0; i < words.Length; i++)
-        {
-            if (!int.TryParse(words[i], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out tokens[i]))
-            {
-                throw new UsageException($"--ids wants integers separated by commas, not '{words[i]}'");
-            }
-        }
-
-        return tokens;
     }
 
     internal static LogitsReport Compute(Transformer model, int[] tokens, int chunk, IProgress<double> progress, CancellationToken cancellation)

@@ -2,21 +2,27 @@ using System.Text;
 
 namespace Portable.Tokenizers;
 
-/// <summary>Turns tokens into text as they come, holding back a UTF-8 sequence until it is whole.</summary>
+/// <summary>Turns tokens into text as they come, holding back what later ones may change: together exactly the text that <see cref="ITokenizer.Decode"/> gives.</summary>
 /// <param name="tokenizer">The tokenizer of the ids.</param>
-public sealed class StreamingDecoder(ITokenizer tokenizer)
+/// <param name="keepSpecial">Special tokens give their text; else nothing.</param>
+public sealed class StreamingDecoder(ITokenizer tokenizer, bool keepSpecial = false)
 {
-    private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
+    private readonly IStreamingDecoding _decoding = tokenizer.StartDecoding(keepSpecial);
+    private readonly StringBuilder _text = new();
 
     /// <summary>The text that a token completes; often one word, sometimes nothing yet.</summary>
-    public string Next(int id) => Convert(tokenizer.Bytes(id), flush: false);
-
-    /// <summary>What is held back at the end: U+FFFD for a sequence that stayed incomplete.</summary>
-    public string Finish() => Convert([], flush: true);
-
-    private string Convert(ReadOnlySpan<byte> bytes, bool flush)
+    public string Next(int id)
     {
-        char[] text = new char[_decoder.GetCharCount(bytes, flush)];
-        return new string(text, 0, _decoder.GetChars(bytes, text, flush));
+        _text.Clear();
+        _decoding.Push(id, _text);
+        return _text.ToString();
+    }
+
+    /// <summary>What is held back at the end: U+FFFD for a sequence of bytes that stayed incomplete.</summary>
+    public string Finish()
+    {
+        _text.Clear();
+        _decoding.Finish(_text);
+        return _text.ToString();
     }
 }

@@ -1,75 +1,100 @@
+using System.Text;
 using System.Text.Json;
 using Portable.Checkpoints;
-using Portable.Checkpoints.HuggingFace;
-using Portable.Models;
+using Portable.Tokenizers.Files;
+using Portable.Tokenizers.Pipeline;
+using Portable.Tokenizers.SentencePieces;
 
 namespace Portable.Tokenizers;
 
 /// <summary>Opens the tokenizer of a model directory.</summary>
 public static class Tokenizer
 {
-    /// <summary>The files that make a tokenizer, in the order of preference; those that exist go into a quantized checkpoint.</summary>
-    public static IReadOnlyList<string> FileNames { get; } = ["tokenizer.model", "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"];
+    private const string JsonName = "tokenizer.json", ModelName = "tokenizer.model", VocabularyName = "vocab.json", MergesName = "merges.txt";
 
-    /// <summary>Opens `tokenizer.model`, else `tokenizer.json`, else `vocab.json` with `merges.txt`.</summary>
-    /// <exception cref="CheckpointException">No tokenizer, or one that is damaged or of a kind that Portable does not know.</exception>
+    /// <summary>
+    /// Opens <c>tokenizer.json</c>; where there is none, a SentencePiece <c>tokenizer.model</c>; else <c>vocab.json</c> with
+    /// <c>merges.txt</c>, cut as GPT-2 and OPT cut.
+    /// </summary>
+    /// <remarks>
+    /// What is put around a text (<see cref="ITokenizer.Before"/>, <see cref="ITokenizer.After"/>): <c>add_bos_token</c> and
+    /// <c>add_eos_token</c> of tokenizer_config.json where they are said; else what tokenizer.json's post-processor puts
+    /// there; else a tokenizer.model's begin piece; for vocab.json, config.json's <c>bos_token_id</c>.
+    /// </remarks>
+    /// <param name="directory">The directory; it may hold tokenizer files alone.</param>
+    /// <exception cref="CheckpointException">No tokenizer, or one that is damaged or uses what Portable does not know.</exception>
     public static ITokenizer Open(string directory)
     {
-        string model = Path.Combine(directory, "tokenizer.model"), vocabulary = Path.Combine(directory, "vocab.json");
-        string merges = Path.Combine(directory, "merges.txt"), json = Path.Combine(directory, "tokenizer.json");
-        if (File.Exists(model))
-        {
-            return Read(model, stream => new SentencePiece(stream));
-        }
-
+        string json = Path.Combine(directory, JsonName), model = Path.Combine(directory, ModelName), vocabulary = Path.Combine(directory, VocabularyName);
         if (File.Exists(json))
         {
-            return Read(json, stream => TokenizerJson.Parse(json, stream));
+            return Read(json, bytes => Pipeline(directory, TokenizerJson.Parse(json, bytes), TokenizerConfig.Read(directory)));
         }
 
-        if (!File.Exists(vocabulary))
+        if (File.Exists(model))
         {
-            throw new CheckpointException(model, "no tokenizer found: tokenizer.model, tokenizer.json, or vocab.json with merges.txt is needed");
+            return Read(model, bytes => SentencePiece(directory, bytes));
         }
 
+        return File.Exists(vocabulary)
+            ? Read(vocabulary, bytes => ByteLevel(directory, bytes))
+            : throw new CheckpointException(json, "no tokenizer found: tokenizer.json, tokenizer.model, or vocab.json with merges.txt is needed");
+    }
+
+    private static PipelineTokenizer Pipeline(string directory, PipelineParts parts, TokenizerConfig config)
+    {
+        Dictionary<string, int> added = parts.Added.DistinctBy(t => t.Content).ToDictionary(t => t.Content, t => t.Id);
+        int? Find(string token) => added.TryGetValue(token, out int id) ? id : parts.Model.Tokens.Find(token) is >= 0 and int known ? known : null;
+        return new(parts, Frame.Of(directory, config, Find, parts.PostProcessor), config.Named);
+    }
+
+    private static SentencePieceTokenizer SentencePiece(string directory, byte[] bytes)
+    {
+        SentencePieceModel model = SentencePieceFile.Parse(bytes);
+        SentencePieceEncoder encoder = new(model);
+        TokenizerConfig config = TokenizerConfig.Read(directory);
+        IReadOnlyList<AddedToken> added = SentencePieceFile.Added(config, encoder.Find, model.Pieces.Count);
+        int? Find(string token) => added.FirstOrDefault(t => t.Content == token)?.Id ?? (encoder.Find(token) is >= 0 and int id ? id : null);
+        return new(model, encoder, added, config.Legacy, Frame.Of(directory, config, Find, new(model.Begin >= 0 ? [model.Begin] : [], [])), config.Named);
+    }
+
+    private static PipelineTokenizer ByteLevel(string directory, byte[] vocabulary)
+    {
+        string merges = Path.Combine(directory, MergesName);
         if (!File.Exists(merges))
         {
             throw new CheckpointException(merges, "not found beside vocab.json");
         }
 
-        // These two files do not say how text is cut into words. GPT-2 and OPT cut alike; Qwen2 does not, and only its
+        // These two files do not say how text is cut into words. GPT-2 and OPT cut alike; others do not, and only their
         // tokenizer.json says how.
-        if (File.Exists(Path.Combine(directory, ConfigFile.FileName)) && ConfigFile.Read(directory).Family == ModelFamily.Llama)
+        if (ModelIds.ModelType(directory) is { } type && type is not ("opt" or "gpt2"))
         {
-            throw new CheckpointException(json, "no such file; vocab.json and merges.txt alone do not say how this model cuts words");
+            throw new CheckpointException(Path.Combine(directory, JsonName), $"no such file; vocab.json and merges.txt alone do not say how a model of type {type} cuts words");
         }
 
-        return Read(vocabulary, stream => new ByteLevelBpe(stream, ReadLines(merges)));
+        TokenizerConfig config = TokenizerConfig.Read(directory);
+        PipelineParts parts = Read(merges, lines => ByteLevelFiles.Parse(vocabulary, StrictUtf8.GetString(lines).Split('\n').Select(l => l.TrimEnd('\r')), config));
+        int size = Math.Max(parts.Model.Tokens.Size, parts.Added.Select(t => t.Id + 1).DefaultIfEmpty(0).Max());
+        return Pipeline(directory, parts with { PostProcessor = new(ModelIds.Read(directory, "bos_token_id") is { } begin && begin < size ? [begin] : [], []) }, config);
     }
 
-    private static string[] ReadLines(string file)
+    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
+
+    private static T Read<T>(string file, Func<byte[], T> read)
     {
         try
         {
-            return File.ReadAllLines(file, new System.Text.UTF8Encoding(false, throwOnInvalidBytes: true));
+            return read(File.ReadAllBytes(file));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException(file, e is ArgumentException ? "not UTF-8" : e.Message, inner: e);
+            throw new CheckpointException(file, e.Message, inner: e);
         }
-    }
-
-    // The libraries behind it throw whatever a damaged file leads them to.
-    private static ITokenizer Read(string file, Func<Stream, ITokenizer> read)
-    {
-        try
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException or OverflowException or ArgumentException)
         {
-            using FileStream stream = File.OpenRead(file);
-            return read(stream);
-        }
-        catch (Exception e) when (e is not (CheckpointException or OutOfMemoryException))
-        {
-            throw new CheckpointException(file, e is IOException or UnauthorizedAccessException ? e.Message : $"not a tokenizer that can be read ({e.Message})", inner: e);
+            // What the readers find wrong, and what System.Text.Json throws for values of another kind.
+            throw new CheckpointException(file, $"not a tokenizer that can be read ({e.Message})", inner: e);
         }
     }
 }

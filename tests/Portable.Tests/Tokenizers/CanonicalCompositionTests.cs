@@ -73,6 +73,7 @@ public sealed class CanonicalCompositionTests : IDisposable
         {
             normalizer = new { type = "NFC" },
             pre_tokenizer = new { type = "ByteLevel", add_prefix_space = false },
+            decoder = new { type = "ByteLevel" },
             model = new { type = "BPE", vocab = vocabulary, merges = Array.Empty<string>() },
         }));
         return Tokenizer.Open(_directory);

@@ -109,8 +109,8 @@ public sealed class TokenizerTests
     [InlineData("""{"model":{"type":"Unigram","vocab":[]}}""")]
     [InlineData("""{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"BertPreTokenizer"}}""")]
     [InlineData("""{"model":{"type":"BPE","vocab":{"a":0},"merges":["a b c"]},"pre_tokenizer":{"type":"ByteLevel"}}""")]
-    [InlineData("""{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"normalizer":{"type":"Lowercase"},"pre_tokenizer":{"type":"ByteLevel"}}""")]
-    [InlineData("""{"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}""")]
+    [InlineData("""{"model":{"type":"BPE","vocab":{"a":0},"merges":["a b"]}}""")]
+    [InlineData("""{"model":{"type":"BPE","vocab":{"a":-1},"merges":[]}}""")]
     public void A_pipeline_that_is_not_known_is_an_error_of_one_line(string json)
     {
         using TokenizerDirectory directory = new(json);
@@ -150,6 +150,7 @@ public sealed class TokenizerTests
             {
                 model = new { type = "BPE", vocab = vocabulary, merges = new[] { "b c", "a b" } },
                 pre_tokenizer = new { type = "ByteLevel", add_prefix_space = false },
+                decoder = new { type = "ByteLevel" },
             });
         }
     }
@@ -168,6 +169,11 @@ public sealed class TokenizerTests
             {
                 model = new { type = "BPE", byte_fallback = true, vocab = vocabulary, merges = new[] { "▁ a", "▁ b" } },
                 normalizer = new { type = "Sequence", normalizers = new object[] { new { type = "Prepend", prepend = "▁" }, new { type = "Replace", pattern = new { String = " " }, content = "▁" } } },
+                decoder = new
+                {
+                    type = "Sequence",
+                    decoders = new object[] { new { type = "Replace", pattern = new { String = "▁" }, content = " " }, new { type = "ByteFallback" }, new { type = "Fuse" }, new { type = "Strip", content = " ", start = 1, stop = 0 } },
+                },
             });
         }
     }

@@ -30,13 +30,11 @@ public sealed record CheckpointHeader
     internal JsonObject Identity()
     {
         JsonObject inputs = [];
-        foreach (string path in Directory.EnumerateFiles(Source).OrderBy(Path.GetFileName, StringComparer.Ordinal))
+        IEnumerable<string> files = Directory.EnumerateFiles(Source).Select(path => Path.GetFileName(path))
+            .Where(name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name is ConfigFile.FileName or "model.safetensors.index.json");
+        foreach (string name in files.Concat(PortableFormat.CopiedFiles(Source)).Order(StringComparer.Ordinal))
         {
-            string name = Path.GetFileName(path);
-            if (name.EndsWith(".safetensors", StringComparison.Ordinal) || name is ConfigFile.FileName or "model.safetensors.index.json" || PortableFormat.CopiedFiles.Contains(name))
-            {
-                inputs[name] = FileHash.Sha256(path);
-            }
+            inputs[name] = FileHash.Sha256(Path.Combine(Source, name));
         }
 
         return new JsonObject

@@ -115,14 +115,11 @@ public sealed class PortableCheckpointWriter : IDisposable
 
         AtomicFile.Write(_output.PathOf(ConfigFile.FileName), PortableFormat.ToBytes(PortableFormat.MarkConfig(_sourceConfig, _header.Method, _header.Scheme)));
         List<string> files = [ConfigFile.FileName, .. Enumerable.Range(0, _config.Layers + 1).Select(i => PortableFormat.ShardName(i, _config.Layers))];
-        foreach (string name in PortableFormat.CopiedFiles)
+        foreach (string name in PortableFormat.CopiedFiles(_header.Source))
         {
-            string original = Path.Combine(_header.Source, name);
-            if (File.Exists(original))
-            {
-                AtomicFile.Write(_output.PathOf(name), FileBytes.Read(original, int.MaxValue));
-                files.Add(name);
-            }
+            System.IO.Directory.CreateDirectory(Path.GetDirectoryName(_output.PathOf(name))!);
+            AtomicFile.Write(_output.PathOf(name), FileBytes.Read(Path.Combine(_header.Source, name), int.MaxValue));
+            files.Add(name);
         }
 
         JsonObject manifest = _identity.DeepClone().AsObject();

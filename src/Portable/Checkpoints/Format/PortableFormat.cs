@@ -21,11 +21,13 @@ internal static class PortableFormat
     /// <summary>Its quant_method.</summary>
     public const string QuantMethod = "portable";
 
-    /// <summary>Files that are copied from the float checkpoint where it has them.</summary>
-    public static readonly string[] CopiedFiles =
+    /// <summary>A folder of chat templates by name, as transformers writes it.</summary>
+    private const string TemplateFolder = "additional_chat_templates";
+
+    private static readonly string[] CopiedNames =
     [
         "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-        "vocab.json", "merges.txt", "generation_config.json",
+        "vocab.json", "merges.txt", "chat_template.json", "generation_config.json",
     ];
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };
@@ -33,6 +35,19 @@ internal static class PortableFormat
     /// <summary>The file of block <paramref name="index"/>, or of the tables for the index behind the last block.</summary>
     public static string ShardName(int index, int layers) =>
         string.Create(CultureInfo.InvariantCulture, $"model-{index + 1:D5}-of-{layers + 1:D5}.safetensors");
+
+    /// <summary>
+    /// Files that a quantized checkpoint takes over from the float one: those of its tokenizer, its chat templates, and how it
+    /// wants to be sampled. Paths in the directory, with '/', in ordinal order.
+    /// </summary>
+    public static IReadOnlyList<string> CopiedFiles(string directory)
+    {
+        static IEnumerable<string> Templates(string folder) => Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.jinja").Select(f => Path.GetFileName(f)) : [];
+        return [.. CopiedNames.Where(name => File.Exists(Path.Combine(directory, name)))
+            .Concat(Templates(directory))
+            .Concat(Templates(Path.Combine(directory, TemplateFolder)).Select(name => $"{TemplateFolder}/{name}"))
+            .Order(StringComparer.Ordinal)];
+    }
 
     /// <summary>JSON text as it is written: indented, one line feed at the end, the same on every system.</summary>
     public static byte[] ToBytes(JsonNode node) => [.. JsonSerializer.SerializeToUtf8Bytes(node, Indented), (byte)'\n'];

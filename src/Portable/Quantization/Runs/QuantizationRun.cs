@@ -49,7 +49,7 @@ public static class QuantizationRun
             Warn(progress, $"the option {name} is not used by the method {method.Name}");
         }
 
-        CalibrationSet? calibration = request.Options.CalibrationText is { } text ? Windows(request, source.Config, text) : null;
+        CalibrationSet? calibration = request.Options.CalibrationText is { } text ? Windows(request, text) : null;
         if (calibration is { Windows.Count: var found } && found < request.Options.Samples)
         {
             Warn(progress, string.Create(
@@ -130,10 +130,10 @@ public static class QuantizationRun
         static string TrainingState(int index) => $"training-{index}";
     }
 
-    private static CalibrationSet Windows(QuantizationRequest request, ModelConfig config, string text)
+    private static CalibrationSet Windows(QuantizationRequest request, string text)
     {
-        int[] ids = Tokenizer.Open(request.Model).Encode(text);
-        return CalibrationSet.FromTokens(config.BeginToken is { } begin ? [begin, .. ids] : ids, request.Options.Samples, request.Options.Context, request.Options.Seed);
+        int[] ids = Tokenizer.Open(request.Model).EncodeInput(text);
+        return CalibrationSet.FromTokens(ids, request.Options.Samples, request.Options.Context, request.Options.Seed);
     }
 
     /// <summary>The part of the request that the result depends on.</summary>
