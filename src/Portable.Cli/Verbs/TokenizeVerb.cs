@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Tokenizers;
 
@@ -102,7 +103,7 @@ public sealed class TokenizeVerb : Verb
             terminal.Result(new TokenizeReport(Encode(of)), JsonReports.Default.TokenizeReport, r => Print(terminal, tokenizer, r.Ids));
         }
 
-        return Tool.Done;
+        return ExitCode.Done;
     }
 
     private static void Print(Terminal terminal, ITokenizer tokenizer, int[] ids)

@@ -106,7 +106,7 @@ internal sealed class PipelineTokenizer : ITokenizer
 
         public void Push(int id, StringBuilder text)
         {
-            if (_tokenizer.Token(id) is { } token && (_keepSpecial || !_tokenizer.IsSpecial(id)))
+            if ((_tokenizer._added.Decoded(id) ?? _tokenizer._model.Tokens.Text(id)) is { } token && (_keepSpecial || !_tokenizer._added.IsSpecialText(token)))
             {
                 _push(TokenPart.Whole(token));
             }

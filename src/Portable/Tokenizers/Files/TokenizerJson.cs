@@ -148,7 +148,7 @@ internal sealed class TokenizerJson
     {
         List<AddedToken> added = [];
         Dictionary<string, int> ids = [];
-        int largest = -1;
+        int next = tokens.Count;
         if (_root.GetValueOrDefault("added_tokens") is not { ValueKind: JsonValueKind.Array } list)
         {
             return added;
@@ -165,9 +165,8 @@ internal sealed class TokenizerJson
 
             if (!ids.TryGetValue(content, out int id))
             {
-                id = tokens.Find(content) is >= 0 and int known ? known : Math.Max(largest + 1, tokens.Count);
+                id = tokens.Find(content) is >= 0 and int known ? known : next++;
                 ids.Add(content, id);
-                largest = Math.Max(largest, id);
             }
 
             added.Add(TokenizerConfig.ReadAdded(fields, content, id));

@@ -56,7 +56,7 @@ internal sealed class VocabularyReader
             _length = 0;
             Take(ref reader, JsonTokenType.String);
             Tokens.Add(Text, Scores.Count);
-            Scores.Add(reader.Read() && reader.TokenType == JsonTokenType.Number ? reader.GetDouble() : throw new JsonException("a token in model.vocab has no score"));
+            Scores.Add(reader.Read() && reader.TokenType == JsonTokenType.Number ? SerdeNumber.Parse(reader.ValueSpan) : throw new JsonException("a token in model.vocab has no score"));
             if (!reader.Read() || reader.TokenType != JsonTokenType.EndArray)
             {
                 throw new JsonException("an entry of model.vocab is no token and score");

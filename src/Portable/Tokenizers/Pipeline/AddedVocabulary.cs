@@ -10,6 +10,8 @@ internal sealed class AddedVocabulary
     private readonly AddedTokenMatcher _asIs, _normalized;
     private readonly Dictionary<int, AddedToken> _byId = [];
     private readonly Dictionary<string, int> _byContent = [];
+    private readonly Dictionary<int, string> _decoded = [];
+    private readonly HashSet<string> _specialTexts;
 
     /// <param name="tokens">The tokens in their order; special ones are preferred among those that look the same.</param>
     /// <param name="normalizers">What a text is normalized with.</param>
@@ -23,8 +25,16 @@ internal sealed class AddedVocabulary
         }
 
         AddedToken[] ordered = [.. tokens.Where(t => t.Special), .. tokens.Where(t => !t.Special)];
+        (string Text, AddedToken Token)[] normalized =
+            [.. ordered.Where(t => t.Normalized).Select(t => (Normalizer.Apply(normalizers, new Piece(t.Content, 0, t.Content.Length, true)).ToString(), _byId[t.Id]))];
+        foreach ((string text, AddedToken token) in normalized)
+        {
+            _decoded[token.Id] = text;
+        }
+
         _asIs = new(ordered.Where(t => !t.Normalized).Select(t => (t.Content, _byId[t.Id])));
-        _normalized = new(ordered.Where(t => t.Normalized).Select(t => (Normalizer.Apply(normalizers, new Piece(t.Content, 0, t.Content.Length, true)).ToString(), _byId[t.Id])));
+        _normalized = new(normalized);
+        _specialTexts = tokens.Where(t => t.Special).Select(t => t.Content).ToHashSet();
         Special = tokens.Where(t => t.Special).Select(t => t.Id).ToHashSet();
         Size = tokens.Count == 0 ? 0 : tokens.Max(t => t.Id) + 1;
     }
@@ -34,6 +44,12 @@ internal sealed class AddedVocabulary
 
     /// <summary>One more than the largest id.</summary>
     public int Size { get; }
+
+    /// <summary>What decoding begins with for an added token: its text, normalized where it is looked for so; null for another id.</summary>
+    public string? Decoded(int id) => _decoded.TryGetValue(id, out string? normalized) ? normalized : Text(id);
+
+    /// <summary>Whether decoding may skip a token of this text: the package asks for the text, not for the id.</summary>
+    public bool IsSpecialText(string text) => _specialTexts.Contains(text);
 
     /// <summary>The text of an added token, or null.</summary>
     public string? Text(int id) => _byId.GetValueOrDefault(id)?.Content;

@@ -96,8 +96,8 @@ internal sealed class BytePairEncoder : IPieceEncoder
             return;
         }
 
-        // A character has at most three bytes for each UTF-16 unit, and an unknown one may be pending.
-        int[] symbols = ArrayPool<int>.Shared.Rent((word.Length * 3) + 1), next = ArrayPool<int>.Shared.Rent(symbols.Length), ranks = ArrayPool<int>.Shared.Rent(symbols.Length);
+        // A character has at most three bytes for each UTF-16 unit, a byte's character in the alphabet two; an unknown one may wait.
+        int[] symbols = ArrayPool<int>.Shared.Rent((word.Length * (_options.Bytes ? 6 : 3)) + 1), next = ArrayPool<int>.Shared.Rent(symbols.Length), ranks = ArrayPool<int>.Shared.Rent(symbols.Length);
         int count = _options.Bytes ? ByteSymbols(word, symbols) : CharacterSymbols(word, symbols);
         new SymbolMerger<Merges>(new(_merges), symbols.AsSpan(0, count), next, ranks).Merge();
         for (int i = 0; i < count; i = next[i])
