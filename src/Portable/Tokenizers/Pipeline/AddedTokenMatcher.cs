@@ -48,14 +48,19 @@ internal sealed class AddedTokenMatcher
         for (int at = piece.Start; Next(text, at, piece.End) is { } match; at = match.End)
         {
             (int start, int stop, AddedToken token) = match;
-            // White space that a token in front has taken is no longer there to begin another.
-            if (start < end || (token.Special && isPlain?.Invoke(start, stop) == true) || (token.SingleWord && !IsSingleWord(text, piece, start, stop)))
+            if ((token.Special && isPlain?.Invoke(start, stop) == true) || (token.SingleWord && !IsSingleWord(text, piece, start, stop)))
             {
                 continue;
             }
 
-            for (; token.LeftStrip && start > end && char.IsWhiteSpace(text[start - 1]); start--)
+            if (token.LeftStrip)
             {
+                for (; start > end && char.IsWhiteSpace(text[start - 1]); start--)
+                {
+                }
+
+                // Not what the token in front has taken; of a token that was taken whole nothing is left.
+                start = Math.Max(start, end);
             }
 
             for (; token.RightStrip && stop < piece.End && char.IsWhiteSpace(text[stop]); stop++)
@@ -67,7 +72,11 @@ internal sealed class AddedTokenMatcher
                 output.Add(piece.Slice(end, start));
             }
 
-            output.Add(piece.Slice(start, stop) with { Token = token.Id });
+            if (start < stop)
+            {
+                output.Add(piece.Slice(start, stop) with { Token = token.Id });
+            }
+
             end = stop;
         }
 
