@@ -61,6 +61,7 @@ public static class CommandTree
         bench.Subcommands.Add(new BenchMatmulVerb());
         bench.Subcommands.Add(new BenchModelVerb());
         bench.Subcommands.Add(new BenchTuneVerb());
+        bench.Subcommands.Add(new BenchPipelinesVerb());
         root.Subcommands.Add(bench);
         root.Subcommands.Add(Help.CreateVerb(root));
         return root;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Portable.Cli.CommandLine;
+using Portable.Vulkan.Contact;
 
 namespace Portable.Cli;
 
@@ -12,6 +13,14 @@ public static class Program
     /// <returns>0 done, 1 failed, 2 bad usage, 130 or 143 stopped by a signal.</returns>
     public static int Main(string[] args)
     {
+        if (args is [ContactProgram.Verb, ..])
+        {
+            // This program, published as one file, started again for the first check of a device.
+            return ContactProgram.Run(args);
+        }
+
+        ContactProgram.OwnProgram = true;
+
         // Before the encoding changes.
         bool unicode = ReaderEncoding.IsUnicode;
 

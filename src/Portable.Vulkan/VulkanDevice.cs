@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Vulkan.Contact;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Selection;
@@ -11,11 +12,14 @@ namespace Portable.Vulkan;
 /// <param name="selector">Null for the best; an index; or part of a name.</param>
 internal sealed class VulkanDevice(string? selector) : Device(selector is null ? "vulkan" : $"vulkan:{selector}")
 {
-    /// <summary>Its facts.</summary>
+    /// <summary>Null for the best; an index; or part of a name.</summary>
+    public string? Selector => selector;
+
+    /// <summary>Its facts, once it has stood its first check.</summary>
     /// <param name="say">Told what to know of the device before the work.</param>
     public VulkanDeviceFacts Choose(Action<string>? say)
     {
-        VulkanDeviceFacts facts = VulkanDevices.Select(selector);
+        VulkanDeviceFacts facts = CheckedDevices.Choose(selector);
         if (facts.Caution is { } caution)
         {
             say?.Invoke(caution);
@@ -24,7 +28,7 @@ internal sealed class VulkanDevice(string? selector) : Device(selector is null ?
         return facts;
     }
 
-    /// <summary>Opens it without a self-check; the caller owns it.</summary>
+    /// <summary>Opens it; the caller owns it.</summary>
     /// <param name="say">Told what to know of the device before the work.</param>
     public VulkanContext OpenContext(Action<string>? say) => VulkanContext.Open(Choose(say));
 

@@ -7,4 +7,5 @@ namespace Portable.Cli.Benchmarking;
 [JsonSerializable(typeof(BenchMatmulReport))]
 [JsonSerializable(typeof(BenchModelReport))]
 [JsonSerializable(typeof(BenchTuneReport))]
+[JsonSerializable(typeof(BenchPipelinesReport))]
 public sealed partial class BenchReports : JsonSerializerContext;

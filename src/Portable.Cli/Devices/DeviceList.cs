@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Portable.Reference.Threading;
+using Portable.Vulkan.Contact;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
@@ -14,9 +15,10 @@ public static class DeviceList
     /// <summary>The CPU first, then Vulkan devices by index; where there is none, one row that says why.</summary>
     public static IReadOnlyList<DeviceReport> All()
     {
-        IReadOnlyList<VulkanDeviceFacts> devices = VulkanDevices.List(out string? reason);
+        // The first look at a device with these shaders runs its first check, in a process of its own; later ones read the result.
+        IReadOnlyList<(VulkanDeviceFacts Facts, SelfCheckResult? Check)> devices = CheckedDevices.List(out string? reason);
         IEnumerable<DeviceReport> vulkan = devices.Count > 0
-            ? devices.Select(Of)
+            ? devices.Select(d => Of(d.Facts, d.Check))
             : [new DeviceReport("vulkan", "vulkan", "none", Usable: false, reason ?? "no device", [])];
         return [Cpu(), .. vulkan];
     }
@@ -29,7 +31,7 @@ public static class DeviceList
         Reason: null,
         CpuTier.Features);
 
-    private static DeviceReport Of(VulkanDeviceFacts facts) => new(
+    private static DeviceReport Of(VulkanDeviceFacts facts, SelfCheckResult? check) => new(
         $"vulkan:{facts.Index}",
         "vulkan",
         $"{facts.Name} ({(facts.Kind == VulkanDeviceKind.Cpu ? "software on the CPU" : facts.Kind.ToString().ToLowerInvariant())}, {facts.Driver}, Vulkan {facts.ApiVersion}, {facts.MemoryBytes / (1 << 20)} MiB)",
@@ -40,32 +42,9 @@ public static class DeviceList
         SubgroupSize = facts.SubgroupSize,
         SharedMemoryBytes = facts.SharedMemoryBytes,
         MemoryBytes = facts.MemoryBytes,
-        FailedKernels = FailedKernels(facts),
+        FailedKernels = check?.Failures is { Count: > 0 } failures ? failures : null,
+        Note = check?.Note,
     };
-
-    // The first look at a device with these shaders runs the check, which takes seconds; later ones read its result.
-    private static IReadOnlyDictionary<string, string>? FailedKernels(VulkanDeviceFacts facts)
-    {
-        if (!facts.Usable)
-        {
-            return null;
-        }
-
-        try
-        {
-            return (SelfCheckResult.TryRead(facts) ?? Check(facts)).Failures is { Count: > 0 } failures ? failures : null;
-        }
-        catch (VulkanException e)
-        {
-            return new Dictionary<string, string> { ["all"] = e.Message };
-        }
-    }
-
-    private static SelfCheckResult Check(VulkanDeviceFacts facts)
-    {
-        using VulkanContext gpu = VulkanContext.Open(facts);
-        return SelfCheck.Load(gpu);
-    }
 
     private static IEnumerable<string> Features(VulkanDeviceFacts facts)
     {

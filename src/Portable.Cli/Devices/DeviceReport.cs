@@ -20,6 +20,9 @@ public sealed record DeviceReport(string Name, string Kind, string Description, 
     /// <summary>Device-local memory in bytes, of a Vulkan device.</summary>
     public long? MemoryBytes { get; init; }
 
+    /// <summary>What else there is to say of a Vulkan device's first check, or null.</summary>
+    public string? Note { get; init; }
+
     /// <summary>Kernels of a Vulkan device that failed its self-check and are not used, with what was wrong; null where none is known to.</summary>
     public IReadOnlyDictionary<string, string>? FailedKernels { get; init; }
 }

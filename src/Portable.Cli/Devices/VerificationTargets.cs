@@ -3,7 +3,7 @@ using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Verification;
 using Portable.Vulkan;
-using Portable.Vulkan.Devices;
+using Portable.Vulkan.Contact;
 using Portable.Vulkan.SelfChecks;
 
 namespace Portable.Cli.Devices;
@@ -17,10 +17,8 @@ public static class VerificationTargets
     /// <exception cref="UsageException">None of these.</exception>
     public static IReadOnlyList<IVerificationTarget> Of(string text, Terminal terminal) => text != "all"
         ? [Of(DeviceOption.Parse(text), terminal)]
-        : [new CpuVerificationTarget(), .. VulkanDevices.List(out _).Where(d => d.Usable).Select(d => Of(new VulkanDevice(Index(d)), terminal))];
+        : [new CpuVerificationTarget(), .. CheckedDevices.List(out _).Where(d => d.Facts.Usable).Select(d => Of(new VulkanDevice(d.Facts.Index.ToString(CultureInfo.InvariantCulture)), terminal))];
 
     private static IVerificationTarget Of(Device device, Terminal terminal) =>
-        device is VulkanDevice vulkan ? VulkanVerificationTarget.Open(Index(vulkan.Choose(terminal.Warning))) : new CpuVerificationTarget();
-
-    private static string Index(VulkanDeviceFacts device) => device.Index.ToString(CultureInfo.InvariantCulture);
+        device is VulkanDevice vulkan ? VulkanVerificationTarget.Owning(vulkan.OpenContext(terminal.Warning)) : new CpuVerificationTarget();
 }

@@ -38,7 +38,7 @@ public sealed class DevicesVerb() : Verb(
                 }
             }
 
-            foreach (string message in r.Devices.SelectMany(d => d.FailedKernels is { } failed ? new SelfCheckResult(failed).Messages(d.Name) : []))
+            foreach (string message in r.Devices.SelectMany(d => new SelfCheckResult(d.FailedKernels ?? new Dictionary<string, string>()) { Note = d.Note }.Messages(d.Name)))
             {
                 terminal.Warning(message);
             }

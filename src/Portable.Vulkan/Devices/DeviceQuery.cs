@@ -92,6 +92,16 @@ internal static unsafe class DeviceQuery
             }
         }
 
+        // On a device with memory of its own, a window into it that the host can map is small or slow.
+        const MemoryPropertyFlags Shared = MemoryPropertyFlags.DeviceLocalBit | MemoryPropertyFlags.HostVisibleBit | MemoryPropertyFlags.HostCoherentBit;
+        bool unified = false;
+        for (int i = 0; i < memory.MemoryTypeCount && facts.Kind is (VulkanDeviceKind.Integrated or VulkanDeviceKind.Cpu); i++)
+        {
+            unified |= memory.MemoryTypes[i].PropertyFlags.HasFlag(Shared);
+        }
+
+        int timestampBits = (int)ComputeFamily(api, device).TimestampBits;
+
         return facts with
         {
             Driver = $"{SilkMarshal.PtrToString((nint)v12.DriverName)} {SilkMarshal.PtrToString((nint)v12.DriverInfo)}",
@@ -106,11 +116,43 @@ internal static unsafe class DeviceQuery
             MaximumAllocationBytes = (long)Math.Min(v11.MaxMemoryAllocationSize, long.MaxValue),
             MaximumBufferBytes = (long)Math.Min(v13.MaxBufferSize, long.MaxValue),
             PushConstantBytes = (int)limits.MaxPushConstantsSize,
-            TimestampPeriod = limits.TimestampComputeAndGraphics ? limits.TimestampPeriod : 0,
+            TimestampPeriod = timestampBits > 0 ? limits.TimestampPeriod : 0,
+            TimestampBits = timestampBits,
+            UnifiedMemory = unified,
+            RequiresSubgroupSizes = v13.RequiredSubgroupSizeStages.HasFlag(ShaderStageFlags.ComputeBit),
+            MaximumSubgroups = (int)v13.MaxComputeWorkgroupSubgroups,
+            Refusal = RefuseSubgroups(v11),
             DotProductAccelerated = v13.IntegerDotProduct4x8BitPackedSignedAccelerated,
             RoundingModeRte32 = v12.ShaderRoundingModeRtefloat32,
             SignedZeroInfNan32 = v12.ShaderSignedZeroInfNanPreserveFloat32,
         };
+    }
+
+    /// <summary>The queue family that serves: the first that computes. On every desktop driver it also has timestamps; a compute-only family may not.</summary>
+    /// <returns>Its index and the valid bits of its timestamps, 0: none.</returns>
+    /// <exception cref="VulkanException">There is none.</exception>
+    public static (uint Index, uint TimestampBits) ComputeFamily(Vk api, PhysicalDevice physical)
+    {
+        uint count = 0;
+        api.GetPhysicalDeviceQueueFamilyProperties(physical, &count, null);
+        QueueFamilyProperties[] families = new QueueFamilyProperties[count];
+        fixed (QueueFamilyProperties* p = families)
+        {
+            api.GetPhysicalDeviceQueueFamilyProperties(physical, &count, p);
+        }
+
+        int index = Array.FindIndex(families, f => f.QueueFlags.HasFlag(QueueFlags.ComputeBit));
+        return index < 0 ? throw new VulkanException("The device has no compute queue.") : ((uint)index, families[index].TimestampValidBits);
+    }
+
+    // What the quantizing and attention shaders ask of subgroups beside the basics.
+    private static string? RefuseSubgroups(in PhysicalDeviceVulkan11Properties properties)
+    {
+        const SubgroupFeatureFlags Needed = SubgroupFeatureFlags.BasicBit | SubgroupFeatureFlags.VoteBit | SubgroupFeatureFlags.ArithmeticBit;
+        SubgroupFeatureFlags missing = Needed & ~properties.SubgroupSupportedOperations;
+        return !properties.SubgroupSupportedStages.HasFlag(ShaderStageFlags.ComputeBit) ? "the driver offers no subgroup operations in compute shaders"
+            : missing != 0 ? $"the driver lacks subgroup operations ({missing})"
+            : null;
     }
 
     private static VulkanDeviceFacts ReadFeatures(Vk api, PhysicalDevice device, VulkanDeviceFacts facts, HashSet<string> extensions)
@@ -146,7 +188,10 @@ internal static unsafe class DeviceQuery
             DotProduct = v13.ShaderIntegerDotProduct,
             CooperativeMatrix = khr && matrix.CooperativeMatrix && v12.ShaderInt8,
             CooperativeMatrix2 = nv && khr && matrix2.CooperativeMatrixWorkgroupScope,
-            Refusal = missing.Length == 0 ? null : VulkanRefusals.MissingFeatures(missing),
+            // NVIDIA's own driver is left alone: its kernels are tuned by measuring, and it keeps its cache for ordinary ones.
+            PipelineStatistics = extensions.Contains("VK_KHR_pipeline_executable_properties") && !facts.Driver.StartsWith("NVIDIA ", StringComparison.Ordinal),
+            PortabilitySubset = extensions.Contains("VK_KHR_portability_subset"),
+            Refusal = missing.Length == 0 ? facts.Refusal : VulkanRefusals.MissingFeatures(missing),
         };
     }
 

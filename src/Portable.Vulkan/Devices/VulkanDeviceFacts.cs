@@ -57,6 +57,15 @@ public sealed record VulkanDeviceFacts
     /// <summary>Largest subgroup size that a pipeline can require.</summary>
     public int MaximumSubgroupSize { get; init; } = 32;
 
+    /// <summary>Whether a compute pipeline can require a subgroup size (requiredSubgroupSizeStages).</summary>
+    public bool RequiresSubgroupSizes { get; init; } = true;
+
+    /// <summary>Subgroups of a workgroup with a required subgroup size.</summary>
+    public int MaximumSubgroups { get; init; } = 64;
+
+    /// <summary>Whether a kernel can know the size of its subgroups: required, or there is only one.</summary>
+    public bool KnowsSubgroupSize => RequiresSubgroupSizes || MinimumSubgroupSize == MaximumSubgroupSize;
+
     /// <summary>Shared memory of a workgroup, bytes.</summary>
     public int SharedMemoryBytes { get; init; } = 32768;
 
@@ -80,6 +89,15 @@ public sealed record VulkanDeviceFacts
 
     /// <summary>Nanoseconds per timestamp tick; 0 when the queue has no timestamps.</summary>
     public double TimestampPeriod { get; init; }
+
+    /// <summary>Valid bits of a timestamp: they wrap around.</summary>
+    public int TimestampBits { get; init; } = 64;
+
+    /// <summary>Whether the device's own memory is the host's too: no copy between them is needed.</summary>
+    public bool UnifiedMemory { get; init; }
+
+    /// <summary>Whether this is a layer over another API, which offers a subset of Vulkan (VK_KHR_portability_subset).</summary>
+    public bool PortabilitySubset { get; init; }
 
     /// <summary>Arithmetic on bytes in shaders.</summary>
     public bool ShaderInt8 { get; init; }
@@ -110,6 +128,12 @@ public sealed record VulkanDeviceFacts
 
     /// <summary>The rows of the cooperative-matrix table.</summary>
     public IReadOnlyList<CooperativeMatrixShape> Matrices { get; init; } = [];
+
+    /// <summary>Whether the driver tells what its compiler made of a kernel (VK_KHR_pipeline_executable_properties).</summary>
+    public bool PipelineStatistics { get; init; }
+
+    /// <summary>Whether matrices of f32 can hold what M×N integer matrices hold.</summary>
+    public bool HasFloatAccumulator(int m, int n) => Matrices.Any(s => s.M == m && s.N == n && !s.Workgroup && s.C == MatrixElement.Float32);
 
     /// <summary>Why the device cannot serve, or null.</summary>
     public string? Refusal { get; init; }

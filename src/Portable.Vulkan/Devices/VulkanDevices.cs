@@ -24,13 +24,16 @@ public static class VulkanDevices
     /// <summary>Chooses a device of this machine.</summary>
     /// <param name="wanted">Null or "" for the best; an index; or part of a name.</param>
     /// <exception cref="VulkanException">There is none, or the one asked for cannot serve; the message says why and what would work.</exception>
-    public static VulkanDeviceFacts Select(string? wanted = null)
-    {
-        IReadOnlyList<VulkanDeviceFacts> devices = List(out string? reason);
-        return devices.Count == 0
-            ? throw new VulkanException($"No Vulkan device: {reason}. The device cpu always works.")
-            : Choose(devices, wanted);
-    }
+    public static VulkanDeviceFacts Select(string? wanted = null) => Select(List(out string? reason), reason, wanted);
+
+    /// <summary>Chooses a device of a list.</summary>
+    /// <param name="devices">The list; it may be empty.</param>
+    /// <param name="reason">Why it is, where it is.</param>
+    /// <param name="wanted">Null or "" for the best; an index; or part of a name.</param>
+    /// <exception cref="VulkanException">There is none, or the one asked for cannot serve; the message says why and what would work.</exception>
+    public static VulkanDeviceFacts Select(IReadOnlyList<VulkanDeviceFacts> devices, string? reason, string? wanted) => devices.Count == 0
+        ? throw new VulkanException($"No Vulkan device: {reason}. The device cpu always works.")
+        : Choose(devices, wanted);
 
     /// <summary>Chooses among devices: discrete before integrated, virtual and CPU; ties by index.</summary>
     /// <param name="devices">At least one.</param>

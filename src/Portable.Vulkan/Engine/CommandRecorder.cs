@@ -46,6 +46,12 @@ public sealed unsafe class CommandRecorder
     internal CommandRecorder Dispatch<TPush>(Shader<TPush> shader, in TPush push, int x, int y = 1, int z = 1)
         where TPush : unmanaged
     {
+        int most = _context.Facts.MaximumWorkgroups;
+        if (x > most || y > most || z > most)
+        {
+            throw new VulkanException($"The kernel '{shader.Name}' takes {x}×{y}×{z} workgroups and {_context.Facts.Name} runs {most} at most; use a smaller batch.");
+        }
+
         ComputePipeline pipeline = _context.Pipeline(shader);
         if (_bound.Handle != pipeline.Handle.Handle)
         {

@@ -5,4 +5,5 @@ namespace Portable.Vulkan.Engine;
 /// <summary>A shader with its constants fixed, ready to dispatch. Owned by the context, which keeps one per <see cref="Shader"/>.</summary>
 /// <param name="Handle">The pipeline.</param>
 /// <param name="Layout">Its push constants.</param>
-internal sealed record ComputePipeline(Pipeline Handle, PipelineLayout Layout);
+/// <param name="Statistics">What the driver tells of it.</param>
+internal sealed record ComputePipeline(Pipeline Handle, PipelineLayout Layout, PipelineStatistics Statistics);

@@ -13,7 +13,7 @@ internal static unsafe class DeviceCreation
     /// <summary>Creates the device.</summary>
     public static Device Create(Vk api, PhysicalDevice physical, VulkanDeviceFacts facts, out uint family, out Queue queue)
     {
-        family = ComputeFamily(api, physical);
+        family = DeviceQuery.ComputeFamily(api, physical).Index;
         float priority = 1;
         var queueInfo = new DeviceQueueCreateInfo { SType = StructureType.DeviceQueueCreateInfo, QueueFamilyIndex = family, QueueCount = 1, PQueuePriorities = &priority };
 
@@ -61,7 +61,13 @@ internal static unsafe class DeviceCreation
             PNext = &v12,
             StorageBuffer16BitAccess = facts.Storage16,
         };
-        var features = new PhysicalDeviceFeatures2 { SType = StructureType.PhysicalDeviceFeatures2, PNext = &v11 };
+        var executables = new PhysicalDevicePipelineExecutablePropertiesFeaturesKHR
+        {
+            SType = StructureType.PhysicalDevicePipelineExecutablePropertiesFeaturesKhr,
+            PNext = &v11,
+            PipelineExecutableInfo = true,
+        };
+        var features = new PhysicalDeviceFeatures2 { SType = StructureType.PhysicalDeviceFeatures2, PNext = facts.PipelineStatistics ? &executables : &v11 };
 
         List<string> extensions = [];
         if (facts.CooperativeMatrix)
@@ -72,6 +78,16 @@ internal static unsafe class DeviceCreation
         if (facts.CooperativeMatrix2)
         {
             extensions.Add("VK_NV_cooperative_matrix2");
+        }
+
+        if (facts.PipelineStatistics)
+        {
+            extensions.Add("VK_KHR_pipeline_executable_properties");
+        }
+
+        if (facts.PortabilitySubset)
+        {
+            extensions.Add("VK_KHR_portability_subset");
         }
 
         byte** names = (byte**)SilkMarshal.StringArrayToPtr(extensions);
@@ -92,24 +108,5 @@ internal static unsafe class DeviceCreation
         api.GetDeviceQueue(device, family, 0, &q);
         queue = q;
         return device;
-    }
-
-    private static uint ComputeFamily(Vk api, PhysicalDevice physical)
-    {
-        uint count = 0;
-        api.GetPhysicalDeviceQueueFamilyProperties(physical, &count, null);
-        QueueFamilyProperties* families = stackalloc QueueFamilyProperties[(int)count];
-        api.GetPhysicalDeviceQueueFamilyProperties(physical, &count, families);
-
-        // The first family that computes: on every desktop driver it also has timestamps; a compute-only family may not.
-        for (uint i = 0; i < count; i++)
-        {
-            if (families[i].QueueFlags.HasFlag(QueueFlags.ComputeBit))
-            {
-                return i;
-            }
-        }
-
-        throw new VulkanException("The device has no compute queue.");
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Instances;
@@ -14,6 +15,8 @@ internal sealed unsafe class PipelineStore : IDisposable
 {
     private readonly Vk _api;
     private readonly Device _device;
+    private readonly VulkanDeviceFacts _facts;
+    private readonly PipelineStatisticsReader? _reader;
     private readonly string _path;
     private readonly PipelineCache _cache;
     private readonly ConcurrentDictionary<Shader, Lazy<ComputePipeline>> _pipelines = new();
@@ -21,9 +24,11 @@ internal sealed unsafe class PipelineStore : IDisposable
     private readonly ConcurrentDictionary<int, Lazy<PipelineLayout>> _layouts = new();
     private bool _changed;
 
-    public PipelineStore(Vk api, Device device, VulkanDeviceFacts facts)
+    public PipelineStore(VulkanInstance instance, Device device, VulkanDeviceFacts facts)
     {
-        (_api, _device) = (api, device);
+        Vk api = instance.Api;
+        (_api, _device, _facts) = (api, device, facts);
+        _reader = facts.PipelineStatistics ? new PipelineStatisticsReader(instance, device) : null;
         _path = UserCache.PathOf("pipelines", facts.Key + ShaderLibrary.Hash);
         byte[] saved = UserCache.TryRead(_path) ?? [];
         fixed (byte* p = saved)
@@ -37,6 +42,9 @@ internal sealed unsafe class PipelineStore : IDisposable
 
     /// <summary>The pipeline of a shader with its constants.</summary>
     public ComputePipeline Get(Shader shader) => _pipelines.GetOrAdd(shader, s => new Lazy<ComputePipeline>(() => Create(s))).Value;
+
+    /// <summary>Every pipeline that has been built.</summary>
+    public IReadOnlyList<(Shader Shader, ComputePipeline Pipeline)> Built => [.. _pipelines.Where(p => p.Value.IsValueCreated).Select(p => (p.Key, p.Value.Value))];
 
     public void Dispose()
     {
@@ -103,10 +111,11 @@ internal sealed unsafe class PipelineStore : IDisposable
             {
                 SType = StructureType.ComputePipelineCreateInfo,
                 Layout = layout,
+                Flags = _reader is null ? 0 : PipelineCreateFlags.CreateCaptureStatisticsBitKhr,
                 Stage = new PipelineShaderStageCreateInfo
                 {
                     SType = StructureType.PipelineShaderStageCreateInfo,
-                    PNext = shader.SubgroupSize > 0 ? &size : null,
+                    PNext = shader.SubgroupSize > 0 && _facts.RequiresSubgroupSizes ? &size : null,
                     Flags = shader.SubgroupSize > 0 ? PipelineShaderStageCreateFlags.RequireFullSubgroupsBit : 0,
                     Stage = ShaderStageFlags.ComputeBit,
                     Module = module,
@@ -115,10 +124,12 @@ internal sealed unsafe class PipelineStore : IDisposable
                 },
             };
             Pipeline pipeline;
+            long begun = Stopwatch.GetTimestamp();
             Result result = _api.CreateComputePipelines(_device, _cache, 1, &create, null, &pipeline);
+            double seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
             SilkMarshal.Free(name);
             VulkanException.Check(result, $"Building the kernel '{shader.Name}'");
-            return new ComputePipeline(pipeline, layout);
+            return new ComputePipeline(pipeline, layout, new PipelineStatistics(seconds, _reader?.Read(pipeline) ?? new Dictionary<string, long>()));
         }
     }
 

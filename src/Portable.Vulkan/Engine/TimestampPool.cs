@@ -1,3 +1,4 @@
+using Portable.Vulkan.Devices;
 using Portable.Vulkan.Instances;
 using Silk.NET.Vulkan;
 
@@ -11,10 +12,12 @@ public sealed unsafe class TimestampPool : IDisposable
     private readonly Vk _api;
     private readonly Device _device;
     private readonly double _period;
+    private readonly ulong _mask;
 
-    internal TimestampPool(Vk api, Device device, double period, int count)
+    internal TimestampPool(Vk api, Device device, VulkanDeviceFacts facts, int count)
     {
-        (_api, _device, _period, Count) = (api, device, period, count);
+        (_api, _device, _period, Count) = (api, device, facts.TimestampPeriod, count);
+        _mask = ulong.MaxValue >> (64 - facts.TimestampBits);
         var info = new QueryPoolCreateInfo { SType = StructureType.QueryPoolCreateInfo, QueryType = QueryType.Timestamp, QueryCount = (uint)count };
         QueryPool pool;
         VulkanException.Check(api.CreateQueryPool(device, &info, null, &pool), "Creating timestamps");
@@ -46,7 +49,7 @@ public sealed unsafe class TimestampPool : IDisposable
                 "Reading timestamps");
         }
 
-        return [.. ticks.Select(t => (t - ticks[0]) * _period)];
+        return [.. ticks.Select(t => ((t - ticks[0]) & _mask) * _period)];
     }
 
     /// <inheritdoc/>

@@ -35,6 +35,19 @@ internal static class UserCache
         }
     }
 
+    /// <summary>Removes a file where it can.</summary>
+    public static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It stays: what it says is read again.
+        }
+    }
+
     /// <summary>Writes beside and renames, so that two processes never see half a file.</summary>
     /// <returns>Whether it could be written.</returns>
     public static bool TryWrite(string path, ReadOnlySpan<byte> data)

@@ -22,6 +22,9 @@ using Device = Silk.NET.Vulkan.Device;
 /// </example>
 public sealed unsafe class VulkanContext : IDisposable
 {
+    // Linux amdgpu and Windows reset a device whose submission runs for longer.
+    private static readonly TimeSpan s_watchdog = TimeSpan.FromSeconds(2);
+
     private readonly VulkanInstance _instance;
     private readonly MemoryPool _memory;
     private readonly PipelineStore _pipelines;
@@ -35,12 +38,13 @@ public sealed unsafe class VulkanContext : IDisposable
     private VulkanContext(VulkanInstance instance, VulkanDeviceFacts facts)
     {
         (_instance, Api, Facts) = (instance, instance.Api, facts);
+        Watchdog = facts.Kind == VulkanDeviceKind.Cpu ? Timeout.InfiniteTimeSpan : s_watchdog;
         PhysicalDevice physical = DeviceQuery.Enumerate(instance)[facts.Index];
         Device = DeviceCreation.Create(Api, physical, facts, out uint family, out _queue);
         QueueFamily = family;
         _staging = new StagingRing(this);
         _memory = new MemoryPool(Api, Device, physical, facts, FinishWork);
-        _pipelines = new PipelineStore(Api, Device, facts);
+        _pipelines = new PipelineStore(instance, Device, facts);
         var type = new SemaphoreTypeCreateInfo { SType = StructureType.SemaphoreTypeCreateInfo, SemaphoreType = SemaphoreType.Timeline };
         var info = new SemaphoreCreateInfo { SType = StructureType.SemaphoreCreateInfo, PNext = &type };
         Semaphore timeline;
@@ -54,6 +58,12 @@ public sealed unsafe class VulkanContext : IDisposable
     /// <summary>Failures that a test asks for, or null.</summary>
     public FaultInjection? Faults { get; set; }
 
+    /// <summary>
+    /// How long a submission may run before the system may take the device for hung: two seconds, and without limit on software
+    /// devices. Longer work is cut into submissions; results that come after it are not trusted.
+    /// </summary>
+    public TimeSpan Watchdog { get; set; }
+
     /// <summary>Bytes of the device's own memory handed out to buffers.</summary>
     public long UsedBytes => _memory.UsedBytes;
 
@@ -63,14 +73,14 @@ public sealed unsafe class VulkanContext : IDisposable
     internal Vk Api { get; }
 
     // Software devices build a kernel when it first runs, which can take long on a busy machine.
-    private ulong Timeout => (Facts.Kind == VulkanDeviceKind.Cpu ? 900ul : 120ul) * 1_000_000_000;
+    private ulong WaitNanoseconds => (Facts.Kind == VulkanDeviceKind.Cpu ? 900ul : 120ul) * 1_000_000_000;
 
     internal Device Device { get; }
 
     internal uint QueueFamily { get; }
 
     /// <summary>Opens a device.</summary>
-    /// <param name="facts">As chosen by <see cref="VulkanDevices.Select"/>.</param>
+    /// <param name="facts">As chosen by <see cref="VulkanDevices.Select(string?)"/>.</param>
     /// <exception cref="VulkanException">It cannot be opened.</exception>
     public static VulkanContext Open(VulkanDeviceFacts facts)
     {
@@ -118,8 +128,11 @@ public sealed unsafe class VulkanContext : IDisposable
         }
     }
 
+    /// <summary>Every kernel that has been built.</summary>
+    internal IReadOnlyList<(Shader Shader, ComputePipeline Pipeline)> Pipelines => _pipelines.Built;
+
     /// <summary>The kernel of a shader with its constants; made once and kept.</summary>
-    internal ComputePipeline Pipeline(Shader shader) => _pipelines.Get(shader);
+    internal ComputePipeline Pipeline(Shader shader) => _pipelines.Get(Faults?.Plant?.Invoke(shader) ?? shader);
 
     /// <summary>Starts recording.</summary>
     public CommandRecorder Record() => new(this);
@@ -127,19 +140,23 @@ public sealed unsafe class VulkanContext : IDisposable
     /// <summary>Timestamps to measure with.</summary>
     /// <exception cref="VulkanException">The device has none.</exception>
     public TimestampPool CreateTimestamps(int count) => Facts.TimestampPeriod > 0
-        ? new TimestampPool(Api, Device, Facts.TimestampPeriod, count)
+        ? new TimestampPool(Api, Device, Facts, count)
         : throw new VulkanException($"{Facts.Name} has no timestamps.");
 
     /// <summary>Submits a list; it must not be running.</summary>
+    /// <param name="list">The list.</param>
+    /// <param name="after">The ticket of one that it starts after, or 0; the host waits for neither.</param>
     /// <returns>A ticket for <see cref="Wait"/>.</returns>
-    public ulong Submit(CommandList list)
+    public ulong Submit(CommandList list, ulong after = 0)
     {
         _staging.Flush();
-        return SubmitNow(list);
+        return SubmitNow(list, after);
     }
 
     /// <summary>Submits a list ahead of uploads that are still gathering.</summary>
-    internal ulong SubmitNow(CommandList list)
+    /// <param name="list">The list.</param>
+    /// <param name="after">The ticket that it waits for on the device, 0 for none.</param>
+    internal ulong SubmitNow(CommandList list, ulong after = 0)
     {
         lock (_submit)
         {
@@ -147,15 +164,23 @@ public sealed unsafe class VulkanContext : IDisposable
             ulong ticket = _ticket + 1;
             var buffer = new CommandBufferSubmitInfo { SType = StructureType.CommandBufferSubmitInfo, CommandBuffer = list.Handle };
             var signal = new SemaphoreSubmitInfo { SType = StructureType.SemaphoreSubmitInfo, Semaphore = _timeline, Value = ticket, StageMask = PipelineStageFlags2.AllCommandsBit };
+            var wait = new SemaphoreSubmitInfo { SType = StructureType.SemaphoreSubmitInfo, Semaphore = _timeline, Value = after, StageMask = PipelineStageFlags2.AllCommandsBit };
             var submit = new SubmitInfo2
             {
                 SType = StructureType.SubmitInfo2,
+                WaitSemaphoreInfoCount = after == 0 ? 0u : 1,
+                PWaitSemaphoreInfos = &wait,
                 CommandBufferInfoCount = 1,
                 PCommandBufferInfos = &buffer,
                 SignalSemaphoreInfoCount = 1,
                 PSignalSemaphoreInfos = &signal,
             };
             Result fault = Faults?.NextSubmission() ?? Result.Success;
+            if (Faults?.RunsNothing == true)
+            {
+                return list.LastTicket;
+            }
+
             VulkanException.Check(fault != Result.Success ? fault : Api.QueueSubmit2(_queue, 1, &submit, default), "Submitting work");
             list.LastTicket = _ticket = ticket;
             return ticket;
@@ -168,7 +193,7 @@ public sealed unsafe class VulkanContext : IDisposable
     {
         Semaphore semaphore = _timeline;
         var info = new SemaphoreWaitInfo { SType = StructureType.SemaphoreWaitInfo, SemaphoreCount = 1, PSemaphores = &semaphore, PValues = &ticket };
-        Result result = ticket == 0 ? Result.Success : Api.WaitSemaphores(Device, &info, Timeout);
+        Result result = ticket == 0 ? Result.Success : Api.WaitSemaphores(Device, &info, WaitNanoseconds);
         if (result != Result.Success)
         {
             throw new VulkanException("Waiting for the device", result);

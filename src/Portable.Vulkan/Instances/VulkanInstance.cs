@@ -110,6 +110,26 @@ public sealed unsafe class VulkanInstance : IDisposable
         return false;
     }
 
+    private static bool HasExtension(Vk api, string name)
+    {
+        uint count = 0;
+        api.EnumerateInstanceExtensionProperties((byte*)null, &count, null);
+        var extensions = new ExtensionProperties[count];
+        fixed (ExtensionProperties* p = extensions)
+        {
+            api.EnumerateInstanceExtensionProperties((byte*)null, &count, p);
+            for (int i = 0; i < count; i++)
+            {
+                if (SilkMarshal.PtrToString((nint)p[i].ExtensionName) == name)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static uint OnMessage(DebugUtilsMessageSeverityFlagsEXT severity, uint types, DebugUtilsMessengerCallbackDataEXT* data, void* user)
     {
@@ -133,21 +153,31 @@ public sealed unsafe class VulkanInstance : IDisposable
     private void Create()
     {
         nint name = SilkMarshal.StringToPtr("portable"), layer = SilkMarshal.StringToPtr(ValidationLayer), debug = SilkMarshal.StringToPtr("VK_EXT_debug_utils");
+        nint portability = SilkMarshal.StringToPtr("VK_KHR_portability_enumeration");
         var application = new ApplicationInfo { SType = StructureType.ApplicationInfo, PApplicationName = (byte*)name, ApiVersion = Vk.Version13 };
         var create = new InstanceCreateInfo { SType = StructureType.InstanceCreateInfo, PApplicationInfo = &application };
+        nint* extensions = stackalloc nint[2];
+        if (HasExtension(Api, "VK_KHR_portability_enumeration"))
+        {
+            // Layers over other APIs (MoltenVK) are listed only to those who ask.
+            extensions[create.EnabledExtensionCount++] = portability;
+            create.Flags |= InstanceCreateFlags.EnumeratePortabilityBitKhr;
+        }
+
         if (Validation)
         {
             create.EnabledLayerCount = 1;
             create.PpEnabledLayerNames = (byte**)&layer;
-            create.EnabledExtensionCount = 1;
-            create.PpEnabledExtensionNames = (byte**)&debug;
+            extensions[create.EnabledExtensionCount++] = debug;
         }
 
+        create.PpEnabledExtensionNames = (byte**)extensions;
         Instance handle;
         Result result = Api.CreateInstance(&create, null, &handle);
         SilkMarshal.Free(name);
         SilkMarshal.Free(layer);
         SilkMarshal.Free(debug);
+        SilkMarshal.Free(portability);
         if (result == Result.ErrorIncompatibleDriver)
         {
             // The loader says this of a version that it does not know, and of a machine without any driver.

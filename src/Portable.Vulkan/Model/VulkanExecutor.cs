@@ -24,7 +24,7 @@ namespace Portable.Vulkan.Model;
 /// </remarks>
 public sealed class VulkanExecutor : Executor
 {
-    private const int MostPlans = 64;
+    private const int MostPlans = 64, MostRepeats = 3;
     private readonly VulkanContext _gpu;
     private readonly bool _ownsContext;
     private readonly GpuMatmul _matmul;
@@ -34,7 +34,9 @@ public sealed class VulkanExecutor : Executor
     private readonly List<IDisposable> _owned = [];
     private readonly List<(VulkanActivation X, float[] Values)> _writes = [];
     private Batch? _batch;
+    private readonly WorkEstimate _estimate;
     private int _noted, _vocabulary;
+    private bool _recut;
 
     /// <summary>Serves models on an opened device.</summary>
     /// <param name="gpu">The device.</param>
@@ -46,6 +48,7 @@ public sealed class VulkanExecutor : Executor
         ArgumentOutOfRangeException.ThrowIfLessThan(maximumRows, 1);
         (_gpu, _ownsContext, MaximumRows) = (gpu, ownsContext, maximumRows);
         _matmul = new GpuMatmul(gpu, check);
+        _estimate = new WorkEstimate(_matmul.Dispatcher, gpu.Watchdog);
         _memory = new ModelMemory(gpu, _matmul.Dispatcher.Check);
         Name = string.Create(CultureInfo.InvariantCulture, $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}");
     }
@@ -248,18 +251,21 @@ public sealed class VulkanExecutor : Executor
         _batch = null;
         int logits = checked(batch.LogitRows.Length * _vocabulary);
         Plan plan = PlanFor(batch, logits);
-        foreach ((VulkanActivation x, float[] rows) in _writes)
+        for (int attempt = 0; !RunPlan(plan); attempt++)
         {
-            _gpu.Upload<float>(rows, x.Buffer);
+            // The device may have been reset in the middle of it: nothing that it has left is believed, and shorter submissions try again.
+            Forget();
+            if (attempt == MostRepeats)
+            {
+                throw new VulkanException($"{Name} took longer than {_gpu.Watchdog.TotalSeconds} s for one submission again and again, after which systems reset a device: its results are not to be trusted. Use a smaller batch or model, or --device cpu.");
+            }
+
+            _memory.ResetCounters();
+            _owned.ForEach(o => (o as VulkanLinear)?.ResetCounters(_gpu));
+            plan = PlanFor(batch, logits);
         }
 
         _writes.Clear();
-        plan.Timestamps?.Reset();
-        ulong ticket = _gpu.Submit(plan.Commands);
-        long waiting = Stopwatch.GetTimestamp();
-        _gpu.Wait(ticket);
-        DeviceWait = Stopwatch.GetElapsedTime(waiting);
-        Submissions++;
         Dispatches = plan.Dispatches;
         if (plan.Timestamps is { } timestamps)
         {
@@ -292,9 +298,10 @@ public sealed class VulkanExecutor : Executor
     private Plan PlanFor(Batch batch, int logits)
     {
         // Bitwise or: both must grow.
-        if (_memory.Ensure(batch.Rows, batch.LogitRows.Length, MaximumRows) | _memory.Logits.Ensure(_gpu, logits))
+        if (_recut | _memory.Ensure(batch.Rows, batch.LogitRows.Length, MaximumRows) | _memory.Logits.Ensure(_gpu, logits))
         {
             Forget();
+            _recut = false;
         }
 
         (bool matrices, int stretches) = _memory.Write(batch, Choice);
@@ -316,9 +323,48 @@ public sealed class VulkanExecutor : Executor
             Forget();
         }
 
-        plan = PlanRecorder.Record(_matmul, _memory, key, operations, Profiling);
+        plan = PlanRecorder.Record(_matmul, _memory, key, operations, Profiling, _estimate);
         _plans.Add(key, plan);
         return plan;
+    }
+
+    /// <summary>Runs a plan and waits for it.</summary>
+    /// <returns>Whether every submission ended well before the system's watchdog may have meddled.</returns>
+    private bool RunPlan(Plan plan)
+    {
+        foreach ((VulkanActivation x, float[] rows) in _writes)
+        {
+            _gpu.Upload<float>(rows, x.Buffer);
+        }
+
+        plan.Timestamps?.Reset();
+        ulong ticket = 0;
+        for (int i = 0; i < plan.Parts.Count; i++)
+        {
+            ticket = _gpu.Submit(plan.Parts[i].Commands, ticket);
+        }
+
+        long begun = Stopwatch.GetTimestamp(), start = begun;
+        bool healthy = true, anew = false;
+        for (int i = 0; i < plan.Parts.Count; i++)
+        {
+            // All run by now: the waits only tell when each has ended.
+            PlanPart part = plan.Parts[i];
+            _gpu.Wait(part.Commands.LastTicket);
+            long now = Stopwatch.GetTimestamp();
+            TimeSpan took = Stopwatch.GetElapsedTime(start, now) + (_gpu.Faults?.NextWait() ?? TimeSpan.Zero);
+            start = now;
+            if (_gpu.Watchdog != Timeout.InfiniteTimeSpan)
+            {
+                healthy &= took < _gpu.Watchdog;
+                anew |= _estimate.Learn(part.Nanoseconds, took.TotalNanoseconds);
+            }
+        }
+
+        DeviceWait = Stopwatch.GetElapsedTime(begun, start);
+        Submissions += plan.Parts.Count;
+        _recut |= anew;
+        return healthy;
     }
 
     private void ReadProfile(TimestampPool timestamps, Plan plan, Batch batch)

@@ -63,6 +63,13 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
         }
     }
 
+    /// <summary>Scores twice and sums of two digits, over the longest context that the cache has room for.</summary>
+    public OperationWork Work(PlanKey key)
+    {
+        long tokens = Cache.Shape.Capacity;
+        return new OperationWork(tokens * Cache.TokenBytes, 4L * key.Rows * Heads * tokens * Cache.Shape.HeadSize);
+    }
+
     /// <summary>Keys and values of every token that a sequence of the batch looks back on, activations in and out.</summary>
     public long Bytes(Batch batch)
     {

@@ -17,5 +17,7 @@ internal readonly record struct EmbedOperation(VulkanTable Embedding, VulkanTabl
         plan.Dispatch(shader, push, (X.Columns + shader.Workgroup - 1) / shader.Workgroup, plan.Key.Rows);
     }
 
+    public OperationWork Work(PlanKey key) => new(key.Rows * (Embedding.RowBytes + X.RowBytes));
+
     public long Bytes(Batch batch) => batch.Rows * (Embedding.RowBytes + X.RowBytes);
 }

@@ -23,13 +23,19 @@ internal sealed class Hazards
 
         if (barrier)
         {
-            _read.Clear();
-            _written.Clear();
+            Clear();
         }
 
         Add(_read, reads);
         Add(_written, writes);
         return barrier;
+    }
+
+    /// <summary>Forgets everything: a barrier has been set.</summary>
+    public void Clear()
+    {
+        _read.Clear();
+        _written.Clear();
     }
 
     private static void Add(HashSet<IDeviceMemory> set, ReadOnlySpan<IDeviceMemory?> items)

@@ -29,4 +29,7 @@ internal interface IOperation
     /// the rate at which a device reads memory they are the floor of its time where multiply-adds do not bound it.
     /// </summary>
     long Bytes(Batch batch);
+
+    /// <summary>What it does at most on the batches of a plan: passes are cut into submissions by it.</summary>
+    OperationWork Work(PlanKey key);
 }

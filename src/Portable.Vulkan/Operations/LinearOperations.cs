@@ -15,6 +15,8 @@ internal readonly record struct LinearOperation(VulkanInput Input, VulkanLinear 
         plan.Multiply(Input, Linear, Y, Column, residual: false);
     }
 
+    public OperationWork Work(PlanKey key) => new(0) { Matmuls = Linear.Problems(key.Rows, residual: false) };
+
     public long Bytes(Batch batch) => Linear.Bytes + (batch.Rows * (Input.RowBytes + Linear.RowBytes));
 }
 
@@ -28,6 +30,8 @@ internal readonly record struct LinearResidualOperation(VulkanInput Input, Vulka
         plan.Order([Input], [X]);
         plan.Multiply(Input, Linear, X, 0, residual: true);
     }
+
+    public OperationWork Work(PlanKey key) => new(0) { Matmuls = Linear.Problems(key.Rows, residual: true) };
 
     public long Bytes(Batch batch) => Linear.Bytes + (batch.Rows * (Input.RowBytes + (2 * Linear.RowBytes)));
 }

@@ -22,6 +22,9 @@ internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm N
         plan.ReadLogits((long)rows * Head.Rows);
     }
 
+    // A table is read once for four rows.
+    public OperationWork Work(PlanKey key) => new((key.LogitRows + 3L) / 4 * Head.Rows * Head.RowBytes, (long)key.LogitRows * Head.Rows * Head.Columns);
+
     public long Bytes(Batch batch)
     {
         long rows = batch.LogitRows.Length;

@@ -16,18 +16,28 @@ internal readonly record struct PlanKey(int Rows, int Tiles, bool Matrices, int 
 /// <param name="Operations">Which operations of the list it serves.</param>
 internal readonly record struct PlanStep(string Name, Range Operations);
 
+/// <summary>One submission of a forward pass.</summary>
+/// <param name="Commands">The commands.</param>
+/// <param name="Operations">How many operations it holds.</param>
+/// <param name="Nanoseconds">How long it is expected to run.</param>
+internal sealed record PlanPart(CommandList Commands, int Operations, double Nanoseconds);
+
 /// <summary>A recorded forward pass.</summary>
 /// <param name="Operations">The calls that it was recorded from.</param>
-/// <param name="Commands">The commands.</param>
+/// <param name="Parts">The commands, cut into submissions that run one after another.</param>
 /// <param name="Arguments">Buffers that only these commands use.</param>
 /// <param name="Dispatches">Dispatches.</param>
 /// <param name="Timestamps">Times after each named step, or null.</param>
 /// <param name="Steps">The steps.</param>
-internal sealed record Plan(IOperation[] Operations, CommandList Commands, IReadOnlyList<GpuBuffer> Arguments, int Dispatches, TimestampPool? Timestamps, IReadOnlyList<PlanStep> Steps) : IDisposable
+internal sealed record Plan(IOperation[] Operations, IReadOnlyList<PlanPart> Parts, IReadOnlyList<GpuBuffer> Arguments, int Dispatches, TimestampPool? Timestamps, IReadOnlyList<PlanStep> Steps) : IDisposable
 {
     public void Dispose()
     {
-        Commands.Dispose();
+        foreach (PlanPart part in Parts)
+        {
+            part.Commands.Dispose();
+        }
+
         Timestamps?.Dispose();
         foreach (GpuBuffer buffer in Arguments)
         {

@@ -9,16 +9,18 @@ namespace Portable.Vulkan.Operations;
 internal sealed class PlanRecorder
 {
     private readonly GpuMatmul _matmul;
-    private readonly CommandRecorder _recorder;
+    private readonly List<PlanPart> _parts = [];
+    private readonly WorkEstimate _estimate;
+    private CommandRecorder _recorder;
     private readonly Hazards _hazards = new();
     private readonly List<GpuBuffer> _arguments = [];
     private readonly List<PlanStep> _steps = [];
     private readonly TimestampPool? _timestamps;
     private int _dispatches;
 
-    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps)
+    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps, WorkEstimate estimate)
     {
-        (_matmul, Memory, Key) = (matmul, memory, key);
+        (_matmul, Memory, Key, _estimate) = (matmul, memory, key, estimate);
         _timestamps = timestamps > 0 ? Gpu.CreateTimestamps(timestamps) : null;
         _recorder = Gpu.Record();
     }
@@ -33,9 +35,15 @@ internal sealed class PlanRecorder
     public PlanKey Key { get; }
 
     /// <summary>Records a forward pass.</summary>
-    public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, bool timed)
+    /// <param name="matmul">The device's matmuls.</param>
+    /// <param name="memory">The model's working memory.</param>
+    /// <param name="key">The shape of its batches.</param>
+    /// <param name="operations">What it does.</param>
+    /// <param name="timed">Whether it takes timestamps after every operation.</param>
+    /// <param name="estimate">What cuts it into submissions.</param>
+    public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, bool timed, WorkEstimate estimate)
     {
-        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0);
+        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0, estimate);
         try
         {
             return recorder.Run(operations);
@@ -99,20 +107,34 @@ internal sealed class PlanRecorder
         Memory.Batch.Record(_recorder);
         _recorder.Barrier();
         Stamp("batch", 0..0);
+        double work = 0;
+        int begun = 0;
         for (int i = 0; i < operations.Length;)
         {
             int first = i;
+            double next = _estimate.Nanoseconds(operations[first], Key);
+            if (work > 0 && work + next > _estimate.PartNanoseconds)
+            {
+                _parts.Add(new PlanPart(_recorder.End(), first - begun, work));
+                (work, begun) = (0, first);
+                _recorder = Gpu.Record();
+                _hazards.Clear();
+            }
+
+            work += next;
             i += 1 + operations[first].Record(this, operations[(first + 1)..]);
             Stamp(operations[first].Name, first..i);
         }
 
-        return new Plan(operations.ToArray(), _recorder.End(), _arguments, _dispatches, _timestamps, _steps);
+        _parts.Add(new PlanPart(_recorder.End(), operations.Length - begun, work));
+        return new Plan(operations.ToArray(), _parts, _arguments, _dispatches, _timestamps, _steps);
     }
 
     /// <summary>Gives back what a recording that failed has taken.</summary>
     private void Release()
     {
         _recorder.End().Dispose();
+        _parts.ForEach(p => p.Commands.Dispose());
         _timestamps?.Dispose();
         _arguments.ForEach(b => b.Dispose());
     }

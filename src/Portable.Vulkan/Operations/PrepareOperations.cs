@@ -16,6 +16,8 @@ internal readonly record struct NormalizeOperation(VulkanActivation X, VulkanNor
         plan.Dispatch(shader, Preparation.PushFor(X, Norm, X.Columns, Input), plan.Key.Rows);
     }
 
+    public OperationWork Work(PlanKey key) => new(key.Rows * (X.RowBytes + Input.RowBytes));
+
     public long Bytes(Batch batch) => batch.Rows * (X.RowBytes + Input.RowBytes);
 }
 
@@ -30,6 +32,8 @@ internal readonly record struct PrepareOperation(VulkanActivation X, VulkanInput
         plan.Dispatch(Preparation.ShaderFor(plan, Input, PrepareSource.Copy), Preparation.PushFor(X, null, X.Columns, Input), plan.Key.Rows);
     }
 
+    public OperationWork Work(PlanKey key) => new(key.Rows * (X.RowBytes + Input.RowBytes));
+
     public long Bytes(Batch batch) => batch.Rows * (X.RowBytes + Input.RowBytes);
 }
 
@@ -43,6 +47,8 @@ internal readonly record struct ReluOperation(VulkanActivation X, VulkanInput In
         plan.Order([X], [Input]);
         plan.Dispatch(Preparation.ShaderFor(plan, Input, PrepareSource.Relu), Preparation.PushFor(X, null, X.Columns, Input), plan.Key.Rows);
     }
+
+    public OperationWork Work(PlanKey key) => new(key.Rows * (X.RowBytes + Input.RowBytes));
 
     public long Bytes(Batch batch) => batch.Rows * (X.RowBytes + Input.RowBytes);
 }
@@ -65,6 +71,8 @@ internal readonly record struct GateOperation(VulkanActivation GateUp, VulkanInp
 
         plan.Dispatch(Preparation.ShaderFor(plan, Input, PrepareSource.Gate) with { Parts = parts }, push, plan.Key.Rows, parts);
     }
+
+    public OperationWork Work(PlanKey key) => new(key.Rows * (GateUp.RowBytes + Input.RowBytes));
 
     public long Bytes(Batch batch) => batch.Rows * (GateUp.RowBytes + Input.RowBytes);
 }

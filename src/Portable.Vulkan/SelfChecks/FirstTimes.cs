@@ -21,14 +21,14 @@ internal static class FirstTimes
 
     /// <summary>Measures.</summary>
     /// <param name="gpu">The device.</param>
-    /// <param name="without">Techniques that are out.</param>
-    /// <returns>By technique and class of M ("dot 8"): time over estimate, relative to the least of the class.</returns>
-    public static Dictionary<string, double> Measure(VulkanContext gpu, ICollection<string> without)
+    /// <param name="check">What is known of it: techniques that failed are out.</param>
+    /// <returns>The check with <see cref="SelfCheckResult.Slowness"/> by technique and class of M ("dot 8") and <see cref="SelfCheckResult.Pace"/> by class.</returns>
+    public static SelfCheckResult Measure(VulkanContext gpu, SelfCheckResult check)
     {
-        Dictionary<string, double> slowness = [];
+        Dictionary<string, double> slowness = [], pace = [];
         if (gpu.Facts.TimestampPeriod == 0)
         {
-            return slowness;
+            return check;
         }
 
         bool software = gpu.Facts.Kind == VulkanDeviceKind.Cpu;
@@ -43,7 +43,7 @@ internal static class FirstTimes
             (MatmulTechnique Technique, VulkanKernel Kernel)[] rows =
             [
                 .. from technique in MatmulTechniques.Supported(gpu.Facts, problem)
-                   where technique is not NaiveTechnique && !without.Contains(technique.Name)
+                   where technique is not NaiveTechnique && !check.Failures.ContainsKey(technique.Name)
                    let kernel = technique.Candidates(gpu.Facts, problem).FirstOrDefault()
                    where kernel is not null
                    select (technique, kernel),
@@ -53,10 +53,11 @@ internal static class FirstTimes
             for (int i = 0; i < rows.Length; i++)
             {
                 slowness[$"{rows[i].Technique.Name} {tokens}"] = ratios[i] / ratios.Min();
+                pace[SelfCheckResult.PaceKey(tokens)] = ratios.Min();
             }
         }
 
-        return slowness;
+        return check with { Slowness = slowness, Pace = pace };
     }
 
     /// <summary>The least nanoseconds of each kernel over rounds in which all take their turn.</summary>

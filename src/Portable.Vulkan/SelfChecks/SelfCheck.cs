@@ -34,8 +34,7 @@ public static class SelfCheck
             return known;
         }
 
-        SelfCheckResult check = Run(gpu);
-        check = check with { Slowness = FirstTimes.Measure(gpu, [.. check.Failures.Keys]) };
+        SelfCheckResult check = FirstTimes.Measure(gpu, Run(gpu));
         check.Save(gpu.Facts);
         return check;
     }

@@ -38,9 +38,8 @@ public sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
     /// <inheritdoc/>
     public bool IsThreaded => false;
 
-    /// <summary>Opens a device for verification.</summary>
-    /// <param name="selector">Index or part of a name; null for the best.</param>
-    public static VulkanVerificationTarget Open(string? selector) => new(VulkanContext.Open(VulkanDevices.Select(selector)), owned: true);
+    /// <summary>Takes over an opened device.</summary>
+    public static VulkanVerificationTarget Owning(VulkanContext gpu) => new(gpu, owned: true);
 
     /// <inheritdoc/>
     public bool Serves(string kernel, VerificationCase verificationCase)

@@ -54,6 +54,7 @@ public sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSi
         Matrix.Workgroup || Matrix is not { A: MatrixElement.UInt8, B: MatrixElement.UInt8, C: MatrixElement.UInt32 } ? "the matrices are not of unsigned bytes"
         : Matrix.K is not (8 or 16 or 32 or 64) || Matrix.N % 4 != 0 || Rows % (RowGroups * Matrix.M) != 0 || Chunk % (ColumnGroups * Matrix.N) != 0 ? "the tile is no multiple of the matrix"
         : Invocations % (Chunk / 4) != 0 || Rows % (Invocations / (Chunk / 4)) != 0 ? "the rows do not divide among the invocations"
+        : !device.KnowsSubgroupSize || Invocations > SubgroupSize * device.MaximumSubgroups ? "the subgroup size is not known, or subgroups are too many"
         : Invocations > device.MaximumInvocations ? "too many invocations"
         : SharedBytes(cache) > device.SharedMemoryBytes ? "too much shared memory"
         : null;

@@ -15,5 +15,14 @@ internal sealed class FinishedCounters : IRowStorage, IDeviceMemory
         _buffer = gpu.Allocate<uint>(new uint[rows]);
     }
 
+    /// <summary>Sets them to 0, where a dispatch may not have ended.</summary>
+    public void Reset(VulkanContext gpu)
+    {
+        if (_buffer is { } buffer)
+        {
+            gpu.Run(r => r.Fill(buffer, 0, buffer.Size, 0));
+        }
+    }
+
     public void Dispose() => _buffer?.Dispose();
 }

@@ -180,6 +180,13 @@ internal sealed class ModelMemory : IDisposable
         return true;
     }
 
+    /// <summary>Sets what dispatches count in to 0, where one may not have ended.</summary>
+    public void ResetCounters()
+    {
+        Finished.Reset(_gpu);
+        Stretches.Reset(_gpu);
+    }
+
     /// <summary>Address of a score for each (row, head, token) of a decode step. Recorded commands keep the addresses that they have: what was too small stays.</summary>
     public ulong Scores(int rows, int heads, int tokens)
     {

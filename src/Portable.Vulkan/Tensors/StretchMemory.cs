@@ -27,6 +27,15 @@ internal sealed class StretchMemory : IDisposable, IDeviceMemory
         }
     }
 
+    /// <summary>Sets the counters to 0, where a dispatch may not have ended.</summary>
+    public void Reset(VulkanContext gpu)
+    {
+        if (_finished is { } finished)
+        {
+            gpu.Run(r => r.Fill(finished, 0, finished.Size, 0));
+        }
+    }
+
     public void Dispose() => _all.ForEach(b => b.Dispose());
 
     private static int WordsOfPair(CacheShape cache)

@@ -47,8 +47,14 @@ internal sealed class VulkanLinear : DeviceLinear, IDisposable
     /// <summary>Bytes of the weights and what belongs to them.</summary>
     public long Bytes => _matrices.Sum(m => m.Matrix.Bytes);
 
+    /// <summary>The products with a number of rows.</summary>
+    public IEnumerable<MatmulProblem> Problems(int rows, bool residual) => _matrices.Select(m => m.Matrix.Problem(rows, residual));
+
     /// <summary>Bytes of an output row.</summary>
     public long RowBytes => OutputFeatures * (long)sizeof(float);
+
+    /// <summary>Sets what workgroups count and add in to 0, where a dispatch may not have ended.</summary>
+    public void ResetCounters(VulkanContext gpu) => _matrices.ForEach(m => m.Matrix.ResetScratch(gpu));
 
     public void Dispose()
     {

@@ -6,6 +6,7 @@ public static class ModelShapes
     private static readonly Dictionary<string, ModelConfig> s_shapes = new(StringComparer.Ordinal)
     {
         ["small-llama"] = Llama(512, 1408, 6, 8, 4, 8192, 1024),
+        ["llama-3.2-1b"] = Llama(2048, 8192, 16, 32, 8, 128256, 8192) with { RotaryBase = 500000, TiedEmbeddings = true },
         ["llama-7b"] = Llama(4096, 11008, 32, 32, 32, 32000, 2048),
         ["llama-2-13b"] = Llama(5120, 13824, 40, 40, 40, 32000, 4096),
         ["llama-2-70b"] = Llama(8192, 28672, 80, 64, 8, 32000, 4096),

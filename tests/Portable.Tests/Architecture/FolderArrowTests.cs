@@ -22,7 +22,7 @@ public sealed class FolderArrowTests
             "Quantization", "Quantization/Baselines", "Quantization/Abq", "Quantization/FlexQ", "Quantization/FlattenQuant", "Quantization/Runs",
             "Benchmarking", "Verification", ".",
         ],
-        ["Portable.Vulkan"] = ["Instances", "Devices", "Engine", "Shaders", "Matmul/Operands", "Matmul/Techniques", "Matmul/Selection", "Tensors", "Operations", "Model", "SelfChecks", "Benchmarking", "."],
+        ["Portable.Vulkan"] = ["Instances", "Devices", "Engine", "Shaders", "Matmul/Operands", "Matmul/Techniques", "Matmul/Selection", "Tensors", "Operations", "Model", "SelfChecks", "Contact", "Benchmarking", "."],
         ["Portable.Cli"] = ["CommandLine", "Output", "Devices", "Verbs", "Benchmarking", "."],
     };
 

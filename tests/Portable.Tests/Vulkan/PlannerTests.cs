@@ -15,14 +15,16 @@ public sealed class PlannerTests
 {
     private static readonly CooperativeMatrixShape s_wide = new(16, 16, 32, MatrixElement.Int8, MatrixElement.Int8, MatrixElement.Int32);
 
+    private static readonly CooperativeMatrixShape s_halves = new(16, 16, 16, MatrixElement.Float16, MatrixElement.Float16, MatrixElement.Float32);
+
     private static readonly VulkanDeviceFacts s_nvidia = new()
     {
         Name = "nvidia-like", Kind = VulkanDeviceKind.Discrete, SubgroupSize = 32, SharedMemoryBytes = 49152, MaximumInvocations = 1024, DotProduct = true, CooperativeMatrix = true,
-        Matrices = [s_wide, s_wide with { N = 8 }, new(16, 16, 16, MatrixElement.Float16, MatrixElement.Float16, MatrixElement.Float32), s_wide with { Workgroup = true, Invocations = 128 }],
+        Matrices = [s_wide, s_wide with { N = 8 }, s_halves, s_halves with { N = 8 }, s_wide with { Workgroup = true, Invocations = 128 }],
     };
 
-    private static readonly VulkanDeviceFacts s_amd = s_nvidia with { Name = "amd-like", SubgroupSize = 64, SharedMemoryBytes = 65536, Matrices = [s_wide with { K = 16 }] };
-    private static readonly VulkanDeviceFacts s_software = s_nvidia with { Name = "software", Kind = VulkanDeviceKind.Cpu, SubgroupSize = 8, SharedMemoryBytes = 32768, Matrices = [s_wide with { M = 8, N = 8, K = 8 }] };
+    private static readonly VulkanDeviceFacts s_amd = s_nvidia with { Name = "amd-like", SubgroupSize = 64, SharedMemoryBytes = 65536, Matrices = [s_wide with { K = 16 }, s_halves] };
+    private static readonly VulkanDeviceFacts s_software = s_nvidia with { Name = "software", Kind = VulkanDeviceKind.Cpu, SubgroupSize = 8, SharedMemoryBytes = 32768, Matrices = [s_wide with { M = 8, N = 8, K = 8 }, s_halves with { M = 8, N = 8, K = 8 }] };
 
     public static TheoryData<string> Devices => ["nvidia-like", "amd-like", "software"];
 

@@ -174,6 +174,15 @@ public sealed class GpuLinear : IDisposable
         }
     }
 
+    /// <summary>Makes scratch memory zeros again, where a dispatch may not have ended.</summary>
+    internal void ResetScratch(VulkanContext gpu)
+    {
+        lock (_scratch)
+        {
+            _scratch.ForEach(s => gpu.Run(r => r.Fill(s, 0, s.Size, 0)));
+        }
+    }
+
     /// <summary>The push constants of a matmul with these weights.</summary>
     // Every address is a valid one, also where nothing is to be read: compilers may load ahead of a test.
     internal MatmulPush Arguments(ActivationAddresses x, MatmulProblem problem, ulong y, int yStride, ulong scratch) => new()

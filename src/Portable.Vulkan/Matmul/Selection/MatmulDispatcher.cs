@@ -36,6 +36,9 @@ public sealed class MatmulDispatcher
     /// <exception cref="VulkanException">The forced technique is unknown or failed its check.</exception>
     public static MatmulDispatcher For(VulkanContext gpu, SelfCheckResult check, string? forced = null) => new(gpu, check, TunedChoices.Load(gpu.Facts), forced);
 
+    /// <summary>Nanoseconds that a problem takes on this device, as far as first times tell.</summary>
+    internal double Nanoseconds(MatmulProblem problem) => Check.Nanoseconds(MatmulTechniques.Supported(_gpu.Facts, problem).Where(t => !Check.Failures.ContainsKey(t.Name)).Min(t => Check.Estimate(t, _gpu.Facts, problem)), problem.M);
+
     /// <summary>The kernel for a problem.</summary>
     /// <exception cref="VulkanException">The forced technique cannot serve it.</exception>
     public VulkanKernel Choose(MatmulProblem problem)
@@ -50,7 +53,8 @@ public sealed class MatmulDispatcher
         VulkanKernel[] candidates = [.. MatmulTechniques.Supported(_gpu.Facts, problem)
             .Where(t => !Check.Failures.ContainsKey(t.Name))
             .OrderBy(t => Check.Estimate(t, _gpu.Facts, problem))
-            .SelectMany(t => t.Candidates(_gpu.Facts, problem))];
+            .SelectMany(t => t.Candidates(_gpu.Facts, problem))
+            .Where(k => k.GroupsX <= _gpu.Facts.MaximumWorkgroups && k.GroupsY <= _gpu.Facts.MaximumWorkgroups)];
         return Tuned.Find(problem) is { } label && candidates.FirstOrDefault(c => c.Label == label) is { } tuned
             ? tuned
             : candidates.FirstOrDefault() ?? throw new VulkanException($"No kernel of {_gpu.Facts.Name} passed its self-check; use the device cpu.");

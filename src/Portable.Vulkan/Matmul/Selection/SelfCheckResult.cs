@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text.Json;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
@@ -10,11 +12,26 @@ namespace Portable.Vulkan.Matmul.Selection;
 /// <param name="Failures">Failed techniques and why.</param>
 public sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failures)
 {
+    // What this process has found, for where it cannot be kept on disk.
+    private static readonly ConcurrentDictionary<string, SelfCheckResult> s_known = new();
+
     // Where first times are taken: a token, a few and many.
     internal static readonly int[] Tokens = [1, 8, 64];
 
     /// <summary>By technique and class of M: how much longer it takes than estimated, relative to the others ("dot 8").</summary>
     public IReadOnlyDictionary<string, double> Slowness { get; init; } = new Dictionary<string, double>();
+
+    /// <summary>By class of M: the nanoseconds that the fastest technique takes for one of its estimate, on this device.</summary>
+    public IReadOnlyDictionary<string, double> Pace { get; init; } = new Dictionary<string, double>();
+
+    /// <summary>Why the device must not be used at all, or null.</summary>
+    public string? Refusal { get; init; }
+
+    /// <summary>What else there is to say of the check, or null.</summary>
+    public string? Note { get; init; }
+
+    /// <summary>How <see cref="Pace"/> names the class of M.</summary>
+    internal static string PaceKey(int m) => ClassOf(m).ToString(CultureInfo.InvariantCulture);
 
     /// <summary>The class of M that first times of a problem are looked up by.</summary>
     internal static int ClassOf(int m) => Tokens.MinBy(t => Math.Abs(Math.Log2((double)t / m)));
@@ -26,31 +43,55 @@ public sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failure
     /// <summary>A line for each technique that failed.</summary>
     /// <param name="device">What the lines call the device.</param>
     public IEnumerable<string> Messages(string device) =>
-        Failures.Select(f => $"{device} does without its kernel '{f.Key}', which failed the self-check: {f.Value}");
+        [.. Failures.Select(f => $"{device} does without its kernel '{f.Key}', which failed the self-check: {f.Value}"), .. Note is null ? Array.Empty<string>() : [$"{device} {Note}"]];
+
+    /// <summary>Nanoseconds that work of an estimate takes on this device; a slow device is assumed where nothing was measured.</summary>
+    /// <param name="estimate">The estimate (<see cref="MatmulTechnique.Estimate"/>).</param>
+    /// <param name="m">Tokens.</param>
+    internal double Nanoseconds(double estimate, int m)
+    {
+        const double SlowDevice = 30;
+        return estimate * Pace.GetValueOrDefault(PaceKey(m), SlowDevice);
+    }
 
     /// <summary>Keeps the result for later processes, where it can be written.</summary>
-    public void Save(VulkanDeviceFacts device) => UserCache.TryWrite(PathOf(device), JsonSerializer.SerializeToUtf8Bytes(this));
+    public void Save(VulkanDeviceFacts device)
+    {
+        s_known[PathOf(device)] = this;
+        UserCache.TryWrite(PathOf(device), ToJson());
+    }
+
+    /// <summary>The result as it is kept on disk.</summary>
+    internal byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this);
+
+    /// <summary>Reads a kept result; null where it is damaged.</summary>
+    internal static SelfCheckResult? Parse(byte[] json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<SelfCheckResult>(json) is { Failures: not null, Slowness: not null, Pace: not null } check ? check : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>The result of an earlier check, or null.</summary>
     public static SelfCheckResult? TryRead(VulkanDeviceFacts device)
     {
-        if (UserCache.TryRead(PathOf(device)) is { } data)
+        if (s_known.TryGetValue(PathOf(device), out SelfCheckResult? known))
         {
-            try
-            {
-                return JsonSerializer.Deserialize<SelfCheckResult>(data) is { Failures: not null, Slowness: not null } check ? check : null;
-            }
-            catch (JsonException)
-            {
-                // Damaged: check again.
-            }
+            return known;
         }
 
-        return null;
+        // One that is damaged counts as none.
+        return UserCache.TryRead(PathOf(device)) is { } data ? Parse(data) : null;
     }
 
-    /// <summary>What a check belongs to: device, driver, shaders, and the masked features.</summary>
-    public static string KeyOf(VulkanDeviceFacts device) => $"{device.Key}|{ShaderLibrary.Hash}|{device.CooperativeMatrix}{device.DotProduct}";
+    /// <summary>What a check belongs to: device, driver, shaders, and what kernels are chosen by.</summary>
+    public static string KeyOf(VulkanDeviceFacts device) => FormattableString.Invariant(
+        $"{device.Key}|{ShaderLibrary.Hash}|{device.CooperativeMatrix}{device.DotProduct}|{device.SubgroupSize} {device.SharedMemoryBytes} {device.MaximumInvocations}");
 
-    private static string PathOf(VulkanDeviceFacts device) => UserCache.PathOf("checked", KeyOf(device)) + ".json";
+    internal static string PathOf(VulkanDeviceFacts device) => UserCache.PathOf("checked", KeyOf(device)) + ".json";
 }

@@ -18,7 +18,8 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
 
     public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) =>
         !device.CooperativeMatrix ? "the device lacks VK_KHR_cooperative_matrix with bytes"
-        : Shapes(device).Any() ? null : "the device has no signed-byte matrices of subgroup scope that tiles can be made of";
+        : !device.KnowsSubgroupSize ? "the driver fixes no subgroup size for compute (requiredSubgroupSizeStages)"
+        : Shapes(device).Any() ? null : "the device has no signed-byte matrices of subgroup scope that tiles can be made of, with f32 accumulators of their shape";
 
     public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
         Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Kernel(t, problem, unrolled: device.Kind != VulkanDeviceKind.Cpu));
@@ -79,5 +80,5 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
     private static int Waste(int tile, int m) => (m + tile - 1) / tile * tile * 100 / m / 10;
 
     private static IEnumerable<CooperativeMatrixShape> Shapes(VulkanDeviceFacts device) =>
-        device.Matrices.Where(s => s.IsSignedByte && !s.Workgroup && s.M <= 32 && s.N <= 32 && s.K is 8 or 16 or 32 or 64 && s.N % 4 == 0).OrderByDescending(s => s.M * s.N * s.K);
+        device.Matrices.Where(s => s.IsSignedByte && !s.Workgroup && s.M <= 32 && s.N <= 32 && s.K is 8 or 16 or 32 or 64 && s.N % 4 == 0 && device.HasFloatAccumulator(s.M, s.N)).OrderByDescending(s => s.M * s.N * s.K);
 }

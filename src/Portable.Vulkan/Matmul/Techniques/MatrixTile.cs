@@ -39,6 +39,7 @@ public sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize,
         return WM % Matrix.M != 0 || WN % Matrix.N != 0 || BM % WM != 0 || BN % WN != 0 || 64 % Matrix.K != 0 || Matrix.K % vectorCodes != 0 || Matrix.N % 4 != 0
                 ? "the tile is no multiple of the matrix"
             : Invocations > device.MaximumInvocations ? "too many invocations"
+            : Invocations > SubgroupSize * device.MaximumSubgroups ? "too many subgroups"
             : Accumulators(problem.Digits, problem.GroupBlocks != 0) > 160 ? "too many accumulators"
             : problem.GroupBlocks != 0 && problem.GroupBlocks % StepBlocks != 0 ? "a step would straddle scale groups"
             : SharedBytes(problem) > device.SharedMemoryBytes ? "too much shared memory"

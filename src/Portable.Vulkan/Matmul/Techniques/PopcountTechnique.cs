@@ -11,11 +11,17 @@ internal sealed class PopcountTechnique : MatmulTechnique
 
     public override string Name => "popcount";
 
-    public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) => null;
+    public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) =>
+        device.KnowsSubgroupSize ? null : "the driver fixes no subgroup size for compute (requiredSubgroupSizeStages)";
 
     public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
     {
-        int size = device.SubgroupSize, invocations = Math.Max(size, Math.Min(Workgroup, device.MaximumInvocations));
+        if (Refusal(device, problem) is not null)
+        {
+            return [];
+        }
+
+        int size = device.SubgroupSize, invocations = Math.Max(size, Math.Min(Workgroup, Math.Min(device.MaximumInvocations, size * device.MaximumSubgroups)));
         int rows = invocations / size, bits = problem.Activations.Bits == 16 ? 8 : problem.Activations.Bits;
         if (problem.General)
         {

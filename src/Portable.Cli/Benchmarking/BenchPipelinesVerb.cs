@@ -1,0 +1,65 @@
+using System.CommandLine;
+using System.Globalization;
+using Portable.Cli.CommandLine;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Cli.Verbs;
+using Portable.Models;
+using Portable.Vulkan;
+using Portable.Vulkan.Benchmarking;
+using Portable.Vulkan.Devices;
+
+namespace Portable.Cli.Benchmarking;
+
+/// <summary>The answer of <c>portable bench pipelines</c>.</summary>
+/// <param name="Device">The device.</param>
+/// <param name="Driver">Its driver.</param>
+/// <param name="Rows">Every kernel that was built.</param>
+public sealed record BenchPipelinesReport(string Device, string Driver, IReadOnlyList<PipelineRow> Rows);
+
+/// <summary>Builds the kernels of model shapes and tells what the driver's compiler made of them.</summary>
+public sealed class BenchPipelinesVerb : Verb
+{
+    private readonly Option<string> shapes = new("--shapes") { Description = $"Model shapes: {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME,...", DefaultValueFactory = _ => "llama-3.2-1b,llama-7b" };
+    private readonly Option<string> schemes = new("--schemes") { Description = "Schemes.", HelpName = "S,...", DefaultValueFactory = _ => "W4A8,W6A6g128KV8,W8A8KV4,W2A8KV2,W4A16" };
+    private readonly Option<string> device = DeviceOption.Create(standard: "vulkan");
+
+    /// <summary>Defines the verb.</summary>
+    public BenchPipelinesVerb()
+        : base(
+            "pipelines",
+            "Builds every kernel that models of a shape take on a Vulkan device, without running any: registers, spills and scratch memory as the driver tells them.",
+            new Example("portable bench pipelines", "a table"))
+    {
+        Options.Add(shapes);
+        Options.Add(schemes);
+        Options.Add(device);
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        if (DeviceOption.Parse(parsed.GetValue(device)!) is not VulkanDevice where)
+        {
+            throw new UsageException("bench pipelines works on Vulkan devices: leave --device out, or give vulkan[:N|:NAME]");
+        }
+
+        // Not checked before: nothing runs here, and a driver whose device is not there would fail every check.
+        VulkanDeviceFacts facts = VulkanDevices.Select(where.Selector);
+        string[] wanted = parsed.GetValue(schemes)!.Split(',');
+        List<PipelineRow> rows = [];
+        foreach (string shape in parsed.GetValue(shapes)!.Split(','))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            rows.AddRange(PipelineSurvey.Run(facts, OptionValues.Shape(shape), wanted));
+        }
+
+        BenchPipelinesReport report = new(facts.Name, facts.Driver, [.. rows.DistinctBy(r => (r.Shader, r.Constants))]);
+        terminal.Result(report, BenchReports.Default.BenchPipelinesReport, r =>
+            terminal.Table(["shader", "constants", ">registers", ">spills", ">scratch", ">seconds"], r.Rows.Select(p => (string[])
+                [p.Shader, p.Constants, Text(p.Registers), Text(p.Spills), Text(p.ScratchBytes), p.Seconds.ToString("F2", CultureInfo.InvariantCulture)])));
+        return ExitCode.Done;
+    }
+
+    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,71 @@
+using Portable.Execution;
+using Portable.Inference;
+using Portable.Models;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul.Selection;
+using Portable.Vulkan.Model;
+
+namespace Portable.Vulkan.Benchmarking;
+
+/// <summary>One kernel as a driver built it.</summary>
+/// <param name="Shader">Name of the shader.</param>
+/// <param name="Constants">Its specialization constants, by the names of their properties.</param>
+/// <param name="Registers">Registers of an invocation or subgroup, as the driver counts.</param>
+/// <param name="Spills">Registers that went to memory.</param>
+/// <param name="ScratchBytes">Bytes of memory that an invocation takes beside shared memory.</param>
+/// <param name="Seconds">How long building took.</param>
+public sealed record PipelineRow(string Shader, string Constants, long Registers, long Spills, long ScratchBytes, double Seconds);
+
+/// <summary>
+/// Builds every kernel that models of a shape take on a device, and tells what the driver's compiler made of them. Nothing runs:
+/// also for devices whose driver is here and which are not.
+/// </summary>
+public static class PipelineSurvey
+{
+    /// <summary>Builds the kernels of a prompt, of decode steps of one sequence and of eight.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="shape">The shape; one block of it stands for the others.</param>
+    /// <param name="schemes">Schemes.</param>
+    public static IReadOnlyList<PipelineRow> Run(VulkanDeviceFacts device, ModelConfig shape, IEnumerable<string> schemes)
+    {
+        const int Context = 1024, Prompt = 256, Sequences = 8;
+        using VulkanContext gpu = VulkanContext.Open(device);
+        gpu.Faults = new FaultInjection { RunsNothing = true };
+        SelfCheckResult nothingKnown = new(new Dictionary<string, string>());
+        foreach (string scheme in schemes)
+        {
+            // The size of the vocabulary changes no kernel.
+            SyntheticModel source = new(shape with { Layers = 1, VocabularySize = 1024 }, QuantizationScheme.Parse(scheme));
+            using Transformer model = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false), Sequences, Context);
+            Forward(model, Batch.Consecutive([.. Enumerable.Range(0, Prompt)], 0, false));
+            Forward(model, Batch.Consecutive([.. Enumerable.Range(0, 16)], 0, false));
+            Forward(model, Batch.Consecutive([1], Context - 1, false));
+            int[] all = [.. Enumerable.Range(0, Sequences)];
+            Forward(model, new Batch(all, all, [.. all.Select(_ => 5)], all));
+        }
+
+        return [.. gpu.Pipelines.Select(p => Row(p.Shader, p.Pipeline.Statistics)).OrderBy(r => r.Shader, StringComparer.Ordinal).ThenBy(r => r.Constants, StringComparer.Ordinal)];
+    }
+
+    private static void Forward(Transformer model, Batch batch)
+    {
+        try
+        {
+            model.Forward(batch);
+        }
+        catch (ArithmeticException)
+        {
+            // Nothing ran: logits are whatever memory held.
+        }
+    }
+
+    private static PipelineRow Row(Shader shader, PipelineStatistics statistics) => new(
+        shader.Name,
+        string.Join(' ', SpecializationConstants.Of(shader).Select(c => $"{c.Name[(Math.Max(c.Name.LastIndexOf('.'), c.Name.LastIndexOf(')')) + 1)..]}={c.Bits}")),
+        statistics.Registers,
+        statistics.Spills,
+        statistics.ScratchBytes,
+        statistics.Seconds);
+}

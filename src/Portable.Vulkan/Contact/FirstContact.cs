@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Globalization;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
+using Portable.Vulkan.Matmul.Selection;
+using Portable.Vulkan.SelfChecks;
+
+namespace Portable.Vulkan.Contact;
+
+/// <summary>
+/// The first check of a device, driver and set of shaders, in a process of its own with a time limit: a driver that crashes,
+/// hangs or computes wrongly there loses its device or a kernel, and this process goes on. The result is kept on disk.
+/// </summary>
+/// <remarks>
+/// Where no child process can be started, the check runs here between two marks on disk: a first mark without its second says
+/// that the process of an earlier check did not survive. <see cref="SelfCheckResult.Messages"/> says when that was so.
+/// </remarks>
+public static class FirstContact
+{
+    // Software devices build a kernel in seconds, and more on a busy machine.
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(3), s_softwareLimit = TimeSpan.FromMinutes(15);
+
+    /// <summary>The result of the check, which is run where there is none yet.</summary>
+    /// <param name="device">A device that can be opened.</param>
+    public static SelfCheckResult Ensure(VulkanDeviceFacts device) => SelfCheckResult.TryRead(device) ?? Check(device);
+
+    /// <summary>The facts with what the first check said: refused where it must not be used. Devices that were never checked stay as they are.</summary>
+    public static VulkanDeviceFacts Apply(VulkanDeviceFacts device) =>
+        device.Usable && SelfCheckResult.TryRead(device)?.Refusal is { } refusal ? device with { Refusal = refusal } : device;
+
+    private static SelfCheckResult Check(VulkanDeviceFacts device)
+    {
+        SelfCheckResult check = ContactProgram.Command(device, out string? reason) is { } command
+            ? Run(device, command, device.Kind == VulkanDeviceKind.Cpu ? s_softwareLimit : s_limit)
+            : RunHere(device, reason!);
+        check.Save(device);
+        return check;
+    }
+
+    /// <summary>Runs the check in a child.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="command">The helper program.</param>
+    /// <param name="limit">How long it may take.</param>
+    internal static SelfCheckResult Run(VulkanDeviceFacts device, ProcessStartInfo command, TimeSpan limit)
+    {
+        ContactOutput output = new();
+        try
+        {
+            using Process child = Process.Start(command) ?? throw new InvalidOperationException("it did not start");
+            child.OutputDataReceived += (_, line) => output.Read(line.Data);
+            child.ErrorDataReceived += (_, _) => { };
+            child.BeginOutputReadLine();
+            child.BeginErrorReadLine();
+            if (!child.WaitForExit(limit))
+            {
+                child.Kill(entireProcessTree: true);
+                child.WaitForExit();
+                return Refused(string.Create(CultureInfo.InvariantCulture, $"its first check did not end within {limit.TotalSeconds:0.#} s while {output.Step}; the driver may hang"));
+            }
+
+            child.WaitForExit();
+            return output.Result is { } result ? result
+                : output.Started ? Refused($"its driver ended the process of the first check ({Cause(child.ExitCode)}) while {output.Step}")
+                : RunHere(device, $"the helper program ended with code {child.ExitCode}");
+        }
+        catch (Exception e) when (e is System.ComponentModel.Win32Exception or InvalidOperationException)
+        {
+            return RunHere(device, e.Message);
+        }
+
+        SelfCheckResult Refused(string what) => new(new Dictionary<string, string>()) { Refusal = $"{what}; remove {SelfCheckResult.PathOf(device)} to check it again" };
+    }
+
+    private static SelfCheckResult RunHere(VulkanDeviceFacts device, string reason)
+    {
+        string mark = SelfCheckResult.PathOf(device) + ".begun";
+        if (UserCache.TryRead(mark) is not null)
+        {
+            return new SelfCheckResult(new Dictionary<string, string>()) { Refusal = $"an earlier first check did not end: its process crashed or was stopped; remove {mark} to check it again" };
+        }
+
+        UserCache.TryWrite(mark, [1]);
+        using VulkanContext gpu = VulkanContext.Open(device);
+        SelfCheckResult check = ContactProgram.Prove(gpu, _ => { }) with { Note = $"was first checked inside of this process, because no other could be started ({reason})" };
+        UserCache.TryDelete(mark);
+        return check;
+    }
+
+    // On Unix a process that a signal ended has 128 + the signal as its code; on Windows the code is an NTSTATUS.
+    private static string Cause(int code) => code switch
+    {
+        132 => "illegal instruction",
+        134 => "abort",
+        135 => "bus error",
+        136 => "arithmetic exception",
+        137 => "killed",
+        139 => "segmentation fault",
+        _ => string.Create(CultureInfo.InvariantCulture, $"code {(code is >= 0 and < 256 ? code : $"0x{code:X8}")}"),
+    };
+}

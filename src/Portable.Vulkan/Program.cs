@@ -1,0 +1,1 @@
+return Portable.Vulkan.Contact.ContactProgram.Run(args);
