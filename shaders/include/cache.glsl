@@ -14,6 +14,13 @@ void storeCached(bool isKey, uint slot, uint t, uint word, uint packed)
     }
 }
 
+// Of 16-bit codes.
+void storeScale(bool isKey, uint slot, uint t, float scale)
+{
+    parameters.v[(isKey ? 0u : shape.slots * shape.chunks * CHUNK) + slot * shape.chunks * CHUNK + t] = floatBitsToUint(scale);
+}
+
+// Of 2 … 8-bit codes.
 void storeParameters(bool isKey, uint slot, uint t, float scale, uint zero, uint sum)
 {
     uint plane = shape.slots * shape.chunks * CHUNK;

@@ -1,4 +1,4 @@
-// The float contract (DESIGN section 3; Portable.Reference/Arithmetic/Contract.cs holds the same definitions in C#).
+// The float contract (docs/float-contract.md; Portable.Reference/Arithmetic/Contract.cs holds the same definitions in C#).
 // Every result is `precise`: unfused, never re-associated. Division, sqrt, exp of the device are never used.
 #ifndef CONTRACT_GLSL
 #define CONTRACT_GLSL

@@ -1,4 +1,4 @@
-// A stretch of a split decode attention, and what it leaves in `scratch` for each (row, head):
+// A stretch of a split decode attention, and what it leaves in `scratch` for each (row, head) of a 2 … 8-bit cache:
 //   scores [chunks × 64]     maxima [MOST_STRETCHES][2]     PARTIALS words of sums, the shader's own
 #ifndef DECODE_SPLIT_GLSL
 #define DECODE_SPLIT_GLSL
@@ -11,18 +11,27 @@ uint maximaBase, partialBase;
 #define partialSums SharedWords(scratch).v
 
 // Whole chunks of the row's tokens 0 … now; none: no tokens.
-void findStretch(uint row, uint head, uint now, uint partials)
+void findTokens(uint now)
 {
     begin = 0u;
     end = now + 1u;
-    uint capacity = shape.chunks * CHUNK;
-    scratchBase = (row * shape.heads + head) * capacity;
     if (PART != PART_ALL)
     {
         uint tokens = (now / CHUNK + gl_NumWorkGroups.z) / gl_NumWorkGroups.z * CHUNK;
         begin = gl_WorkGroupID.z * tokens;
         begin = begin > now ? 0u : begin;
         end = begin == 0u && gl_WorkGroupID.z > 0u ? 0u : min(begin + tokens, end);
+    }
+}
+
+// The same, and where their scores lie.
+void findStretch(uint row, uint head, uint now, uint partials)
+{
+    findTokens(now);
+    uint capacity = shape.chunks * CHUNK;
+    scratchBase = (row * shape.heads + head) * capacity;
+    if (PART != PART_ALL)
+    {
         scratchBase = (row * shape.heads + head) * (capacity + 2u * MOST_STRETCHES + partials);
         maximaBase = scratchBase + capacity;
         partialBase = maximaBase + 2u * MOST_STRETCHES;

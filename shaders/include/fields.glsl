@@ -1,4 +1,4 @@
-// Fields of a quantized KV cache and the arithmetic of a score and of a weighted sum over them (DESIGN section 3).
+// Fields of a quantized KV cache and the arithmetic of a score and of a weighted sum over them (docs/float-contract.md).
 #ifndef FIELDS_GLSL
 #define FIELDS_GLSL
 

@@ -10,7 +10,7 @@
 
 // Attention of a tile of rows of one sequence over a quantized cache (KV2 … KV8): workgroup (head, tile), at most 16 × TILE_ROWS invocations.
 // Scores are exact integers; p becomes a 16-bit code c = 256·high + low with the value's scale folded in, and Σ c·(v − zv) is
-// summed exactly, digit by digit (DESIGN section 3). Scores are computed twice, for the maximum and for the sums.
+// summed exactly, digit by digit (docs/float-contract.md). Scores are computed twice, for the maximum and for the sums.
 layout(constant_id = 7) const uint TILE_ROWS = 32;
 
 layout(push_constant) uniform Push

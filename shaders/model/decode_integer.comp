@@ -13,7 +13,9 @@
 #include "decode.glsl"
 #include "workgroup.glsl"
 const uint HEADS_AT_ONCE = 3u;
+#include "fields.glsl"
 #include "heads.glsl"
+#include "head_codes.glsl"
 #include "cache.glsl"
 #include "decode_keys.glsl"
 

@@ -6,6 +6,9 @@ namespace Portable.Reference.Arithmetic;
 /// </summary>
 public static class Contract
 {
+    /// <summary>Version of the float contract (docs/float-contract.md): models of equal checkpoints have equal logits under equal versions.</summary>
+    public const int Version = 2;
+
     /// <summary>2^-60: smaller magnitudes (and −0) become +0 at operation borders, so no subnormal is ever seen.</summary>
     public const float Tiny = 8.6736174e-19f;
 

@@ -15,8 +15,16 @@ public static class ActivationRounding
     /// <param name="x">Values.</param>
     /// <param name="format">Signed, 2…8 or 16 bits.</param>
     /// <param name="codes">As many codes.</param>
+    public static (float Scale, int ZeroPoint) Symmetric(ReadOnlySpan<float> x, CodeFormat format, Span<int> codes) =>
+        (Symmetric(x, format.Minimum, format.Maximum, codes), 0);
+
+    /// <summary>s = clamp(max|x| · fl(1/maximum), 2^-24, 2^14); code = clamp(round half even(x · 1/s), minimum, maximum). Returns s.</summary>
+    /// <param name="x">Values.</param>
+    /// <param name="minimum">The lowest code.</param>
+    /// <param name="maximum">The highest code, which the largest magnitude gets.</param>
+    /// <param name="codes">As many codes.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static (float Scale, int ZeroPoint) Symmetric(ReadOnlySpan<float> x, CodeFormat format, Span<int> codes)
+    internal static float Symmetric(ReadOnlySpan<float> x, int minimum, int maximum, Span<int> codes)
     {
         Vector256<float> high = Vector256<float>.Zero;
         int i = 0;
@@ -25,15 +33,15 @@ public static class ActivationRounding
             high = Vector256.MaxNative(high, Vector256.Abs(Vector256.Create(x.Slice(i, 8))));
         }
 
-        float maximum = Largest(high);
+        float largest = Largest(high);
         for (; i < x.Length; i++)
         {
-            maximum = MathF.Max(maximum, MathF.Abs(x[i]));
+            largest = MathF.Max(largest, MathF.Abs(x[i]));
         }
 
-        float scale = ClampScale(maximum * (1f / format.Maximum));
-        Nearest(x, Contract.Reciprocal(scale), 0f, format.Minimum, format.Maximum, codes);
-        return (scale, 0);
+        float scale = ClampScale(largest * (1f / maximum));
+        Nearest(x, Contract.Reciprocal(scale), 0f, minimum, maximum, codes);
+        return scale;
     }
 
     /// <summary>

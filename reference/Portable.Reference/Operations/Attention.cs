@@ -46,16 +46,21 @@ public static class Attention
             AttentionPiece[] pieces = Cut(cache, sequenceOfRow, positionOfRow, layout.GroupHeads);
             WorkerPool.Run(pieces.Length, i =>
             {
-                switch (cache.Quantized, Vector512.IsHardwareAccelerated)
+                switch (cache.Bits, Vector512.IsHardwareAccelerated)
                 {
-                    case (false, true): FloatAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;
-                    case (false, false): FloatAttention.Run<Simd256, Vector256<float>>(call, pieces[i]); break;
-                    case (true, true): IntegerAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;
+                    case (32, true): FloatAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;
+                    case (32, false): FloatAttention.Run<Simd256, Vector256<float>>(call, pieces[i]); break;
+                    case (16, true): DigitAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;
+                    case (16, false): DigitAttention.Run<Simd256, Vector256<float>>(call, pieces[i]); break;
+                    case (_, true): IntegerAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;
                     default: IntegerAttention.Run<Simd256, Vector256<float>>(call, pieces[i]); break;
                 }
             });
         }
     }
+
+    /// <summary>What a query row keeps at hand: all its scores, or one stretch of them.</summary>
+    private static long RowBytes(KeyValueCache cache, int position) => cache.Bits == 16 ? DigitAttention.RowBytes(cache.HeadSize) : (position + 1L) * sizeof(float);
 
     /// <summary>Runs of ascending positions of one sequence, cut so that scores fit the cache, for each key and value head.</summary>
     private static AttentionPiece[] Cut(KeyValueCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> positions, int group)
@@ -65,7 +70,7 @@ public static class Attention
         {
             end = first + 1;
             while (end < positions.Length && end - first < MaximumPieceRows && sequences[end] == sequences[first] && positions[end] >= positions[end - 1]
-                && (end - first) * group * (positions[end] + 1L) * sizeof(float) < ScoreBytes)
+                && (end - first) * group * RowBytes(cache, positions[end]) < ScoreBytes)
             {
                 end++;
             }

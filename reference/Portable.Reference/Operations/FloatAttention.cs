@@ -7,7 +7,7 @@ using Portable.Reference.Arithmetic.Gemm;
 namespace Portable.Reference.Operations;
 
 /// <summary>
-/// Attention over f16 or f32 keys and values: scores sequential in the components, softmax around the row's maximum, sums of
+/// Attention over f32 keys and values: scores sequential in the components, softmax around the row's maximum, sums of
 /// p and p·v sequential within each chunk of 64 positions, chunks added in ascending order.
 /// </summary>
 internal static unsafe class FloatAttention
@@ -31,7 +31,7 @@ internal static unsafe class FloatAttention
 
         for (int c = 0; c < chunks; c++)
         {
-            Load(cache.KeyChunk(piece.Sequence, piece.KeyValueHead, c), cache.Bits, ChunkSize, ChunkSize, chunk);
+            Load(cache.KeyChunk(piece.Sequence, piece.KeyValueHead, c), ChunkSize, ChunkSize, chunk);
             // Rows before the middle of the chunk need half of it.
             int first = call.FirstSeeing(piece, c * ChunkSize), whole = call.FirstSeeing(piece, c * ChunkSize + ChunkSize / 2);
             float* query = queries + (long)first * size, score = scores + (long)first * stride + c * ChunkSize;
@@ -46,7 +46,7 @@ internal static unsafe class FloatAttention
 
         for (int c = 0; c < chunks; c++)
         {
-            Load(cache.ValueChunk(piece.Sequence, piece.KeyValueHead, c), cache.Bits, size, padded, chunk);
+            Load(cache.ValueChunk(piece.Sequence, piece.KeyValueHead, c), size, padded, chunk);
             for (int row = call.FirstSeeing(piece, c * ChunkSize); row < rows; row += MicroKernel.Rows)
             {
                 int count = Math.Min(MicroKernel.Rows, rows - row), steps = Math.Min(ChunkSize, call.Position(piece, row + count - 1) - c * ChunkSize + 1);
@@ -60,34 +60,21 @@ internal static unsafe class FloatAttention
         }
     }
 
-    /// <summary>Rows of a chunk as f32, padded with zeros.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Load(ReadOnlySpan<byte> elements, int bits, int columns, int padded, float* chunk)
+    /// <summary>Rows of a chunk, padded with zeros.</summary>
+    private static void Load(ReadOnlySpan<byte> elements, int columns, int padded, float* chunk)
     {
+        ReadOnlySpan<float> values = MemoryMarshal.Cast<byte, float>(elements);
         if (columns == padded)
         {
-            Convert(elements, bits, new Span<float>(chunk, elements.Length / (bits / 8)));
+            values.CopyTo(new Span<float>(chunk, values.Length));
             return;
         }
 
-        int bytes = columns * (bits / 8);
         for (int row = 0; row < ChunkSize; row++)
         {
             Span<float> target = new(chunk + row * padded, padded);
-            Convert(elements.Slice(row * bytes, bytes), bits, target[..columns]);
+            values.Slice(row * columns, columns).CopyTo(target);
             target[columns..].Clear();
-        }
-    }
-
-    private static void Convert(ReadOnlySpan<byte> elements, int bits, Span<float> values)
-    {
-        if (bits == 32)
-        {
-            MemoryMarshal.Cast<byte, float>(elements).CopyTo(values);
-        }
-        else
-        {
-            HalfConversion.FiniteToSingle(MemoryMarshal.Cast<byte, ushort>(elements), values);
         }
     }
 

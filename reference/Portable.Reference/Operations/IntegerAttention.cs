@@ -8,7 +8,7 @@ namespace Portable.Reference.Operations;
 /// <summary>
 /// Attention over keys and values of 2…8 bits: scores are exact integers of codes; probabilities, times each token's value
 /// scale relative to the largest, become unsigned 16-bit codes (two 8-bit digits), and the output is the quotient of two
-/// exact integer sums (DESIGN section 3).
+/// exact integer sums (docs/float-contract.md).
 /// </summary>
 /// <remarks>
 /// Operands are pairs of int16 in 32-bit lanes: (q − zq) and (k − zk) paired along the components, digits and (v − zv) paired

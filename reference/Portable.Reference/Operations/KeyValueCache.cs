@@ -4,8 +4,8 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Reference.Operations;
 
 /// <summary>
-/// Keys (after rotary) and values of one block for every sequence: f32 (unquantized models), binary16, or 2…8-bit codes
-/// quantized asymmetrically per token and head.
+/// Keys (after rotary) and values of one block for every sequence: f32 (unquantized models), 16-bit codes of two digits
+/// (<see cref="DigitCodes"/>), or 2…8-bit codes quantized asymmetrically per token and head.
 /// </summary>
 /// <remarks>
 /// Positions are cut into chunks of <see cref="ChunkSize"/>. Per sequence and head, elements lie
@@ -13,12 +13,20 @@ namespace Portable.Reference.Operations;
 /// keys     [head][chunk][d][64 positions]      lanes of a score vector are positions
 /// values   [head][chunk][64 positions][d]      lanes of an output vector are components
 /// </code>
-/// so that both products of attention read whole vectors. Appends to different positions may run concurrently.
+/// so that both products of attention read whole vectors; 16-bit codes in pairs along what is summed, as the products take them:
+/// <code>
+/// keys     [head][chunk][⌈d/2⌉][64 positions][2 components]      (the missing component of an odd size is 0)
+/// values   [head][chunk][32 pairs of positions][d][2 positions]
+/// </code>
+/// Appends to different positions may run concurrently.
 /// </remarks>
 public sealed class KeyValueCache
 {
     /// <summary>Positions per chunk; also the unit of the contract's output sums.</summary>
     public const int ChunkSize = 64;
+
+    // Bytes past the last values that a whole panel of them may read.
+    private const int Overrun = 256;
 
     private readonly byte[][] _keys, _values;
 
@@ -44,17 +52,21 @@ public sealed class KeyValueCache
             throw new ArgumentOutOfRangeException(nameof(capacity), capacity, $"Σ of 16-bit probability codes is exact up to {MaximumQuantizedCapacity} positions.");
         }
 
+        if (bits == 16 && (headSize > DigitCodes.MaximumHeadSize || capacity > DigitCodes.MaximumCapacity))
+        {
+            throw new ArgumentOutOfRangeException(nameof(headSize), headSize, $"A 16-bit cache takes heads of at most {DigitCodes.MaximumHeadSize} and {DigitCodes.MaximumCapacity} positions.");
+        }
+
         (Sequences, KeyValueHeads, HeadSize, Capacity, Bits) = (sequences, keyValueHeads, headSize, capacity, bits);
         Chunks = (capacity + ChunkSize - 1) / ChunkSize;
         ElementSize = bits switch { 32 => 4, 16 => 2, _ => 1 };
-        int bytes = checked(keyValueHeads * Chunks * ChunkSize * headSize * ElementSize);
-        _keys = Allocate<byte>(sequences, bytes);
-        _values = Allocate<byte>(sequences, bytes);
-        int tokens = bits <= 8 ? keyValueHeads * Chunks * ChunkSize : 0;
-        KeyScales = Allocate<float>(sequences, tokens);
-        ValueScales = Allocate<float>(sequences, tokens);
-        KeyZeroPoints = Allocate<byte>(sequences, tokens);
-        ValueZeroPoints = Allocate<byte>(sequences, tokens);
+        int tokens = keyValueHeads * Chunks * ChunkSize, scales = bits <= 16 ? tokens : 0, zeroPoints = bits <= 8 ? tokens : 0;
+        _keys = Allocate<byte>(sequences, checked(tokens * KeyWidth * ElementSize));
+        _values = Allocate<byte>(sequences, checked(tokens * headSize * ElementSize + Overrun));
+        KeyScales = Allocate<float>(sequences, scales);
+        ValueScales = Allocate<float>(sequences, scales);
+        KeyZeroPoints = Allocate<byte>(sequences, zeroPoints);
+        ValueZeroPoints = Allocate<byte>(sequences, zeroPoints);
     }
 
     /// <summary>The longest context of a quantized cache: Σ of 16-bit codes and both digit products stay within int32.</summary>
@@ -75,12 +87,12 @@ public sealed class KeyValueCache
     /// <summary>2…8, 16 or 32.</summary>
     public int Bits { get; }
 
-    /// <summary>Whether keys and values are codes.</summary>
-    public bool Quantized => Bits <= 8;
-
     internal int Chunks { get; }
 
     internal int ElementSize { get; }
+
+    // 16-bit components are stored in pairs.
+    private int KeyWidth => Bits == 16 ? (HeadSize + 1) / 2 * 2 : HeadSize;
 
     internal float[][] KeyScales { get; }
 
@@ -99,7 +111,6 @@ public sealed class KeyValueCache
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)sequence, (uint)Sequences);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)position, (uint)Capacity);
-        Span<ushort> halves = stackalloc ushort[Bits == 16 ? HeadSize : 0];
         for (int head = 0; head < KeyValueHeads; head++)
         {
             ReadOnlySpan<float> key = keys.Slice(head * HeadSize, HeadSize), value = values.Slice(head * HeadSize, HeadSize);
@@ -112,9 +123,7 @@ public sealed class KeyValueCache
                     Scatter(key, MemoryMarshal.Cast<byte, float>(keyChunk), lane);
                     break;
                 case 16:
-                    HalfConversion.ToHalf(value, MemoryMarshal.Cast<byte, ushort>(valueChunk).Slice(lane * HeadSize, HeadSize));
-                    HalfConversion.ToHalf(key, halves);
-                    Scatter((ReadOnlySpan<ushort>)halves, MemoryMarshal.Cast<byte, ushort>(keyChunk), lane);
+                    AppendDigits(sequence, head * Chunks * ChunkSize + position, key, value, MemoryMarshal.Cast<byte, short>(keyChunk), MemoryMarshal.Cast<byte, short>(valueChunk), lane);
                     break;
                 default:
                     AppendCodes(sequence, head * Chunks * ChunkSize + position, key, value, keyChunk, valueChunk, lane);
@@ -123,11 +132,27 @@ public sealed class KeyValueCache
         }
     }
 
-    /// <summary>Elements of a chunk of keys, [d][64].</summary>
-    internal Span<byte> KeyChunk(int sequence, int head, int chunk) => Chunk(_keys[sequence], head, chunk);
+    /// <summary>Elements of a chunk of keys.</summary>
+    internal Span<byte> KeyChunk(int sequence, int head, int chunk) => Chunk(_keys[sequence], KeyWidth, head, chunk);
 
-    /// <summary>Elements of a chunk of values, [64][d].</summary>
-    internal Span<byte> ValueChunk(int sequence, int head, int chunk) => Chunk(_values[sequence], head, chunk);
+    /// <summary>Elements of a chunk of values.</summary>
+    internal Span<byte> ValueChunk(int sequence, int head, int chunk) => Chunk(_values[sequence], HeadSize, head, chunk);
+
+    private void AppendDigits(int sequence, int token, ReadOnlySpan<float> key, ReadOnlySpan<float> value, Span<short> keyChunk, Span<short> valueChunk, int lane)
+    {
+        Span<int> codes = stackalloc int[HeadSize];
+        KeyScales[sequence][token] = DigitCodes.Quantize(key, codes);
+        for (int d = 0; d < codes.Length; d++)
+        {
+            keyChunk[(d / 2 * ChunkSize + lane) * 2 + d % 2] = (short)codes[d];
+        }
+
+        ValueScales[sequence][token] = DigitCodes.Quantize(value, codes);
+        for (int d = 0; d < codes.Length; d++)
+        {
+            valueChunk[(lane / 2 * HeadSize + d) * 2 + lane % 2] = (short)codes[d];
+        }
+    }
 
     private void AppendCodes(int sequence, int token, ReadOnlySpan<float> key, ReadOnlySpan<float> value, Span<byte> keyChunk, Span<byte> valueChunk, int lane)
     {
@@ -156,9 +181,9 @@ public sealed class KeyValueCache
         }
     }
 
-    private Span<byte> Chunk(byte[] elements, int head, int chunk)
+    private Span<byte> Chunk(byte[] elements, int width, int head, int chunk)
     {
-        int size = ChunkSize * HeadSize * ElementSize;
+        int size = ChunkSize * width * ElementSize;
         return elements.AsSpan((head * Chunks + chunk) * size, size);
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
+using Portable.Reference.Arithmetic;
 using Portable.Vulkan.Matmul.Selection;
 
 namespace Portable.Cli.Verbs;
@@ -10,7 +11,8 @@ namespace Portable.Cli.Verbs;
 /// <summary>The answer of <c>portable devices</c>.</summary>
 /// <param name="Devices">The CPU first, then Vulkan devices by index.</param>
 /// <param name="Tier">The CPU's instruction tier in this process.</param>
-public sealed record DevicesReport(IReadOnlyList<DeviceReport> Devices, string Tier);
+/// <param name="Contract">Version of the float contract that all of them keep.</param>
+public sealed record DevicesReport(IReadOnlyList<DeviceReport> Devices, string Tier, int Contract);
 
 /// <summary>Lists what models can run on.</summary>
 public sealed class DevicesVerb() : Verb(
@@ -25,7 +27,7 @@ public sealed class DevicesVerb() : Verb(
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        var report = new DevicesReport(DeviceList.All(), CpuTier.Name);
+        var report = new DevicesReport(DeviceList.All(), CpuTier.Name, Contract.Version);
         terminal.Result(report, JsonReports.Default.DevicesReport, r =>
         {
             foreach (DeviceReport d in r.Devices)

@@ -8,6 +8,7 @@ using Portable.Cli.Output;
 using Portable.Execution;
 using Portable.Generation;
 using Portable.Inference;
+using Portable.Reference.Arithmetic;
 
 namespace Portable.Cli.Verbs;
 
@@ -15,8 +16,9 @@ namespace Portable.Cli.Verbs;
 /// <param name="Hash">SHA-256 of the f32 bits of all logits, little endian, position-major.</param>
 /// <param name="Argmax">The most likely next token after each position.</param>
 /// <param name="Last">Logits of the last position, the whole vocabulary; as doubles, so that every JSON reader gets the f32 back exactly.</param>
+/// <param name="Contract">Version of the float contract that a quantized model's bits belong to.</param>
 /// <param name="Device">The device that served.</param>
-public sealed record LogitsReport(string Hash, int[] Argmax, double[] Last, string Device);
+public sealed record LogitsReport(string Hash, int[] Argmax, double[] Last, int Contract, string Device);
 
 /// <summary>Prints the logits of given tokens and a hash of their bits.</summary>
 public sealed class LogitsVerb : Verb
@@ -83,7 +85,7 @@ public sealed class LogitsVerb : Verb
             progress.Report((double)(start + rows) / tokens.Length);
         }
 
-        return new LogitsReport(Convert.ToHexStringLower(hash.GetHashAndReset()), argmax, last, model.DeviceName);
+        return new LogitsReport(Convert.ToHexStringLower(hash.GetHashAndReset()), argmax, last, Contract.Version, model.DeviceName);
     }
 
     private static void AppendLittleEndian(IncrementalHash hash, ReadOnlySpan<float> logits)

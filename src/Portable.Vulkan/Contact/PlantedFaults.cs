@@ -41,9 +41,7 @@ internal static class PlantedFaults
 
     private static Shader WrongAttention(Shader shader) => shader switch
     {
-        AttentionHalfShader a => a with { Attention = Wrong(a.Attention) },
-        AttentionIntegerShader a => a with { Attention = Wrong(a.Attention) },
-        AttentionMatrixShader a => a with { Attention = Wrong(a.Attention) },
+        AttentionTileShader a => a with { Attention = Wrong(a.Attention) },
         DecodeShader a => a with { Attention = Wrong(a.Attention) },
         _ => shader,
     };

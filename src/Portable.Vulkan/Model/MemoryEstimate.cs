@@ -29,7 +29,7 @@ public sealed record MemoryEstimate(long Linears, long Tables, long Cache, long 
         long tables = TableBytes(source.LoadEmbedding()) + TableBytes(source.LoadPositions()) + TableBytes(source.LoadHead());
         CacheShape cache = new(sequences, context, config.KeyValueHeads, config.HeadSize, source.KeyValueBits);
         long slots = VulkanCache.Slots(cache);
-        long cached = config.Layers * ((2 * slots * VulkanCache.HeadWords(cache) * 4) + (cache.Bits == 16 ? 0 : slots * 16));
+        long cached = config.Layers * slots * ((2 * VulkanCache.HeadWords(cache) * 4) + VulkanCache.ParameterBytes(cache));
 
         // The residual stream; what attention and MLP take in turn; a code for each input of a linear; the logits.
         long rows = Math.Min(BitOperations.RoundUpToPowerOf2((uint)Math.Max(sequences, context)), maximumRows);

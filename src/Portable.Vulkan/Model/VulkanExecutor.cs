@@ -150,7 +150,7 @@ public sealed class VulkanExecutor : Executor
         RequireServed(shape);
         long slots = VulkanCache.Slots(shape), words = slots * VulkanCache.HeadWords(shape);
         GpuBuffer keys = Keep(_gpu.Allocate(words * 4)), values = Keep(_gpu.Allocate(words * 4));
-        GpuBuffer? parameters = shape.Bits == 16 ? null : Keep(_gpu.Allocate(slots * 16));
+        GpuBuffer parameters = Keep(_gpu.Allocate(slots * VulkanCache.ParameterBytes(shape)));
         return new VulkanCache(shape, keys, values, parameters);
     }
 
@@ -432,14 +432,9 @@ public sealed class VulkanExecutor : Executor
             throw new VulkanException($"A {shape.Bits}-bit KV cache runs on the device cpu only; quantize the model first.");
         }
 
-        if (shape.HeadSize % 4 != 0 || shape.HeadSize > 256)
+        if (AttentionLimits.Refusal(_gpu.Facts, shape) is { } refusal)
         {
-            throw new VulkanException($"Heads of {shape.HeadSize} run on the device cpu only: the device kernels take multiples of 4 up to 256.");
-        }
-
-        if (HalfAttention.Refusal(_gpu.Facts, shape) is { } refusal)
-        {
-            throw new VulkanException($"{Name} cannot attend: {refusal}. Quantize with a KV part (for example KV8), or use the device cpu.");
+            throw new VulkanException($"{Name} cannot attend: {refusal}; use the device cpu.");
         }
 
         if (VulkanCache.Slots(shape) * VulkanCache.HeadWords(shape) > uint.MaxValue)

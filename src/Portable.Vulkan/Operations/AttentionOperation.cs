@@ -13,8 +13,8 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
 
     private int Heads => Layout.Heads;
 
-    /// <summary>Whether the cache holds halves rather than codes.</summary>
-    private bool Half => Cache.Shape.Bits == 16;
+    /// <summary>Whether the cache holds codes of two digits.</summary>
+    private bool Digits => Cache.Shape.Bits == 16;
 
     private AttentionConstants Constants => AttentionConstants.For(Cache.Shape, Layout, Rotary is not null);
 
@@ -22,8 +22,6 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
         (uint)Heads, (uint)Cache.Shape.KeyValueHeads, (uint)VulkanCache.Chunks(Cache.Shape), (uint)(Cache.Shape.Sequences * Cache.Shape.KeyValueHeads));
 
     private ulong RotaryAddress => Rotary?.Buffer.Address ?? 0;
-
-    private ulong ParametersAddress => Cache.Parameters?.Address ?? 0;
 
     /// <summary>A decode step quantizes the attended row in the same dispatch where nothing else reads it.</summary>
     public int Record(PlanRecorder plan, ReadOnlySpan<IOperation> following)
@@ -42,32 +40,25 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
     public void Record(PlanRecorder plan)
     {
         ModelMemory memory = plan.Memory;
-        AttentionAppendShader append = new() { Workgroup = memory.AppendWorkgroup, Attention = Constants };
+        AppendShader append = Digits
+            ? new AppendDigitsShader { Workgroup = memory.AppendWorkgroup, Attention = Constants }
+            : new AppendCodesShader { Workgroup = memory.AppendWorkgroup, Attention = Constants };
         AppendPush appendPush = new(
-            memory.Batch.Rows, QueryKeyValue.Address, RotaryAddress, Cache.Keys.Address, Cache.Values.Address, ParametersAddress, memory.Queries.Codes, memory.Queries.Parameters, Sizes);
-        plan.Order([QueryKeyValue, Rotary], [Cache, memory.Queries, Half ? QueryKeyValue : null]);
+            memory.Batch.Rows, QueryKeyValue.Address, RotaryAddress, Cache.Keys.Address, Cache.Values.Address, Cache.Parameters.Address, memory.Queries.Codes, memory.Queries.Parameters, Sizes);
+        plan.Order([QueryKeyValue, Rotary], [Cache, memory.Queries]);
         int slots = Heads + (2 * Cache.Shape.KeyValueHeads);
-        plan.Dispatch(append, appendPush, (slots + AttentionAppendShader.HeadsAtOnce - 1) / AttentionAppendShader.HeadsAtOnce, plan.Key.Rows);
-        plan.Order([Cache, memory.Queries, QueryKeyValue], [Attended]);
-        if (Half)
-        {
-            AttentionHalfShader shader = new() { Workgroup = memory.AttentionWorkgroup, Attention = Constants, TileRows = memory.Batch.TileRows };
-            AttentionHalfPush push = new(memory.Batch.Rows, memory.Batch.TileList, QueryKeyValue.Address, Cache.Keys.Address, Cache.Values.Address, Attended.Address, Sizes);
-            plan.Dispatch(shader, push, Heads, plan.Key.Tiles);
-        }
-        else
-        {
-            AttentionIntegerPush push = new(
-                memory.Batch.Rows, memory.Batch.TileList, memory.Queries.Codes, memory.Queries.Parameters, Cache.Keys.Address, Cache.Values.Address, ParametersAddress, Attended.Address, Sizes);
-            plan.Dispatch(TileShader(plan), push, Heads, plan.Key.Tiles);
-        }
+        plan.Dispatch(append, appendPush, (slots + AppendShader.HeadsAtOnce - 1) / AppendShader.HeadsAtOnce, plan.Key.Rows);
+        plan.Order([Cache, memory.Queries], [Attended]);
+        AttentionTilePush push = new(
+            memory.Batch.Rows, memory.Batch.TileList, memory.Queries.Codes, memory.Queries.Parameters, Cache.Keys.Address, Cache.Values.Address, Cache.Parameters.Address, Attended.Address, Sizes);
+        plan.Dispatch(TileShader(plan), push, Heads, plan.Key.Tiles);
     }
 
-    /// <summary>Scores twice and sums of two digits, over the longest context that the cache has room for.</summary>
+    /// <summary>Scores twice and sums of two digits, or four products of digits for each, over the longest context that the cache has room for.</summary>
     public OperationWork Work(PlanKey key)
     {
         long tokens = Cache.Shape.Capacity;
-        return new OperationWork(tokens * Cache.TokenBytes, 4L * key.Rows * Heads * tokens * Cache.Shape.HeadSize);
+        return new OperationWork(tokens * Cache.TokenBytes, (Digits ? 8L : 4L) * key.Rows * Heads * tokens * Cache.Shape.HeadSize);
     }
 
     /// <summary>Keys and values of every token that a sequence of the batch looks back on, activations in and out.</summary>
@@ -77,9 +68,9 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
         return (tokens * Cache.TokenBytes) + (batch.Rows * (QueryKeyValue.RowBytes + Attended.RowBytes));
     }
 
-    private Shader<AttentionIntegerPush> TileShader(PlanRecorder plan) => plan.Key.Matrices && plan.Memory.MatrixTile is { } tile && tile.Refusal(plan.Gpu.Facts, Cache.Shape) is null
+    private AttentionTileShader TileShader(PlanRecorder plan) => plan.Key.Matrices && plan.Memory.MatrixTile is { } tile && tile.Refusal(plan.Gpu.Facts, Cache.Shape) is null
         ? tile.ShaderFor(Constants)
-        : new AttentionIntegerShader { Workgroup = plan.Memory.AttentionWorkgroup, Attention = Constants, TileRows = plan.Memory.Batch.TileRows };
+        : AttentionTileShader.WithoutMatrices(Constants, plan.Memory.AttentionWorkgroup, plan.Memory.Batch.TileRows);
 
     private void Decode(PlanRecorder plan, VulkanInput input)
     {
@@ -93,6 +84,13 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
             return;
         }
 
+        if (Digits)
+        {
+            plan.Order([QueryKeyValue, Rotary], [Cache, plan.Memory.Stretches, Attended, input, plan.Memory.Finished]);
+            plan.Dispatch(DecodeShader(plan, input, DecodePart.Sums), push, Heads, plan.Key.Rows, stretches);
+            return;
+        }
+
         plan.Order([QueryKeyValue, Rotary], [Cache, plan.Memory.Stretches]);
         plan.Dispatch(DecodeShader(plan, input, DecodePart.Scores), push, Heads, plan.Key.Rows, stretches);
         plan.Order([Cache], [plan.Memory.Stretches, Attended, input, plan.Memory.Finished]);
@@ -103,9 +101,10 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
     {
         int chunks = VulkanCache.Chunks(Cache.Shape), stretches = plan.Key.Stretches, tokens = (chunks + stretches - 1) / stretches * VulkanCache.ChunkTokens;
         int workgroup = plan.Memory.DecodeWorkgroup, scores = part == DecodePart.Scores || tokens > ModelMemory.SharedScores ? 1 : tokens;
+        int segment = Math.Min(tokens, DecodeDigitsShader.Segment(plan.Gpu.Facts, Cache.Shape.HeadSize, input.Spec.Layout.Groups));
         RowQuantizer quantizer = input.Quantizer(workgroup);
-        return Half
-            ? new DecodeHalfShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = scores, Quantizer = quantizer, Part = part }
+        return Digits
+            ? new DecodeDigitsShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = segment, Quantizer = quantizer, Part = part }
             : new DecodeIntegerShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = scores, Quantizer = quantizer, Part = part };
     }
 
@@ -121,11 +120,11 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
             Rotary = RotaryAddress,
             Keys = Cache.Keys.Address,
             Values = Cache.Values.Address,
-            Parameters = ParametersAddress,
+            Parameters = Cache.Parameters.Address,
             Attended = Attended.Address,
             Finished = memory.Finished.Address,
             HeadFinished = split ? memory.Stretches.Finished : 0,
-            Scratch = split ? memory.Stretches.Scratch : capacity <= ModelMemory.SharedScores ? 0 : memory.Scores(plan.Key.Rows, Heads, capacity),
+            Scratch = split ? memory.Stretches.Scratch : Digits || capacity <= ModelMemory.SharedScores ? 0 : memory.Scores(plan.Key.Rows, Heads, capacity),
             RowQuantizer = rowQuantizer,
             Shape = Sizes,
         };

@@ -16,15 +16,16 @@ public static class AttentionCheck
     /// <summary>Runs the check.</summary>
     /// <param name="gpu">The device.</param>
     /// <param name="broken">Simulates a wrong driver.</param>
-    /// <returns>The shader and what is wrong with it, or null.</returns>
-    public static (string Shader, string Failure)? Run(VulkanContext gpu, bool broken = false)
+    /// <returns>What is wrong, by shader.</returns>
+    public static IReadOnlyDictionary<string, string> Run(VulkanContext gpu, bool broken = false)
     {
-        foreach (int bits in new[] { 8, 4, 2 })
+        Dictionary<string, string> failures = [];
+        foreach (int bits in new[] { 16, 8, 4, 2 })
         {
             CacheShape cache = new(1, First + Rows, KeyValueHeads, HeadSize, bits);
             if (AttentionTile.For(gpu.Facts, cache) is not { } tile)
             {
-                return null;
+                continue;
             }
 
             try
@@ -32,19 +33,48 @@ public static class AttentionCheck
                 int wrong = Wrong(gpu, cache, tile, broken);
                 if (wrong > 0)
                 {
-                    return (tile.ShaderName, $"{wrong} of {Rows * Heads * HeadSize} results are wrong ({bits}-bit cache, {tile.Matrix})");
+                    failures[tile.ShaderName] = $"{wrong} of {Rows * Heads * HeadSize} results are wrong ({bits}-bit cache, {tile.Matrix})";
                 }
             }
             catch (VulkanException e)
             {
-                return (tile.ShaderName, e.Message);
+                failures[tile.ShaderName] = e.Message;
             }
         }
 
-        return null;
+        return failures;
     }
 
     private static int Wrong(VulkanContext gpu, CacheShape cache, AttentionTile tile, bool broken)
+    {
+        Operands o = cache.Bits == 16 ? Digits(cache) : Codes(cache);
+        uint[] rows = new uint[4 * Rows];
+        for (int i = 0; i < Rows; i++)
+        {
+            rows[(4 * i) + 2] = (uint)(First + i);
+        }
+
+        uint[] tiles = [.. Enumerable.Range(0, (Rows + tile.Rows - 1) / tile.Rows).SelectMany(i => new[] { (uint)(i * tile.Rows), (uint)Math.Min(tile.Rows, Rows - (i * tile.Rows)) })];
+        using GpuBuffer k = gpu.Allocate<uint>(o.Keys), v = gpu.Allocate<uint>(o.Values), p = gpu.Allocate<uint>(o.Parameters), q = gpu.Allocate<uint>(o.Queries);
+        using GpuBuffer qp = gpu.Allocate<uint>(o.QueryParameters), r = gpu.Allocate<uint>(rows), t2 = gpu.Allocate<uint>(tiles);
+        float[] expected = new float[Rows * Heads * HeadSize], actual = new float[expected.Length];
+        using GpuBuffer y = gpu.Allocate(4L * expected.Length);
+        AttentionSizes shape = new(Heads, KeyValueHeads, (uint)VulkanCache.Chunks(cache), KeyValueHeads);
+        AttentionTilePush push = new(r.Address, t2.Address, q.Address, qp.Address, k.Address, v.Address, p.Address, y.Address, shape);
+        AttentionConstants attention = AttentionConstants.For(cache, new AttentionLayout(Heads, KeyValueHeads, HeadSize), false);
+        Run(AttentionTileShader.WithoutMatrices(attention, 64, tile.Rows), expected);
+        Run(tile.ShaderFor(attention), actual);
+        return expected.Zip(actual).Count(e => BitConverter.SingleToInt32Bits(e.First) != BitConverter.SingleToInt32Bits(e.Second)) + (broken ? 1 : 0);
+
+        void Run(Shader<AttentionTilePush> shader, float[] result)
+        {
+            gpu.Run(recorder => recorder.Dispatch(shader, push, Heads, tiles.Length / 2));
+            gpu.Download<float>(y, result);
+        }
+    }
+
+    /// <summary>Random codes of 2 … 8 bits with their scales, zero points and sums.</summary>
+    private static Operands Codes(CacheShape cache)
     {
         Random random = new(cache.Bits);
         int words = VulkanCache.HeadWords(cache), slots = (int)VulkanCache.Slots(cache), field = AttentionConstants.FieldBitsOf(cache.Bits), byteWords = words * 8 / field;
@@ -55,7 +85,7 @@ public static class AttentionCheck
         }
 
         uint[] keys = Words(random, slots * words, codes), values = Words(random, slots * words, codes), queries = Words(random, Rows * Heads * byteWords, 0x01010101u * ((1u << cache.Bits) - 1));
-        uint[] parameters = new uint[4 * slots], queryParameters = new uint[4 * Rows * Heads], rows = new uint[4 * Rows];
+        uint[] parameters = new uint[4 * slots], queryParameters = new uint[4 * Rows * Heads];
         for (int t = 0; t < slots; t++)
         {
             int sum = 0;
@@ -74,28 +104,26 @@ public static class AttentionCheck
             (queryParameters[4 * i], queryParameters[(4 * i) + 1], queryParameters[(4 * i) + 2]) = (Scale(random), (uint)random.Next(1 << cache.Bits), (uint)sum);
         }
 
-        for (int i = 0; i < Rows; i++)
+        return new Operands(keys, values, parameters, queries, queryParameters);
+    }
+
+    /// <summary>Random codes of two digits with their scales.</summary>
+    private static Operands Digits(CacheShape cache)
+    {
+        Random random = new(cache.Bits);
+        int words = VulkanCache.HeadWords(cache), slots = (int)VulkanCache.Slots(cache);
+        uint[] parameters = new uint[2 * slots], queryParameters = new uint[4 * Rows * Heads];
+        for (int i = 0; i < parameters.Length; i++)
         {
-            rows[(4 * i) + 2] = (uint)(First + i);
+            parameters[i] = Scale(random, 1 << 14);
         }
 
-        uint[] tiles = [.. Enumerable.Range(0, (Rows + tile.Rows - 1) / tile.Rows).SelectMany(i => new[] { (uint)(i * tile.Rows), (uint)Math.Min(tile.Rows, Rows - (i * tile.Rows)) })];
-        using GpuBuffer k = gpu.Allocate<uint>(keys), v = gpu.Allocate<uint>(values), p = gpu.Allocate<uint>(parameters), q = gpu.Allocate<uint>(queries);
-        using GpuBuffer qp = gpu.Allocate<uint>(queryParameters), r = gpu.Allocate<uint>(rows), t2 = gpu.Allocate<uint>(tiles);
-        float[] expected = new float[Rows * Heads * HeadSize], actual = new float[expected.Length];
-        using GpuBuffer y = gpu.Allocate(4L * expected.Length);
-        AttentionSizes shape = new(Heads, KeyValueHeads, (uint)VulkanCache.Chunks(cache), KeyValueHeads);
-        AttentionIntegerPush push = new(r.Address, t2.Address, q.Address, qp.Address, k.Address, v.Address, p.Address, y.Address, shape);
-        AttentionConstants attention = AttentionConstants.For(cache, new AttentionLayout(Heads, KeyValueHeads, HeadSize), false);
-        Run(new AttentionIntegerShader { Workgroup = 64, Attention = attention, TileRows = tile.Rows }, expected);
-        Run(tile.ShaderFor(attention), actual);
-        return expected.Zip(actual).Count(e => BitConverter.SingleToInt32Bits(e.First) != BitConverter.SingleToInt32Bits(e.Second)) + (broken ? 1 : 0);
-
-        void Run(Shader<AttentionIntegerPush> shader, float[] result)
+        for (int i = 0; i < Rows * Heads; i++)
         {
-            gpu.Run(recorder => recorder.Dispatch(shader, push, Heads, tiles.Length / 2));
-            gpu.Download<float>(y, result);
+            queryParameters[4 * i] = Scale(random, 1 << 14);
         }
+
+        return new Operands(Words(random, slots * words, uint.MaxValue), Words(random, slots * words, uint.MaxValue), parameters, Words(random, Rows * Heads * words, uint.MaxValue), queryParameters);
     }
 
     private static uint[] Words(Random random, int count, uint mask)
@@ -121,5 +149,7 @@ public static class AttentionCheck
     }
 
     // A few units of score between neighbouring codes' products at most, so that many keys count.
-    private static uint Scale(Random random) => BitConverter.SingleToUInt32Bits((float)(random.NextDouble() + 0.1) / 64);
+    private static uint Scale(Random random, int unit = 64) => BitConverter.SingleToUInt32Bits((float)(random.NextDouble() + 0.1) / unit);
+
+    private sealed record Operands(uint[] Keys, uint[] Values, uint[] Parameters, uint[] Queries, uint[] QueryParameters);
 }

@@ -81,9 +81,12 @@ public static class SelfCheck
         }
 
         // A software device attends without matrices.
-        if (gpu.Facts.Kind != VulkanDeviceKind.Cpu && AttentionCheck.Run(gpu) is { } wrongAttention)
+        if (gpu.Facts.Kind != VulkanDeviceKind.Cpu)
         {
-            failures[wrongAttention.Shader] = wrongAttention.Failure;
+            foreach ((string shader, string failure) in AttentionCheck.Run(gpu))
+            {
+                failures[shader] = failure;
+            }
         }
 
         return new SelfCheckResult(failures);

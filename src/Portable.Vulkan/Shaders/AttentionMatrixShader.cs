@@ -2,12 +2,9 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/include/attention_matrix.glsl: a tile of rows over a quantized cache with cooperative matrices.</summary>
-internal abstract record AttentionMatrixShader : AttentionShader<AttentionIntegerPush>
+/// <summary>shaders/include/attention_matrix.glsl and attention_digits_matrix.glsl: a tile of rows with cooperative matrices.</summary>
+internal abstract record AttentionMatrixShader : AttentionTileShader
 {
-    /// <summary>Rows of a tile.</summary>
-    public required int TileRows { get; init; }
-
     /// <summary>Invocations of a subgroup.</summary>
     public required int Subgroup { get; init; }
 
@@ -30,7 +27,6 @@ internal abstract record AttentionMatrixShader : AttentionShader<AttentionIntege
     public override void Specialize(SpecializationConstants constants)
     {
         base.Specialize(constants);
-        constants.Set(7, TileRows);
         constants.Set(8, Subgroup);
         constants.Set(9, FM);
         constants.Set(10, FN);
@@ -39,16 +35,30 @@ internal abstract record AttentionMatrixShader : AttentionShader<AttentionIntege
     }
 }
 
-/// <summary>shaders/model/attention_matrix.comp: matrices 16 codes deep or deeper.</summary>
+/// <summary>shaders/model/attention_matrix.comp: 2 … 8-bit codes, matrices 16 codes deep or deeper.</summary>
 internal sealed record DeepAttentionMatrixShader : AttentionMatrixShader
 {
     /// <inheritdoc/>
     public override string Name => "attention_matrix";
 }
 
-/// <summary>shaders/model/attention_matrix_shallow.comp: matrices 8 codes deep.</summary>
+/// <summary>shaders/model/attention_matrix_shallow.comp: 2 … 8-bit codes, matrices 8 codes deep.</summary>
 internal sealed record ShallowAttentionMatrixShader : AttentionMatrixShader
 {
     /// <inheritdoc/>
     public override string Name => "attention_matrix_shallow";
+}
+
+/// <summary>shaders/model/attention_digits_matrix.comp: 16-bit codes, matrices 16 codes deep or deeper.</summary>
+internal sealed record DeepDigitMatrixShader : AttentionMatrixShader
+{
+    /// <inheritdoc/>
+    public override string Name => "attention_digits_matrix";
+}
+
+/// <summary>shaders/model/attention_digits_matrix_shallow.comp: 16-bit codes, matrices 8 codes deep.</summary>
+internal sealed record ShallowDigitMatrixShader : AttentionMatrixShader
+{
+    /// <inheritdoc/>
+    public override string Name => "attention_digits_matrix_shallow";
 }

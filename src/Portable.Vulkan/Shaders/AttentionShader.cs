@@ -1,22 +1,23 @@
 using System.Runtime.InteropServices;
 using Portable.Execution;
 using Portable.Reference.Blocks;
+using Portable.Reference.Operations;
 using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
 /// <summary>Head and cache of an attention (constants of shaders/include/attention.glsl).</summary>
 /// <param name="HeadSize">Components of a head.</param>
-/// <param name="KvBits">Bits of the cache; 16: halves.</param>
+/// <param name="KvBits">Bits of the cache; 16: two digits.</param>
 /// <param name="FieldBits">Bits of a code's field.</param>
-/// <param name="InverseLevels">fl(1/(2^bits − 1)).</param>
+/// <param name="InverseLevels">fl(1/(2^bits − 1)), of two digits fl(1/32639).</param>
 /// <param name="ScoreScale">Factor of the scores.</param>
 /// <param name="Rotary">Whether queries and keys are rotated.</param>
 internal readonly record struct AttentionConstants(int HeadSize, int KvBits, int FieldBits, float InverseLevels, float ScoreScale, bool Rotary)
 {
     /// <summary>Those of a cache and of a block over it.</summary>
     public static AttentionConstants For(CacheShape shape, AttentionLayout layout, bool rotary) =>
-        new(shape.HeadSize, shape.Bits, FieldBitsOf(shape.Bits), 1f / ((1 << shape.Bits) - 1), layout.Scale, rotary);
+        new(shape.HeadSize, shape.Bits, FieldBitsOf(shape.Bits), 1f / (shape.Bits == 16 ? DigitCodes.Maximum : (1 << shape.Bits) - 1), layout.Scale, rotary);
 
     /// <summary>Bits of a code's field: the next of 2, 4, 8, 16.</summary>
     public static int FieldBitsOf(int bits) => bits <= 2 ? 2 : bits <= 4 ? 4 : bits <= 8 ? 8 : 16;

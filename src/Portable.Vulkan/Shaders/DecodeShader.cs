@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
@@ -6,7 +7,7 @@ namespace Portable.Vulkan.Shaders;
 /// <summary>shaders/include/decode.glsl: one new token a sequence, from its heads to the codes of the output projection.</summary>
 internal abstract record DecodeShader : AttentionShader<DecodePush>
 {
-    /// <summary>Scores in shared memory, or 1: in scratch memory.</summary>
+    /// <summary>Scores in shared memory, or 1: in scratch memory (2 … 8-bit codes).</summary>
     public required int ScoreCapacity { get; init; }
 
     /// <summary>How the row is quantized.</summary>
@@ -25,14 +26,37 @@ internal abstract record DecodeShader : AttentionShader<DecodePush>
     }
 }
 
-/// <summary>shaders/model/decode_half.comp: over a cache of halves.</summary>
-internal sealed record DecodeHalfShader : DecodeShader
+/// <summary>shaders/model/decode_digits.comp: over a cache of 16-bit codes.</summary>
+internal sealed record DecodeDigitsShader : DecodeShader
 {
     /// <inheritdoc/>
-    public override string Name => "decode_half";
+    public override string Name => "decode_digits";
+
+    private const int Stretch = 64, MostStretches = 16;
+
+    /// <summary>Bytes of shared memory, as the shader and what it includes declare it: the token's own heads and their words, the row's quantizer; per stretch scores, two sums a column, and factors.</summary>
+    /// <param name="headSize">Width of a head.</param>
+    /// <param name="groups">Groups of the quantizer of the attended row.</param>
+    /// <param name="stretches">Stretches of 64 tokens at a time.</param>
+    public static int SharedBytes(int headSize, int groups, int stretches) => (18 * headSize) + (16 * groups) + 64 + (stretches * ((4 * Stretch) + (8 * headSize) + 28));
+
+    /// <summary>Tokens that it takes at a time: what shared memory holds, at most 1,024.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="headSize">Width of a head.</param>
+    /// <param name="groups">Groups of the quantizer of the attended row.</param>
+    public static int Segment(VulkanDeviceFacts device, int headSize, int groups)
+    {
+        int stretches = MostStretches;
+        while (stretches > 1 && SharedBytes(headSize, groups, stretches) > device.SharedMemoryBytes)
+        {
+            stretches--;
+        }
+
+        return stretches * Stretch;
+    }
 }
 
-/// <summary>shaders/model/decode_integer.comp: over a quantized cache.</summary>
+/// <summary>shaders/model/decode_integer.comp: over a cache of 2 … 8-bit codes.</summary>
 internal sealed record DecodeIntegerShader : DecodeShader
 {
     /// <inheritdoc/>

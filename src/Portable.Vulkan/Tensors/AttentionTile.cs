@@ -4,7 +4,10 @@ using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Tensors;
 
-/// <summary>Tile of the prefill attention with cooperative matrices (shaders/include/attention_matrix.glsl): plain arithmetic over device facts.</summary>
+/// <summary>
+/// Tile of the prefill attention with cooperative matrices (shaders/include/attention_matrix.glsl: unsigned bytes, KV2 … KV8;
+/// attention_digits_matrix.glsl: signed bytes, KV16): plain arithmetic over device facts.
+/// </summary>
 /// <param name="Matrix">Matrix shape.</param>
 /// <param name="SubgroupSize">Invocations of a subgroup.</param>
 /// <param name="Rows">Rows of a tile.</param>
@@ -21,9 +24,13 @@ public sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSi
     public string ShaderName => ShaderFor(default).Name;
 
     /// <summary>The shader: matrices 8 codes deep are loaded from vectors of their own size.</summary>
-    internal AttentionMatrixShader ShaderFor(AttentionConstants attention) => Matrix.K < 16
-        ? new ShallowAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups }
-        : new DeepAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups };
+    internal AttentionMatrixShader ShaderFor(AttentionConstants attention) => (Matrix.IsSignedByte, Matrix.K < 16) switch
+    {
+        (false, false) => new DeepAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups },
+        (false, true) => new ShallowAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups },
+        (true, false) => new DeepDigitMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups },
+        (true, true) => new ShallowDigitMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups },
+    };
 
     /// <summary>The tile for a cache, or null where the device's matrices cannot serve it.</summary>
     public static AttentionTile? For(VulkanDeviceFacts device, CacheShape cache)
@@ -36,7 +43,7 @@ public sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSi
             from rowGroups in new[] { 2, 1, 4 }
             where subgroups % rowGroups == 0
             select new AttentionTile(shape, device.SubgroupSize, rows, rowGroups, subgroups / rowGroups);
-        return cache.Bits > 8 || !device.CooperativeMatrix ? null : tiles.FirstOrDefault(t => t.Refusal(device, cache) is null);
+        return !device.CooperativeMatrix ? null : tiles.FirstOrDefault(t => t.Refusal(device, cache) is null);
     }
 
     /// <summary>Bytes of shared memory, as the shader declares them.</summary>
@@ -44,15 +51,24 @@ public sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSi
     {
         int vector = Matrix.K < 16 ? 8 : 16, unit = Math.Max(16, Matrix.K);
         int depth = (cache.HeadSize + unit - 1) / unit * unit, columns = (cache.HeadSize + Matrix.N - 1) / Matrix.N * Matrix.N;
-        int stage = Math.Max(Math.Max(Rows, Chunk) * (depth + vector), columns * (Chunk + vector)), digits = 2 * Rows * (Chunk + vector);
+        int keys = Math.Max(Rows, Chunk) * (depth + vector), digits = 2 * Rows * (Chunk + vector);
+        if (cache.Bits == 16)
+        {
+            // A digit of the keys or both of some columns of values; two integers a score; 28 bytes a row.
+            int group = Matrix.N * ColumnGroups, most = Math.Max(group, Chunk / group * group), staged = Math.Min((cache.HeadSize + group - 1) / group * group, most);
+            int products = 2 * 16 * Math.Max(Rows * ((Chunk / 4) + 2), RowGroups * ColumnGroups * Matrix.M * Matrix.N / 4);
+            return Math.Max(keys, 2 * staged * (Chunk + vector)) + digits + products + (Rows * 28);
+        }
+
+        int stage = Math.Max(keys, columns * (Chunk + vector));
         int scores = 16 * Math.Max(Rows * ((Chunk / 4) + 2), RowGroups * ColumnGroups * Matrix.M * Matrix.N / 2);
         return stage + digits + scores + (Rows * (16 + 8 + 12));
     }
 
     /// <summary>Why the tile cannot serve, or null.</summary>
     public string? Refusal(VulkanDeviceFacts device, CacheShape cache) =>
-        Matrix.Workgroup || Matrix is not { A: MatrixElement.UInt8, B: MatrixElement.UInt8, C: MatrixElement.UInt32 } ? "the matrices are not of unsigned bytes"
-        : Matrix.K is not (8 or 16 or 32 or 64) || Matrix.N % 4 != 0 || Rows % (RowGroups * Matrix.M) != 0 || Chunk % (ColumnGroups * Matrix.N) != 0 ? "the tile is no multiple of the matrix"
+        Matrix.Workgroup || !(cache.Bits == 16 ? Matrix.IsSignedByte : Matrix is { A: MatrixElement.UInt8, B: MatrixElement.UInt8, C: MatrixElement.UInt32 }) ? $"the matrices are not of {(cache.Bits == 16 ? "signed" : "unsigned")} bytes"
+        : Matrix.K is not (8 or 16 or 32 or 64) || Matrix.N % 4 != 0 || Rows % (RowGroups * Matrix.M) != 0 || Chunk % (ColumnGroups * Matrix.N) != 0 || Matrix.M * Matrix.N % SubgroupSize != 0 ? "the tile is no multiple of the matrix"
         : Invocations % (Chunk / 4) != 0 || Rows % (Invocations / (Chunk / 4)) != 0 ? "the rows do not divide among the invocations"
         : !device.KnowsSubgroupSize || Invocations > SubgroupSize * device.MaximumSubgroups ? "the subgroup size is not known, or subgroups are too many"
         : Invocations > device.MaximumInvocations ? "too many invocations"

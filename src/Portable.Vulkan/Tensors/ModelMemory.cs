@@ -36,7 +36,7 @@ internal sealed class ModelMemory : IDisposable
         // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
         bool software = gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu;
         PrepareWorkgroup = PrepareWorkgroupOf(gpu.Facts);
-        AttentionWorkgroup = HalfAttention.Workgroup(gpu.Facts);
+        AttentionWorkgroup = AttentionLimits.Workgroup(gpu.Facts);
         DecodeWorkgroup = Math.Min(software ? 64 : 1024, gpu.Facts.MaximumInvocations);
         AppendWorkgroup = software ? 8 : 64;
     }
@@ -140,7 +140,7 @@ internal sealed class ModelMemory : IDisposable
     public (bool Matrices, int Stretches) Write(Batch batch, AttentionChoice choice)
     {
         bool matrices = MatrixTile is not null && batch.Rows >= (long)choice.MatrixRowsOn(_gpu.Facts) * BatchMemory.Runs(batch);
-        Batch.Write(batch, matrices ? MatrixTile!.Rows : HalfAttention.TileRows);
+        Batch.Write(batch, matrices ? MatrixTile!.Rows : AttentionLimits.TileRows);
         int pairs = batch.Rows * _heads, stretches = Batch.SingleTokens ? choice.Stretches(_gpu.Facts, pairs, Batch.Context) : 1;
         if (stretches > 1)
         {

@@ -40,8 +40,13 @@ internal sealed class StretchMemory : IDisposable, IDeviceMemory
 
     private static int WordsOfPair(CacheShape cache)
     {
-        int chunks = VulkanCache.Chunks(cache), codes = VulkanCache.HeadWords(cache) * 32 / AttentionConstants.FieldBitsOf(cache.Bits);
-        int sums = cache.Bits == 16 ? chunks * (cache.HeadSize + 1) : AttentionChoice.MostStretches * ((2 * codes) + 3);
-        return (chunks * VulkanCache.ChunkTokens) + (2 * AttentionChoice.MostStretches) + sums;
+        int chunks = VulkanCache.Chunks(cache);
+        if (cache.Bits == 16)
+        {
+            return chunks * (cache.HeadSize + 3);
+        }
+
+        int codes = VulkanCache.HeadWords(cache) * 32 / AttentionConstants.FieldBitsOf(cache.Bits);
+        return (chunks * VulkanCache.ChunkTokens) + (AttentionChoice.MostStretches * ((2 * codes) + 5));
     }
 }

@@ -43,7 +43,7 @@ internal sealed class VulkanRotary(GpuBuffer buffer) : DeviceRotary, IDeviceMemo
 }
 
 /// <summary>Keys and values of one block; the layout is drawn in shaders/include/attention.glsl.</summary>
-internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer values, GpuBuffer? parameters) : DeviceCache, IDeviceMemory
+internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer values, GpuBuffer parameters) : DeviceCache, IDeviceMemory
 {
     public const int ChunkTokens = 64;
 
@@ -53,14 +53,17 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
 
     public GpuBuffer Values => values;
 
-    /// <summary>Scales and zero points of a quantized cache.</summary>
-    public GpuBuffer? Parameters => parameters;
+    /// <summary>Scales, and zero points of 2 … 8-bit codes.</summary>
+    public GpuBuffer Parameters => parameters;
 
     /// <summary>Bytes of keys, values and parameters of one token.</summary>
-    public long TokenBytes => shape.KeyValueHeads * ((2L * HeadWords(shape) * 4) + (shape.Bits == 16 ? 0 : 16));
+    public long TokenBytes => shape.KeyValueHeads * ((2L * HeadWords(shape) * 4) + ParameterBytes(shape));
 
     /// <summary>32-bit words of one head of one token.</summary>
     public static int HeadWords(CacheShape shape) => (shape.HeadSize * AttentionConstants.FieldBitsOf(shape.Bits) + 31) / 32;
+
+    /// <summary>Bytes of <see cref="Parameters"/> of one head of one token.</summary>
+    public static int ParameterBytes(CacheShape shape) => shape.Bits == 16 ? 8 : 16;
 
     /// <summary>Capacity in chunks of 64 tokens.</summary>
     public static int Chunks(CacheShape shape) => (shape.Capacity + ChunkTokens - 1) / ChunkTokens;

@@ -149,7 +149,12 @@ public class AttentionTests
         public float[] Expected(int sequence, int position, int head)
         {
             (float[] q, List<float[]> keys, List<float[]> values) = Visible(sequence, position, head);
-            return _bits >= 16 ? AttentionOracle.Float(q, keys, values, _bits) : AttentionOracle.Integer(q, keys, values, _bits);
+            return _bits switch
+            {
+                32 => AttentionOracle.Float(q, keys, values),
+                16 => AttentionOracle.Digits(q, keys, values),
+                _ => AttentionOracle.Integer(q, keys, values, _bits),
+            };
         }
 
         public double[] Real(int sequence, int position, int head)

@@ -4,21 +4,20 @@ namespace Portable.Tests.Oracle;
 
 /// <summary>
 /// Attention of one query over lists of keys and values, one number at a time in the order of the contract. Of the product it
-/// uses only the scalar definitions that the contract is stated in (<see cref="Contract"/>), and .NET's own half type.
+/// uses only the scalar definitions that the contract is stated in (<see cref="Contract"/>).
 /// </summary>
 internal static class AttentionOracle
 {
-    /// <summary>f16 or f32 cache: keys and values are those of positions 0 … n − 1.</summary>
-    public static float[] Float(float[] q, List<float[]> keys, List<float[]> values, int bits)
+    /// <summary>f32 cache: keys and values are those of positions 0 … n − 1.</summary>
+    public static float[] Float(float[] q, List<float[]> keys, List<float[]> values)
     {
-        float Stored(float v) => bits == 32 ? v : (float)(Half)Math.Clamp(v, -65504f, 65504f);
         float scale = (float)(1 / Math.Sqrt(q.Length));
         float[] scores = [.. keys.Select(k =>
         {
             float sum = 0;
             for (int d = 0; d < q.Length; d++)
             {
-                float product = q[d] * Stored(k[d]);
+                float product = q[d] * k[d];
                 sum += product;
             }
 
@@ -36,7 +35,7 @@ internal static class AttentionOracle
                 length += p;
                 for (int d = 0; d < q.Length; d++)
                 {
-                    float product = p * Stored(values[t][d]);
+                    float product = p * values[t][d];
                     partial[d] += product;
                 }
             }
@@ -78,12 +77,52 @@ internal static class AttentionOracle
         return [.. high.Select((h, d) => Contract.Canonical(((float)h * 256f + (float)low[d]) * largest * r))];
     }
 
+    /// <summary>16-bit cache: exact integers of whole codes, digits nowhere.</summary>
+    public static float[] Digits(float[] q, List<float[]> keys, List<float[]> values)
+    {
+        (float Scale, long[] Codes) query = Symmetric(q);
+        (float Scale, long[] Codes)[] k = [.. keys.Select(Symmetric)], v = [.. values.Select(Symmetric)];
+        float scale = (float)(1 / Math.Sqrt(q.Length)), maximum = 0, total = 0;
+        float[] attended = new float[q.Length];
+        for (int first = 0; first < keys.Count; first += 64)
+        {
+            int end = Math.Min(first + 64, keys.Count);
+            float[] scores = [.. k[first..end].Select(key => Contract.Canonical(Nearest(key.Codes.Zip(query.Codes, (a, b) => a * b).Sum()) * (query.Scale * key.Scale) * scale))];
+            float highest = scores.Max();
+            float[] e = [.. scores.Select(s => Contract.Exp(s - highest))], contribution = [.. e.Zip(v[first..end], (p, x) => p * x.Scale)];
+            float largest = contribution.Max(), levels = Contract.Reciprocal(largest) * 32639f;
+            long[] codes = [.. contribution.Select(c => Math.Min((long)MathF.Round(c * levels), 32639))];
+            long mass = e.Sum(p => (long)MathF.Round(p * 4194304f));
+            float around = first == 0 ? highest : MathF.Max(maximum, highest), old = first == 0 ? 0 : Contract.Exp(maximum - around), factor = Contract.Exp(highest - around);
+            float unit = largest * (4194304f / 32639f) * factor;
+            maximum = around;
+            total = total * old + Nearest(mass) * factor;
+            for (int d = 0; d < q.Length; d++)
+            {
+                long sum = codes.Select((c, t) => c * v[first + t].Codes[d]).Sum();
+                attended[d] = Contract.Canonical(attended[d] * old + Nearest(sum) * unit);
+            }
+        }
+
+        float r = Contract.Reciprocal(total);
+        return [.. attended.Select(a => Contract.Canonical(a * r))];
+
+        // Integers below 2^53: exact as double, then one rounding.
+        static float Nearest(long i) => (float)(double)i;
+    }
+
     /// <summary>Attention in double precision over the values as they are.</summary>
     public static double[] Real(float[] q, List<float[]> keys, List<float[]> values)
     {
         double[] scores = [.. keys.Select(k => k.Zip(q, (a, b) => (double)a * b).Sum() / Math.Sqrt(q.Length))];
         double[] p = [.. scores.Select(s => Math.Exp(s - scores.Max()))];
         return [.. q.Select((_, d) => p.Zip(values, (w, v) => w * v[d]).Sum() / p.Sum())];
+    }
+
+    private static (float Scale, long[] Codes) Symmetric(float[] x)
+    {
+        float scale = MathF.Min(MathF.Max(x.Max(MathF.Abs) * (1f / 32639), 5.9604645e-8f), 16384f), r = Contract.Reciprocal(scale);
+        return (scale, [.. x.Select(v => (long)Math.Clamp(MathF.Round(v * r), -32639f, 32639f))]);
     }
 
     private static (float Scale, long[] Codes) Quantize(float[] x, int bits)

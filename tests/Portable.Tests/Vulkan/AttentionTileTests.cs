@@ -1,5 +1,6 @@
 using Portable.Execution;
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Shaders;
 using Portable.Vulkan.Tensors;
 using Xunit;
 
@@ -31,15 +32,16 @@ public sealed class AttentionTileTests
     [MemberData(nameof(Devices))]
     public void EveryHeadHasATileThatFits(int m, int n, int k, int subgroup, int shared)
     {
-        VulkanDeviceFacts device = s_device with { SubgroupSize = subgroup, SharedMemoryBytes = shared, Matrices = [s_bytes with { M = m, N = n, K = k }] };
+        VulkanDeviceFacts device = s_device with { SubgroupSize = subgroup, SharedMemoryBytes = shared, Matrices = [s_bytes with { M = m, N = n, K = k }, s_signed with { M = m, N = n, K = k }] };
         for (int head = 16; head <= 256; head += 4)
         {
-            if (shared >= 49152 || head <= 128)
+            foreach (int bits in shared >= 49152 || head <= 128 ? new[] { 2 + (head % 7), 16 } : [16])
             {
-                CacheShape cache = new(1, 64, 1, head, 2 + (head % 7));
+                CacheShape cache = new(1, 64, 1, head, bits);
                 AttentionTile tile = AttentionTile.For(device, cache)!;
                 Assert.InRange(tile.SharedBytes(cache), 1, shared);
                 Assert.Equal(128, tile.Invocations);
+                Assert.Equal(bits == 16, tile.Matrix.IsSignedByte);
             }
         }
     }
@@ -62,31 +64,59 @@ public sealed class AttentionTileTests
     }
 
     [Fact]
-    public void NoTileWithoutMatricesOfUnsignedBytesOrOverHalves()
+    public void ATileOfDigitsKnowsItsSizes()
+    {
+        CacheShape cache = new(1, 64, 1, 128, 16);
+        AttentionTile tile = AttentionTile.For(s_device, cache)!;
+        Assert.Equal(new AttentionTile(s_signed, 32, 32, 2, 2), tile);
+
+        // 64 columns of 80 bytes in two digits, two digits of 32 rows of 80, two integers of 32 rows of 72 scores, 28 bytes a row.
+        Assert.Equal((2 * 64 * 80) + (2 * 32 * 80) + (2 * 32 * 72 * 4) + (32 * 28), tile.SharedBytes(cache));
+        Assert.Equal("the matrices are not of signed bytes", (tile with { Matrix = s_bytes }).Refusal(s_device, cache));
+        Assert.Equal("the tile is no multiple of the matrix", (tile with { SubgroupSize = 96 }).Refusal(s_device, cache));
+        Assert.Equal("attention_digits_matrix", tile.ShaderName);
+        Assert.Equal("attention_digits_matrix_shallow", (tile with { Matrix = s_signed with { K = 8 } }).ShaderName);
+    }
+
+    [Fact]
+    public void NoTileWithoutMatricesOfItsSign()
     {
         CacheShape cache = new(1, 64, 1, 128, 8);
         Assert.Null(AttentionTile.For(s_device with { Matrices = [s_signed] }, cache));
         Assert.Null(AttentionTile.For(s_device with { CooperativeMatrix = false }, cache));
-        Assert.Null(AttentionTile.For(s_device, cache with { Bits = 16 }));
+        Assert.Null(AttentionTile.For(s_device with { Matrices = [s_bytes] }, cache with { Bits = 16 }));
     }
 
     [Theory]
-    [InlineData(64, 49152, null)]
-    [InlineData(128, 32768, null)] // 29,760 bytes.
-    [InlineData(128, 16384, "shared memory")]
-    [InlineData(132, 65536, "at most 128")]
-    [InlineData(256, 65536, "at most 128")]
-    public void AHalfPrecisionCacheIsRefusedWhereItsKernelIsNotProved(int head, int shared, string? reason)
+    [InlineData(16, 64, 16384, null)]
+    [InlineData(16, 256, 16384, null)] // 11,100 bytes.
+    [InlineData(16, 512, 32768, null)] // 18,880 bytes.
+    [InlineData(16, 512, 16384, "takes 18880 bytes of shared memory")]
+    [InlineData(16, 516, 65536, "multiples of 4 up to 512")]
+    [InlineData(16, 66, 65536, "multiples of 4 up to 512")]
+    [InlineData(8, 256, 32768, null)]
+    [InlineData(8, 260, 65536, "multiples of 4 up to 256")]
+    public void HeadsAreRefusedWhereNoKernelServesThem(int bits, int head, int shared, string? reason)
     {
-        CacheShape cache = new(1, 64, 1, head, 16);
+        CacheShape cache = new(1, 64, 1, head, bits);
         foreach (VulkanDeviceKind kind in new[] { VulkanDeviceKind.Discrete, VulkanDeviceKind.Cpu })
         {
-            string? refusal = HalfAttention.Refusal(s_device with { Kind = kind, SharedMemoryBytes = shared }, cache);
+            string? refusal = AttentionLimits.Refusal(s_device with { Kind = kind, SharedMemoryBytes = shared }, cache);
             Assert.Equal(reason is null, refusal is null);
             Assert.Contains(reason ?? "", refusal ?? "", StringComparison.Ordinal);
-            Assert.Null(HalfAttention.Refusal(s_device with { SharedMemoryBytes = shared }, cache with { Bits = 8 }));
         }
+    }
 
-        Assert.Equal(54_336, HalfAttention.SharedBytes(256));
+    /// <summary>A decode step takes as many stretches at a time as shared memory holds, 16 at most and at least one.</summary>
+    [Theory]
+    [InlineData(128, 32, 49152, 1024)]
+    [InlineData(256, 32, 32768, 704)]
+    [InlineData(512, 32, 32768, 320)]
+    [InlineData(512, 256, 17756, 64)]
+    public void SegmentsOfADecodeStepFitSharedMemory(int head, int groups, int shared, int tokens)
+    {
+        Assert.Equal(tokens, DecodeDigitsShader.Segment(s_device with { SharedMemoryBytes = shared }, head, groups));
+        Assert.InRange(DecodeDigitsShader.SharedBytes(head, groups, tokens / 64), 1, shared);
+        Assert.True(tokens == 1024 || DecodeDigitsShader.SharedBytes(head, groups, (tokens / 64) + 1) > shared);
     }
 }

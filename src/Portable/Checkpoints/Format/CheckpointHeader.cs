@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Portable.Checkpoints.Files;
 using Portable.Checkpoints.HuggingFace;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 
 namespace Portable.Checkpoints.Format;
@@ -26,7 +27,7 @@ public sealed record CheckpointHeader
     /// </summary>
     public required JsonObject Options { get; init; }
 
-    /// <summary>The first part of the manifest: format, method, scheme, options, and hashes of the inputs by file name.</summary>
+    /// <summary>The first part of the manifest: format, version of the float contract, method, scheme, options, and hashes of the inputs by file name.</summary>
     internal JsonObject Identity()
     {
         JsonObject inputs = [];
@@ -41,6 +42,7 @@ public sealed record CheckpointHeader
         {
             ["format"] = PortableFormat.QuantMethod,
             ["version"] = PortableFormat.Version,
+            ["contract"] = Contract.Version,
             ["method"] = Method,
             ["scheme"] = Scheme.ToString(),
             ["options"] = Options.DeepClone(),

@@ -27,6 +27,11 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         { 40, 2, 2, 7 },
         { 48, 1, 1, 6 },
         { 48, 3, 1, 16 },
+        { 16, 4, 4, 16 },
+        { 128, 2, 1, 16 },
+        { 256, 1, 1, 16 },
+        { 512, 1, 1, 16 },
+        { 20, 2, 2, 16 },
     };
 
     [SkippableTheory]
@@ -49,6 +54,9 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         { 48, 2, 2, 7, 640 },
         { 32, 4, 2, 16, 4300 },
         { 128, 1, 1, 16, 640 },
+        { 256, 1, 1, 16, 640 },
+        { 512, 1, 1, 16, 640 },
+        { 20, 2, 1, 16, 640 },
     };
 
     /// <summary>Decode steps whose contexts are split over workgroups, at any length from the first token on, with more stretches than some rows have chunks.</summary>
@@ -106,7 +114,8 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         using Transformer gpu = new(source, executor);
         float[] actual = [.. gpu.Forward(Batch.Consecutive(tokens.AsSpan(0, 120), 0, true)), .. Enumerable.Range(120, 20).SelectMany(p => gpu.Forward(Batch.Consecutive([tokens[p]], p, true)).ToArray())];
         Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), actual.Select(BitConverter.SingleToInt32Bits));
-        Assert.Equal((9 * config.Layers) + 3, executor.Dispatches);
+        // Codes of a 16-bit cache are relative to their own stretch: one dispatch attends all of them.
+        Assert.Equal(((source.KeyValueBits == 16 ? 8 : 9) * config.Layers) + 3, executor.Dispatches);
     }
 
     /// <summary>A step's dispatches grow by one where the context is split; commands for both lengths are kept.</summary>
@@ -143,16 +152,19 @@ public sealed class AttentionTests(VulkanFixture vulkan)
     [SkippableFact]
     public void SelfCheckCatchesAWrongDriver()
     {
-        Skip.If(AttentionTile.For(vulkan.Context.Facts, new CacheShape(1, 64, 1, 64, 8)) is null, "No matrices of unsigned bytes.");
-        Assert.Null(AttentionCheck.Run(vulkan.Context));
-        Assert.Contains("wrong", AttentionCheck.Run(vulkan.Context, broken: true)!.Value.Failure, StringComparison.Ordinal);
+        string[] shaders = [.. new[] { 8, 16 }.Select(bits => AttentionTile.For(vulkan.Context.Facts, new CacheShape(1, 64, 1, 64, bits))).OfType<AttentionTile>().Select(t => t.ShaderName)];
+        Skip.If(shaders.Length == 0, "No matrices of bytes.");
+        Assert.Empty(AttentionCheck.Run(vulkan.Context));
+        IReadOnlyDictionary<string, string> failures = AttentionCheck.Run(vulkan.Context, broken: true);
+        Assert.Equal(shaders.Order(), failures.Keys.Order());
+        Assert.All(failures.Values, f => Assert.Contains("wrong", f, StringComparison.Ordinal));
     }
 
     private void Prefill(int headSize, int heads, int kvHeads, int bits, AttentionChoice choice)
     {
         CacheShape cache = new(3, 260, kvHeads, headSize, bits);
-        bool matrices = vulkan.Context.Facts.Matrices.Any(m => m.A == MatrixElement.UInt8);
-        Assert.Equal(matrices && bits <= 8, AttentionTile.For(vulkan.Context.Facts, cache) is not null);
+        bool matrices = vulkan.Context.Facts.Matrices.Any(m => m.A == (bits == 16 ? MatrixElement.Int8 : MatrixElement.UInt8));
+        Assert.Equal(matrices && headSize <= 256, AttentionTile.For(vulkan.Context.Facts, cache) is not null);
         using VulkanExecutor gpu = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false) { Choice = choice };
         using CpuExecutor cpu = new();
         RandomAttention actual = new(gpu, heads, cache, headSize + bits, bits % 2 == 0), expected = new(cpu, heads, cache, headSize + bits, bits % 2 == 0);

@@ -1,0 +1,107 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
+
+namespace Portable.Reference.Operations;
+
+/// <summary>
+/// Attention over keys and values of 16-bit codes (docs/float-contract.md): stretch by stretch of 64 positions, scores and weighted
+/// sums are exact integers, each rounded once to f32; a stretch's probability codes are relative to its own largest contribution,
+/// and stretches are added in ascending order around the largest score so far.
+/// </summary>
+/// <remarks>
+/// Operands are pairs of int16 in 32-bit lanes: the digits of a query or of a row of probabilities, in two rows, times whole codes
+/// of keys or values as they lie in the cache.
+/// </remarks>
+internal static unsafe class DigitAttention
+{
+    private const int ChunkSize = KeyValueCache.ChunkSize;
+
+    /// <summary>Bytes of scratch memory of a query row.</summary>
+    public static int RowBytes(int headSize) => (2 * ChunkSize + 4 * headSize) * sizeof(int);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<TSimd, TVector>(AttentionCall call, AttentionPiece piece)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        KeyValueCache cache = call.Cache;
+        int size = cache.HeadSize, rows = piece.Rows * call.Group, width = Tiles.PanelColumns<TSimd, TVector>(), pairs = (size + 1) / 2;
+        int chunks = call.Position(piece, rows - 1) / ChunkSize + 1, padded = (size + width - 1) / width * width;
+        int* queries = Scratch.Get<int>(0, (long)rows * 2 * pairs), scores = Scratch.Get<int>(1, (long)rows * 2 * ChunkSize);
+        DigitRow* states = Scratch.Get<DigitRow>(2, rows);
+        int* sums = Scratch.Get<int>(3, (long)rows * 2 * padded);
+        float* attended = Scratch.Get<float>(4, (long)rows * padded);
+        new Span<float>(attended, rows * padded).Clear();
+        Span<int> codes = stackalloc int[size];
+        for (int row = 0; row < rows; row++)
+        {
+            states[row] = new DigitRow(DigitCodes.Quantize(call.Query(piece, row), codes));
+            DigitCodes.StorePairs(codes, queries + (long)row * 2 * pairs);
+        }
+
+        int token = piece.KeyValueHead * cache.Chunks * ChunkSize;
+        fixed (float* keyScales = &cache.KeyScales[piece.Sequence][token], valueScales = &cache.ValueScales[piece.Sequence][token])
+        {
+            for (int c = 0; c < chunks; c++)
+            {
+                int first = call.FirstSeeing(piece, c * ChunkSize);
+                fixed (byte* keys = cache.KeyChunk(piece.Sequence, piece.KeyValueHead, c), values = cache.ValueChunk(piece.Sequence, piece.KeyValueHead, c))
+                {
+                    MultiplyKeys<TSimd, TVector>(call, piece, c, first, queries, pairs, (float*)keys, scores);
+                    for (int row = first; row < rows; row++)
+                    {
+                        int seen = Math.Min(ChunkSize, call.Position(piece, row) + 1 - c * ChunkSize);
+                        states[row].Softmax(scores + (long)row * 2 * ChunkSize, seen, call.Scale, keyScales + c * ChunkSize, valueScales + c * ChunkSize);
+                    }
+
+                    MultiplyValues<TSimd, TVector>(call, piece, c, first, scores, (float*)values, size, sums, padded);
+                }
+
+                for (int row = first; row < rows; row++)
+                {
+                    states[row].Add(sums + (long)row * 2 * padded, padded, attended + (long)row * padded);
+                }
+            }
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            states[row].Finish(attended + (long)row * padded, call.Output(piece, row));
+        }
+    }
+
+    /// <summary>Scores of the high digits (64), then of the low digits (64), of each row that sees the chunk.</summary>
+    private static void MultiplyKeys<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int c, int first, int* queries, int pairs, float* keys, int* scores)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        // Rows before the middle of the chunk need half of it.
+        int rows = piece.Rows * call.Group, whole = call.FirstSeeing(piece, c * ChunkSize + ChunkSize / 2);
+        Multiply(first, whole - first, ChunkSize / 2);
+        Multiply(whole, rows - whole, ChunkSize);
+
+        void Multiply(int row, int count, int columns) => Tiles.Run<TSimd, TVector, PairDot>(
+            (float*)queries + (long)row * 2 * pairs, pairs, 2 * count, keys, ChunkSize, pairs, (float*)scores + (long)row * 2 * ChunkSize, ChunkSize, columns, TileStart.Zero);
+    }
+
+    /// <summary>Sums of the high digits, then of the low digits, of each row that sees the chunk.</summary>
+    private static void MultiplyValues<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int c, int first, int* digits, float* values, int size, int* sums, int padded)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        // Rows that see the whole chunk go together; those before, a few at a time, need the positions up to their own.
+        int rows = piece.Rows * call.Group, whole = call.FirstSeeing(piece, c * ChunkSize + ChunkSize - 1);
+        for (int row = first; row < whole; row += MicroKernel.Rows)
+        {
+            int count = Math.Min(MicroKernel.Rows, whole - row);
+            Multiply(row, count, call.Position(piece, row + count - 1) - c * ChunkSize + 1);
+        }
+
+        Multiply(whole, rows - whole, ChunkSize);
+
+        void Multiply(int row, int count, int positions) => Tiles.Run<TSimd, TVector, PairDot>(
+            (float*)digits + (long)row * 2 * ChunkSize, ChunkSize, 2 * count, values, size, (positions + 1) / 2, (float*)sums + (long)row * 2 * padded, padded, size, TileStart.Zero);
+    }
+}

@@ -1,0 +1,45 @@
+// Rotates queries and keys of every row and appends keys and values to the cache: workgroup (four head slots, row), slots being the
+// query heads, then key heads, then value heads. The including shader quantizes in appendHeads. Needs heads.glsl, cache.glsl.
+#ifndef APPEND_GLSL
+#define APPEND_GLSL
+
+uint firstSlot;
+
+bool isQuery(uint i)
+{
+    return firstSlot + i < shape.heads;
+}
+
+bool isKey(uint i)
+{
+    return !isQuery(i) && firstSlot + i < shape.heads + shape.kvHeads;
+}
+
+// Where head i of this workgroup, a key or a value, lies in the cache.
+uint cacheSlot(uint i, uint sequence)
+{
+    return slotOf(shape, sequence, firstSlot + i - shape.heads - (isKey(i) ? 0u : shape.kvHeads));
+}
+
+// Quantizes the heads in headValues, whose ranges are found, to `queries` and to the cache.
+void appendHeads(Row row, uint count);
+
+void main()
+{
+    Row row = rows.v[gl_WorkGroupID.y];
+    uint slots = shape.heads + 2u * shape.kvHeads;
+    firstSlot = gl_WorkGroupID.x * HEADS_AT_ONCE;
+    uint count = min(HEADS_AT_ONCE, slots - firstSlot);
+    // Past the last slot the last one is loaded again and goes nowhere.
+    uint first[HEADS_AT_ONCE];
+    for (uint i = 0u; i < HEADS_AT_ONCE; i++)
+    {
+        first[i] = (gl_WorkGroupID.y * slots + firstSlot + min(i, count - 1u)) * HEAD_SIZE;
+    }
+
+    loadHeads(first, row.position, ROTARY ? shape.heads + shape.kvHeads - min(firstSlot, shape.heads + shape.kvHeads) : 0u);
+    findHeadRanges();
+    appendHeads(row, count);
+}
+
+#endif

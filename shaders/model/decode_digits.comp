@@ -1,0 +1,399 @@
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_integer_dot_product : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_vote : require
+#include "buffers.glsl"
+#include "contract.glsl"
+#include "rows.glsl"
+#include "attention_shape.glsl"
+#include "attention.glsl"
+#include "decode.glsl"
+#include "probability_digits.glsl"
+#include "digits.glsl"
+const uint HEADS_AT_ONCE = 3u;
+#include "heads.glsl"
+#include "head_digits.glsl"
+#include "cache.glsl"
+
+// One new token over a 16-bit cache (docs/float-contract.md), SCORE_CAPACITY tokens at a time: exact scores, an invocation a key; codes
+// relative to the largest contribution of each stretch of 64; exact sums, an invocation a word of values and a quarter of a stretch;
+// stretches added ascending, an invocation a column. Codes need no other stretch, so that a split context takes one dispatch: each
+// workgroup leaves its stretches' sums, and the last of a head adds them all.
+const uint SEGMENT_CHUNKS = SCORE_CAPACITY / CHUNK;
+const uint BATCH = DIGIT_WORDS < 16u ? DIGIT_WORDS : 16u;       // words of each digit of a key in flight
+const uint PARTS = 4u;                                          // of a stretch in the sums
+const uint PART_QUADS = CHUNK / 4u / PARTS;
+const uint COLUMN_STEPS = (HEAD_SIZE + WORKGROUP - 1u) / WORKGROUP;
+const uint STRETCH_WORDS = HEAD_SIZE + 3u;                      // of a stretch in `scratch`: sums, maximum, largest contribution, Σ e
+
+shared uint queryWords[HEAD_WORDS], keyWords[HEAD_WORDS], valueWords[HEAD_WORDS];
+shared int stretchMaximum[SEGMENT_CHUNKS];                      // ordered
+shared uint stretchLargest[SEGMENT_CHUNKS], stretchMass[SEGMENT_CHUNKS];
+shared DigitRow stretches[SEGMENT_CHUNKS];
+shared int highSums[SEGMENT_CHUNKS * HEAD_SIZE];                // Σ c·v = 256·high + low of [stretch][column]
+shared int lowSums[SEGMENT_CHUNKS * HEAD_SIZE];
+
+uint lane = gl_LocalInvocationIndex;
+uint slot, now, firstToken, pairBase;
+float queryScale, ownKeyScale, ownValueScale;
+uint keyHigh[BATCH], keyLow[BATCH];
+DigitRow carried;                                               // every invocation's own, all alike
+float column[COLUMN_STEPS];                                     // what this invocation's columns have attended
+
+void loadKey(uint t, uint firstWord)
+{
+    uint base = ((slot * shape.chunks + t / CHUNK) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
+    [[unroll]] for (uint i = 0u; i < BATCH; i++)
+    {
+        if (firstWord + i < DIGIT_WORDS)
+        {
+            keyHigh[i] = keys.v[base + i * CHUNK];
+            keyLow[i] = keys.v[base + (DIGIT_WORDS + i) * CHUNK];
+        }
+    }
+}
+
+// The token's own query, key and value, to shared memory and, once a KV head, to the cache.
+void prepareHeads(uint rowIndex, uint head, uint kvHead)
+{
+    uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
+    bool appends = head % (shape.heads / shape.kvHeads) == 0u && end > now;
+    loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
+    findHeadRanges();
+    vec3 scale, inverse;
+    [[unroll]] for (uint i = 0u; i < 3u; i++)
+    {
+        digitQuantizer(i, scale[i], inverse[i]);
+    }
+
+    for (uint i = lane; i < 3u * HEAD_WORDS; i += WORKGROUP)
+    {
+        uint which = i / HEAD_WORDS, word = i % HEAD_WORDS;
+        uint packed = digitWord(which, word, which == 0u ? inverse.x : which == 1u ? inverse.y : inverse.z);
+        if (which == 0u)
+        {
+            queryWords[word] = packed;
+        }
+        else if (which == 1u)
+        {
+            keyWords[word] = packed;
+        }
+        else
+        {
+            valueWords[word] = packed;
+        }
+
+        if (which > 0u && appends)
+        {
+            storeCached(which == 1u, slot, now, word, packed);
+        }
+    }
+
+    if (appends && lane == 0u)
+    {
+        storeScale(true, slot, now, scale.y);
+        storeScale(false, slot, now, scale.z);
+    }
+
+    queryScale = scale.x;
+    ownKeyScale = scale.y;
+    ownValueScale = scale.z;
+}
+
+float scoreOf(uint t, bool loaded)
+{
+    int hh = 0, hl = 0, ll = 0;
+    for (uint first = 0u; first < DIGIT_WORDS; first += BATCH)
+    {
+        if (first > 0u || !loaded)
+        {
+            loadKey(t, first);
+        }
+
+        [[unroll]] for (uint i = 0u; i < BATCH; i++)
+        {
+            uint word = first + i;
+            if (word < DIGIT_WORDS)
+            {
+                // The cache need not hold the token's own key yet.
+                uint high = t == now ? keyWords[word] : keyHigh[i], low = t == now ? keyWords[DIGIT_WORDS + word] : keyLow[i];
+                uint qh = queryWords[word], ql = queryWords[DIGIT_WORDS + word];
+                hh += signedDot(qh, high);
+                hl += signedDot(qh, low) + signedDot(ql, high);
+                ll += signedDot(ql, low);
+            }
+        }
+    }
+
+    float keyScale = t == now ? ownKeyScale : uintBitsToFloat(parameters.v[firstToken + t]);
+    return digitScore(exactSum(hh, hl, ll), queryScale, keyScale);
+}
+
+// Scores and maxima of a segment, then contributions, then codes in place of the scores, 0 to the end of the last stretch.
+void findCodes(uint segment, uint last, bool firstLoaded)
+{
+    for (uint t = segment + lane; t <= last; t += WORKGROUP)
+    {
+        float score = scoreOf(t, firstLoaded && t == segment + lane);
+        uint chunk = (t - segment) / CHUNK;
+        scores[t - segment] = floatBitsToUint(score);
+        atomicMax(stretchMaximum[chunk], ordered(score));
+    }
+
+    barrier();
+    for (uint t = segment + lane; t <= last; t += WORKGROUP)
+    {
+        uint chunk = (t - segment) / CHUNK, mass = 0u;
+        float valueScale = t == now ? ownValueScale : uintBitsToFloat(parameters.v[shape.slots * shape.chunks * CHUNK + firstToken + t]);
+        float contribution = contributionOf(uintBitsToFloat(scores[t - segment]), unordered(stretchMaximum[chunk]), valueScale, mass);
+        scores[t - segment] = floatBitsToUint(contribution);
+        atomicMax(stretchLargest[chunk], floatBitsToUint(contribution));
+        atomicAdd(stretchMass[chunk], mass);
+    }
+
+    barrier();
+    for (uint t = segment + lane; t <= (last | (CHUNK - 1u)); t += WORKGROUP)
+    {
+        float levels = levelsOf(uintBitsToFloat(stretchLargest[(t - segment) / CHUNK]));
+        scores[t - segment] = t <= last ? contributionCode(uintBitsToFloat(scores[t - segment]), levels) : 0u;
+    }
+
+    barrier();
+}
+
+// Exact sums of a segment's stretches.
+void multiplyValues(uint segment, uint chunks)
+{
+    for (uint task = lane; task < chunks * DIGIT_WORDS * PARTS; task += WORKGROUP)
+    {
+        uint part = task % PARTS, word = task / PARTS % DIGIT_WORDS, chunk = task / PARTS / DIGIT_WORDS;
+        ivec4 hh = ivec4(0), hl = ivec4(0), ll = ivec4(0);
+        uint token = chunk * CHUNK + part * PART_QUADS * 4u;
+        uvec4 high[PART_QUADS], low[PART_QUADS];
+        [[unroll]] for (uint q = 0u; q < PART_QUADS; q++)
+        {
+            [[unroll]] for (uint j = 0u; j < 4u; j++)
+            {
+                // Tokens past the last lie in the cache's last chunk and meet code 0.
+                uint t = segment + token + q * 4u + j, at = (firstToken + t) * HEAD_WORDS + word;
+                high[q][j] = t == now ? valueWords[word] : values.v[at];
+                low[q][j] = t == now ? valueWords[DIGIT_WORDS + word] : values.v[at + DIGIT_WORDS];
+            }
+        }
+
+        [[unroll]] for (uint q = 0u; q < PART_QUADS; q++)
+        {
+            uint at = token + q * 4u;
+            uvec2 p = packSignedDigits(uvec4(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]));
+            uvec4 h = turned(high[q]), l = turned(low[q]);
+            [[unroll]] for (uint d = 0u; d < 4u; d++)
+            {
+                hh[d] += signedDot(p.x, h[d]);
+                hl[d] += signedDot(p.x, l[d]) + signedDot(p.y, h[d]);
+                ll[d] += signedDot(p.y, l[d]);
+            }
+        }
+
+        for (uint d = 0u; d < 4u; d++)
+        {
+            uint at = chunk * HEAD_SIZE + word * 4u + d;
+            atomicAdd(highSums[at], hh[d] * 256 + hl[d]);
+            atomicAdd(lowSums[at], ll[d]);
+        }
+    }
+}
+
+void clearStretches(uint chunks)
+{
+    for (uint i = lane; i < chunks; i += WORKGROUP)
+    {
+        stretchMaximum[i] = ordered(BELOW_ALL_SCORES);
+        stretchLargest[i] = 0u;
+        stretchMass[i] = 0u;
+    }
+
+    for (uint i = lane; i < chunks * HEAD_SIZE; i += WORKGROUP)
+    {
+        highSums[i] = 0;
+        lowSums[i] = 0;
+    }
+}
+
+float sumOf(uint chunk, uint d)
+{
+    return exactSum(highSums[chunk * HEAD_SIZE + d], lowSums[chunk * HEAD_SIZE + d]);
+}
+
+// The factors of some stretches, an invocation each, and the row after them.
+void findFactors(uint chunks)
+{
+    for (uint i = lane; i < chunks; i += WORKGROUP)
+    {
+        DigitRow row = DigitRow(carried.maximum, 0.0, 0.0, 0.0);
+        for (uint j = 0u; j < i; j++)
+        {
+            row.maximum = max(row.maximum, unordered(stretchMaximum[j]));
+        }
+
+        addStretch(row, unordered(stretchMaximum[i]), uintBitsToFloat(stretchLargest[i]), stretchMass[i]);
+        stretches[i] = row;         // total: what the stretch adds to it
+    }
+
+    barrier();
+    for (uint i = 0u; i < chunks; i++)
+    {
+        precise float total = carried.total * stretches[i].old;
+        total = total + stretches[i].total;
+        carried.total = total;
+    }
+
+    carried.maximum = stretches[chunks - 1u].maximum;
+}
+
+// A segment's sums to what the columns have attended, ascending.
+void addSegment(uint chunks)
+{
+    findFactors(chunks);
+    for (uint i = 0u; i < chunks; i++)
+    {
+        DigitRow row = stretches[i];
+        [[unroll]] for (uint s = 0u; s < COLUMN_STEPS; s++)
+        {
+            uint d = s * WORKGROUP + lane;
+            if (d < HEAD_SIZE)
+            {
+                column[s] = addAttended(column[s], sumOf(i, d), row.old, row.unit);
+            }
+        }
+    }
+}
+
+// The sums of a segment of a split context.
+void leaveSegment(uint segment, uint chunks)
+{
+    uint base = pairBase + segment / CHUNK * STRETCH_WORDS;
+    for (uint i = lane; i < chunks * HEAD_SIZE; i += WORKGROUP)
+    {
+        partialSums[base + i / HEAD_SIZE * STRETCH_WORDS + i % HEAD_SIZE] = floatBitsToUint(sumOf(i / HEAD_SIZE, i % HEAD_SIZE));
+    }
+
+    for (uint i = lane; i < chunks; i += WORKGROUP)
+    {
+        uint at = base + i * STRETCH_WORDS + HEAD_SIZE;
+        partialSums[at] = uint(stretchMaximum[i]);
+        partialSums[at + 1u] = stretchLargest[i];
+        partialSums[at + 2u] = stretchMass[i];
+    }
+}
+
+// All stretches that the workgroups of a split context left, ascending.
+void addAll()
+{
+    const uint AHEAD = 8u;
+    for (uint first = 0u; first <= now / CHUNK; first += SEGMENT_CHUNKS)
+    {
+        uint chunks = min(SEGMENT_CHUNKS, now / CHUNK + 1u - first), base = pairBase + first * STRETCH_WORDS;
+        barrier();
+        for (uint i = lane; i < chunks; i += WORKGROUP)
+        {
+            uint at = base + i * STRETCH_WORDS + HEAD_SIZE;
+            stretchMaximum[i] = int(partialSums[at]);
+            stretchLargest[i] = partialSums[at + 1u];
+            stretchMass[i] = partialSums[at + 2u];
+        }
+
+        barrier();
+        findFactors(chunks);
+        [[unroll]] for (uint s = 0u; s < COLUMN_STEPS; s++)
+        {
+            uint d = min(s * WORKGROUP + lane, HEAD_SIZE - 1u);
+            for (uint start = 0u; start < chunks; start += AHEAD)
+            {
+                float next[AHEAD];
+                [[unroll]] for (uint j = 0u; j < AHEAD; j++)
+                {
+                    next[j] = uintBitsToFloat(partialSums[base + min(start + j, chunks - 1u) * STRETCH_WORDS + d]);
+                }
+
+                [[unroll]] for (uint j = 0u; j < AHEAD; j++)
+                {
+                    if (start + j < chunks)
+                    {
+                        DigitRow row = stretches[start + j];
+                        column[s] = addAttended(column[s], next[j], row.old, row.unit);
+                    }
+                }
+            }
+        }
+    }
+}
+
+void main()
+{
+    uint head = gl_WorkGroupID.x;
+    uint rowIndex = gl_WorkGroupID.y;
+    Row row = rows.v[rowIndex];
+    uint kvHead = head / (shape.heads / shape.kvHeads);
+    slot = slotOf(shape, row.sequence, kvHead);
+    firstToken = slot * shape.chunks * CHUNK;
+    now = row.position;
+    findTokens(now);
+    pairBase = (rowIndex * shape.heads + head) * shape.chunks * STRETCH_WORDS;
+    carried = DigitRow(BELOW_ALL_SCORES, 0.0, 0.0, 0.0);
+    [[unroll]] for (uint s = 0u; s < COLUMN_STEPS; s++)
+    {
+        column[s] = 0.0;
+    }
+
+    // On its way while the token's own heads are rotated.
+    if (begin + lane < end)
+    {
+        loadKey(begin + lane, 0u);
+    }
+
+    prepareHeads(rowIndex, head, kvHead);
+    for (uint segment = begin; segment < end; segment += SCORE_CAPACITY)
+    {
+        uint last = min(segment + SCORE_CAPACITY, end) - 1u, chunks = (last - segment) / CHUNK + 1u;
+        barrier();
+        clearStretches(chunks);
+        barrier();
+        findCodes(segment, last, segment == begin);
+        multiplyValues(segment, chunks);
+        barrier();
+        if (PART == PART_ALL)
+        {
+            addSegment(chunks);
+        }
+        else
+        {
+            leaveSegment(segment, chunks);
+        }
+    }
+
+    if (PART != PART_ALL)
+    {
+        if (!isLastStretch())
+        {
+            return;
+        }
+
+        addAll();
+    }
+
+    float inverse = reciprocal(carried.total);
+    [[unroll]] for (uint s = 0u; s < COLUMN_STEPS; s++)
+    {
+        uint d = s * WORKGROUP + lane;
+        if (d < HEAD_SIZE)
+        {
+            precise float v = column[s] * inverse;
+            attended.v[(rowIndex * shape.heads + head) * HEAD_SIZE + d] = canonical(v);
+        }
+    }
+
+    finishRow();
+}
