@@ -39,7 +39,7 @@ public static class Program
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, stop);
 
-        int code = Tool.Invoke(args, Console.Out, Console.Error, interactive: !Console.IsErrorRedirected, cancellation.Token, unicode);
+        int code = Tool.Invoke(args, Console.Out, Console.Error, interactive: !Console.IsErrorRedirected, cancellation.Token, unicode, Console.In, typed: !Console.IsInputRedirected);
         return code == ExitCode.Interrupted && terminated ? ExitCode.Terminated : code;
     }
 }

@@ -20,8 +20,10 @@ public static class Tool
     /// <param name="interactive">Whether <paramref name="error"/> is a terminal that can show progress bars.</param>
     /// <param name="cancellation">Stops the verb in good order.</param>
     /// <param name="unicode">Whether the readers of both streams know more than ASCII.</param>
+    /// <param name="input">What is typed or piped in; null = nothing.</param>
+    /// <param name="typed">Whether a person types it.</param>
     /// <returns>One of <see cref="ExitCode"/>.</returns>
-    public static int Invoke(string[] args, TextWriter output, TextWriter error, bool interactive, CancellationToken cancellation, bool unicode = true)
+    public static int Invoke(string[] args, TextWriter output, TextWriter error, bool interactive, CancellationToken cancellation, bool unicode = true, TextReader? input = null, bool typed = false)
     {
         Option<bool> json = CommandTree.CreateJsonOption();
         Option<int> threads = CommandTree.CreateThreadsOption();
@@ -35,7 +37,7 @@ public static class Tool
         {
             using var pool = new WorkerPool(OptionValues.AtLeast(parsed, threads, 1));
             using WorkerPool.Scope scope = pool.Use();
-            var call = new Call { Output = output, Error = error, Interactive = interactive, Json = parsed.GetValue(json), Unicode = unicode };
+            var call = new Call { Output = output, Error = error, Interactive = interactive, Json = parsed.GetValue(json), Unicode = unicode, Input = input ?? TextReader.Null, Typed = typed };
             return parsed.InvokeAsync(call, cancellation).GetAwaiter().GetResult();
         }
         catch (UsageException e)

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Portable;
 
 /// <summary>
@@ -7,19 +9,28 @@ namespace Portable;
 internal sealed class CacheSlots
 {
     private readonly Lock _lock = new();
-    private readonly Stack<int> _free;
+    private readonly List<int> _free;
+    private readonly List<int>[] _held;
     private readonly int _count;
 
-    public CacheSlots(int count) => (_count, _free) = (count, new Stack<int>(Enumerable.Range(0, count).Reverse()));
+    public CacheSlots(int count) => (_count, _free, _held) = (count, [.. Enumerable.Range(0, count)], [.. Enumerable.Range(0, count).Select(_ => new List<int>())]);
 
-    /// <summary>Takes one slot.</summary>
+    /// <summary>Takes the free slot that holds most of a text already.</summary>
+    /// <param name="prompt">The text's token ids.</param>
     /// <exception cref="InvalidOperationException">All are taken.</exception>
-    public Taken TakeOne()
+    public Taken TakeOne(ReadOnlySpan<int> prompt)
     {
         lock (_lock)
         {
-            return _free.TryPop(out int slot)
-                ? new Taken(this, [slot])
+            int best = -1, length = -1;
+            foreach (int slot in _free)
+            {
+                int common = CollectionsMarshal.AsSpan(_held[slot]).CommonPrefixLength(prompt);
+                (best, length) = common > length ? (slot, common) : (best, length);
+            }
+
+            return _free.Remove(best)
+                ? new Taken(this, [best])
                 : throw new InvalidOperationException($"The model is busy with {(_count == 1 ? "another text" : $"{_count} other texts")}: finish or dispose of it, or open the model with more {nameof(LanguageModelOptions.Sequences)}.");
         }
     }
@@ -37,6 +48,11 @@ internal sealed class CacheSlots
 
             int[] all = [.. _free];
             _free.Clear();
+            foreach (List<int> held in _held)
+            {
+                held.Clear();
+            }
+
             return new Taken(this, all);
         }
     }
@@ -45,10 +61,8 @@ internal sealed class CacheSlots
     {
         lock (_lock)
         {
-            foreach (int slot in slots.OrderDescending())
-            {
-                _free.Push(slot);
-            }
+            _free.AddRange(slots);
+            _free.Sort();
         }
     }
 
@@ -58,6 +72,9 @@ internal sealed class CacheSlots
         private int[]? _slots = slots;
 
         public int First { get; } = slots[0];
+
+        /// <summary>Token ids whose keys and values the first slot holds, position by position; kept by whoever feeds the slot.</summary>
+        public List<int> Held => owner._held[First];
 
         public void Dispose()
         {

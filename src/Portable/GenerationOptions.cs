@@ -17,8 +17,29 @@ public sealed record GenerationOptions
     /// <summary>Draw from the likeliest tokens that together reach probability P, 0 &lt; P ≤ 1.</summary>
     public double TopP { get; init; } = 1;
 
+    /// <summary>Draw from the tokens at least this often as likely as the likeliest, 0 ≤ P ≤ 1; 0 = all.</summary>
+    public double MinP { get; init; }
+
+    /// <summary>Logits of tokens of prompt and answer are divided by it where positive, multiplied where negative; 1 = none.</summary>
+    public double RepetitionPenalty { get; init; } = 1;
+
+    /// <summary>Taken from the logit of a token that the answer holds.</summary>
+    public double PresencePenalty { get; init; }
+
+    /// <summary>Taken from the logit of a token once for every time that the answer holds it.</summary>
+    public double FrequencyPenalty { get; init; }
+
+    /// <summary>Added to the logits of tokens, by id.</summary>
+    public IReadOnlyDictionary<int, double> LogitBias { get; init; } = new Dictionary<int, double>();
+
+    /// <summary>Texts that end the answer; nothing of them is part of it.</summary>
+    public IReadOnlyList<string> StopTexts { get; init; } = [];
+
     /// <summary>Seed of the draws: the same seed, model and prompt give the same text on every device.</summary>
-    public int Seed { get; init; }
+    public long Seed { get; init; }
+
+    /// <summary>Which of several answers to the same prompt this is: each draws its own numbers.</summary>
+    public int Choice { get; init; }
 
     /// <summary>Go on after a token that ends the text.</summary>
     public bool IgnoreEnd { get; init; }
@@ -32,9 +53,25 @@ public sealed record GenerationOptions
             throw new ArgumentException($"The most tokens to make must be at least 1, not {MaximumTokens}.");
         }
 
+        if (StopTexts.Contains(string.Empty))
+        {
+            throw new ArgumentException("A stop text must not be empty.");
+        }
+
         Sampling.Validate();
     }
 
     /// <summary>The part that chooses among tokens.</summary>
-    internal SamplingOptions Sampling => new(Temperature, TopK, TopP, Seed);
+    internal SamplingOptions Sampling => new()
+    {
+        Temperature = Temperature,
+        TopK = TopK,
+        TopP = TopP,
+        MinP = MinP,
+        RepetitionPenalty = RepetitionPenalty,
+        PresencePenalty = PresencePenalty,
+        FrequencyPenalty = FrequencyPenalty,
+        LogitBias = LogitBias,
+        Seed = Seed,
+    };
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Portable.Chat;
 using Portable.Checkpoints;
 using Portable.Checkpoints.Format;
 using Portable.Evaluation;
@@ -20,7 +21,7 @@ namespace Portable;
 /// <see cref="Perplexity"/>, which need the model alone, while a text is under way. A text is under way from the first piece
 /// asked for until its enumeration ends or is disposed of. What is computed does not depend on what else runs.
 /// </remarks>
-public sealed class LanguageModel : IDisposable
+public sealed partial class LanguageModel : IDisposable
 {
     private readonly OpenedDevice _device;
     private readonly IModelSource _source;
@@ -32,6 +33,7 @@ public sealed class LanguageModel : IDisposable
     {
         (Directory, _device, _source, _text, Model) = (directory, device, source, text, model);
         _slots = new CacheSlots(model.Sequences);
+        _chat = new Lazy<ModelChat>(() => new ModelChat(directory, Tokenizer));
     }
 
     /// <summary>The directory that the model was read from.</summary>
@@ -140,7 +142,7 @@ public sealed class LanguageModel : IDisposable
     public IEnumerable<string> Generate(string prompt, GenerationOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        return Pieces(Generate(Encode(prompt), options));
+        return Pieces(Generate(Encode(prompt), options), options?.StopTexts ?? []);
     }
 
     /// <summary>Continues token ids; the new ids come as they are made.</summary>
@@ -149,12 +151,15 @@ public sealed class LanguageModel : IDisposable
     /// <param name="cancellation">Stops between tokens.</param>
     /// <exception cref="ArgumentException">The prompt is empty or fills the context, or an option is out of range.</exception>
     /// <exception cref="InvalidOperationException">As many texts as the model takes are under way.</exception>
-    public IEnumerable<int> Generate(int[] prompt, GenerationOptions? options = null, CancellationToken cancellation = default)
+    public IEnumerable<int> Generate(int[] prompt, GenerationOptions? options = null, CancellationToken cancellation = default) => Generate(prompt, options, cancellation, []);
+
+    /// <summary>Continues token ids up to an end token of the model or one of others.</summary>
+    internal IEnumerable<int> Generate(int[] prompt, GenerationOptions? options, CancellationToken cancellation, int[] ends)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         options ??= new GenerationOptions();
         options.Validate();
-        return Steps(prompt, options, cancellation);
+        return Steps(prompt, options, cancellation, ends);
     }
 
     /// <summary>Continues a text without holding up the caller; the pieces come as they are made.</summary>
@@ -168,7 +173,7 @@ public sealed class LanguageModel : IDisposable
     public async IAsyncEnumerable<string> GenerateAsync(string prompt, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        using IEnumerator<string> pieces = Pieces(Generate(Encode(prompt), options, cancellation)).GetEnumerator();
+        using IEnumerator<string> pieces = Pieces(Generate(Encode(prompt), options, cancellation), options?.StopTexts ?? []).GetEnumerator();
         while (await Task.Run(pieces.MoveNext, cancellation).ConfigureAwait(false))
         {
             yield return pieces.Current;
@@ -248,28 +253,34 @@ public sealed class LanguageModel : IDisposable
         _source.Dispose();
     }
 
-    private IEnumerable<int> Steps(int[] prompt, GenerationOptions options, CancellationToken cancellation)
+    private IEnumerable<int> Steps(int[] prompt, GenerationOptions options, CancellationToken cancellation, params int[] ends)
     {
-        using CacheSlots.Taken slot = _slots.TakeOne();
-        Generator generator = new(Model, new Sampler(options.Sampling), slot.First, _steps);
-        foreach (int id in generator.Generate(prompt, options.MaximumTokens, options.IgnoreEnd, cancellation))
+        using CacheSlots.Taken slot = _slots.TakeOne(prompt);
+        Generator generator = new(Model, new Sampler(options.Sampling, options.Choice), slot.First, _steps, slot.Held);
+        foreach (int id in generator.Generate(prompt, options.MaximumTokens, options.IgnoreEnd, cancellation, ends))
         {
             yield return id;
         }
     }
 
-    private IEnumerable<string> Pieces(IEnumerable<int> ids)
+    private IEnumerable<string> Pieces(IEnumerable<int> ids, IReadOnlyList<string> stopTexts)
     {
         StreamingDecoder decoder = new(Tokenizer);
+        StopTexts stops = new(stopTexts);
         foreach (int id in ids)
         {
-            if (decoder.Next(id) is { Length: > 0 } piece)
+            if (stops.Push(decoder.Next(id)) is { Length: > 0 } piece)
             {
                 yield return piece;
             }
+
+            if (stops.Stopped)
+            {
+                yield break;
+            }
         }
 
-        if (decoder.Finish() is { Length: > 0 } rest)
+        if (stops.Push(decoder.Finish()) + stops.Finish() is { Length: > 0 } rest)
         {
             yield return rest;
         }

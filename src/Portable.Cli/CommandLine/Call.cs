@@ -11,6 +11,12 @@ public sealed class Call : InvocationConfiguration
     /// <summary>Whether the error stream is a terminal that can show progress bars.</summary>
     public bool Interactive { get; init; }
 
+    /// <summary>What is typed, or piped in.</summary>
+    public TextReader Input { get; init; } = TextReader.Null;
+
+    /// <summary>Whether a person types it.</summary>
+    public bool Typed { get; init; }
+
     /// <summary>Whether lines may be drawn with more than ASCII.</summary>
     public bool Unicode { get; init; } = true;
 

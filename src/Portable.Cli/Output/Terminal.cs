@@ -20,7 +20,14 @@ public sealed class Terminal(Call call)
     /// <summary>Stream of the result.</summary>
     public TextWriter Output => call.Output;
 
-    private bool OnTerminal => call.Interactive && !Console.IsOutputRedirected;
+    /// <summary>What is typed, or piped in.</summary>
+    public TextReader Input => call.Input;
+
+    /// <summary>Whether a person types it.</summary>
+    public bool Typed => call.Typed;
+
+    /// <summary>Whether the result goes to a terminal.</summary>
+    public bool OnTerminal => call.Interactive && !Console.IsOutputRedirected;
 
     /// <summary>One line for the reader on the error stream.</summary>
     public void Message(string line) => call.Error.WriteLine(line);
@@ -44,6 +51,16 @@ public sealed class Terminal(Call call)
         }
 
         call.Output.Flush();
+    }
+
+    /// <summary>Shows what is known already, dimmed, where the result goes to a terminal; nowhere else.</summary>
+    public void Dimmed(string text)
+    {
+        if (OnTerminal && !Json)
+        {
+            call.Output.Write($"\e[2m{text}\e[0m");
+            call.Output.Flush();
+        }
     }
 
     /// <summary>Prints a line of the result for people.</summary>

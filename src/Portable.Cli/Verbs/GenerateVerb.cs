@@ -2,9 +2,11 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Portable.Chat;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
+using Portable.Generation;
 using Portable.Models;
 using Portable.Tokenizers;
 
@@ -15,21 +17,22 @@ namespace Portable.Cli.Verbs;
 /// <param name="Ids">Its token ids.</param>
 /// <param name="TokensPerSecond">New tokens per second after the first, the prompt's time left out.</param>
 /// <param name="Device">The device that served.</param>
-/// <param name="Stopped">Why it ended: tokens (as many as asked for), end (of the text), context (it is full).</param>
+/// <param name="Stopped">Why it ended: tokens (as many as asked for), end (of the text), stop (a text of --stop), context (it is full).</param>
+/// <param name="Sampling">How tokens were chosen.</param>
 /// <param name="Start">With <c>--timings</c>: where the time to the first token went.</param>
-public sealed record GenerateReport(string Text, int[] Ids, double TokensPerSecond, string Device, string Stopped, StartTimes? Start);
+internal sealed record GenerateReport(string Text, int[] Ids, double TokensPerSecond, string Device, string Stopped, SamplingReport Sampling, StartTimes? Start);
 
 /// <summary>Continues a prompt.</summary>
-public sealed class GenerateVerb : Verb
+internal sealed class GenerateVerb : Verb
 {
     private readonly Argument<string> model = ModelFiles.CreateArgument();
-    private readonly Option<string> prompt = new("--prompt") { Description = "The text to continue.", HelpName = "TEXT", Required = true };
+    private readonly Option<string> prompt = new("--prompt") { Description = "The text to continue.", HelpName = "TEXT" };
+    private readonly Option<string> promptFile = new("--prompt-file") { Description = "The text to continue, from a file (- = standard input).", HelpName = "FILE" };
+    private readonly Option<bool> chat = new("--chat") { Description = "The prompt is a person's turn in a conversation (chat template, recommended sampling)." };
+    private readonly Option<bool> trust = new("--trust-messages") { Description = "With --chat: special tokens that the prompt spells are special tokens." };
+    private readonly SamplingArguments sampling = new();
     private readonly Option<int> tokens = new("--tokens") { Description = "The most tokens to make.", HelpName = "N", DefaultValueFactory = _ => 128 };
     private readonly Option<int> context = new("--context") { Description = "Positions to make room for (default: the prompt's tokens and --tokens).", HelpName = "N" };
-    private readonly Option<double> temperature = new("--temperature") { Description = "0 = always the likeliest token; 1 = as the model says.", HelpName = "T" };
-    private readonly Option<int> topK = new("--top-k") { Description = "Draw from the K likeliest tokens (0 = all).", HelpName = "K" };
-    private readonly Option<double> topP = new("--top-p") { Description = "Draw from the likeliest tokens that together reach probability P.", HelpName = "P", DefaultValueFactory = _ => 1 };
-    private readonly Option<int> seed = new("--seed") { Description = "Seed of the draws: the same seed, the same text.", HelpName = "N" };
     private readonly Option<bool> ignoreEos = new("--ignore-eos") { Description = "Go on after an end-of-text token." };
     private readonly Option<bool> timings = new("--timings") { Description = "Also say where the time from the start of the process to the first token went, and how fast the checkpoint loaded." };
     private readonly Option<string> device = DeviceOption.Create();
@@ -42,11 +45,12 @@ public sealed class GenerateVerb : Verb
             new Example("portable generate llama-w4 --prompt \"The lighthouse keeper\"", "the likeliest continuation"),
             new Example("portable generate llama-w4 --prompt \"Once\" --tokens 200 --temperature 0.8 --top-p 0.95 --seed 7", "a seeded draw; the same on every device"))
     {
-        foreach (Option option in (Option[])[prompt, tokens, context, temperature, topK, topP, seed, ignoreEos, timings, device])
+        foreach (Option option in (Option[])[prompt, promptFile, chat, trust, tokens, context, ignoreEos, timings, device])
         {
             Options.Add(option);
         }
 
+        sampling.AddTo(this);
         Arguments.Add(model);
     }
 
@@ -54,30 +58,29 @@ public sealed class GenerateVerb : Verb
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         long began = Stopwatch.GetTimestamp();
-        var options = new GenerationOptions
+        bool asChat = parsed.GetValue(chat);
+        string directory = parsed.GetValue(model)!, said = Prompt(parsed, terminal);
+        GenerationOptions options = sampling.Read(parsed, (asChat ? GenerationDefaults.Read(directory) : new GenerationOptions()) with
         {
             MaximumTokens = OptionValues.AtLeast(parsed, tokens, 1),
-            Temperature = parsed.GetValue(temperature),
-            TopK = parsed.GetValue(topK),
-            TopP = parsed.GetValue(topP),
-            Seed = parsed.GetValue(seed),
             IgnoreEnd = parsed.GetValue(ignoreEos),
-        };
-        try
-        {
-            options.Validate();
-        }
-        catch (ArgumentException e)
-        {
-            throw new UsageException(e.Message);
-        }
-
+        });
         Device where = DeviceOption.Parse(parsed.GetValue(device)!);
         int room = parsed.GetResult(context) is { Implicit: false } ? OptionValues.AtLeast(parsed, context, 1) : 0, count = options.MaximumTokens;
-        int[] start = [];
-        using LanguageModel loaded = Loading.Open(parsed.GetValue(model)!, where, terminal, cancellation, (config, words) =>
+        int[] start = [], ends = [];
+        using LanguageModel loaded = Loading.Open(directory, where, terminal, cancellation, (config, words) =>
         {
-            start = words.EncodeInput(parsed.GetValue(prompt)!);
+            if (asChat)
+            {
+                ModelChat conversation = new(directory, words.Tokenizer);
+                start = conversation.Render(ModelChat.Request([ChatMessage.User(said)], new ChatOptions()), trust: parsed.GetValue(trust)).Ids;
+                ends = conversation.TurnEnd() is { } end ? [end] : [];
+            }
+            else
+            {
+                start = words.EncodeInput(said);
+            }
+
             return Room(config, start.Length, count, room);
         });
         var ids = new List<int>();
@@ -87,14 +90,19 @@ public sealed class GenerateVerb : Verb
             text.Append(more);
             if (!terminal.Json)
             {
-                terminal.Output.Write(more);
+                terminal.Output.Write(terminal.OnTerminal ? Printable.Of(more) : more);
                 terminal.Output.Flush();
             }
         }
 
+        if (!asChat)
+        {
+            terminal.Dimmed(Printable.Of(said));
+        }
+
         var decoder = new StreamingDecoder(loaded.Tokenizer);
         long first = 0, last = 0;
-        using IEnumerator<int> made = loaded.Generate(start, options, cancellation).GetEnumerator();
+        using IEnumerator<int> made = loaded.Generate(start, options, cancellation, ends).GetEnumerator();
 
         // The first token takes the whole prompt; then the text itself shows how far it is.
         bool more = terminal.Track("prompt", bar =>
@@ -105,20 +113,21 @@ public sealed class GenerateVerb : Verb
             loaded.Model.BlockDone = null;
             return any;
         });
-        for (; more; more = made.MoveNext())
+        StopTexts stops = new(options.StopTexts);
+        for (; more && !stops.Stopped; more = made.MoveNext())
         {
             last = Stopwatch.GetTimestamp();
             first = first == 0 ? last : first;
             ids.Add(made.Current);
-            Show(decoder.Next(made.Current));
+            Show(stops.Push(decoder.Next(made.Current)));
         }
 
-        Show(decoder.Finish());
+        Show(stops.Push(decoder.Finish()) + stops.Finish());
         // The last token is made from the last position of the context, and not fed.
-        string stopped = ids.Count == count ? "tokens" : start.Length + ids.Count > loaded.Context ? "context" : "end";
+        string stopped = stops.Stopped ? "stop" : ids.Count == count ? "tokens" : start.Length + ids.Count > loaded.Context ? "context" : "end";
         double seconds = Stopwatch.GetElapsedTime(first, last).TotalSeconds;
         StartTimes? times = parsed.GetValue(timings) && first != 0 ? StartTimes.Of(began, loaded, first) : null;
-        var report = new GenerateReport(text.ToString(), [.. ids], seconds > 0 ? (ids.Count - 1) / seconds : 0, loaded.DeviceName, stopped, times);
+        var report = new GenerateReport(text.ToString(), [.. ids], seconds > 0 ? (ids.Count - 1) / seconds : 0, loaded.DeviceName, stopped, SamplingReport.Of(options), times);
         terminal.Result(report, JsonReports.Default.GenerateReport, r =>
         {
             terminal.Line("");
@@ -132,6 +141,15 @@ public sealed class GenerateVerb : Verb
         });
         return ExitCode.Done;
     }
+
+    // The text to continue: of the option, a file, or standard input.
+    private string Prompt(ParseResult parsed, Terminal terminal) => (parsed.GetValue(prompt), parsed.GetValue(promptFile)) switch
+    {
+        ({ } text, null) => text,
+        (null, "-") => terminal.Input.ReadToEnd(),
+        (null, { } file) => ModelFiles.ReadText(file),
+        _ => throw new UsageException("generate needs --prompt TEXT or --prompt-file FILE"),
+    };
 
     /// <summary>The context to reserve: what was asked for, else what prompt and new tokens take, at most what the model takes.</summary>
     private static int Room(ModelConfig config, int promptTokens, int count, int asked)

@@ -16,4 +16,7 @@ namespace Portable.Cli.Verbs;
 [JsonSerializable(typeof(TokenizeReport))]
 [JsonSerializable(typeof(VerificationReport))]
 [JsonSerializable(typeof(LogitsReport))]
-public sealed partial class JsonReports : JsonSerializerContext;
+[JsonSerializable(typeof(RenderedReport))]
+[JsonSerializable(typeof(RenderedChatsReport))]
+[JsonSerializable(typeof(ChatReport))]
+internal sealed partial class JsonReports : JsonSerializerContext;

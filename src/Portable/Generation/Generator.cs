@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Portable.Execution;
 using Portable.Inference;
 
@@ -8,17 +9,20 @@ namespace Portable.Generation;
 /// <param name="sampler">Chooses tokens.</param>
 /// <param name="sequence">The cache slot to use.</param>
 /// <param name="steps">Held while the model runs, where others run it too; null = nobody does.</param>
-public sealed class Generator(Transformer model, Sampler sampler, int sequence = 0, Lock? steps = null)
+/// <param name="held">Token ids whose keys and values the slot holds; what the prompt begins with of them is not fed again. Kept up to date.</param>
+public sealed class Generator(Transformer model, Sampler sampler, int sequence = 0, Lock? steps = null, List<int>? held = null)
 {
     private readonly Lock _steps = steps ?? new Lock();
+    private readonly List<int> _held = held ?? [];
 
     /// <summary>Yields new tokens as they are made.</summary>
     /// <param name="prompt">Token ids, BOS included where the model wants one; at least one.</param>
     /// <param name="count">The most tokens to make.</param>
     /// <param name="ignoreEnd">Go on after an end token.</param>
     /// <param name="cancellation">Stops between tokens.</param>
+    /// <param name="ends">End tokens beside the model's own.</param>
     /// <exception cref="ArgumentException">The prompt is empty or fills the context.</exception>
-    public IEnumerable<int> Generate(int[] prompt, int count, bool ignoreEnd = false, CancellationToken cancellation = default)
+    public IEnumerable<int> Generate(int[] prompt, int count, bool ignoreEnd = false, CancellationToken cancellation = default, params int[] ends)
     {
         if (prompt.Length == 0)
         {
@@ -30,7 +34,9 @@ public sealed class Generator(Transformer model, Sampler sampler, int sequence =
             throw new ArgumentException($"The prompt has {prompt.Length} tokens; the model's context is {model.Context}.");
         }
 
-        int position = 0, token = 0;
+        sampler.Observe(prompt);
+        // The last token is always fed: its logits are wanted.
+        int position = Math.Min(CollectionsMarshal.AsSpan(_held).CommonPrefixLength(prompt), prompt.Length - 1), token = 0;
         while (position < prompt.Length)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -41,7 +47,7 @@ public sealed class Generator(Transformer model, Sampler sampler, int sequence =
 
         for (int made = 0; made < count;)
         {
-            if (!ignoreEnd && model.Config.EndTokens.Contains(token))
+            if (!ignoreEnd && (model.Config.EndTokens.Contains(token) || ends.Contains(token)))
             {
                 yield break;
             }
@@ -63,8 +69,10 @@ public sealed class Generator(Transformer model, Sampler sampler, int sequence =
     {
         lock (_steps)
         {
+            _held.RemoveRange(position, _held.Count - position);
             ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens, position, allLogits: false, sequence));
-            return choose ? sampler.Next(logits) : 0;
+            _held.AddRange(tokens);
+            return choose ? sampler.Next(logits, position + tokens.Length) : 0;
         }
     }
 }

@@ -32,7 +32,7 @@ public sealed class GeneratorTests
     public void The_same_seed_draws_the_same_text_and_another_seed_another()
     {
         using Transformer model = Model();
-        int[] Draw(int seed) => new Generator(model, new Sampler(new SamplingOptions(Temperature: 1.5, Seed: seed))).Generate([1, 2], 30, ignoreEnd: true).ToArray();
+        int[] Draw(int seed) => new Generator(model, new Sampler(new SamplingOptions { Temperature = 1.5, Seed = seed })).Generate([1, 2], 30, ignoreEnd: true).ToArray();
         Assert.Equal(Draw(7), Draw(7));
         Assert.NotEqual(Draw(7), Draw(8));
     }

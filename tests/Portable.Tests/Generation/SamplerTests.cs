@@ -3,72 +3,159 @@ using Portable.Generation;
 
 namespace Portable.Tests.Generation;
 
+/// <summary>Draws beside the definition: softmax in double precision, sorted, cut.</summary>
 public sealed class SamplerTests
 {
     [Fact]
-    public void Greedy_takes_the_lowest_id_among_equals() => Assert.Equal(1, new Sampler(new SamplingOptions()).Next([0f, 3f, 3f, -1f]));
-
-    [Property]
-    public void Top_k_draws_only_from_the_k_largest(int seed, byte k)
+    public void Greedy_takes_the_lowest_id_among_equals()
     {
-        float[] logits = Logits(seed, 50);
-        int kept = 1 + (k % 10);
-        HashSet<int> allowed = Enumerable.Range(0, 50).OrderByDescending(i => logits[i]).Take(kept).ToHashSet();
-        Sampler sampler = new(new SamplingOptions(Temperature: 2, TopK: kept, Seed: seed));
-        Assert.All(Enumerable.Range(0, 40), _ => Assert.Contains(sampler.Next(logits), allowed));
+        Assert.Equal(1, new Sampler(new SamplingOptions()).Next([0f, 3f, 3f, -1f], 0));
+        Assert.Equal(0, new Sampler(new SamplingOptions()).Next([-0f, 0f, -1f], 0));
     }
 
     [Property]
-    public void Top_p_draws_only_from_the_nucleus(int seed, byte percent)
+    public void Draws_come_from_the_set_that_the_cuts_leave(int seed, byte k, byte percent, byte least)
     {
-        float[] logits = Logits(seed, 50);
-        double p = (1 + (percent % 100)) / 100.0;
-        double[] weights = logits.Select(l => Math.Exp(l)).ToArray();
-        double total = weights.Sum(), mass = 0;
-        HashSet<int> allowed = [];
-        foreach (int i in Enumerable.Range(0, 50).OrderByDescending(i => weights[i]))
+        Random random = new(seed);
+        float[] logits = Logits(random, 1 + random.Next(300));
+        SamplingOptions options = new() { Temperature = 0.3 + random.NextDouble(), TopK = k % 20, TopP = (1 + (percent % 100)) / 100.0, MinP = least % 4 == 0 ? least / 300.0 : 0, Seed = seed };
+        (HashSet<int> allowed, _) = Definition(logits, options, 1e-6);
+        Assert.All(Enumerable.Range(0, 40), position => Assert.Contains(new Sampler(options).Next(logits, position), allowed));
+    }
+
+    [Theory]
+    [InlineData(1, 0, 1, 0)]
+    [InlineData(0.7, 0, 0.9, 0)]
+    [InlineData(1.3, 7, 1, 0)]
+    [InlineData(0.8, 12, 0.8, 0)]
+    [InlineData(1, 0, 1, 0.1)]
+    [InlineData(0.9, 15, 0.95, 0.05)]
+    public void Frequencies_follow_the_definition(double temperature, int k, double p, double least)
+    {
+        const int Draws = 40_000;
+        float[] logits = Logits(new Random(5), 25);
+        SamplingOptions options = new() { Temperature = temperature, TopK = k, TopP = p, MinP = least, Seed = 42 };
+        (_, double[] expected) = Definition(logits, options, 0);
+        Sampler sampler = new(options);
+        int[] counts = new int[logits.Length];
+        for (int i = 0; i < Draws; i++)
         {
-            // Rounding in the sampler may take one token more where the mass meets P exactly.
-            if (mass / total < p + 1e-6)
+            counts[sampler.Next(logits, i)]++;
+        }
+
+        // χ² of the tokens that 5 draws or more are expected of; its mean is the degrees of freedom f, its variance 2f.
+        double square = 0;
+        int degrees = -1;
+        for (int i = 0; i < counts.Length; i++)
+        {
+            Assert.True(expected[i] > 0 || counts[i] == 0, $"token {i} is cut and was drawn");
+            if (expected[i] * Draws >= 5)
             {
-                allowed.Add(i);
+                square += Math.Pow(counts[i] - (expected[i] * Draws), 2) / (expected[i] * Draws);
+                degrees++;
+            }
+        }
+
+        Assert.InRange(square, 0, degrees + (5 * Math.Sqrt(2 * degrees)));
+    }
+
+    [Property]
+    public void A_draw_depends_on_seed_choice_and_position_alone(int seed, int choice, ushort position)
+    {
+        float[] logits = Logits(new Random(seed), 200);
+        SamplingOptions options = new() { Temperature = 1, Seed = seed };
+        Sampler busy = new(options, choice);
+        busy.Next(logits, 3);
+        Assert.Equal(new Sampler(options, choice).Next(logits, position), busy.Next(logits, position));
+    }
+
+    [Fact]
+    public void Choices_and_positions_draw_different_numbers()
+    {
+        float[] logits = new float[1000];
+        SamplingOptions options = new() { Temperature = 1 };
+        int[] Answer(int choice) => [.. Enumerable.Range(0, 20).Select(position => new Sampler(options, choice).Next(logits, position))];
+        Assert.NotEqual(Answer(0), Answer(1));
+        Assert.InRange(Answer(0).Distinct().Count(), 15, 20);
+    }
+
+    [Fact]
+    public void Penalties_and_biases_change_logits_as_defined()
+    {
+        float[] logits = [2f, 1.9f, 1.5f, -1f];
+        Assert.Equal(3, new Sampler(new SamplingOptions { LogitBias = new Dictionary<int, double> { [3] = 4 } }).Next(logits, 0));
+
+        Sampler presence = new(new SamplingOptions { PresencePenalty = 0.3 });
+        Assert.Equal([0, 1, 0, 0], Enumerable.Range(0, 4).Select(i => presence.Next(logits, i)));
+
+        // 2.0, 1.9; then 1.7, 1.9; then 1.7, 1.6; then 1.4, 1.6, 1.5; then 1.4, 1.3, 1.5.
+        Sampler frequency = new(new SamplingOptions { FrequencyPenalty = 0.3 });
+        Assert.Equal([0, 1, 0, 1, 2], Enumerable.Range(0, 5).Select(i => frequency.Next(logits, i)));
+
+        // The prompt counts for the repetition penalty: 2 / 1.25 = 1.6.
+        Sampler repetition = new(new SamplingOptions { RepetitionPenalty = 1.25 });
+        repetition.Observe([0]);
+        Assert.Equal([1, 0, 0], Enumerable.Range(0, 3).Select(i => repetition.Next(logits, i)));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(8)]
+    [InlineData(9)]
+    public void Extreme_logits_are_drawn_from(int shape)
+    {
+        float[] logits = shape switch
+        {
+            0 => [float.NegativeInfinity, 3f, float.NegativeInfinity],
+            1 => [1f],
+            7 => [-1e30f, 1e30f],
+            8 => [.. Enumerable.Repeat(0f, 128_256)],
+            _ => [.. Enumerable.Range(0, 9).Select(i => i == 8 ? 100f : -100f)],
+        };
+        Sampler sampler = new(new SamplingOptions { Temperature = 0.01, TopP = 0.999, TopK = 50 });
+        int expected = shape switch { 0 or 7 => 1, 9 => 8, _ => -1 };
+        int drawn = sampler.Next(logits, 5);
+        Assert.InRange(drawn, 0, logits.Length - 1);
+        Assert.True(expected < 0 || drawn == expected);
+    }
+
+    [Fact]
+    public void Options_out_of_range_are_errors()
+    {
+        SamplingOptions[] wrong =
+        [
+            new() { Temperature = -1 }, new() { Temperature = double.NaN }, new() { TopK = -1 }, new() { TopP = 0 }, new() { TopP = 1.5 }, new() { MinP = -0.1 }, new() { MinP = 2 },
+            new() { RepetitionPenalty = 0 }, new() { PresencePenalty = double.PositiveInfinity }, new() { FrequencyPenalty = double.NaN }, new() { LogitBias = new Dictionary<int, double> { [-1] = 0 } },
+        ];
+        Assert.All(wrong, options => Assert.Throws<ArgumentException>(() => new Sampler(options)));
+    }
+
+    // The tokens that may be drawn, and their probabilities. Rounding in the sampler may take one token more or less where the mass
+    // meets P exactly: slack allows the former.
+    private static (HashSet<int> Allowed, double[] Probabilities) Definition(float[] logits, SamplingOptions options, double slack)
+    {
+        double largest = logits.Max();
+        double[] weights = [.. logits.Select(l => Math.Exp((l - largest) / options.Temperature))];
+        IEnumerable<int> order = Enumerable.Range(0, logits.Length).OrderByDescending(i => logits[i]).ThenBy(i => i);
+        int[] kept = [.. options.TopK > 0 ? order.Take(options.TopK) : order];
+        double total = kept.Sum(i => weights[i]), mass = 0;
+        List<int> nucleus = [];
+        foreach (int i in kept)
+        {
+            if (mass / total < options.TopP + slack)
+            {
+                nucleus.Add(i);
             }
 
             mass += weights[i];
         }
 
-        Sampler sampler = new(new SamplingOptions(Temperature: 1, TopP: p, Seed: seed));
-        Assert.All(Enumerable.Range(0, 40), _ => Assert.Contains(sampler.Next(logits), allowed));
+        HashSet<int> allowed = [.. nucleus.Where(i => weights[i] >= options.MinP * (1 - (1e3 * slack)))];
+        double sum = allowed.Sum(i => weights[i]);
+        return (allowed, [.. Enumerable.Range(0, logits.Length).Select(i => allowed.Contains(i) ? weights[i] / sum : 0)]);
     }
 
-    [Fact]
-    public void Frequencies_follow_the_probabilities()
-    {
-        float[] logits = [0f, MathF.Log(2), MathF.Log(5)];
-        Sampler sampler = new(new SamplingOptions(Temperature: 1, Seed: 11));
-        int[] counts = new int[3];
-        for (int i = 0; i < 8000; i++)
-        {
-            counts[sampler.Next(logits)]++;
-        }
-
-        // Six standard deviations of a binomial of 8000.
-        Assert.InRange(counts[0], 1000 - 180, 1000 + 180);
-        Assert.InRange(counts[1], 2000 - 240, 2000 + 240);
-    }
-
-    [Theory]
-    [InlineData(-1, 0, 1)]
-    [InlineData(double.NaN, 0, 1)]
-    [InlineData(1, -1, 1)]
-    [InlineData(1, 0, 0)]
-    [InlineData(1, 0, 1.5)]
-    public void Options_out_of_range_are_errors(double temperature, int k, double p) =>
-        Assert.Throws<ArgumentException>(() => new Sampler(new SamplingOptions(temperature, k, p)));
-
-    private static float[] Logits(int seed, int count)
-    {
-        Random random = new(seed);
-        return Enumerable.Range(0, count).Select(_ => (float)(random.NextDouble() * 8 - 4)).ToArray();
-    }
+    private static float[] Logits(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => (float)((random.NextDouble() * 8) - 4))];
 }

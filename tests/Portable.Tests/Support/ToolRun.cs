@@ -17,11 +17,20 @@ public sealed record ToolRun(int Code, string Output, string Error)
     public static ToolRun Here(params string[] args) => Here(CancellationToken.None, args);
 
     /// <summary>Calls the tool in this process, with a way to cancel it.</summary>
-    public static ToolRun Here(CancellationToken cancellation, params string[] args)
+    public static ToolRun Here(CancellationToken cancellation, params string[] args) => Here(TextReader.Null, cancellation, args);
+
+    /// <summary>Calls the tool in this process with lines on its standard input.</summary>
+    public static ToolRun WithInput(string input, params string[] args)
+    {
+        using StringReader reader = new(input);
+        return Here(reader, CancellationToken.None, args);
+    }
+
+    private static ToolRun Here(TextReader input, CancellationToken cancellation, string[] args)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        int code = Tool.Invoke(args, output, error, interactive: false, cancellation);
+        int code = Tool.Invoke(args, output, error, interactive: false, cancellation, input: input);
         return new ToolRun(code, output.ToString(), error.ToString());
     }
 

@@ -1,0 +1,167 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Portable.Checkpoints;
+using Portable.Cli.CommandLine;
+using Portable.Cli.Output;
+using Portable.Chat.Templates;
+
+namespace Portable.Cli.Conversations;
+
+/// <summary>A conversation between a person at a terminal, or the lines of a stream, and a model.</summary>
+/// <param name="terminal">Where answers and messages go.</param>
+internal sealed class ChatConsole(Terminal terminal)
+{
+    private const string Commands = """
+        /help           this list
+        /reset          start anew; the system message stays
+        /system TEXT    tell the model what to be (no TEXT: nothing)
+        /retry          answer the last message again, by other draws
+        /save FILE      write the conversation as JSON
+        /load FILE      go on with a conversation from JSON
+        /exit           end (as Ctrl-D does)
+        A line that ends with \ goes on in the next. Ctrl-C ends an answer.
+        """;
+
+    /// <summary>Talks until the input ends.</summary>
+    public void Run(Conversation conversation, CancellationToken cancellation)
+    {
+        if (terminal.Typed)
+        {
+            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"context {conversation.Context:N0} tokens; /help lists commands"));
+            Write(ChatInput.MarkPastes);
+        }
+
+        try
+        {
+            ChatInput input = new(terminal.Input, text => Write(terminal.Typed ? text : string.Empty));
+            while (!cancellation.IsCancellationRequested && input.Read() is { } typed)
+            {
+                if (typed.IsCommand)
+                {
+                    if (!Command(typed.Text, conversation, cancellation))
+                    {
+                        break;
+                    }
+                }
+                else if (!string.IsNullOrWhiteSpace(typed.Text))
+                {
+                    Answer(stop => conversation.Say(typed.Text, stop), cancellation);
+                }
+            }
+        }
+        finally
+        {
+            if (terminal.Typed)
+            {
+                Write(ChatInput.LeavePastes);
+            }
+        }
+    }
+
+    // False: the conversation is over.
+    private bool Command(string line, Conversation conversation, CancellationToken cancellation)
+    {
+        int space = line.IndexOf(' ', StringComparison.Ordinal);
+        string name = space < 0 ? line : line[..space], rest = space < 0 ? string.Empty : line[(space + 1)..].Trim();
+        try
+        {
+            switch (name)
+            {
+                case "/help":
+                    terminal.Message(Commands);
+                    break;
+                case "/reset":
+                    conversation.Reset();
+                    terminal.Message("the conversation starts anew");
+                    break;
+                case "/system":
+                    conversation.SetSystem(rest);
+                    break;
+                case "/retry":
+                    Answer(conversation.Retry, cancellation);
+                    break;
+                case "/save" when rest.Length > 0:
+                    Save(rest, conversation);
+                    break;
+                case "/load" when rest.Length > 0:
+                    conversation.Load(ConversationFile.Read(rest));
+                    terminal.Message($"{conversation.Messages.Count} messages");
+                    break;
+                case "/save" or "/load":
+                    terminal.Message($"{name} needs a file");
+                    break;
+                case "/exit" or "/quit":
+                    return false;
+                default:
+                    terminal.Message($"there is no command {Printable.Of(name)}{Suggestions.DidYouMean(name, ["/help", "/reset", "/system", "/retry", "/save", "/load", "/exit"])} /help lists them");
+                    break;
+            }
+        }
+        catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+        {
+            terminal.Message($"error: {ErrorLine.Of(e)}");
+        }
+
+        return true;
+    }
+
+    private void Save(string file, Conversation conversation)
+    {
+        if (File.Exists(file))
+        {
+            Write($"{Printable.Of(file)} exists; overwrite it? [y/N] ");
+            if (terminal.Input.ReadLine()?.Trim() is not ("y" or "Y" or "yes"))
+            {
+                terminal.Message("not saved");
+                return;
+            }
+        }
+
+        ConversationFile.Write(file, conversation.Messages);
+        terminal.Message($"saved {conversation.Messages.Count} messages");
+    }
+
+    // Ctrl-C ends the answer, not the program.
+    private void Answer(Func<CancellationToken, IEnumerable<string>> answer, CancellationToken cancellation)
+    {
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using PosixSignalRegistration? interrupt = terminal.Typed ? PosixSignalRegistration.Create(PosixSignal.SIGINT, signal =>
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        }) : null;
+        try
+        {
+            foreach (string piece in answer(stop.Token))
+            {
+                if (!terminal.Json)
+                {
+                    Write(Printable.Of(piece));
+                }
+            }
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            Write(" …");
+        }
+        catch (Exception e) when (e is TemplateException or ArgumentException)
+        {
+            terminal.Message($"error: {Printable.Of(e.Message)}");
+            return;
+        }
+
+        if (!terminal.Json)
+        {
+            terminal.Line(string.Empty);
+        }
+    }
+
+    private void Write(string text)
+    {
+        if (!terminal.Json)
+        {
+            terminal.Output.Write(text);
+            terminal.Output.Flush();
+        }
+    }
+}

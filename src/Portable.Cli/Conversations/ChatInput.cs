@@ -1,0 +1,61 @@
+using System.Text;
+
+namespace Portable.Cli.Conversations;
+
+/// <summary>What was typed: a message, or a command.</summary>
+/// <param name="Text">The text.</param>
+/// <param name="IsCommand">Whether it is one line that begins with / and was typed, not pasted.</param>
+internal readonly record struct Typed(string Text, bool IsCommand);
+
+/// <summary>
+/// Reads messages line by line. A line that ends with \ goes on in the next; what a terminal marks as pasted (bracketed paste)
+/// is one message, however many lines it has, and never a command.
+/// </summary>
+internal sealed class ChatInput(TextReader reader, Action<string> prompt)
+{
+    private const string PasteBegins = "\e[200~", PasteEnds = "\e[201~";
+
+    /// <summary>Asks a terminal to mark what is pasted.</summary>
+    public const string MarkPastes = "\e[?2004h";
+
+    /// <summary>Asks it no more.</summary>
+    public const string LeavePastes = "\e[?2004l";
+
+    /// <summary>The next message or command, or null at the end of the input.</summary>
+    public Typed? Read()
+    {
+        prompt("> ");
+        StringBuilder text = new();
+        bool pasting = false, pasted = false, first = true;
+        while (reader.ReadLine() is { } line)
+        {
+            if (line.Contains(PasteBegins, StringComparison.Ordinal))
+            {
+                (pasting, pasted) = (true, true);
+                line = line.Replace(PasteBegins, string.Empty, StringComparison.Ordinal);
+            }
+
+            if (line.Contains(PasteEnds, StringComparison.Ordinal))
+            {
+                pasting = false;
+                line = line.Replace(PasteEnds, string.Empty, StringComparison.Ordinal);
+            }
+
+            bool more = !pasting && line.EndsWith('\\');
+            text.Append(first ? string.Empty : "\n").Append(more ? line[..^1] : line);
+            first = false;
+            if (!more && !pasting)
+            {
+                string whole = text.ToString();
+                return new Typed(whole, !pasted && whole.StartsWith('/') && !whole.Contains('\n', StringComparison.Ordinal));
+            }
+
+            if (more)
+            {
+                prompt(". ");
+            }
+        }
+
+        return first ? null : new Typed(text.ToString(), false);
+    }
+}

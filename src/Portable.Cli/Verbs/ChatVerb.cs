@@ -1,0 +1,101 @@
+using System.CommandLine;
+using System.Globalization;
+using Portable.Cli.CommandLine;
+using Portable.Cli.Conversations;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Models;
+
+namespace Portable.Cli.Verbs;
+
+/// <summary>The answer of <c>portable chat --json</c>.</summary>
+/// <param name="Messages">The conversation.</param>
+/// <param name="Device">The device that served.</param>
+/// <param name="Sampling">How tokens were chosen.</param>
+internal sealed record ChatReport(IReadOnlyList<ChatMessage> Messages, string Device, SamplingReport Sampling);
+
+/// <summary>Holds a conversation on the terminal.</summary>
+internal sealed class ChatVerb : Verb
+{
+    private readonly Argument<string> model = ModelFiles.CreateArgument();
+    private readonly Option<string> system = new("--system") { Description = "What the model is told to be.", HelpName = "TEXT" };
+    private readonly Option<int> tokens = new("--tokens") { Description = "The most tokens of an answer (default: what the context has room for).", HelpName = "N" };
+    private readonly Option<int> context = new("--context") { Description = "Tokens that the conversation can have (default: the model's, at most what memory allows).", HelpName = "N" };
+    private readonly Option<string> template = new("--template") { Description = "Name of the chat template, where the model has several.", HelpName = "NAME" };
+    private readonly Option<bool> trust = new("--trust-messages") { Description = "Special tokens that messages spell are special tokens, not ordinary text." };
+    private readonly Option<string> device = DeviceOption.Create();
+    private readonly SamplingArguments sampling = new();
+
+    /// <summary>Defines the verb.</summary>
+    public ChatVerb()
+        : base(
+            "chat",
+            "Holds a conversation on the terminal, or answers the lines of standard input one by one.",
+            new Example("portable chat qwen3-w4", "sampling as the model's makers recommend; /help lists commands"),
+            new Example("portable chat qwen3-w4 --system \"Answer in French.\" --temperature 0 --device vulkan", "always the likeliest token, on the GPU"))
+    {
+        foreach (Option option in (Option[])[system, tokens, context, template, trust, device])
+        {
+            Options.Add(option);
+        }
+
+        sampling.AddTo(this);
+        Arguments.Add(model);
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        Device where = DeviceOption.Parse(parsed.GetValue(device)!);
+        int asked = parsed.GetResult(context) is { Implicit: false } ? OptionValues.AtLeast(parsed, context, 2) : 0;
+        int most = parsed.GetResult(tokens) is { Implicit: false } ? OptionValues.AtLeast(parsed, tokens, 1) : int.MaxValue;
+        sampling.Read(parsed, new GenerationOptions());
+        using LanguageModel loaded = Open(parsed.GetValue(model)!, where, asked, terminal, cancellation);
+        GenerationOptions options = sampling.Read(parsed, loaded.RecommendedOptions with { MaximumTokens = most });
+        Conversation conversation = new(loaded, options, new ChatOptions { Template = parsed.GetValue(template), TrustMessages = parsed.GetValue(trust) }, parsed.GetValue(system));
+        ChatConsole console = new(terminal);
+        console.Run(conversation, cancellation);
+        if (terminal.Json)
+        {
+            terminal.Result(new ChatReport(conversation.Messages, loaded.DeviceName, SamplingReport.Of(options)), JsonReports.Default.ChatReport, _ => { });
+        }
+
+        return ExitCode.Done;
+    }
+
+    // The model's context, or what memory has room for.
+    private static LanguageModel Open(string directory, Device device, int asked, Terminal terminal, CancellationToken cancellation)
+    {
+        int limit = int.MaxValue;
+        while (true)
+        {
+            int full = 0, room = 0;
+            try
+            {
+                LanguageModel opened = Loading.Open(directory, device, terminal, cancellation, (config, _) =>
+                {
+                    full = config.MaximumPositions;
+                    return room = asked > 0 ? asked : Math.Min(Math.Min(full, limit), Affordable(config));
+                });
+                if (asked == 0 && room < full)
+                {
+                    terminal.Message(string.Create(CultureInfo.InvariantCulture, $"the conversation can have {room:N0} of the model's {full:N0} tokens: memory has no room for more"));
+                }
+
+                return opened;
+            }
+            catch (InvalidOperationException) when (asked == 0 && room > 2048)
+            {
+                // A device that is full says so before it takes anything.
+                limit = room / 2;
+            }
+        }
+    }
+
+    // A quarter of the machine's memory for keys and values at their largest, 4 bytes each.
+    private static int Affordable(ModelConfig config)
+    {
+        long bytes = 8L * config.Layers * config.KeyValueHeads * config.HeadSize;
+        return (int)Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / bytes, 256, int.MaxValue);
+    }
+}

@@ -1,0 +1,131 @@
+using System.CommandLine;
+using System.Text.Json;
+using Portable.Chat;
+using Portable.Chat.Templates;
+using Portable.Checkpoints;
+using Portable.Cli.CommandLine;
+using Portable.Cli.Output;
+using Portable.Tokenizers;
+
+namespace Portable.Cli.Verbs;
+
+/// <summary>A rendered conversation, or why there is none.</summary>
+/// <param name="Text">What the model reads.</param>
+/// <param name="Ids">Its token ids.</param>
+/// <param name="Error">Why the template gives none.</param>
+internal sealed record RenderedReport(string? Text, int[]? Ids, string? Error = null);
+
+/// <summary>The answer of <c>portable render --chats</c>.</summary>
+/// <param name="Chats">In the order of the file.</param>
+internal sealed record RenderedChatsReport(RenderedReport[] Chats);
+
+/// <summary>Shows what a model's chat template makes of messages.</summary>
+internal sealed class RenderVerb : Verb
+{
+    private readonly Argument<string> model = new("MODEL") { Description = "Directory of a model, or of its tokenizer files alone." };
+    private readonly Option<string> messages = new("--messages") { Description = "JSON array of messages with role and content.", HelpName = "FILE.json" };
+    private readonly Option<string> tools = new("--tools") { Description = "JSON array of tool definitions.", HelpName = "FILE.json" };
+    private readonly Option<string> variables = new("--variables") { Description = "JSON object of more names for the template.", HelpName = "FILE.json" };
+    private readonly Option<bool> noPrompt = new("--no-generation-prompt") { Description = "End with the last message, not with the start of an answer." };
+    private readonly Option<string> chats = new("--chats") { Description = "JSON array of {messages, tools, add_generation_prompt, variables}.", HelpName = "FILE.json" };
+    private readonly Option<string> template = new("--template") { Description = "Name of the template, where the model has several.", HelpName = "NAME" };
+    private readonly Option<bool> plain = new("--plain") { Description = "Special tokens that messages spell are ordinary text, as in chat." };
+
+    /// <summary>Defines the verb.</summary>
+    public RenderVerb()
+        : base(
+            "render",
+            "Applies a model's chat template to messages; shows the text and its token ids.",
+            new Example("portable render qwen3 --messages chat.json", "the prompt that the model reads"),
+            new Example("portable render qwen3 --messages chat.json --tools tools.json --json", "with tools; text and ids"))
+    {
+        foreach (Option option in (Option[])[messages, tools, noPrompt, variables, chats, template, plain])
+        {
+            Options.Add(option);
+        }
+
+        Arguments.Add(model);
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        string directory = parsed.GetValue(model)!;
+        string? several = parsed.GetValue(chats), one = parsed.GetValue(messages);
+        if ((several is null) == (one is null))
+        {
+            throw new UsageException("render needs --messages FILE.json or --chats FILE.json");
+        }
+
+        ModelChat chat = new(directory, Tokenizer.Open(directory));
+        RenderedReport Render(ChatRequest request)
+        {
+            (string text, int[] ids) = chat.Render(request, parsed.GetValue(template), !parsed.GetValue(plain));
+            return new RenderedReport(text, ids);
+        }
+
+        if (one is not null)
+        {
+            RenderedReport report = Render(new ChatRequest(
+                Json(one, JsonValueKind.Array),
+                parsed.GetValue(tools) is { } file ? Json(file, JsonValueKind.Array) : null,
+                !parsed.GetValue(noPrompt),
+                parsed.GetValue(variables) is { } names ? Names(Json(names, JsonValueKind.Object)) : new Dictionary<string, JsonElement>()));
+            terminal.Result(report, JsonReports.Default.RenderedReport, r =>
+            {
+                terminal.Line(Printable.Of(r.Text!));
+                terminal.Message($"{r.Ids!.Length} tokens");
+            });
+            return ExitCode.Done;
+        }
+
+        List<RenderedReport> reports = [];
+        foreach (JsonElement entry in Json(several!, JsonValueKind.Array).EnumerateArray())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            reports.Add(RenderOr(entry, several!, Render));
+        }
+
+        terminal.Result(new RenderedChatsReport([.. reports]), JsonReports.Default.RenderedChatsReport, r =>
+        {
+            foreach (RenderedReport report in r.Chats)
+            {
+                terminal.Line(report.Error is null ? Printable.Of(report.Text!) : $"error: {Printable.Of(report.Error)}");
+            }
+        });
+        return ExitCode.Done;
+    }
+
+    private static RenderedReport RenderOr(JsonElement entry, string file, Func<ChatRequest, RenderedReport> render)
+    {
+        if (entry.ValueKind != JsonValueKind.Object || !entry.TryGetProperty("messages", out JsonElement said) || said.ValueKind != JsonValueKind.Array)
+        {
+            throw new CheckpointException(file, "a chat is an object with an array of messages");
+        }
+
+        JsonElement? Optional(string name) => entry.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        try
+        {
+            return render(new ChatRequest(said, Optional("tools"), Optional("add_generation_prompt") is not { ValueKind: JsonValueKind.False }, Optional("variables") is { } names ? Names(names) : new Dictionary<string, JsonElement>()));
+        }
+        catch (TemplateException failure)
+        {
+            return new RenderedReport(null, null, failure.Message);
+        }
+    }
+
+    private static Dictionary<string, JsonElement> Names(JsonElement element) => element.EnumerateObject().ToDictionary(p => p.Name, p => p.Value);
+
+    private static JsonElement Json(string file, JsonValueKind kind)
+    {
+        try
+        {
+            JsonElement root = JsonDocument.Parse(File.ReadAllBytes(file)).RootElement;
+            return root.ValueKind == kind ? root : throw new CheckpointException(file, kind == JsonValueKind.Array ? "a JSON array is expected" : "a JSON object is expected");
+        }
+        catch (JsonException e)
+        {
+            throw new CheckpointException(file, $"not JSON ({e.Message})", inner: e);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+using System.Text.Json.Serialization;
+
+namespace Portable.Chat;
+
+/// <summary>JSON of conversations, as chat templates and other tools have it.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
+[JsonSerializable(typeof(IReadOnlyList<ChatMessage>))]
+[JsonSerializable(typeof(List<ChatMessage>))]
+internal sealed partial class ChatJson : JsonSerializerContext;

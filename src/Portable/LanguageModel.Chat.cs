@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+using Portable.Chat;
+using Portable.Chat.Templates;
+using Portable.Checkpoints;
+
+namespace Portable;
+
+/// <content>Conversations.</content>
+public sealed partial class LanguageModel
+{
+    private readonly Lazy<ModelChat> _chat;
+
+    /// <summary>The options that the model's makers recommend for conversations (generation_config.json), or the defaults.</summary>
+    public GenerationOptions RecommendedOptions => GenerationDefaults.Read(Directory);
+
+    /// <summary>
+    /// Answers a conversation; the pieces come as they are made. Messages are text, whatever they hold: a special token that
+    /// somebody typed is no special token (unless <see cref="ChatOptions.TrustMessages"/>). What the cache still knows of the
+    /// conversation is not computed again.
+    /// </summary>
+    /// <param name="messages">The conversation so far.</param>
+    /// <param name="options">How; null = 128 tokens, always the likeliest (see also <see cref="RecommendedOptions"/>).</param>
+    /// <param name="chat">Tools, variables and template; null = none.</param>
+    /// <param name="cancellation">Stops between tokens.</param>
+    /// <returns>Pieces of the answer.</returns>
+    /// <exception cref="CheckpointException">The model has no chat template: it continues texts and holds no conversation.</exception>
+    /// <exception cref="TemplateException">The template refuses these messages.</exception>
+    /// <exception cref="ArgumentException">The conversation fills the context, or an option is out of range.</exception>
+    /// <exception cref="InvalidOperationException">As many texts as the model takes are under way.</exception>
+    public IEnumerable<string> Chat(IReadOnlyList<ChatMessage> messages, GenerationOptions? options = null, ChatOptions? chat = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        options ??= new GenerationOptions();
+        options.Validate();
+        return Pieces(Steps(EncodeChat(messages, chat), options, cancellation, ChatEnd()), options.StopTexts);
+    }
+
+    /// <summary>Answers a conversation without holding up the caller: <see cref="Chat"/> on another thread.</summary>
+    /// <inheritdoc cref="Chat"/>
+    public async IAsyncEnumerable<string> ChatAsync(IReadOnlyList<ChatMessage> messages, GenerationOptions? options = null, ChatOptions? chat = null, [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        using IEnumerator<string> pieces = Chat(messages, options, chat, cancellation).GetEnumerator();
+        while (await Task.Run(pieces.MoveNext, cancellation).ConfigureAwait(false))
+        {
+            yield return pieces.Current;
+        }
+    }
+
+    /// <summary>Token ids of a conversation up to the start of the model's answer, as the model is fed them.</summary>
+    /// <inheritdoc cref="Chat"/>
+    public int[] EncodeChat(IReadOnlyList<ChatMessage> messages, ChatOptions? chat = null)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        chat ??= new ChatOptions();
+        return _chat.Value.Render(ModelChat.Request(messages, chat), chat.Template, chat.TrustMessages).Ids;
+    }
+
+    /// <summary>The token that ends a turn, beside the model's own end tokens.</summary>
+    private int[] ChatEnd() => _chat.Value.TurnEnd() is { } end ? [end] : [];
+}
