@@ -92,6 +92,11 @@ public sealed class VulkanExecutor : Executor
         }
 
         RequireServed(new CacheShape(sequences, context, source.Config.KeyValueHeads, source.Config.HeadSize, source.KeyValueBits));
+        foreach (FloatTable table in new[] { source.LoadEmbedding(), source.LoadPositions(), source.LoadHead() }.OfType<FloatTable>())
+        {
+            RequireServed(table);
+        }
+
         MemoryEstimate estimate = MemoryEstimate.Of(source, sequences, context, MaximumRows);
         long free = _gpu.Facts.MemoryBytes - _gpu.UsedBytes;
         if (estimate.Total > free)
@@ -103,12 +108,7 @@ public sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     public override DeviceTable Upload(FloatTable table)
     {
-        // Shaders count elements in 32 bits, and reach words by signed indices.
-        if ((long)table.Rows * table.Columns > uint.MaxValue || table.Bytes / 4 > int.MaxValue)
-        {
-            throw new VulkanException($"A table of {table.Rows}×{table.Columns} elements of {table.Bytes / table.Rows / table.Columns} bytes exceeds what shaders can count; the device cpu serves it.");
-        }
-
+        RequireServed(table);
         GpuBuffer buffer = Keep(_gpu.Allocate(table.Bytes));
         foreach ((int firstRow, FloatTable piece) in table.Pieces)
         {
@@ -422,6 +422,18 @@ public sealed class VulkanExecutor : Executor
         }
 
         _noted++;
+    }
+
+    /// <summary>Refuses a table that the shaders or the device cannot hold in one buffer.</summary>
+    private void RequireServed(FloatTable table)
+    {
+        // Shaders count elements in 32 bits, and reach words by signed indices.
+        long counted = (long)table.Rows * table.Columns > uint.MaxValue ? uint.MaxValue * (table.Bytes / table.Rows / table.Columns) : 4L * int.MaxValue;
+        long limit = Math.Min(counted, Math.Min(_gpu.Facts.MaximumAllocationBytes, _gpu.Facts.MaximumBufferBytes));
+        if (table.Bytes > limit)
+        {
+            throw new VulkanException($"A table of {table.Rows}×{table.Columns} elements takes {table.Bytes >> 20} MiB, and {Name} holds at most {limit >> 20} MiB in one buffer; the device cpu serves it.");
+        }
     }
 
     /// <summary>Refuses a cache that the kernels cannot serve.</summary>

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
 using Portable.Tokenizers.Files;
 using Portable.Tokenizers.Pipeline;
 using Portable.Tokenizers.SentencePieces;
@@ -85,7 +86,7 @@ public static class Tokenizer
     {
         try
         {
-            return read(File.ReadAllBytes(file));
+            return read(FileBytes.Read(file, int.MaxValue));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

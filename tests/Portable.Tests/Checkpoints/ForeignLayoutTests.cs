@@ -75,6 +75,16 @@ public sealed class ForeignLayoutTests : IDisposable
         AssertSays(checkpoint.Directory, "git lfs pull", file);
     }
 
+    [Theory]
+    [InlineData("tokenizer.json")]
+    [InlineData("tokenizer.model")]
+    public void PointersOfGitLfsAsTokenizers(string file)
+    {
+        File.WriteAllText(Path.Combine(_directory, file), Pointer);
+        CheckpointException e = Assert.Throws<CheckpointException>(() => Portable.Tokenizers.Tokenizer.Open(_directory));
+        Assert.Contains("git lfs pull", e.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void PointersOfGitLfsAmongShards()
     {

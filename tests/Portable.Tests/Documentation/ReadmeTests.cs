@@ -27,6 +27,15 @@ public sealed partial class ReadmeTests
         Assert.True(File.Exists(Path.Combine(Repository.Root, "src", "Portable.Cli", "Portable.Cli.csproj")));
     }
 
+    [Theory]
+    [InlineData("`llama`")]
+    [InlineData("`mistral`")]
+    [InlineData("`qwen2`")]
+    [InlineData("`opt`")]
+    [InlineData("`PORTABLE_CACHE`")]
+    [InlineData("`--threads N`")]
+    public void ModelsThreadsAndTheCacheAreInTheReadme(string word) => Assert.Contains(word, Readme, StringComparison.Ordinal);
+
     [Fact]
     public void EveryCommandLineInTheReadmeParses()
     {

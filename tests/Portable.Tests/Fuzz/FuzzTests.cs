@@ -129,7 +129,7 @@ public sealed class FuzzTests : IDisposable
     /// <summary>The tool's answer, which must be one: done, or one line of failure beside warnings.</summary>
     private static ToolRun Run(params string[] args)
     {
-        ToolRun run = ToolRun.Here(args);
+        ToolRun run = ToolRun.Here([.. args, "--threads", "1"]);
         string[] lines = [.. run.ErrorLines.Where(l => !l.StartsWith("warning: ", StringComparison.Ordinal))];
         Assert.True(run.Code == 0 ? lines.Length == 0 : run.Code == 1 && lines is [var line] && line.StartsWith("error: ", StringComparison.Ordinal), $"exit {run.Code}: {run.Error}");
         Assert.DoesNotContain("internal fault", run.Error, StringComparison.Ordinal);

@@ -74,6 +74,16 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
         Assert.Equal(0, small.UsedBytes);
     }
 
+    [SkippableFact]
+    public void ATableThatOneBufferCannotHoldIsRefusedBeforeLoading()
+    {
+        using VulkanContext small = VulkanContext.Open(vulkan.Context.Facts with { MaximumBufferBytes = 9 << 20 });
+        RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama() with { VocabularySize = 80_000 }, "W4A8", 3);
+        VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(small, SelfCheck.Of(vulkan.Context), false)));
+        Assert.Equal(0, small.UsedBytes);
+        Assert.Contains("A table of 80000×64 elements takes 9 MiB", e.Message, StringComparison.Ordinal);
+    }
+
     /// <summary>A device that allows 9 MiB at once serves a model of nearly twice that size, with the same bits.</summary>
     [SkippableFact]
     public void ModelLargerThanOneAllocationIsServed()
