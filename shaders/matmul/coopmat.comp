@@ -23,6 +23,7 @@ layout(constant_id = 16) const uint STEP_BLOCKS = 1; // blocks of 64 columns per
 layout(constant_id = 17) const uint STAGES = 2; // copies of the tiles in shared memory
 layout(constant_id = 18) const uint ROW_TILES = 8; // output tiles along M that neighbouring workgroups share weights over
 layout(constant_id = 19) const uint UNROLLED = 1; // 0: a compiler that takes seconds over unrolled products gets a loop
+layout(constant_id = 20) const uint SETS = 1; // steps held in registers on their way to shared memory; 2 with one stage only
 
 const uint BK = 64 * STEP_BLOCKS;
 // Matrices are loaded from whole vectors; where a matrix is only 8 codes deep, a vector holds 8 codes and 8 unused bytes.
@@ -65,28 +66,35 @@ const int SHORT_ZERO = 0x4b400000;
 #define F_MATRIX coopmat<float, gl_ScopeSubgroup, FM, FN, gl_MatrixUseAccumulator>
 
 uint tid, blocks, groups, firstRow, firstColumn, subRow, subColumn;
-uvec4 xHeld[X_LOADS];
-Block wHeld[W_LOADS];
+uvec4 xHeld[SETS * X_LOADS];
+Block wHeld[SETS * W_LOADS];
 int foldHeld[FOLD_LOADS * FOLD_ITEMS];
 C_MATRIX acc[DIGITS * TM * TN];
 F_MATRIX y[GROUP_BLOCKS == 0 ? 1 : TM * TN];
 
-void loadX(uint step, uint i) {
+// The row of the tile that vector e belongs to. Where rows are 5 vectors, eight invocations store two rows of 4 vectors at a time:
+// rows 4 apart lie in the two halves of the banks, neighbours would meet in some.
+uint xRow(uint e) {
+    uint row = e / (BK / 16);
+    return STRIDE == 5 ? (row & ~7u) | ((row & 1) << 2) | ((row >> 1) & 3) : row;
+}
+
+void loadX(uint set, uint step, uint i) {
     uint e = i * INVOCATIONS + tid;
-    uint row = e / (BK / 16), column = e % (BK / 16), b = step * STEP_BLOCKS + column / 4;
+    uint row = xRow(e), column = e % (BK / 16), b = step * STEP_BLOCKS + column / 4;
     uint digit = DIGITS == 2 && row >= BM ? 1 : 0;
     // Rows beyond M repeat the last; columns beyond K are zeros, so that the weights' do not count.
     uint m = min(firstRow + row - digit * BM, arg.m - 1);
     bool real = STEP_BLOCKS == 1 || b < blocks;
-    xHeld[i] = real && (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) ? activationVector(digit, (m * blocks + b) * 4 + column % 4) : uvec4(0);
+    xHeld[set * X_LOADS + i] = real && (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) ? activationVector(digit, (m * blocks + b) * 4 + column % 4) : uvec4(0);
 }
 
-void loadW(uint step, uint i) {
+void loadW(uint set, uint step, uint i) {
     uint e = i * INVOCATIONS + tid;
     uint row = e % BN, b = min(step * STEP_BLOCKS + e / BN, blocks - 1);
     uint n = firstColumn + row, tileRow = min(n >> 5, (arg.n - 1) >> 5);
     if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
-        wHeld[i] = loadBlock(arg.w, tileRow * blocks + b, n & 31);
+        wHeld[set * W_LOADS + i] = loadBlock(arg.w, tileRow * blocks + b, n & 31);
     }
 }
 
@@ -100,44 +108,53 @@ void putVector(uint row, uint v, uvec4 codes) {
     }
 }
 
-void storeX(uint stage, uint i) {
+void storeX(uint set, uint stage, uint i) {
     uint e = i * INVOCATIONS + tid;
     if (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) {
-        putVector(stage * STAGE + (e / (BK / 16)) * STRIDE, e % (BK / 16), xHeld[i]);
+        putVector(stage * STAGE + xRow(e) * STRIDE, e % (BK / 16), xHeld[set * X_LOADS + i]);
     }
 }
 
-void storeW(uint stage, uint i) {
+void storeW(uint set, uint stage, uint i) {
     uint e = i * INVOCATIONS + tid;
     if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
         uint row = stage * STAGE + (X_ROWS + e % BN) * STRIDE, at = (e / BN) * 4;
         [[unroll]] for (uint h = 0; h < 2; h++) {
             uint d[8];
-            expandChunk(wHeld[i], h, d);
+            expandChunk(wHeld[set * W_LOADS + i], h, d);
             putVector(row, at + h * 2, uvec4(d[0], d[1], d[2], d[3]));
             putVector(row, at + h * 2 + 1, uvec4(d[4], d[5], d[6], d[7]));
         }
     }
 }
 
-void loadStep(uint step) {
+void loadStep(uint set, uint step) {
     [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
-        loadW(step, i);
+        loadW(set, step, i);
     }
     [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
-        loadX(step, i);
+        loadX(set, step, i);
+    }
+}
+
+void storeStep(uint set, uint stage) {
+    [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
+        storeW(set, stage, i);
+    }
+    [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
+        storeX(set, stage, i);
     }
 }
 
 // Stores the step in registers and asks for another, piece by piece: the first loads are on their way while the last pieces are stored.
 void exchange(uint stage, uint step) {
     [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
-        storeW(stage, i);
-        loadW(step, i);
+        storeW(0, stage, i);
+        loadW(0, step, i);
     }
     [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
-        storeX(stage, i);
-        loadX(step, i);
+        storeX(0, stage, i);
+        loadX(0, step, i);
     }
 }
 
@@ -362,38 +379,51 @@ void main() {
     uint steps = (blocks + STEP_BLOCKS - 1) / STEP_BLOCKS, lastStep = steps - 1;
     uint groupSteps = GROUP_BLOCKS == 0 ? steps : GROUP_BLOCKS / STEP_BLOCKS;
     loadFold(0);
-    loadStep(0);
-    storeFold(0);
     // Steps beyond the last repeat it and are never multiplied.
+    [[unroll]] for (uint set = 0; set < SETS; set++) {
+        loadStep(set, min(set, lastStep));
+    }
+    storeFold(0);
     if (STAGES == 2) {
         exchange(0, min(1, lastStep));
     }
     barrier();
     clearSums(0);
     uint g = 0, inGroup = 0;
-    for (uint step = 0; step < steps; step++) {
-        inGroup++;
-        bool ends = step == lastStep || inGroup == groupSteps;
-        if (GROUP_BLOCKS != 0 && inGroup == 1) {
-            loadFold(min(g + 1, groups - 1));
-        }
-        if (STAGES == 2) {
-            exchange((step + 1) & 1, min(step + 2, lastStep));
-            multiplyStep(step & 1);
-        } else {
-            exchange(0, min(step + 1, lastStep));
+    for (uint first = 0; first < steps; first += SETS) {
+        [[unroll]] for (uint set = 0; set < SETS; set++) {
+            uint step = first + set;
+            if (set > 0 && step == steps) {
+                break;
+            }
+            inGroup++;
+            bool ends = step == lastStep || inGroup == groupSteps;
+            if (GROUP_BLOCKS != 0 && inGroup == 1) {
+                loadFold(min(g + 1, groups - 1));
+            }
+            if (STAGES == 2) {
+                exchange((step + 1) & 1, min(step + 2, lastStep));
+                multiplyStep(step & 1);
+            } else if (SETS == 2) {
+                storeStep(set, 0);
+                barrier();
+                loadStep(set, min(step + 2, lastStep));
+                multiplyStep(0);
+            } else {
+                exchange(0, min(step + 1, lastStep));
+                barrier();
+                multiplyStep(0);
+            }
+            if (GROUP_BLOCKS != 0 && ends) {
+                storeFold((g + 1) & 1);
+                foldGroup(g, g & 1);
+            }
             barrier();
-            multiplyStep(0);
-        }
-        if (GROUP_BLOCKS != 0 && ends) {
-            storeFold((g + 1) & 1);
-            foldGroup(g, g & 1);
-        }
-        barrier();
-        if (GROUP_BLOCKS != 0 && ends) {
-            g++;
-            inGroup = 0;
-            clearSums(g & 1);
+            if (GROUP_BLOCKS != 0 && ends) {
+                g++;
+                inGroup = 0;
+                clearSums(g & 1);
+            }
         }
     }
     if (GROUP_BLOCKS == 0) {

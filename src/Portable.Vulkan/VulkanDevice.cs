@@ -54,7 +54,7 @@ internal sealed class VulkanDevice(string? selector) : Device(selector is null ?
 
     private sealed class Opened(VulkanContext gpu, SelfCheckResult check) : OpenedDevice
     {
-        public override Executor CreateExecutor() => new VulkanExecutor(gpu, check, ownsContext: false);
+        public override Executor CreateExecutor() => new VulkanExecutor(gpu, check, ownsContext: false, VulkanExecutor.PromptRows(gpu.Facts));
 
         public override void Dispose() => gpu.Dispose();
     }

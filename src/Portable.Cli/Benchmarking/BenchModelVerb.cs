@@ -33,10 +33,11 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="PrefillFloors">The same over the prompts.</param>
 /// <param name="Steps">Decode steps that were measured.</param>
 /// <param name="Gpu">What a decode step takes of a GPU, or null.</param>
+/// <param name="FirstPrefillTokensPerSecond">Prompt tokens per second of the process's first prompt, kernels and commands included.</param>
 public sealed record BenchModelReport(
     string Device, string Shape, string Scheme, int Context, int Batch, int Blocks, int BlocksOfShape, double PrefillTokensPerSecond,
     double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations,
-    IReadOnlyDictionary<string, double>? PrefillOperations, IReadOnlyDictionary<string, double>? Floors, IReadOnlyDictionary<string, double>? PrefillFloors, int Steps, GpuStepReport? Gpu);
+    IReadOnlyDictionary<string, double>? PrefillOperations, IReadOnlyDictionary<string, double>? Floors, IReadOnlyDictionary<string, double>? PrefillFloors, int Steps, GpuStepReport? Gpu, double FirstPrefillTokensPerSecond);
 
 /// <summary>Measures prefill and decode of a model with synthetic weights.</summary>
 public sealed class BenchModelVerb : Verb
@@ -107,27 +108,36 @@ public sealed class BenchModelVerb : Verb
         int Token() => random.Next(model.Config.VocabularySize);
         double total = sequences + steps;
 
-        // Not measured: kernels are compiled and commands recorded in the first pass, and an idle GPU needs some time to reach its clock.
-        Warm(gpu, () => model.Forward(Batch.Consecutive([.. Enumerable.Range(0, Math.Min(model.MaximumRows, context)).Select(_ => Token())], 0, allLogits: false, 0)));
-        var gpuPrompts = new GpuSteps(gpu);
-        long start = Stopwatch.GetTimestamp();
-        for (int sequence = 0; sequence < sequences; sequence++)
+        void Prompt(int sequence, GpuSteps? told)
         {
             for (int position = 0; position < context; position += model.MaximumRows)
             {
                 cancellation.ThrowIfCancellationRequested();
                 int[] tokens = [.. Enumerable.Range(0, Math.Min(model.MaximumRows, context - position)).Select(_ => Token())];
                 model.Forward(Batch.Consecutive(tokens, position, allLogits: false, sequence));
-                gpuPrompts.Add(0);
+                told?.Add(0);
             }
+        }
 
+        // What a process's first prompt pays once: kernels, memory, commands, and an idle GPU's low clock.
+        long start = Stopwatch.GetTimestamp();
+        Prompt(0, null);
+        double first = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Warm(gpu, () => Prompt(0, null));
+        var gpuPrompts = new GpuSteps(gpu);
+        start = Stopwatch.GetTimestamp();
+        for (int sequence = 0; sequence < sequences; sequence++)
+        {
+            Prompt(sequence, gpuPrompts);
             progress.Report((sequence + 1) / total);
         }
 
         double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
         int[] slots = [.. Enumerable.Range(0, sequences)];
 
-        Warm(gpu, () => model.Forward(new Batch([.. slots.Select(_ => Token())], slots, [.. slots.Select(_ => context)], slots)));
+        void FirstStep() => model.Forward(new Batch([.. slots.Select(_ => Token())], slots, [.. slots.Select(_ => context)], slots));
+        FirstStep();
+        Warm(gpu, FirstStep);
         profiler?.Reset();
         var gpuSteps = new GpuSteps(gpu);
         double[] times = new double[steps];
@@ -145,25 +155,24 @@ public sealed class BenchModelVerb : Verb
         Array.Sort(times);
         double median = times[times.Length / 2];
         return new BenchModelReport(
-            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations(), gpuSteps.Floors(stream), gpuPrompts.Floors(stream), steps, gpuSteps.Report());
+            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations(), gpuSteps.Floors(stream), gpuPrompts.Floors(stream), steps, gpuSteps.Report(), context / first);
     }
 
-    // Once, and on a GPU for as long as its clock takes to rise.
+    // A GPU's clock rises while it works; what ran once before has its kernels and commands.
     private static void Warm(VulkanExecutor? gpu, Action pass)
     {
         long start = Stopwatch.GetTimestamp();
-        do
+        while (gpu is not null && Stopwatch.GetElapsedTime(start) < ClockRise)
         {
             pass();
         }
-        while (gpu is not null && Stopwatch.GetElapsedTime(start) < ClockRise);
     }
 
     private static void Print(Terminal terminal, BenchModelReport r)
     {
         string part = r.Blocks < r.BlocksOfShape ? $", {r.Blocks} of its {r.BlocksOfShape} blocks" : "";
         terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Scheme}{part} on {r.Device}, {r.Batch} × {r.Context} tokens"));
-        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"prefill {r.PrefillTokensPerSecond:F1} tokens/s   decode {r.DecodeTokensPerSecond:F2} tokens/s ({r.DecodeMilliseconds:F2} ms a step)   loaded in {r.LoadSeconds:F1} s"));
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"prefill {r.PrefillTokensPerSecond:F1} tokens/s (the first prompt {r.FirstPrefillTokensPerSecond:F1})   decode {r.DecodeTokensPerSecond:F2} tokens/s ({r.DecodeMilliseconds:F2} ms a step)   loaded in {r.LoadSeconds:F1} s"));
         if (r.Gpu is { } gpu)
         {
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"a step: {gpu.Dispatches} dispatches in {gpu.Submissions} submission, host overhead {gpu.HostMicroseconds:F0} µs; device memory {gpu.MemoryBytes / 1e9:F3} GB"));

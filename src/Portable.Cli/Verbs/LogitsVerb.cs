@@ -61,7 +61,7 @@ public sealed class LogitsVerb : Verb
 
     internal static LogitsReport Compute(Transformer model, int[] tokens, int chunk, IProgress<double> progress, CancellationToken cancellation)
     {
-        int vocabulary = model.Config.VocabularySize, step = chunk == 0 ? model.MaximumRows : Math.Min(chunk, model.MaximumRows);
+        int vocabulary = model.Config.VocabularySize, step = chunk == 0 ? model.MaximumLogitRows : Math.Min(chunk, model.MaximumLogitRows);
         int[] argmax = new int[tokens.Length];
         double[] last = new double[vocabulary];
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -7,7 +7,7 @@ namespace Portable.Vulkan.Benchmarking;
 /// <summary>The kernels worth timing for a problem: each technique's likeliest tiles, where its estimate is not hopeless.</summary>
 public static class MatmulCandidates
 {
-    private const int Decode = 16, Few = 12, Many = 40, Hopeless = 20;
+    private const int Decode = 16, Few = 24, Many = 40, Hopeless = 20;
 
     /// <summary>The kernels; never the definition.</summary>
     public static IEnumerable<VulkanKernel> Of(VulkanDeviceFacts device, MatmulProblem problem)

@@ -8,6 +8,7 @@ using Portable.Reference.Blocks;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
+using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Operations;
 using Portable.Vulkan.Tensors;
@@ -24,7 +25,7 @@ namespace Portable.Vulkan.Model;
 /// </remarks>
 public sealed class VulkanExecutor : Executor
 {
-    private const int MostPlans = 64, MostRepeats = 3;
+    private const int MostPlans = 64, MostRepeats = 3, ShortPrompt = 512;
     private readonly VulkanContext _gpu;
     private readonly bool _ownsContext;
     private readonly GpuMatmul _matmul;
@@ -83,6 +84,18 @@ public sealed class VulkanExecutor : Executor
     /// <summary>With <see cref="Profiling"/>: each operation of the last forward pass in order, with its microseconds on the device and the bytes that it cannot do without.</summary>
     public IReadOnlyList<(string Operation, double Microseconds, long Bytes)> Profile { get; private set; } = [];
 
+    /// <summary>
+    /// Rows of a batch that suit prompts on a device: 2,048 fill the largest of GPUs (a layer of 4,096 channels is 128 tiles of 128 rows
+    /// and channels at 512 rows), and their activations, some 150 KB a row for a model of 7 B, are 1 % of the memory that is asked for.
+    /// </summary>
+    public static int PromptRows(VulkanDeviceFacts device) => device switch
+    {
+        { Kind: VulkanDeviceKind.Cpu } => 512,
+        { MemoryBytes: >= 32L << 30 } => 2048,
+        { MemoryBytes: >= 15L << 30 } => 1024,
+        _ => 512,
+    };
+
     /// <inheritdoc/>
     public override void Reserve(IModelSource source, int sequences, int context)
     {
@@ -127,6 +140,16 @@ public sealed class VulkanExecutor : Executor
     {
         VulkanLinear linear = new(_gpu, parts);
         _owned.Add(linear);
+
+        // A software device builds a kernel when it first runs.
+        if (_gpu.Facts.Kind != VulkanDeviceKind.Cpu)
+        {
+            foreach ((GpuLinear matrix, _) in linear.Matrices)
+            {
+                _matmul.Prepare(matrix, 1, Math.Min(ShortPrompt, MaximumRows), MaximumRows);
+            }
+        }
+
         return linear;
     }
 
@@ -285,6 +308,7 @@ public sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        _matmul.Settle();
         Forget();
         _memory.Dispose();
         _owned.ForEach(b => b.Dispose());

@@ -44,6 +44,9 @@ internal sealed record CoopmatShader : MatmulShader
     /// <summary>Whether products are unrolled.</summary>
     public required bool Unrolled { get; init; }
 
+    /// <summary>Steps on their way to shared memory in registers.</summary>
+    public required int Sets { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "coopmat";
 
@@ -70,5 +73,6 @@ internal sealed record CoopmatShader : MatmulShader
         constants.Set(17, Stages);
         constants.Set(18, RowTiles);
         constants.Set(19, Unrolled);
+        constants.Set(20, Sets);
     }
 }

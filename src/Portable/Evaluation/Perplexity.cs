@@ -71,10 +71,10 @@ public static class Perplexity
     public static void Score(Transformer model, ReadOnlyMemory<int> tokens, double[] losses)
     {
         int vocabulary = model.Config.VocabularySize;
-        for (int start = 0; start < tokens.Length - 1; start += model.MaximumRows)
+        for (int start = 0; start < tokens.Length - 1; start += model.MaximumLogitRows)
         {
             // The last token predicts nothing that is scored; it is not run.
-            int rows = Math.Min(model.MaximumRows, tokens.Length - 1 - start), first = start;
+            int rows = Math.Min(model.MaximumLogitRows, tokens.Length - 1 - start), first = start;
             ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens.Span.Slice(start, rows), start, allLogits: true));
             unsafe
             {

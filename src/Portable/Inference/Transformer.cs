@@ -73,6 +73,9 @@ public sealed class Transformer : IDisposable
     /// <summary>The most rows of one <see cref="Forward"/>.</summary>
     public int MaximumRows => _executor.MaximumRows;
 
+    /// <summary>The most rows of one <see cref="Forward"/> that asks for the logits of all: 512 rows of a vocabulary of 150 k are 300 MB.</summary>
+    public int MaximumLogitRows => Math.Min(512, MaximumRows);
+
     /// <summary>Told during <see cref="Forward"/> how many blocks the batch has been through; a device that runs a whole pass at once tells them all at its start.</summary>
     public Action<int>? BlockDone { get; set; }
 

@@ -88,6 +88,11 @@ public sealed class PlannerTests
         Assert.Equal("too much shared memory", (tile with { BN = 256, Stages = 2 }).Refusal(s_nvidia, problem));
         Assert.Equal("too many accumulators", tile.Refusal(s_nvidia, problem with { Layout = new GroupLayout(4096, 128) }));
         Assert.Equal("a step would straddle scale groups", (tile with { WM = 32, StepBlocks = 2, Stages = 1 }).Refusal(s_nvidia, problem with { Layout = new GroupLayout(4096, 64) }));
+        // Of each step an invocation holds 4 vectors of activations and a block of 6-bit weights; beside 128 sums there is room for two such steps.
+        Assert.Equal((4 * 4) + (2 * 6), tile.Held(problem));
+        Assert.Null((tile with { Stages = 1, Sets = 2 }).Refusal(s_nvidia, problem));
+        Assert.Equal("no room for a second step in registers", (tile with { Sets = 2 }).Refusal(s_nvidia, problem));
+        Assert.Equal("no room for a second step in registers", (tile with { Stages = 1, StepBlocks = 2, Sets = 2 }).Refusal(s_nvidia, problem));
         Assert.Equal("the tile is no multiple of the matrix", (tile with { WM = 24 }).Refusal(s_nvidia, problem));
     }
 

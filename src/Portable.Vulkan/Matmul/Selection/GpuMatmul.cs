@@ -10,6 +10,7 @@ namespace Portable.Vulkan.Matmul.Selection;
 public sealed class GpuMatmul
 {
     private readonly ConcurrentDictionary<MatmulProblem, VulkanKernel> _choices = new();
+    private readonly ConcurrentDictionary<MatmulProblem, Task> _built = new();
 
     /// <summary>Prepares a device: reads what tuning has left.</summary>
     /// <param name="gpu">The device.</param>
@@ -28,6 +29,28 @@ public sealed class GpuMatmul
 
     /// <summary>The kernel that serves a problem.</summary>
     public VulkanKernel KernelFor(MatmulProblem problem) => _choices.GetOrAdd(problem, Dispatcher.Choose);
+
+    /// <summary>
+    /// Begins to build the kernels of a layer for so many tokens on other threads, so that the first prompt need not wait for
+    /// them; a kernel that is needed before it is built is waited for.
+    /// </summary>
+    public void Prepare(GpuLinear w, params ReadOnlySpan<int> rows)
+    {
+        foreach (int m in rows)
+        {
+            _ = _built.GetOrAdd(w.Problem(m), problem => Task.Run(() => KernelFor(problem).Prepare(Gpu, problem)));
+        }
+    }
+
+    /// <summary>Waits until no kernel is being built: before the device goes.</summary>
+    public void Settle()
+    {
+        foreach (Task task in _built.Values)
+        {
+            // What could not be built fails again, and is told, where it is used.
+            ((IAsyncResult)task).AsyncWaitHandle.WaitOne();
+        }
+    }
 
     /// <summary>Records y = x · Wᵀ (+ bias), or y = y + that. One dispatch, no barrier: put one before and after.</summary>
     /// <param name="recorder">Where to.</param>

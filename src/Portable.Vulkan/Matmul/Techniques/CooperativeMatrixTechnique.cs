@@ -49,11 +49,14 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
             Stages = tile.Stages,
             RowTiles = 8,
             Unrolled = unrolled,
+            Sets = tile.Sets,
         },
         (problem.M + tile.BM - 1) / tile.BM * ((problem.N + tile.BN - 1) / tile.BN),
         1);
 
-    // One stage, and with many workgroups short steps, so that two run on a processor: they overlap better than two stages do.
+    // One stage, and with many workgroups short steps: NVIDIA's driver gives a processor some 50 KB of shared memory, which is two
+    // workgroups of 24 KB or one of more, and two overlap better than two stages do. Two steps in registers hide the way to memory
+    // where there is room: with groups, and for bytes, which are stored as they come.
     private static MatrixTile Preferred(VulkanDeviceFacts device, MatmulProblem problem, CooperativeMatrixShape shape)
     {
         const int EnoughWorkgroups = 256;
@@ -62,19 +65,20 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         return device.Kind == VulkanDeviceKind.Cpu ? new MatrixTile(shape, size, 8, 32, 8, 8, 1, 2)
             : problem.M <= 32 ? new MatrixTile(shape, size, 16, 64, 16, 16, 2, 1)
             : problem.M <= 64 ? new MatrixTile(shape, size, 32, 64, 32, 16, 2, 1)
-            : problem.GroupBlocks != 0 && large && problem.GroupBlocks % 2 == 0 ? new MatrixTile(shape, size, 128, 128, 64, 32, 2, 1)
-            : problem.GroupBlocks != 0 ? new MatrixTile(shape, size, 64, 128, 64, 32, 1, 1)
-            : large ? new MatrixTile(shape, size, 128, 128, 64, 64, 1, 1)
+            : problem.GroupBlocks != 0 && problem.GroupBlocks % 2 == 0 ? new MatrixTile(shape, size, 128, 128, 64, 32, 2, 1, 2)
+            : problem.GroupBlocks != 0 ? new MatrixTile(shape, size, 64, 128, 64, 32, 1, 1, 2)
+            : large ? new MatrixTile(shape, size, 128, 128, 64, 64, 1, 1, problem.Weights.Bits == 8 ? 2 : 1)
             : new MatrixTile(shape, size, 128, 128, 64, 64, 2, 1);
     }
 
     private static IEnumerable<MatrixTile> AllTiles(VulkanDeviceFacts device, MatmulProblem problem) =>
-        from tile in s_tiles.OrderBy(t => Waste(t.BM, problem.M))
-        from shape in Shapes(device)
         from stages in new[] { 1, 2 }
+        from shape in Shapes(device)
+        from tile in s_tiles.OrderBy(t => Waste(t.BM, problem.M))
         from step in new[] { 2, 1 }
+        from sets in new[] { 1, 2 }
         where device.Kind != VulkanDeviceKind.Cpu || (tile.WM <= 8 && step == 1)
-        select new MatrixTile(shape, device.SubgroupSize, tile.BM, tile.BN, tile.WM, tile.WN, step, stages);
+        select new MatrixTile(shape, device.SubgroupSize, tile.BM, tile.BN, tile.WM, tile.WN, step, stages, sets);
 
     // Rows of padding that a tile height costs, in percent; large tiles win among equals because the list has them first.
     private static int Waste(int tile, int m) => (m + tile - 1) / tile * tile * 100 / m / 10;

@@ -12,8 +12,12 @@ namespace Portable.Vulkan.Matmul.Techniques;
 /// <param name="WN">Channels per subgroup.</param>
 /// <param name="StepBlocks">Blocks of 64 columns per step.</param>
 /// <param name="Stages">Copies of the tiles in shared memory.</param>
-public sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize, int BM, int BN, int WM, int WN, int StepBlocks, int Stages)
+/// <param name="Sets">Steps on their way to shared memory in registers: 1, or 2 with one stage.</param>
+public sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize, int BM, int BN, int WM, int WN, int StepBlocks, int Stages, int Sets = 1)
 {
+    // Of 255 registers: matrices on their way to be multiplied and addresses take some 50.
+    private const int MostHeld = 208;
+
     /// <summary>Invocations of a workgroup.</summary>
     public int Invocations => BM / WM * (BN / WN) * SubgroupSize;
 
@@ -21,6 +25,13 @@ public sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize,
     /// <param name="digits">Activation digits.</param>
     /// <param name="grouped">Scale groups: f32 sums beside the integers.</param>
     public int Accumulators(int digits, bool grouped) => WM * WN / SubgroupSize * (digits + (grouped ? 1 : 0));
+
+    /// <summary>32-bit registers per invocation of one step on its way to shared memory.</summary>
+    public int Held(MatmulProblem problem)
+    {
+        int vectors = (BM * problem.Digits * 4 * StepBlocks + Invocations - 1) / Invocations, blocks = (BN * StepBlocks + Invocations - 1) / Invocations;
+        return (4 * vectors) + (2 * problem.Weights.Bits * blocks);
+    }
 
     /// <summary>Bytes of shared memory, as the shader declares them.</summary>
     public int SharedBytes(MatmulProblem problem)
@@ -42,10 +53,11 @@ public sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize,
             : Invocations > SubgroupSize * device.MaximumSubgroups ? "too many subgroups"
             : Accumulators(problem.Digits, problem.GroupBlocks != 0) > 160 ? "too many accumulators"
             : problem.GroupBlocks != 0 && problem.GroupBlocks % StepBlocks != 0 ? "a step would straddle scale groups"
+            : Sets > 1 && (Stages > 1 || Accumulators(problem.Digits, problem.GroupBlocks != 0) + (Sets * Held(problem)) > MostHeld) ? "no room for a second step in registers"
             : SharedBytes(problem) > device.SharedMemoryBytes ? "too much shared memory"
             : null;
     }
 
     /// <summary>Tile as text.</summary>
-    public override string ToString() => FormattableString.Invariant($"{BM}x{BN}x{64 * StepBlocks}/{WM}x{WN}/{Matrix.M}x{Matrix.N}x{Matrix.K} s{Stages}");
+    public override string ToString() => FormattableString.Invariant($"{BM}x{BN}x{64 * StepBlocks}/{WM}x{WN}/{Matrix.M}x{Matrix.N}x{Matrix.K} s{Stages}{(Sets > 1 ? $" a{Sets}" : "")}");
 }
