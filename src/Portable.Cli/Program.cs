@@ -31,6 +31,12 @@ public static class Program
         bool terminated = false;
         Action<PosixSignalContext> stop = context =>
         {
+            if (context.Signal == PosixSignal.SIGINT && InterruptKey.Press())
+            {
+                context.Cancel = true;
+                return;
+            }
+
             terminated |= context.Signal == PosixSignal.SIGTERM;
             // The first signal asks the verb to stop in good order; a second one ends the process at once.
             context.Cancel = !cancellation.IsCancellationRequested;

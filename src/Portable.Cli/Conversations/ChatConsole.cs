@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Portable.Checkpoints;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
@@ -34,7 +33,7 @@ internal sealed class ChatConsole(Terminal terminal)
         try
         {
             ChatInput input = new(terminal.Input, text => Write(terminal.Typed ? text : string.Empty));
-            while (!cancellation.IsCancellationRequested && input.Read() is { } typed)
+            while (!cancellation.IsCancellationRequested && Read(input) is { } typed)
             {
                 if (typed.IsCommand)
                 {
@@ -56,6 +55,17 @@ internal sealed class ChatConsole(Terminal terminal)
                 Write(ChatInput.LeavePastes);
             }
         }
+    }
+
+    // At the prompt Ctrl-C ends the program: the line that is being read cannot be given up otherwise.
+    private Typed? Read(ChatInput input)
+    {
+        using IDisposable? interrupt = terminal.Typed ? InterruptKey.Use(() =>
+        {
+            Write($"{ChatInput.LeavePastes}\n");
+            Environment.Exit(ExitCode.Interrupted);
+        }) : null;
+        return input.Read();
     }
 
     // False: the conversation is over.
@@ -125,11 +135,7 @@ internal sealed class ChatConsole(Terminal terminal)
     private void Answer(Func<CancellationToken, IEnumerable<string>> answer, CancellationToken cancellation)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using PosixSignalRegistration? interrupt = terminal.Typed ? PosixSignalRegistration.Create(PosixSignal.SIGINT, signal =>
-        {
-            signal.Cancel = true;
-            stop.Cancel();
-        }) : null;
+        using IDisposable? interrupt = terminal.Typed ? InterruptKey.Use(stop.Cancel) : null;
         try
         {
             foreach (string piece in answer(stop.Token))
