@@ -88,5 +88,5 @@ public sealed record InputSpec(int Columns, ActivationQuantizer? Quantizer, Grou
 /// <param name="Capacity">Positions of each.</param>
 /// <param name="KeyValueHeads">Key and value heads.</param>
 /// <param name="HeadSize">Width of a head.</param>
-/// <param name="Bits">2…8 quantized per token and head, 16 half precision, 32 single (unquantized models).</param>
+/// <param name="Bits">2…8 quantized per token and head, 16 in two 8-bit digits, 32 single (unquantized models).</param>
 public sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads, int HeadSize, int Bits);

@@ -75,7 +75,7 @@ public interface IModelSource : IDisposable
     /// <summary>Shape of the model.</summary>
     ModelConfig Config { get; }
 
-    /// <summary>Bits of the KV cache: 2…8 quantized, 16 half precision, 32 for an unquantized model.</summary>
+    /// <summary>Bits of the KV cache: 2…8 and 16 quantized per token and head, 32 for an unquantized model.</summary>
     int KeyValueBits { get; }
 
     /// <summary>Token embedding, vocabulary × hidden.</summary>
