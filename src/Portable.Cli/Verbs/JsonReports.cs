@@ -15,6 +15,7 @@ namespace Portable.Cli.Verbs;
 [JsonSerializable(typeof(TokenizeManyReport))]
 [JsonSerializable(typeof(TokenizeReport))]
 [JsonSerializable(typeof(VerificationReport))]
+[JsonSerializable(typeof(MachineReport))]
 [JsonSerializable(typeof(LogitsReport))]
 [JsonSerializable(typeof(RenderedReport))]
 [JsonSerializable(typeof(RenderedChatsReport))]

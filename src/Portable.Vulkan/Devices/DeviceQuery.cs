@@ -109,18 +109,18 @@ internal static unsafe class DeviceQuery
             SubgroupSize = (int)v11.SubgroupSize,
             MinimumSubgroupSize = (int)v13.MinSubgroupSize,
             MaximumSubgroupSize = (int)v13.MaxSubgroupSize,
-            SharedMemoryBytes = (int)limits.MaxComputeSharedMemorySize,
-            MaximumInvocations = (int)Math.Min(limits.MaxComputeWorkGroupInvocations, limits.MaxComputeWorkGroupSize[0]),
-            MaximumWorkgroups = (int)Math.Min(limits.MaxComputeWorkGroupCount[0], Math.Min(limits.MaxComputeWorkGroupCount[1], limits.MaxComputeWorkGroupCount[2])),
+            SharedMemoryBytes = Counted(limits.MaxComputeSharedMemorySize),
+            MaximumInvocations = Counted(Math.Min(limits.MaxComputeWorkGroupInvocations, limits.MaxComputeWorkGroupSize[0])),
+            MaximumWorkgroups = Counted(Math.Min(limits.MaxComputeWorkGroupCount[0], Math.Min(limits.MaxComputeWorkGroupCount[1], limits.MaxComputeWorkGroupCount[2]))),
             MaximumBindingBytes = limits.MaxStorageBufferRange,
             MaximumAllocationBytes = (long)Math.Min(v11.MaxMemoryAllocationSize, long.MaxValue),
             MaximumBufferBytes = (long)Math.Min(v13.MaxBufferSize, long.MaxValue),
-            PushConstantBytes = (int)limits.MaxPushConstantsSize,
+            PushConstantBytes = Counted(limits.MaxPushConstantsSize),
             TimestampPeriod = timestampBits > 0 ? limits.TimestampPeriod : 0,
             TimestampBits = timestampBits,
             UnifiedMemory = unified,
             RequiresSubgroupSizes = v13.RequiredSubgroupSizeStages.HasFlag(ShaderStageFlags.ComputeBit),
-            MaximumSubgroups = (int)v13.MaxComputeWorkgroupSubgroups,
+            MaximumSubgroups = Counted(v13.MaxComputeWorkgroupSubgroups),
             Refusal = RefuseSubgroups(v11),
             DotProductAccelerated = v13.IntegerDotProduct4x8BitPackedSignedAccelerated,
             RoundingModeRte32 = v12.ShaderRoundingModeRtefloat32,
@@ -144,6 +144,9 @@ internal static unsafe class DeviceQuery
         int index = Array.FindIndex(families, f => f.QueueFlags.HasFlag(QueueFlags.ComputeBit));
         return index < 0 ? throw new VulkanException("The device has no compute queue.") : ((uint)index, families[index].TimestampValidBits);
     }
+
+    // Drivers say "no limit" with all bits set; products of such numbers must not overflow.
+    private static int Counted(uint limit) => (int)Math.Min(limit, 1u << 20);
 
     // What the quantizing and attention shaders ask of subgroups beside the basics.
     private static string? RefuseSubgroups(in PhysicalDeviceVulkan11Properties properties)

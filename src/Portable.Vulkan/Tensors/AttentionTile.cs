@@ -36,13 +36,13 @@ public sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSi
     public static AttentionTile? For(VulkanDeviceFacts device, CacheShape cache)
     {
         bool software = device.Kind == VulkanDeviceKind.Cpu;
-        int subgroups = Math.Max(1, (software ? 64 : 128) / device.SubgroupSize);
+        int size = DeviceBudget.For(device).MatrixSubgroup, subgroups = Math.Max(1, (software ? 64 : 128) / size);
         IEnumerable<AttentionTile> tiles =
             from shape in device.Matrices.OrderByDescending(s => s.M * s.N * s.K)
             from rows in software ? new[] { 16 } : [32, 16]
             from rowGroups in new[] { 2, 1, 4 }
             where subgroups % rowGroups == 0
-            select new AttentionTile(shape, device.SubgroupSize, rows, rowGroups, subgroups / rowGroups);
+            select new AttentionTile(shape, size, rows, rowGroups, subgroups / rowGroups);
         return !device.CooperativeMatrix ? null : tiles.FirstOrDefault(t => t.Refusal(device, cache) is null);
     }
 

@@ -37,7 +37,7 @@ internal sealed class ModelMemory : IDisposable
         bool software = gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu;
         PrepareWorkgroup = PrepareWorkgroupOf(gpu.Facts);
         AttentionWorkgroup = AttentionLimits.Workgroup(gpu.Facts);
-        DecodeWorkgroup = Math.Min(software ? 64 : 1024, gpu.Facts.MaximumInvocations);
+        DecodeWorkgroup = software ? Math.Min(64, gpu.Facts.MaximumInvocations) : Devices.DeviceBudget.For(gpu.Facts).RowInvocations;
         AppendWorkgroup = software ? 8 : 64;
     }
 
@@ -58,7 +58,7 @@ internal sealed class ModelMemory : IDisposable
     public int PrepareWorkgroup { get; }
 
     /// <summary>The same for a device.</summary>
-    public static int PrepareWorkgroupOf(Devices.VulkanDeviceFacts device) => Math.Min(device.Kind == Devices.VulkanDeviceKind.Cpu ? 32 : 1024, device.MaximumInvocations);
+    public static int PrepareWorkgroupOf(Devices.VulkanDeviceFacts device) => Devices.DeviceBudget.For(device).RowInvocations;
 
     /// <summary>Values behind a gate whose rows several workgroups share.</summary>
     public VulkanActivation Gated { get; private set; }

@@ -6,6 +6,7 @@ using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.Shaders;
 using Xunit;
 
 namespace Portable.Tests.Vulkan;
@@ -26,7 +27,33 @@ public sealed class PlannerTests
     private static readonly VulkanDeviceFacts s_amd = s_nvidia with { Name = "amd-like", SubgroupSize = 64, SharedMemoryBytes = 65536, Matrices = [s_wide with { K = 16 }, s_halves] };
     private static readonly VulkanDeviceFacts s_software = s_nvidia with { Name = "software", Kind = VulkanDeviceKind.Cpu, SubgroupSize = 8, SharedMemoryBytes = 32768, Matrices = [s_wide with { M = 8, N = 8, K = 8 }, s_halves with { M = 8, N = 8, K = 8 }] };
 
-    public static TheoryData<string> Devices => ["nvidia-like", "amd-like", "software"];
+    private static readonly VulkanDeviceFacts s_intel = s_nvidia with
+    {
+        Name = "intel-like", VendorId = 0x8086, SubgroupSize = 32, MinimumSubgroupSize = 16, SharedMemoryBytes = 65536, Matrices = [s_wide with { M = 8 }, s_halves with { M = 8 }],
+    };
+
+    private static readonly VulkanDeviceFacts s_adreno = s_nvidia with { Name = "adreno-like", VendorId = 0x5143, SubgroupSize = 64, SharedMemoryBytes = 32768, CooperativeMatrix = false, Matrices = [] };
+
+    public static TheoryData<string> Devices => ["nvidia-like", "amd-like", "software", "intel-like", "adreno-like"];
+
+    // What the vendors' compilers keep in registers.
+    [Fact]
+    public void KernelsStayInsideOfTheBudgetOfTheirDevice()
+    {
+        Assert.Equal(16, DeviceBudget.For(s_intel).MatrixSubgroup);
+        Assert.Equal(32, DeviceBudget.For(s_intel with { RequiresSubgroupSizes = false }).MatrixSubgroup);
+        Assert.Equal(1024, DeviceBudget.For(s_nvidia with { VendorId = 0x10DE, Driver = "NVIDIA 580.1" }).RowInvocations);
+        Assert.Equal(256, DeviceBudget.For(s_nvidia with { VendorId = 0x10DE, Driver = "NVK Mesa 26" }).RowInvocations);
+        foreach (VulkanDeviceFacts device in new[] { s_intel, s_adreno })
+        {
+            MatmulProblem problem = new(256, 4096, new GroupLayout(4096, 0), new CodeFormat(4, true), new CodeFormat(8, true));
+            foreach (VulkanKernel kernel in MatmulTechniques.All.Where(t => t.Refusal(device, problem) is null).SelectMany(t => t.Candidates(device, problem)))
+            {
+                Assert.True(kernel.Technique != "dot" || kernel.Shader.WorkgroupSize <= 256, kernel.Label);
+                Assert.True(kernel.Shader is not CoopmatShader c || (c.Subgroup == 16 && c.WM * c.WN / c.Subgroup <= 40), kernel.Label);
+            }
+        }
+    }
 
     [Theory]
     [MemberData(nameof(Devices))]
@@ -182,5 +209,5 @@ public sealed class PlannerTests
         Assert.Null((s_amd with { Kind = VulkanDeviceKind.Integrated }).Caution);
     }
 
-    private static VulkanDeviceFacts Device(string name) => new[] { s_nvidia, s_amd, s_software }.First(d => d.Name == name);
+    private static VulkanDeviceFacts Device(string name) => new[] { s_nvidia, s_amd, s_software, s_intel, s_adreno }.First(d => d.Name == name);
 }

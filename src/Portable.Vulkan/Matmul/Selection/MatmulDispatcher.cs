@@ -41,22 +41,24 @@ public sealed class MatmulDispatcher
 
     /// <summary>The kernel for a problem.</summary>
     /// <exception cref="VulkanException">The forced technique cannot serve it.</exception>
-    public VulkanKernel Choose(MatmulProblem problem)
+    public VulkanKernel Choose(MatmulProblem problem) => Candidates(problem).FirstOrDefault() ?? throw new VulkanException(_forced is { } name
+        ? $"The Vulkan kernel '{name}' cannot serve {problem}: {MatmulTechniques.Named(name).Refusal(_gpu.Facts, problem) ?? "no tile fits"}."
+        : $"No kernel of {_gpu.Facts.Name} passed its self-check; use the device cpu.");
+
+    /// <summary>The kernels that can serve a problem, the best first.</summary>
+    internal IEnumerable<VulkanKernel> Candidates(MatmulProblem problem)
     {
         if (_forced is not null)
         {
-            MatmulTechnique technique = MatmulTechniques.Named(_forced);
-            return technique.Candidates(_gpu.Facts, problem).FirstOrDefault()
-                ?? throw new VulkanException($"The Vulkan kernel '{_forced}' cannot serve {problem}: {technique.Refusal(_gpu.Facts, problem) ?? "no tile fits"}.");
+            return MatmulTechniques.Named(_forced).Candidates(_gpu.Facts, problem);
         }
 
-        VulkanKernel[] candidates = [.. MatmulTechniques.Supported(_gpu.Facts, problem)
+        IEnumerable<VulkanKernel> candidates = MatmulTechniques.Supported(_gpu.Facts, problem)
             .Where(t => !Check.Failures.ContainsKey(t.Name))
             .OrderBy(t => Check.Estimate(t, _gpu.Facts, problem))
             .SelectMany(t => t.Candidates(_gpu.Facts, problem))
-            .Where(k => k.GroupsX <= _gpu.Facts.MaximumWorkgroups && k.GroupsY <= _gpu.Facts.MaximumWorkgroups)];
-        return Tuned.Find(problem) is { } label && candidates.FirstOrDefault(c => c.Label == label) is { } tuned
-            ? tuned
-            : candidates.FirstOrDefault() ?? throw new VulkanException($"No kernel of {_gpu.Facts.Name} passed its self-check; use the device cpu.");
+            .Where(k => k.GroupsX <= _gpu.Facts.MaximumWorkgroups && k.GroupsY <= _gpu.Facts.MaximumWorkgroups);
+        string? tuned = Tuned.Find(problem);
+        return tuned is null ? candidates : candidates.OrderBy(c => c.Label == tuned ? 0 : 1);
     }
 }

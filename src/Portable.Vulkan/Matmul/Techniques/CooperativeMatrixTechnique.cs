@@ -60,7 +60,7 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
     private static MatrixTile Preferred(VulkanDeviceFacts device, MatmulProblem problem, CooperativeMatrixShape shape)
     {
         const int EnoughWorkgroups = 256;
-        int size = device.SubgroupSize;
+        int size = DeviceBudget.For(device).MatrixSubgroup;
         bool large = (problem.M + 127) / 128 * ((problem.N + 127) / 128) >= EnoughWorkgroups;
         return device.Kind == VulkanDeviceKind.Cpu ? new MatrixTile(shape, size, 8, 32, 8, 8, 1, 2)
             : problem.M <= 32 ? new MatrixTile(shape, size, 16, 64, 16, 16, 2, 1)
@@ -78,7 +78,7 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         from step in new[] { 2, 1 }
         from sets in new[] { 1, 2 }
         where device.Kind != VulkanDeviceKind.Cpu || (tile.WM <= 8 && step == 1)
-        select new MatrixTile(shape, device.SubgroupSize, tile.BM, tile.BN, tile.WM, tile.WN, step, stages, sets);
+        select new MatrixTile(shape, DeviceBudget.For(device).MatrixSubgroup, tile.BM, tile.BN, tile.WM, tile.WN, step, stages, sets);
 
     // Rows of padding that a tile height costs, in percent; large tiles win among equals because the list has them first.
     private static int Waste(int tile, int m) => (m + tile - 1) / tile * tile * 100 / m / 10;

@@ -63,7 +63,7 @@ internal sealed class DotTechnique : MatmulTechnique
         }
 
         int invocations = 32 * slices;
-        if (invocations > device.MaximumInvocations || shared > left)
+        if (invocations > DeviceBudget.For(device).DotInvocations || shared > left)
         {
             return null;
         }

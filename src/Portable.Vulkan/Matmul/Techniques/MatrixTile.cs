@@ -51,7 +51,7 @@ public sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize,
                 ? "the tile is no multiple of the matrix"
             : Invocations > device.MaximumInvocations ? "too many invocations"
             : Invocations > SubgroupSize * device.MaximumSubgroups ? "too many subgroups"
-            : Accumulators(problem.Digits, problem.GroupBlocks != 0) > 160 ? "too many accumulators"
+            : Accumulators(problem.Digits, problem.GroupBlocks != 0) > DeviceBudget.For(device).Accumulators ? "too many accumulators"
             : problem.GroupBlocks != 0 && problem.GroupBlocks % StepBlocks != 0 ? "a step would straddle scale groups"
             : Sets > 1 && (Stages > 1 || Accumulators(problem.Digits, problem.GroupBlocks != 0) + (Sets * Held(problem)) > MostHeld) ? "no room for a second step in registers"
             : SharedBytes(problem) > device.SharedMemoryBytes ? "too much shared memory"

@@ -52,7 +52,8 @@ public sealed record VulkanKernel
         recorder.Dispatch(ShaderFor(problem, broken), w.Arguments(x, problem, y, yStride, w.Scratch(gpu, ScratchBytes)), GroupsX, GroupsY, Splits);
 
     /// <summary>Builds the kernel, so that recording it takes no time.</summary>
-    public void Prepare(VulkanContext gpu, MatmulProblem problem) => gpu.Pipeline(ShaderFor(problem, broken: false));
+    /// <returns>What the driver tells of it.</returns>
+    internal PipelineStatistics Prepare(VulkanContext gpu, MatmulProblem problem) => gpu.Pipeline(ShaderFor(problem, broken: false)).Statistics;
 
     private MatmulShader ShaderFor(MatmulProblem problem, bool broken) => Shader with { Matmul = problem.Constants(broken) };
 }

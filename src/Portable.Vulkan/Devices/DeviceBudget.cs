@@ -1,0 +1,34 @@
+namespace Portable.Vulkan.Devices;
+
+/// <summary>
+/// What a kernel may take of a device so that its compiler keeps values in registers: by facts, from what the vendors' compilers
+/// made of every kernel (`portable bench pipelines`, the table in shaders/README.md).
+/// </summary>
+/// <param name="RowInvocations">Invocations of a workgroup that quantizes a row or decodes a token.</param>
+/// <param name="DotInvocations">Invocations of a workgroup of packed dot products.</param>
+/// <param name="Accumulators">32-bit matrix accumulators of an invocation.</param>
+/// <param name="MatrixSubgroup">Subgroup size of kernels with cooperative matrices.</param>
+public sealed record DeviceBudget(int RowInvocations, int DotInvocations, int Accumulators, int MatrixSubgroup)
+{
+    private const uint Nvidia = 0x10DE, Amd = 0x1002, Intel = 0x8086;
+
+    /// <summary>The budget of a device.</summary>
+    public static DeviceBudget For(VulkanDeviceFacts device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        DeviceBudget budget = device switch
+        {
+            // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
+            { Kind: VulkanDeviceKind.Cpu } => new DeviceBudget(32, 1024, 160, device.SubgroupSize),
+            { VendorId: Nvidia } when !device.Driver.StartsWith("NVK", StringComparison.Ordinal) => new DeviceBudget(1024, 1024, 160, device.SubgroupSize),
+            { VendorId: Amd } => new DeviceBudget(1024, 1024, 96, device.SubgroupSize),
+
+            // 128 registers a thread, shared by its invocations: the fewest invocations have the most each.
+            { VendorId: Intel } => new DeviceBudget(256, 256, 40, device.RequiresSubgroupSizes ? device.MinimumSubgroupSize : device.SubgroupSize),
+
+            // NVK, Adreno, Mali, Apple and whoever comes: what no compiler that was met spills.
+            _ => new DeviceBudget(256, 256, 64, device.SubgroupSize),
+        };
+        return budget with { RowInvocations = Math.Min(budget.RowInvocations, device.MaximumInvocations), DotInvocations = Math.Min(budget.DotInvocations, device.MaximumInvocations) };
+    }
+}
