@@ -7,7 +7,7 @@ using Portable.Cli.Verbs;
 namespace Portable.Cli;
 
 /// <summary>The verbs of the tool: one that is here is offered, documented and tested.</summary>
-public static class CommandTree
+internal static class CommandTree
 {
     /// <summary>How arguments are read.</summary>
     public static ParserConfiguration Settings { get; } = new()

@@ -6,7 +6,7 @@ using Portable.Vulkan.Contact;
 namespace Portable.Cli;
 
 /// <summary>The process: console streams and signals around <see cref="Tool"/>.</summary>
-public static class Program
+internal static class Program
 {
     /// <summary>Runs the tool.</summary>
     /// <param name="args">Verb and options; none runs the demo.</param>

@@ -11,7 +11,7 @@ namespace Portable.Cli;
 /// result goes to the output stream (with <c>--json</c> exactly one JSON object), everything else to the error stream; 0 is
 /// done, 1 is failed with one line that says why, 2 is bad usage, 130 is stopped from outside.
 /// </summary>
-public static class Tool
+internal static class Tool
 {
     /// <summary>Runs one command line.</summary>
     /// <param name="args">Verb and options; none runs the demo.</param>

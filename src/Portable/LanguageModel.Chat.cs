@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Portable.Chat;
 using Portable.Chat.Templates;
 using Portable.Checkpoints;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using Portable.Chat;
 using Portable.Checkpoints;
 using Portable.Checkpoints.Format;
 using Portable.Evaluation;

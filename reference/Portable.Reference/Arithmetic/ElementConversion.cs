@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Portable.Reference.Arithmetic;
 
 /// <summary>Elements of a table to canonical f32: exact, then <see cref="Contract.Canonical"/> (binary16 values are never touched by it).</summary>
-public static class ElementConversion
+internal static class ElementConversion
 {
     /// <summary>Bytes of one element.</summary>
     public static int SizeOf(ElementType type) => type == ElementType.Float32 ? 4 : 2;

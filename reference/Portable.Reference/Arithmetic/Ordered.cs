@@ -8,7 +8,7 @@ namespace Portable.Reference.Arithmetic;
 /// The contract's reductions, vectorised: <see cref="Contract.Partials"/> partial sums, partial p taking the elements k with
 /// (k / 2) mod 32 = p in ascending order, then pairwise halving. Bit for bit <see cref="Contract.OrderedDot"/>.
 /// </summary>
-public static class Ordered
+internal static class Ordered
 {
     private const int Block = 2 * Contract.Partials;
 

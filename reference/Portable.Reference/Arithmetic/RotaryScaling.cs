@@ -5,7 +5,7 @@ namespace Portable.Reference.Arithmetic;
 /// <param name="LowFrequencyFactor">Wavelengths over original / this are divided whole.</param>
 /// <param name="HighFrequencyFactor">Wavelengths under original / this are kept.</param>
 /// <param name="OriginalMaximumPositions">Context length before scaling.</param>
-public sealed record RotaryScaling(double Factor, double LowFrequencyFactor, double HighFrequencyFactor, int OriginalMaximumPositions)
+internal sealed record RotaryScaling(double Factor, double LowFrequencyFactor, double HighFrequencyFactor, int OriginalMaximumPositions)
 {
     /// <summary>Scales one frequency: kept, divided, or blended linearly in original / wavelength between the two.</summary>
     /// <param name="frequency">Radians per position.</param>

@@ -4,7 +4,7 @@ namespace Portable.Reference.Arithmetic;
 /// Cosines and sines of rotary position embedding (Su et al., RoFormer, eq. 15): angle(p, i) = p · base^(−2i / head size),
 /// computed on the host in double by <see cref="HouseMath"/>, rounded to f32, canonical; every device reads this table.
 /// </summary>
-public sealed class RotaryTable
+internal sealed class RotaryTable
 {
     private readonly float[] _cos, _sin;
 

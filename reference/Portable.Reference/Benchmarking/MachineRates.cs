@@ -17,7 +17,7 @@ namespace Portable.Reference.Benchmarking;
 /// <param name="Int8Sequence">The kernel whose multiply-add that is.</param>
 /// <param name="FusedMultiplyAdds">f32 fused multiply-adds per second.</param>
 /// <param name="SeparateMultiplyAdds">f32 multiplications each followed by an addition, rounded separately, per second.</param>
-public sealed record MachineRates(double StreamBytes, double Int8MultiplyAdds, string Int8Sequence, double FusedMultiplyAdds, double SeparateMultiplyAdds)
+internal sealed record MachineRates(double StreamBytes, double Int8MultiplyAdds, string Int8Sequence, double FusedMultiplyAdds, double SeparateMultiplyAdds)
 {
     private const int Runs = 12;
 

@@ -6,7 +6,7 @@ namespace Portable.Reference.BitPlanes;
 /// The activations as a kernel sees them: one row per token and digit. A code of at most 8 bits is one digit; a 16-bit code
 /// is two, so row 2m holds token m's low digits (unsigned) and row 2m+1 its high digits, and both meet a weight once it is loaded.
 /// </summary>
-public readonly unsafe struct ActivationRows
+internal readonly unsafe struct ActivationRows
 {
     private readonly byte* _low;
     private readonly byte* _high;

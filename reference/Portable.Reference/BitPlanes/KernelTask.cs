@@ -1,7 +1,7 @@
 namespace Portable.Reference.BitPlanes;
 
 /// <summary>A piece of a matmul: groups × activation rows × output channels, and where its sums go.</summary>
-public readonly unsafe struct KernelTask
+internal readonly unsafe struct KernelTask
 {
     /// <summary>The activations before packing.</summary>
     public required ActivationRows Activations { get; init; }

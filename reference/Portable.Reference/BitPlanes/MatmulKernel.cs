@@ -8,7 +8,7 @@ namespace Portable.Reference.BitPlanes;
 /// w' = w − <see cref="WeightOffset"/>; it then returns Σ x'·w' over the padded columns of the group (padding is code 0
 /// before the shift), modulo 2^32, and the caller corrects with the row sums that both operands carry (<see cref="OffsetCorrection"/>).
 /// </remarks>
-public abstract unsafe class MatmulKernel
+internal abstract unsafe class MatmulKernel
 {
     /// <summary>The name that forces it, for example <c>avx2-bytes</c>.</summary>
     public abstract string Name { get; }
@@ -64,4 +64,4 @@ public abstract unsafe class MatmulKernel
 /// <summary>The register tile of a kernel.</summary>
 /// <param name="Rows">Activation rows (tokens × digits).</param>
 /// <param name="Channels">Output channels.</param>
-public readonly record struct KernelTile(int Rows, int Channels);
+internal readonly record struct KernelTile(int Rows, int Channels);

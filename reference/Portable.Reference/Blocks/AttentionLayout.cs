@@ -4,7 +4,7 @@ namespace Portable.Reference.Blocks;
 /// <param name="Heads">Query heads, a multiple of <paramref name="KeyValueHeads"/>.</param>
 /// <param name="KeyValueHeads">Key and value heads.</param>
 /// <param name="HeadSize">Width of a head.</param>
-public sealed record AttentionLayout(int Heads, int KeyValueHeads, int HeadSize)
+internal sealed record AttentionLayout(int Heads, int KeyValueHeads, int HeadSize)
 {
     /// <summary>Factor of the scores; fl(1/√head size) unless an architecture says otherwise (square root and quotient are correctly rounded in double).</summary>
     public float Scale { get; init; } = (float)(1 / Math.Sqrt(HeadSize));

@@ -18,7 +18,7 @@ public static unsafe class BitMatmul
         Accumulate(x, w, acc, accHigh, KernelTable.Select(Shape(x, w), kernel));
 
     /// <summary>The same with a kernel that need not be in the table.</summary>
-    public static void Accumulate(QuantizedActivations x, BitPlaneMatrix w, Span<int> acc, Span<int> accHigh, MatmulKernel kernel)
+    internal static void Accumulate(QuantizedActivations x, BitPlaneMatrix w, Span<int> acc, Span<int> accHigh, MatmulKernel kernel)
     {
         MatmulShape shape = Shape(x, w);
         long expected = (long)shape.Rows * shape.Channels * shape.Layout.Groups;
@@ -45,7 +45,7 @@ public static unsafe class BitMatmul
         Multiply(x, w, y, yStride, KernelTable.Select(Shape(x, w.Weights), kernel));
 
     /// <summary>The same with a kernel that need not be in the table.</summary>
-    public static void Multiply(QuantizedActivations x, QuantizedLinear w, Span<float> y, int yStride, MatmulKernel kernel)
+    internal static void Multiply(QuantizedActivations x, QuantizedLinear w, Span<float> y, int yStride, MatmulKernel kernel)
     {
         MatmulShape shape = Shape(x, w.Weights);
         if (yStride < shape.Channels || y.Length < (long)(shape.Rows - 1) * yStride + shape.Channels)

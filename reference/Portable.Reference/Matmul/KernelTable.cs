@@ -7,7 +7,7 @@ namespace Portable.Reference.Matmul;
 /// <summary>
 /// Every matmul kernel. One that is in the table is dispatched, tested, verified and benchmarked; one that is not does not exist.
 /// </summary>
-public static class KernelTable
+internal static class KernelTable
 {
     /// <summary>Names the kernel that every matmul of the process must use.</summary>
     public const string EnvironmentVariable = "PORTABLE_KERNEL";

@@ -5,7 +5,7 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Reference.Operations;
 
 /// <summary>The ungated activation of OPT's MLP.</summary>
-public static class Activation
+internal static class Activation
 {
     /// <summary>output = canonical(max(x, 0)), elementwise.</summary>
     /// <param name="x">Values.</param>

@@ -6,7 +6,7 @@ using Portable.Reference.BitPlanes;
 namespace Portable.Reference.Operations;
 
 /// <summary>Scale, zero point and codes of one run of values that share a scale (a token, a group, or a head of the KV cache).</summary>
-public static class ActivationRounding
+internal static class ActivationRounding
 {
     // Beyond every code, and exact as f32 and int: conversion of a clamped value cannot overflow.
     private const float Bound = 1 << 30;

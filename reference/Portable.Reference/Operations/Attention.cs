@@ -9,7 +9,7 @@ namespace Portable.Reference.Operations;
 /// Causal attention with grouped query heads over a <see cref="KeyValueCache"/>. Rows are independent: how tokens are cut
 /// into calls never changes a bit.
 /// </summary>
-public static class Attention
+internal static class Attention
 {
     // Scores of a piece stay in the second-level cache.
     private const int ScoreBytes = 512 * 1024, MaximumPieceRows = 64;

@@ -9,7 +9,7 @@ namespace Portable.Reference.Operations;
 /// values and probabilities of a 16-bit cache. The bounds that every kernel relies on are stated here and proved in
 /// docs/float-contract.md.
 /// </summary>
-public static class DigitCodes
+internal static class DigitCodes
 {
     /// <summary>The largest code, 256·127 + 127.</summary>
     public const int Maximum = 32639;

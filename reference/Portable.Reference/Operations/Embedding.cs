@@ -3,7 +3,7 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Reference.Operations;
 
 /// <summary>Rows of a table, converted to canonical f32.</summary>
-public static class Embedding
+internal static class Embedding
 {
     /// <summary>output[r] = table[rows[r]].</summary>
     /// <param name="table">Little-endian elements, any number of rows × <paramref name="columns"/>.</param>

@@ -5,7 +5,7 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Reference.Operations;
 
 /// <summary>The gated activation of LLaMA's MLP (Shazeer, GLU variants: SwiGLU).</summary>
-public static class Gate
+internal static class Gate
 {
     /// <summary>output = canonical((gate · 1/(1 + e^−gate)) · up), elementwise.</summary>
     /// <param name="gate">Values.</param>

@@ -6,7 +6,7 @@ using Portable.Reference.Threading;
 namespace Portable.Reference.Operations;
 
 /// <summary>The language-model head: every logit is an ordered dot product of the contract, whatever the number of rows.</summary>
-public static class Head
+internal static class Head
 {
     private const int PanelRows = 64;
 

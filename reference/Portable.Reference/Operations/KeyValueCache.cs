@@ -20,7 +20,7 @@ namespace Portable.Reference.Operations;
 /// </code>
 /// Appends to different positions may run concurrently.
 /// </remarks>
-public sealed class KeyValueCache
+internal sealed class KeyValueCache
 {
     /// <summary>Positions per chunk; also the unit of the contract's output sums.</summary>
     public const int ChunkSize = 64;

@@ -5,7 +5,7 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Reference.Operations;
 
 /// <summary>RMSNorm (Zhang and Sennrich, eq. 4) and LayerNorm (Ba et al.) of independent rows.</summary>
-public static unsafe class Normalization
+internal static unsafe class Normalization
 {
     /// <summary>y = canonical((x · r) · gain), r = 1/√(mean x² + ε).</summary>
     /// <param name="x">rows × columns.</param>

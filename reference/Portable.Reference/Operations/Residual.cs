@@ -5,7 +5,7 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Reference.Operations;
 
 /// <summary>The residual stream.</summary>
-public static class Residual
+internal static class Residual
 {
     /// <summary>output = canonical(x + y), elementwise.</summary>
     /// <param name="x">Values.</param>

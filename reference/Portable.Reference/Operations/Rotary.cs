@@ -5,7 +5,7 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Reference.Operations;
 
 /// <summary>Rotary position embedding of queries and keys, in the half-split layout ("rotate_half"): pair i is (i, i + head size / 2).</summary>
-public static class Rotary
+internal static class Rotary
 {
     /// <summary>Rotates the heads of one token in place: a' = canonical(a·cos − b·sin), b' = canonical(b·cos + a·sin).</summary>
     /// <param name="heads">head count × head size.</param>

@@ -5,7 +5,7 @@ namespace Portable.Reference.Threading;
 /// waits for milliseconds. After a hiccup work goes on without helpers for as long as was lost; where such waits take a part
 /// of the time, for longer, and longer each time that trying again goes wrong.
 /// </summary>
-public sealed class Crowding
+internal sealed class Crowding
 {
     // No scheduling delay is this short, and no piece this much longer than its neighbours.
     private const int Pieces = 8;

@@ -11,7 +11,7 @@ namespace Portable.Reference.Threading;
 /// has <see cref="Environment.ProcessorCount"/> threads (DOTNET_PROCESSOR_COUNT and the limits of a container count). Helpers
 /// start when they are first needed and end with the pool.
 /// </remarks>
-public sealed class WorkerPool : IDisposable
+internal sealed class WorkerPool : IDisposable
 {
     private static readonly Lazy<WorkerPool> Shared = new(() => new WorkerPool());
 

@@ -8,7 +8,7 @@ namespace Portable.Reference.Training;
 /// <param name="gradient">Their gradient, filled before each step; may be shared with other users between steps.</param>
 /// <param name="learningRate">η of the group.</param>
 /// <param name="rowRates">Factors of η per row of values.Length / rowRates.Length values, or null.</param>
-public sealed class ParameterGroup(float[] values, float[] gradient, float learningRate, float[]? rowRates = null)
+internal sealed class ParameterGroup(float[] values, float[] gradient, float learningRate, float[]? rowRates = null)
 {
     /// <summary>The trainable values.</summary>
     public float[] Values => values;
@@ -36,7 +36,7 @@ public sealed class ParameterGroup(float[] values, float[] gradient, float learn
 /// <param name="beta2">β₂.</param>
 /// <param name="epsilon">ε.</param>
 /// <param name="weightDecay">λ.</param>
-public sealed class AdamW(IReadOnlyList<ParameterGroup> groups, float beta1 = 0.9f, float beta2 = 0.999f, float epsilon = 1e-8f, float weightDecay = 0)
+internal sealed class AdamW(IReadOnlyList<ParameterGroup> groups, float beta1 = 0.9f, float beta2 = 0.999f, float epsilon = 1e-8f, float weightDecay = 0)
 {
     private const int Piece = 16384;
     private double _power1 = 1, _power2 = 1;

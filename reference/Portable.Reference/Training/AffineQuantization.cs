@@ -11,7 +11,7 @@ namespace Portable.Reference.Training;
 /// <param name="ScaleIsFree">False where the clamp of the scale acts, so that no gradient reaches the range through it.</param>
 /// <param name="Minimum">min(0, min x) before clipping.</param>
 /// <param name="Maximum">max(0, max x) before clipping.</param>
-public readonly record struct AffineRange(float Scale, float Reciprocal, float ZeroPoint, bool ScaleIsFree, float Minimum, float Maximum);
+internal readonly record struct AffineRange(float Scale, float Reciprocal, float ZeroPoint, bool ScaleIsFree, float Minimum, float Maximum);
 
 /// <summary>
 /// The asymmetric quantizer of the runtime, forward and backward: what training sees is what runs.
@@ -24,7 +24,7 @@ public readonly record struct AffineRange(float Scale, float Reciprocal, float Z
 /// gradient; ∂s/∂hi = 1/L, ∂s/∂lo = −1/L, and the elements that attain the extremes share that gradient equally.
 /// Sums over a row run in eight fixed partial sums, so results do not depend on the vector width of the machine.
 /// </remarks>
-public static class AffineQuantization
+internal static class AffineQuantization
 {
     /// <summary>Finds the range of a row.</summary>
     /// <param name="x">The row.</param>

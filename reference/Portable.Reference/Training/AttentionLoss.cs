@@ -5,7 +5,7 @@ using Portable.Reference.Threading;
 namespace Portable.Reference.Training;
 
 /// <summary>How attention maps are compared.</summary>
-public enum AttentionDivergence
+internal enum AttentionDivergence
 {
     /// <summary>Not compared.</summary>
     None,
@@ -18,7 +18,7 @@ public enum AttentionDivergence
 }
 
 /// <summary>Divergence of the student's attention map from the teacher's (both averaged over heads), with its gradient.</summary>
-public static class AttentionLoss
+internal static class AttentionLoss
 {
     /// <summary>Probabilities below this count as this, so that a logarithm stays finite.</summary>
     private const float Floor = 1e-6f;

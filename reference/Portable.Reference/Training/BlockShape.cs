@@ -1,7 +1,7 @@
 namespace Portable.Reference.Training;
 
 /// <summary>The linear layers of a decoder block. OPT: Up = fc1, Down = fc2, no gate.</summary>
-public enum BlockLinear
+internal enum BlockLinear
 {
     /// <summary>Query projection, (heads × head size) × hidden.</summary>
     Query,
@@ -33,7 +33,7 @@ public enum BlockLinear
 /// <param name="HeadSize">Width of a head; even where positions are rotary.</param>
 /// <param name="Gated">True: RMSNorm, rotary positions, SiLU gate (LLaMA). False: LayerNorm, ReLU, no rotary positions (OPT).</param>
 /// <param name="NormEpsilon">ε of the norms.</param>
-public sealed record BlockShape(int Hidden, int Intermediate, int Heads, int KeyValueHeads, int HeadSize, bool Gated, float NormEpsilon)
+internal sealed record BlockShape(int Hidden, int Intermediate, int Heads, int KeyValueHeads, int HeadSize, bool Gated, float NormEpsilon)
 {
     /// <summary>Width of the concatenated query heads.</summary>
     public int QueryWidth => Heads * HeadSize;

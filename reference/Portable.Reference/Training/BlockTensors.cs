@@ -5,10 +5,10 @@ namespace Portable.Reference.Training;
 /// <param name="Columns">K.</param>
 /// <param name="Weight">N × K values.</param>
 /// <param name="Bias">N values, or null.</param>
-public sealed record LinearTensors(int Rows, int Columns, float[] Weight, float[]? Bias);
+internal sealed record LinearTensors(int Rows, int Columns, float[] Weight, float[]? Bias);
 
 /// <summary>The parameters of a decoder block in single precision, or the gradients of all of them.</summary>
-public sealed class BlockTensors
+internal sealed class BlockTensors
 {
     private readonly LinearTensors?[] _linears = new LinearTensors?[Enum.GetValues<BlockLinear>().Length];
 

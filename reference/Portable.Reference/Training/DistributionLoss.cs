@@ -9,7 +9,7 @@ namespace Portable.Reference.Training;
 /// ABQ-LLM's distribution-correcting loss: MSE(y, target) over all elements, and −ln|mean over tokens of cos(y_t, target_t)|
 /// with the cosine over the hidden axis. Tokens are reduced in order, in double.
 /// </remarks>
-public static class DistributionLoss
+internal static class DistributionLoss
 {
     /// <summary>weightMse·MSE − weightCosine·ln|cos|; its gradient is added to <paramref name="dy"/>.</summary>
     /// <param name="y">Student, [token × columns].</param>

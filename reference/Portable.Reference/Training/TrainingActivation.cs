@@ -5,7 +5,7 @@ using Portable.Reference.Threading;
 namespace Portable.Reference.Training;
 
 /// <summary>The non-linearity of the MLP with gradients: SiLU gate h = g·σ(g)·u, or ReLU.</summary>
-public static class TrainingActivation
+internal static class TrainingActivation
 {
     private const int Lanes = VectorContract.Lanes;
 

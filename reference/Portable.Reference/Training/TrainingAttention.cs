@@ -14,7 +14,7 @@ namespace Portable.Reference.Training;
 /// P = softmax(q·kᵀ/√d) over keys 0 … t, o = P·v. Backward: dV = Pᵀ·dO, dP = dO·vᵀ (+ a gradient on the mean over heads of
 /// P), dS = P∘(dP − Σ P∘dP), dQ = dS·k/√d, dK = dSᵀ·q/√d. Heads of one group add their dK and dV in head order.
 /// </remarks>
-public sealed class TrainingAttention
+internal sealed class TrainingAttention
 {
     private const int Chunk = 128;
     private readonly int _heads, _keyValueHeads, _size;

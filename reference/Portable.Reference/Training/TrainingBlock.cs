@@ -8,7 +8,7 @@ namespace Portable.Reference.Training;
 /// One decoder block over one sequence, forward and backward, with the activation and KV quantizers of the runtime: the
 /// student of block reconstruction, and with 16-bit widths its teacher. Activations of one sequence are kept, no more.
 /// </summary>
-public sealed class TrainingBlock
+internal sealed class TrainingBlock
 {
     private readonly BlockShape _shape;
     private readonly int _levels, _keyValueLevels;

@@ -11,7 +11,7 @@ namespace Portable.Reference.Training;
 /// <param name="tokens">The most tokens T.</param>
 /// <param name="columns">Width K.</param>
 /// <param name="epsilon">ε.</param>
-public sealed class TrainingNorm(int tokens, int columns, float epsilon)
+internal sealed class TrainingNorm(int tokens, int columns, float epsilon)
 {
     private readonly float[] _normalized = new float[tokens * columns];
     private readonly float[] _reciprocal = new float[tokens];

@@ -5,7 +5,7 @@ namespace Portable.Reference.Training;
 
 /// <summary>Rotary positions of half-split pairs (i, i + d/2), forward and backward; a rotation, so backward is its transpose.</summary>
 /// <param name="table">Angles; positions 0 … T − 1 are used.</param>
-public sealed class TrainingRotary(RotaryTable table)
+internal sealed class TrainingRotary(RotaryTable table)
 {
     /// <summary>Rotates every head of tokens 0 … <paramref name="tokens"/> − 1 in place.</summary>
     /// <param name="x">[token × heads × head size].</param>

@@ -19,7 +19,7 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="SeparateTflops">f32 multiplications each followed by an addition, of the CPU.</param>
 /// <param name="DotTops">Packed 4×8-bit dot products of a GPU.</param>
 /// <param name="BitCountTops">10^12 32-bit AND + bitCount + add per second of a GPU.</param>
-public sealed record RooflineReport(
+internal sealed record RooflineReport(
     double StreamGbps, double Int8Tops, string? Int8Sequence = null, double? FusedTflops = null, double? SeparateTflops = null, double? DotTops = null, double? BitCountTops = null);
 
 /// <summary>One measured matmul.</summary>
@@ -37,7 +37,7 @@ public sealed record RooflineReport(
 /// <param name="BestKernel">The fastest of all kernels worth trying, where asked for.</param>
 /// <param name="BestMicroseconds">Its time.</param>
 /// <param name="Ratio">Time of the kernel that ran over the best's.</param>
-public sealed record BenchMatmulRow(
+internal sealed record BenchMatmulRow(
     string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction, double QuantizeMicroseconds, double TotalMicroseconds,
     string? BestKernel = null, double? BestMicroseconds = null, double? Ratio = null);
 
@@ -45,10 +45,10 @@ public sealed record BenchMatmulRow(
 /// <param name="Device">The device.</param>
 /// <param name="Roofline">Its measured limits.</param>
 /// <param name="Rows">One per shape and scheme.</param>
-public sealed record BenchMatmulReport(string Device, RooflineReport Roofline, IReadOnlyList<BenchMatmulRow> Rows);
+internal sealed record BenchMatmulReport(string Device, RooflineReport Roofline, IReadOnlyList<BenchMatmulRow> Rows);
 
 /// <summary>Times matmuls of given shapes and schemes.</summary>
-public sealed class BenchMatmulVerb : Verb
+internal sealed class BenchMatmulVerb : Verb
 {
     private readonly Option<string> shapes = new("--shapes") { Description = "Shapes M×N×K, for example 1x4096x4096,512x4096x14336.", HelpName = "MxNxK,...", DefaultValueFactory = _ => "1x4096x4096,1x4096x14336,512x4096x14336" };
     private readonly Option<string> schemes = new("--schemes") { Description = "Schemes, for example W2A8,W6A6g128; all: every W and A from 1 to 8 bits.", HelpName = "S,...|all", DefaultValueFactory = _ => "W2A8,W4A8,W6A6g128,W8A8" };

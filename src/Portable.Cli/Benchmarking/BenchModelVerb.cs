@@ -34,13 +34,13 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="Steps">Decode steps that were measured.</param>
 /// <param name="Gpu">What a decode step takes of a GPU, or null.</param>
 /// <param name="FirstPrefillTokensPerSecond">Prompt tokens per second of the process's first prompt, kernels and commands included.</param>
-public sealed record BenchModelReport(
+internal sealed record BenchModelReport(
     string Device, string Shape, string Scheme, int Context, int Batch, int Blocks, int BlocksOfShape, double PrefillTokensPerSecond,
     double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations,
     IReadOnlyDictionary<string, double>? PrefillOperations, IReadOnlyDictionary<string, double>? Floors, IReadOnlyDictionary<string, double>? PrefillFloors, int Steps, GpuStepReport? Gpu, double FirstPrefillTokensPerSecond);
 
 /// <summary>Measures prefill and decode of a model with synthetic weights.</summary>
-public sealed class BenchModelVerb : Verb
+internal sealed class BenchModelVerb : Verb
 {
     private static readonly TimeSpan ClockRise = TimeSpan.FromSeconds(1);
 

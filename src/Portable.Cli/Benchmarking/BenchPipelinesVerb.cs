@@ -15,10 +15,10 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="Device">The device.</param>
 /// <param name="Driver">Its driver.</param>
 /// <param name="Rows">Every kernel that was built.</param>
-public sealed record BenchPipelinesReport(string Device, string Driver, IReadOnlyList<PipelineRow> Rows);
+internal sealed record BenchPipelinesReport(string Device, string Driver, IReadOnlyList<PipelineRow> Rows);
 
 /// <summary>Builds the kernels of model shapes and tells what the driver's compiler made of them.</summary>
-public sealed class BenchPipelinesVerb : Verb
+internal sealed class BenchPipelinesVerb : Verb
 {
     private readonly Option<string> shapes = new("--shapes") { Description = $"Model shapes: {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME,...", DefaultValueFactory = _ => "llama-3.2-1b,llama-7b" };
     private readonly Option<string> schemes = new("--schemes") { Description = "Schemes.", HelpName = "S,...", DefaultValueFactory = _ => "W4A8,W6A6g128KV8,W8A8KV4,W2A8KV2,W4A16" };

@@ -8,4 +8,4 @@ namespace Portable.Cli.Benchmarking;
 [JsonSerializable(typeof(BenchModelReport))]
 [JsonSerializable(typeof(BenchTuneReport))]
 [JsonSerializable(typeof(BenchPipelinesReport))]
-public sealed partial class BenchReports : JsonSerializerContext;
+internal sealed partial class BenchReports : JsonSerializerContext;

@@ -17,10 +17,10 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="Rows">The best kernel of each problem that was measured now.</param>
 /// <param name="Wrong">Kernels that computed wrongly.</param>
 /// <param name="Missing">Problems that are still not measured: another run goes on with them.</param>
-public sealed record BenchTuneReport(string Device, string? Table, IReadOnlyList<MatmulMeasurement> Rows, IReadOnlyList<string> Wrong, int Missing);
+internal sealed record BenchTuneReport(string Device, string? Table, IReadOnlyList<MatmulMeasurement> Rows, IReadOnlyList<string> Wrong, int Missing);
 
 /// <summary>Measures every candidate kernel on a device and keeps the best for the dispatcher.</summary>
-public sealed class BenchTuneVerb : Verb
+internal sealed class BenchTuneVerb : Verb
 {
     private readonly Option<int> seconds = new("--seconds") { Description = "Begin nothing new after this time; run again to go on.", HelpName = "N", DefaultValueFactory = _ => 420 };
     private readonly Option<string?> export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE" };

@@ -7,7 +7,7 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="Submissions">Submissions of one step.</param>
 /// <param name="HostMicroseconds">Median of a step's time less the wait for the device.</param>
 /// <param name="MemoryBytes">Device memory in use, from the allocator's own count.</param>
-public sealed record GpuStepReport(int Dispatches, long Submissions, double HostMicroseconds, long MemoryBytes);
+internal sealed record GpuStepReport(int Dispatches, long Submissions, double HostMicroseconds, long MemoryBytes);
 
 /// <summary>Gathers the counts of decode steps on a GPU; does nothing without one.</summary>
 /// <param name="gpu">The executor, or null.</param>

@@ -9,7 +9,7 @@ using Portable.Vulkan.Engine;
 namespace Portable.Cli.Benchmarking;
 
 /// <summary>Times matmuls on a device.</summary>
-public abstract class MatmulBench : IDisposable
+internal abstract class MatmulBench : IDisposable
 {
     /// <summary>The device.</summary>
     public abstract string DeviceName { get; }

@@ -3,7 +3,7 @@ using System.CommandLine;
 namespace Portable.Cli.CommandLine;
 
 /// <summary>How one command line is run: the streams, and what kind of reader is at their other end.</summary>
-public sealed class Call : InvocationConfiguration
+internal sealed class Call : InvocationConfiguration
 {
     /// <summary>Leaves exceptions and signals to <see cref="Tool"/>, which turns them into exit codes and one line.</summary>
     public Call() => (EnableDefaultExceptionHandler, ProcessTerminationTimeout) = (false, null);

@@ -5,7 +5,7 @@ using System.Globalization;
 namespace Portable.Cli.CommandLine;
 
 /// <summary>What is wrong with a command line, in words: unknown ones first, for they explain the others.</summary>
-public static class Complaint
+internal static class Complaint
 {
     /// <summary>The complaint of a command line that did not parse, or null where nothing is wrong with it.</summary>
     public static string? Of(ParseResult parsed) =>

@@ -1,7 +1,7 @@
 namespace Portable.Cli.CommandLine;
 
 /// <summary>What the tool's exit codes mean.</summary>
-public static class ExitCode
+internal static class ExitCode
 {
     /// <summary>The verb did what was asked.</summary>
     public const int Done = 0;

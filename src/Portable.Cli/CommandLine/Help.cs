@@ -7,10 +7,10 @@ namespace Portable.Cli.CommandLine;
 /// <summary>A command line of a help page.</summary>
 /// <param name="CommandLine">What to type.</param>
 /// <param name="Meaning">What it does, in a few words.</param>
-public sealed record Example(string CommandLine, string Meaning);
+internal sealed record Example(string CommandLine, string Meaning);
 
 /// <summary>Help pages with examples under the options.</summary>
-public static class Help
+internal static class Help
 {
     /// <summary>Gives a command a help option whose page ends with examples.</summary>
     /// <param name="command">The command.</param>

@@ -5,7 +5,7 @@ using Portable.Checkpoints.Files;
 namespace Portable.Cli.CommandLine;
 
 /// <summary>What several verbs ask of their arguments: a model directory and a text.</summary>
-public static class ModelFiles
+internal static class ModelFiles
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 

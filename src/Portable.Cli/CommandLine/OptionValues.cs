@@ -6,7 +6,7 @@ using Portable.Reference.Quantization;
 namespace Portable.Cli.CommandLine;
 
 /// <summary>Option values that are more than the parser can check; what is wrong with them is bad usage.</summary>
-public static class OptionValues
+internal static class OptionValues
 {
     private static readonly string[] CommonSchemes =
     [

@@ -3,7 +3,7 @@ using System.Text;
 namespace Portable.Cli.CommandLine;
 
 /// <summary>Whether what reads the tool's output knows more than ASCII.</summary>
-public static class ReaderEncoding
+internal static class ReaderEncoding
 {
     /// <summary>Of this process: by the console's code page on Windows, elsewhere by the locale.</summary>
     public static bool IsUnicode => OperatingSystem.IsWindows()

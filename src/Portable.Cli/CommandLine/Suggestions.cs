@@ -1,7 +1,7 @@
 namespace Portable.Cli.CommandLine;
 
 /// <summary>What somebody who mistyped a word may have meant.</summary>
-public static class Suggestions
+internal static class Suggestions
 {
     private const int MostEdits = 3;
 

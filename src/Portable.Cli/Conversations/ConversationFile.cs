@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Portable.Chat;
 using Portable.Checkpoints;
 using Portable.Checkpoints.Files;
 

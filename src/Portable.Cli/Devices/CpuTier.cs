@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Portable.Cli.Devices;
 
 /// <summary>The widest instruction tier that .NET offers the kernels in this process.</summary>
-public static class CpuTier
+internal static class CpuTier
 {
     /// <summary>avx512, avx2, neon, vector128 or scalar.</summary>
     public static string Name =>

@@ -10,7 +10,7 @@ using Portable.Vulkan.SelfChecks;
 namespace Portable.Cli.Devices;
 
 /// <summary>Every device of this machine, usable or not.</summary>
-public static class DeviceList
+internal static class DeviceList
 {
     /// <summary>The CPU first, then Vulkan devices by index; where there is none, one row that says why.</summary>
     public static IReadOnlyList<DeviceReport> All()

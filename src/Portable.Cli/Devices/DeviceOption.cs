@@ -4,7 +4,7 @@ using Portable.Cli.CommandLine;
 namespace Portable.Cli.Devices;
 
 /// <summary>The option <c>--device</c>.</summary>
-public static class DeviceOption
+internal static class DeviceOption
 {
     /// <summary>Creates the option.</summary>
     /// <param name="what">What the device does for the verb.</param>

@@ -9,7 +9,7 @@ namespace Portable.Cli.Devices;
 /// <param name="Usable">Whether it can serve.</param>
 /// <param name="Reason">Why not, where it cannot.</param>
 /// <param name="Features">What it offers the kernels.</param>
-public sealed record DeviceReport(string Name, string Kind, string Description, bool Usable, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Reason, IReadOnlyList<string> Features)
+internal sealed record DeviceReport(string Name, string Kind, string Description, bool Usable, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Reason, IReadOnlyList<string> Features)
 {
     /// <summary>Invocations of a subgroup, of a Vulkan device.</summary>
     public int? SubgroupSize { get; init; }

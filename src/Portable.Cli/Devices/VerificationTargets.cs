@@ -9,7 +9,7 @@ using Portable.Vulkan.SelfChecks;
 namespace Portable.Cli.Devices;
 
 /// <summary>The devices that <c>portable verify</c> runs on.</summary>
-public static class VerificationTargets
+internal static class VerificationTargets
 {
     /// <summary>Targets of <c>cpu</c>, <c>vulkan[:N|:NAME]</c> or <c>all</c>.</summary>
     /// <param name="text">Which.</param>

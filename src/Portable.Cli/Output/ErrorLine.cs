@@ -4,7 +4,7 @@ using Portable.Execution;
 namespace Portable.Cli.Output;
 
 /// <summary>Turns an exception into the one line that a failed verb prints.</summary>
-public static class ErrorLine
+internal static class ErrorLine
 {
     /// <summary>The reason on one line: messages of expected failures as they are, others with the exception's type.</summary>
     public static string Of(Exception exception)

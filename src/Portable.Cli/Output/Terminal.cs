@@ -10,7 +10,7 @@ namespace Portable.Cli.Output;
 /// stream, with bars only where that is a terminal.
 /// </summary>
 /// <param name="call">The streams of this command line.</param>
-public sealed class Terminal(Call call)
+internal sealed class Terminal(Call call)
 {
     private const int Width = 80, WideGap = 2;
 

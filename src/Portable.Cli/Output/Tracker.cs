@@ -4,7 +4,7 @@ namespace Portable.Cli.Output;
 
 /// <summary>Takes the progress of long work; this one, for an error stream that is no terminal, passes on messages alone.</summary>
 /// <param name="error">The error stream.</param>
-public class Tracker(TextWriter error) : IProgress<double>
+internal class Tracker(TextWriter error) : IProgress<double>
 {
     /// <summary>Takes the fraction that is done, 0 … 1.</summary>
     public virtual void Report(double value)

@@ -8,11 +8,11 @@ namespace Portable.Cli.Verbs;
 /// <param name="TokensPerSecond">Of decoding alone: the fastest of several continuations, the prompt and the first token left out.</param>
 /// <param name="Hash">SHA-256 of the logits after each token of the prompt, the same on every CPU and GPU; null for the float model, which does not promise it.</param>
 /// <param name="Text">The continuation of the demo's prompt.</param>
-public sealed record DemoRow(string Method, string Scheme, long Bytes, double Perplexity, double TokensPerSecond, string? Hash, string Text);
+internal sealed record DemoRow(string Method, string Scheme, long Bytes, double Perplexity, double TokensPerSecond, string? Hash, string Text);
 
 /// <summary>The answer of <c>portable</c> alone.</summary>
 /// <param name="Prompt">What the models continued.</param>
 /// <param name="Predictions">Tokens that each perplexity is of.</param>
 /// <param name="Rows">The float model first.</param>
 /// <param name="Seconds">Wall time of the demo.</param>
-public sealed record DemoReport(string Prompt, long Predictions, IReadOnlyList<DemoRow> Rows, double Seconds);
+internal sealed record DemoReport(string Prompt, long Predictions, IReadOnlyList<DemoRow> Rows, double Seconds);

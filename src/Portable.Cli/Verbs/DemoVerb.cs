@@ -10,7 +10,7 @@ using Portable.Reference.Quantization;
 namespace Portable.Cli.Verbs;
 
 /// <summary>Quantizes the bundled model several ways, saves, loads, measures and lets each one talk.</summary>
-public sealed class DemoVerb() : Verb(
+internal sealed class DemoVerb() : Verb(
     "demo",
     "Quantizes the bundled model several ways, measures each, and lets each one talk.",
     new Example("portable", "the demo: a bundled model quantized five ways, in well under a minute"),

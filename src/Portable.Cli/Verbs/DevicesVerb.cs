@@ -12,10 +12,10 @@ namespace Portable.Cli.Verbs;
 /// <param name="Devices">The CPU first, then Vulkan devices by index.</param>
 /// <param name="Tier">The CPU's instruction tier in this process.</param>
 /// <param name="Contract">Version of the float contract that all of them keep.</param>
-public sealed record DevicesReport(IReadOnlyList<DeviceReport> Devices, string Tier, int Contract);
+internal sealed record DevicesReport(IReadOnlyList<DeviceReport> Devices, string Tier, int Contract);
 
 /// <summary>Lists what models can run on.</summary>
-public sealed class DevicesVerb() : Verb(
+internal sealed class DevicesVerb() : Verb(
     "devices",
     "Lists the CPU's instruction tier and the Vulkan devices: what each can do, and why one is refused.",
     new Example("portable devices", "each with what it offers the kernels"),

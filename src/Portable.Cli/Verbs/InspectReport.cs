@@ -9,7 +9,7 @@ namespace Portable.Cli.Verbs;
 /// <param name="BitsPerWeight">Bits on disk of codes, scales and zero points per weight of the float model.</param>
 /// <param name="Error">‖Ŵ−W‖/‖W‖, as the manifest has it; null for float weights.</param>
 /// <param name="OutputError">‖Y−Ŷ‖/‖Y‖ on the calibration inputs, or null.</param>
-public sealed record InspectLayer(string Name, string Scheme, int Rows, int Columns, long Bytes, double BitsPerWeight, double? Error, double? OutputError);
+internal sealed record InspectLayer(string Name, string Scheme, int Rows, int Columns, long Bytes, double BitsPerWeight, double? Error, double? OutputError);
 
 /// <summary>The layers of one type over all blocks.</summary>
 /// <param name="Type">The last word of their names (q_proj).</param>
@@ -18,7 +18,7 @@ public sealed record InspectLayer(string Name, string Scheme, int Rows, int Colu
 /// <param name="Error">Mean weight error, or null.</param>
 /// <param name="WorstError">Largest weight error, or null.</param>
 /// <param name="OutputError">Mean output error, or null.</param>
-public sealed record InspectType(string Type, int Layers, double BitsPerWeight, double? Error, double? WorstError, double? OutputError);
+internal sealed record InspectType(string Type, int Layers, double BitsPerWeight, double? Error, double? WorstError, double? OutputError);
 
 /// <summary>The answer of <c>portable inspect</c>.</summary>
 /// <param name="ModelType">As config.json has it.</param>
@@ -36,6 +36,6 @@ public sealed record InspectType(string Type, int Layers, double BitsPerWeight, 
 /// <param name="Layers">The blocks' linears.</param>
 /// <param name="LinearBytes">Sum over the layers, in memory.</param>
 /// <param name="FileBytes">All files of the directory.</param>
-public sealed record InspectReport(
+internal sealed record InspectReport(
     string ModelType, int Hidden, int Blocks, int Heads, int KeyValueHeads, int Vocabulary, int Positions, int KeyValueBits,
     string Method, string? Scheme, double BitsPerWeight, IReadOnlyList<InspectType> Types, IReadOnlyList<InspectLayer> Layers, long LinearBytes, long FileBytes);

@@ -11,7 +11,7 @@ using Portable.Reference.Quantization;
 namespace Portable.Cli.Verbs;
 
 /// <summary>Shows what a checkpoint holds.</summary>
-public sealed class InspectVerb : Verb
+internal sealed class InspectVerb : Verb
 {
     private readonly Argument<string> model = ModelFiles.CreateArgument();
 

@@ -18,10 +18,10 @@ namespace Portable.Cli.Verbs;
 /// <param name="Last">Logits of the last position, the whole vocabulary; as doubles, so that every JSON reader gets the f32 back exactly.</param>
 /// <param name="Contract">Version of the float contract that a quantized model's bits belong to.</param>
 /// <param name="Device">The device that served.</param>
-public sealed record LogitsReport(string Hash, int[] Argmax, double[] Last, int Contract, string Device);
+internal sealed record LogitsReport(string Hash, int[] Argmax, double[] Last, int Contract, string Device);
 
 /// <summary>Prints the logits of given tokens and a hash of their bits.</summary>
-public sealed class LogitsVerb : Verb
+internal sealed class LogitsVerb : Verb
 {
     private readonly Argument<string> model = ModelFiles.CreateArgument();
     private readonly Option<string> ids = new("--ids") { Description = "Token ids, fed as given (no BOS is added).", HelpName = "1,2,3", Required = true };

@@ -16,7 +16,7 @@ namespace Portable.Cli.Verbs;
 /// <param name="Devices">Devices with their features, drivers, first checks and first times.</param>
 /// <param name="Every">1: the whole list of cases was run; N: every Nth.</param>
 /// <param name="Verification">Hashes and mismatches.</param>
-public sealed record MachineReport(
+internal sealed record MachineReport(
     string Version, string System, string Architecture, string Runtime, IReadOnlyList<DeviceReport> Devices, int Every, VerificationReport Verification)
 {
     /// <summary>The report of this machine.</summary>

@@ -15,10 +15,10 @@ namespace Portable.Cli.Verbs;
 /// <param name="Context">Tokens per window.</param>
 /// <param name="Seconds">Wall time of the measurement, loading left out.</param>
 /// <param name="Device">The device that served.</param>
-public sealed record PerplexityReport(double Perplexity, double Nll, long Tokens, int Windows, int Context, double Seconds, string Device);
+internal sealed record PerplexityReport(double Perplexity, double Nll, long Tokens, int Windows, int Context, double Seconds, string Device);
 
 /// <summary>Measures the perplexity of a model on a text.</summary>
-public sealed class PerplexityVerb : Verb
+internal sealed class PerplexityVerb : Verb
 {
     private readonly Argument<string> model = ModelFiles.CreateArgument();
     private readonly Option<string> text = new("--text") { Description = "UTF-8 text to score.", HelpName = "FILE", Required = true };

@@ -11,7 +11,7 @@ using Portable.Reference.Quantization;
 namespace Portable.Cli.Verbs;
 
 /// <summary>Quantizes a float checkpoint.</summary>
-public sealed class QuantizeVerb : Verb
+internal sealed class QuantizeVerb : Verb
 {
     private readonly Argument<string> model = new("MODEL") { Description = "Directory of a Hugging Face checkpoint." };
     private readonly Option<string> method = new("--method")

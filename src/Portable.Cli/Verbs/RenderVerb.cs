@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json;
-using Portable.Chat;
 using Portable.Chat.Templates;
 using Portable.Checkpoints;
 using Portable.Cli.CommandLine;

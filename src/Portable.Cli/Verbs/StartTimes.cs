@@ -13,7 +13,7 @@ namespace Portable.Cli.Verbs;
 /// <param name="Bytes">Bytes of the checkpoint's tensor files.</param>
 /// <param name="LoadBytesPerSecond">Bytes over <paramref name="Load"/>.</param>
 /// <param name="ReadBytesPerSecond">What merely reading those files takes, measured afterwards in this process.</param>
-public sealed record StartTimes(double Process, double Device, double Load, double Prompt, double FirstToken, long Bytes, double LoadBytesPerSecond, double ReadBytesPerSecond)
+internal sealed record StartTimes(double Process, double Device, double Load, double Prompt, double FirstToken, long Bytes, double LoadBytesPerSecond, double ReadBytesPerSecond)
 {
     /// <summary>Makes the report.</summary>
     /// <param name="verb">Timestamp at which the verb began.</param>

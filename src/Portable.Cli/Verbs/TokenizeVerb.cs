@@ -10,22 +10,22 @@ namespace Portable.Cli.Verbs;
 
 /// <summary>The answer of <c>portable tokenize</c> for one text.</summary>
 /// <param name="Ids">Its token ids.</param>
-public sealed record TokenizeReport(int[] Ids);
+internal sealed record TokenizeReport(int[] Ids);
 
 /// <summary>The answer of <c>portable tokenize --strings</c>.</summary>
 /// <param name="Ids">Token ids of each text.</param>
-public sealed record TokenizeManyReport(int[][] Ids);
+internal sealed record TokenizeManyReport(int[][] Ids);
 
 /// <summary>The answer of <c>portable tokenize --decode</c>.</summary>
 /// <param name="Text">The text of the ids.</param>
-public sealed record DecodeReport(string Text);
+internal sealed record DecodeReport(string Text);
 
 /// <summary>The answer of <c>portable tokenize --decode-ids</c>.</summary>
 /// <param name="Texts">The text of each list of ids.</param>
-public sealed record DecodeManyReport(string[] Texts);
+internal sealed record DecodeManyReport(string[] Texts);
 
 /// <summary>Shows the token ids of texts, or the texts of ids.</summary>
-public sealed class TokenizeVerb : Verb
+internal sealed class TokenizeVerb : Verb
 {
     private readonly Argument<string> model = new("MODEL") { Description = "Directory of a checkpoint, or of tokenizer files alone." };
     private readonly Option<string> text = new("--text") { Description = "The text.", HelpName = "TEXT" };

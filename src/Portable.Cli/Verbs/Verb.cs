@@ -5,7 +5,7 @@ using Portable.Cli.Output;
 namespace Portable.Cli.Verbs;
 
 /// <summary>One verb of the tool: its options, its examples, and what it does.</summary>
-public abstract class Verb : Command
+internal abstract class Verb : Command
 {
     /// <summary>Names the verb.</summary>
     /// <param name="name">The word on the command line.</param>

@@ -9,7 +9,7 @@ using Portable.Verification;
 namespace Portable.Cli.Verbs;
 
 /// <summary>Proves that every kernel of every device gives the same bits.</summary>
-public sealed class VerifyVerb : Verb
+internal sealed class VerifyVerb : Verb
 {
     private readonly Option<string> device = new("--device")
     {

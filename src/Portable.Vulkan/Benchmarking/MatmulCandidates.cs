@@ -5,7 +5,7 @@ using Portable.Vulkan.Matmul.Techniques;
 namespace Portable.Vulkan.Benchmarking;
 
 /// <summary>The kernels worth timing for a problem: each technique's likeliest tiles, where its estimate is not hopeless.</summary>
-public static class MatmulCandidates
+internal static class MatmulCandidates
 {
     private const int Decode = 16, Few = 24, Many = 40, Hopeless = 20;
 

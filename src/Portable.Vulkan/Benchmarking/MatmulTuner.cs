@@ -13,14 +13,14 @@ namespace Portable.Vulkan.Benchmarking;
 /// <param name="Measurement">The winner.</param>
 /// <param name="Candidates">Kernels that were exact and measured.</param>
 /// <param name="Wrong">Kernels that gave wrong results, with what was wrong.</param>
-public sealed record TunedProblem(MatmulMeasurement Measurement, int Candidates, IReadOnlyList<string> Wrong);
+internal sealed record TunedProblem(MatmulMeasurement Measurement, int Candidates, IReadOnlyList<string> Wrong);
 
 /// <summary>
 /// Walks the candidates over shapes and schemes, checks each one's results, and keeps the times. Unattended, within a time
 /// limit, most telling problems first; what is on disk already is not measured again, so a second run goes on where the first
 /// one stopped.
 /// </summary>
-public sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
+internal sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
 {
     private static readonly (int N, int K)[] s_weights = [(12288, 4096), (4096, 4096), (28672, 8192), (4096, 14336), (1024, 8192)];
     private static readonly int[] s_decode = [1, 8], s_prefill = [64, 1024], s_moreTokens = [2, 4, 16, 32, 512, 8192];

@@ -16,13 +16,13 @@ namespace Portable.Vulkan.Benchmarking;
 /// <param name="Spills">Registers that went to memory.</param>
 /// <param name="ScratchBytes">Bytes of memory that an invocation takes beside shared memory.</param>
 /// <param name="Seconds">How long building took.</param>
-public sealed record PipelineRow(string Shader, string Constants, long Registers, long Spills, long ScratchBytes, double Seconds);
+internal sealed record PipelineRow(string Shader, string Constants, long Registers, long Spills, long ScratchBytes, double Seconds);
 
 /// <summary>
 /// Builds every kernel that models of a shape take on a device, and tells what the driver's compiler made of them. Nothing runs:
 /// also for devices whose driver is here and which are not.
 /// </summary>
-public static class PipelineSurvey
+internal static class PipelineSurvey
 {
     /// <summary>Builds the kernels of a prompt, of decode steps of one sequence and of eight.</summary>
     /// <param name="device">The device.</param>

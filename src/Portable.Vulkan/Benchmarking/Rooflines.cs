@@ -9,7 +9,7 @@ namespace Portable.Vulkan.Benchmarking;
 /// <param name="MatrixOperationsPerSecond">Signed-byte cooperative matrices in registers (2 per multiply-add); 0 without them.</param>
 /// <param name="DotOperationsPerSecond">Packed 4×8 dot products, each with an add (8 operations per instruction pair).</param>
 /// <param name="BitCountsPerSecond">AND + bitCount + add of 32-bit words.</param>
-public sealed record Rooflines(double StreamBytesPerSecond, double MatrixOperationsPerSecond, double DotOperationsPerSecond, double BitCountsPerSecond)
+internal sealed record Rooflines(double StreamBytesPerSecond, double MatrixOperationsPerSecond, double DotOperationsPerSecond, double BitCountsPerSecond)
 {
     /// <summary>Measures.</summary>
     public static Rooflines Measure(VulkanContext gpu)

@@ -19,7 +19,7 @@ namespace Portable.Vulkan.Benchmarking;
 /// <param name="Tops">10^12 operations per second, two per multiply-add.</param>
 /// <param name="Gbps">10^9 bytes of packed weights per second.</param>
 /// <param name="Fraction">Of the bound that applies: weights over the read stream, or operations over the matrix peak, whichever takes longer.</param>
-public sealed record MatmulMeasurement(string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction)
+internal sealed record MatmulMeasurement(string Kernel, string Scheme, int M, int N, int K, double Microseconds, double Tops, double Gbps, double Fraction)
 {
     /// <summary>Quantizing and packing the activations on the device, alone; null where not measured.</summary>
     public double? QuantizeMicroseconds { get; init; }
@@ -32,7 +32,7 @@ public sealed record MatmulMeasurement(string Kernel, string Scheme, int M, int 
 }
 
 /// <summary>Times matmuls on a device with the dispatcher's choice or a forced technique.</summary>
-public sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines)
+internal sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflines)
 {
     /// <summary>More than any last-level cache.</summary>
     public const long ColdBytes = 256L << 20;

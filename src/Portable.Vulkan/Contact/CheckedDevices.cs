@@ -5,7 +5,7 @@ using Portable.Vulkan.Matmul.Selection;
 namespace Portable.Vulkan.Contact;
 
 /// <summary>Devices that have stood their first check: how programs list and choose them.</summary>
-public static class CheckedDevices
+internal static class CheckedDevices
 {
     /// <summary>Every device with its facts, and refused where its first check went wrong; those never met are checked now.</summary>
     /// <param name="reason">Why there is none.</param>

@@ -14,7 +14,7 @@ namespace Portable.Vulkan.Contact;
 /// The helper program of a first check: <c>dotnet exec Portable.Vulkan.dll first-contact INDEX</c>. The library is its own
 /// helper; a program that is one file names itself with <see cref="OwnProgram"/>.
 /// </summary>
-public static class ContactProgram
+internal static class ContactProgram
 {
     /// <summary>The helper's verb.</summary>
     public const string Verb = "first-contact";

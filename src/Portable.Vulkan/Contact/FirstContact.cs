@@ -16,7 +16,7 @@ namespace Portable.Vulkan.Contact;
 /// Where no child process can be started, the check runs here between two marks on disk: a first mark without its second says
 /// that the process of an earlier check did not survive. <see cref="SelfCheckResult.Messages"/> says when that was so.
 /// </remarks>
-public static class FirstContact
+internal static class FirstContact
 {
     // Software devices build a kernel in seconds, and more on a busy machine.
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(3), s_softwareLimit = TimeSpan.FromMinutes(15);

@@ -1,7 +1,7 @@
 namespace Portable.Vulkan.Devices;
 
 /// <summary>Element types of cooperative matrices that matter here (values of VkComponentTypeKHR).</summary>
-public enum MatrixElement
+internal enum MatrixElement
 {
     /// <summary>IEEE binary16.</summary>
     Float16 = 0,
@@ -34,7 +34,7 @@ public enum MatrixElement
 /// <param name="C">Element type of C and of the result.</param>
 /// <param name="Workgroup">Scope: a workgroup (NV_cooperative_matrix2) or a subgroup.</param>
 /// <param name="Invocations">Workgroup size that a workgroup-scope row asks for, else 0.</param>
-public sealed record CooperativeMatrixShape(int M, int N, int K, MatrixElement A, MatrixElement B, MatrixElement C, bool Workgroup = false, int Invocations = 0)
+internal sealed record CooperativeMatrixShape(int M, int N, int K, MatrixElement A, MatrixElement B, MatrixElement C, bool Workgroup = false, int Invocations = 0)
 {
     /// <summary>Whether it multiplies signed bytes into 32-bit sums.</summary>
     public bool IsSignedByte => A == MatrixElement.Int8 && B == MatrixElement.Int8 && C == MatrixElement.Int32;

@@ -8,7 +8,7 @@ namespace Portable.Vulkan.Devices;
 /// <param name="DotInvocations">Invocations of a workgroup of packed dot products.</param>
 /// <param name="Accumulators">32-bit matrix accumulators of an invocation.</param>
 /// <param name="MatrixSubgroup">Subgroup size of kernels with cooperative matrices.</param>
-public sealed record DeviceBudget(int RowInvocations, int DotInvocations, int Accumulators, int MatrixSubgroup)
+internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int Accumulators, int MatrixSubgroup)
 {
     private const uint Nvidia = 0x10DE, Amd = 0x1002, Intel = 0x8086;
 

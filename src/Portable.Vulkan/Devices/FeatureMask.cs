@@ -5,7 +5,7 @@ namespace Portable.Vulkan.Devices;
 /// <c>PORTABLE_VULKAN_MASK</c>, a comma-separated list of <c>coopmat</c>, <c>coopmat2</c>, <c>dot</c>, <c>storage8</c>, <c>storage16</c>.
 /// </summary>
 /// <param name="Names">Masked features.</param>
-public sealed record FeatureMask(IReadOnlySet<string> Names)
+internal sealed record FeatureMask(IReadOnlySet<string> Names)
 {
     /// <summary>The environment variable.</summary>
     public const string Variable = "PORTABLE_VULKAN_MASK";

@@ -1,7 +1,7 @@
 namespace Portable.Vulkan.Devices;
 
 /// <summary>Kinds of devices, best first.</summary>
-public enum VulkanDeviceKind
+internal enum VulkanDeviceKind
 {
     /// <summary>A card of its own.</summary>
     Discrete,
@@ -22,7 +22,7 @@ public enum VulkanDeviceKind
 /// <summary>
 /// What a device says of itself: plain data, apart from the live device, so that planners can be tested with invented facts.
 /// </summary>
-public sealed record VulkanDeviceFacts
+internal sealed record VulkanDeviceFacts
 {
     /// <summary>Position in the loader's list.</summary>
     public int Index { get; init; }

@@ -4,7 +4,7 @@ using Portable.Vulkan.Instances;
 namespace Portable.Vulkan.Devices;
 
 /// <summary>Lists Vulkan devices and chooses one.</summary>
-public static class VulkanDevices
+internal static class VulkanDevices
 {
     /// <summary>Every device with its facts (features masked as the environment says); empty with a reason when there is no Vulkan.</summary>
     public static IReadOnlyList<VulkanDeviceFacts> List(out string? reason)

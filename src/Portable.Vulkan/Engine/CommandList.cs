@@ -3,7 +3,7 @@ using Silk.NET.Vulkan;
 namespace Portable.Vulkan.Engine;
 
 /// <summary>Recorded commands: submitted any number of times, one at a time. The buffers it names must outlive it.</summary>
-public sealed unsafe class CommandList : IDisposable
+internal sealed unsafe class CommandList : IDisposable
 {
     private readonly VulkanContext _context;
     private readonly CommandPool _pool;

@@ -8,7 +8,7 @@ namespace Portable.Vulkan.Engine;
 /// Records commands; <see cref="End"/> gives a list to submit, once or again and again. Commands may overlap unless a
 /// <see cref="Barrier"/> lies between them. Used by one thread.
 /// </summary>
-public sealed unsafe class CommandRecorder
+internal sealed unsafe class CommandRecorder
 {
     private const PipelineStageFlags2 KernelStage = PipelineStageFlags2.ComputeShaderBit;
     private const AccessFlags2 KernelReads = AccessFlags2.ShaderStorageReadBit, KernelWrites = AccessFlags2.ShaderStorageWriteBit;

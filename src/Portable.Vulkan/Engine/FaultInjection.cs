@@ -3,7 +3,7 @@ using Silk.NET.Vulkan;
 namespace Portable.Vulkan.Engine;
 
 /// <summary>Failures that a test asks a context for: what the driver would answer, at a chosen call.</summary>
-public sealed class FaultInjection
+internal sealed class FaultInjection
 {
     private int _allocations = int.MaxValue, _submissions = int.MaxValue, _slowWaits;
 

@@ -1,7 +1,7 @@
 namespace Portable.Vulkan.Engine;
 
 /// <summary>Where a buffer lives.</summary>
-public enum MemoryKind
+internal enum MemoryKind
 {
     /// <summary>Device memory, not visible to the host.</summary>
     Device,
@@ -14,7 +14,7 @@ public enum MemoryKind
 }
 
 /// <summary>A range of device-visible memory, reached in shaders by its address. Disposing returns it to the pool.</summary>
-public sealed unsafe class GpuBuffer : IDisposable
+internal sealed unsafe class GpuBuffer : IDisposable
 {
     private readonly MemoryPool _pool;
     private bool _disposed;

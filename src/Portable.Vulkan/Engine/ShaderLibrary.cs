@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace Portable.Vulkan.Engine;
 
 /// <summary>The compiled shaders, embedded in the assembly.</summary>
-public static class ShaderLibrary
+internal static class ShaderLibrary
 {
     private static readonly Lazy<string> s_hash = new(ComputeHash);
 

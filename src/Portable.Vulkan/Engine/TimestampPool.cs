@@ -7,7 +7,7 @@ namespace Portable.Vulkan.Engine;
 using Device = Silk.NET.Vulkan.Device;
 
 /// <summary>A row of device timestamps, written by <see cref="CommandRecorder.Timestamp"/> and read after the work is done.</summary>
-public sealed unsafe class TimestampPool : IDisposable
+internal sealed unsafe class TimestampPool : IDisposable
 {
     private readonly Vk _api;
     private readonly Device _device;

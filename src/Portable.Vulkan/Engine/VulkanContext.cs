@@ -20,7 +20,7 @@ using Device = Silk.NET.Vulkan.Device;
 /// gpu.Wait(gpu.Submit(list));   // again and again
 /// </code>
 /// </example>
-public sealed unsafe class VulkanContext : IDisposable
+internal sealed unsafe class VulkanContext : IDisposable
 {
     // Linux amdgpu and Windows reset a device whose submission runs for longer.
     private static readonly TimeSpan s_watchdog = TimeSpan.FromSeconds(2);

@@ -4,7 +4,7 @@ using Silk.NET.Vulkan;
 namespace Portable.Vulkan.Instances;
 
 /// <summary>A Vulkan call failed or a device cannot serve; the message says what to do about it.</summary>
-public sealed class VulkanException : DeviceException
+internal sealed class VulkanException : DeviceException
 {
     /// <summary>Creates an error with a message of its own.</summary>
     public VulkanException(string message)

@@ -10,7 +10,7 @@ namespace Portable.Vulkan.Instances;
 /// The process's Vulkan instance, shared by counting: made by the first user, destroyed by the last. With
 /// <c>PORTABLE_VULKAN_VALIDATION=1</c> the Khronos validation layer is on and its errors are collected.
 /// </summary>
-public sealed unsafe class VulkanInstance : IDisposable
+internal sealed unsafe class VulkanInstance : IDisposable
 {
     /// <summary>The environment variable that turns the validation layer on.</summary>
     public const string ValidationVariable = "PORTABLE_VULKAN_VALIDATION";

@@ -1,7 +1,7 @@
 namespace Portable.Vulkan.Instances;
 
 /// <summary>Why there is no device that can serve, each with what to do: no loader, an old loader, no driver, an old driver, a device that lacks something.</summary>
-public static class VulkanRefusals
+internal static class VulkanRefusals
 {
     /// <summary>The version of Vulkan that the kernels are written for.</summary>
     public static Version Needed { get; } = new(1, 3);

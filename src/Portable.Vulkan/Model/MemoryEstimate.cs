@@ -11,7 +11,7 @@ namespace Portable.Vulkan.Model;
 /// <param name="Tables">Embedding, positions, head.</param>
 /// <param name="Cache">Keys and values.</param>
 /// <param name="Working">Activations of the largest batch, a prompt's or a decode step's.</param>
-public sealed record MemoryEstimate(long Linears, long Tables, long Cache, long Working)
+internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, long Working)
 {
     /// <summary>All of it, bytes.</summary>
     public long Total => Linears + Tables + Cache + Working;

@@ -23,7 +23,7 @@ namespace Portable.Vulkan.Model;
 /// Between <see cref="Begin"/> and <see cref="End"/> the calls are only noted. At End they are compared with those that the
 /// commands for this batch shape were recorded from; equal calls replay the commands, and a step then allocates nothing.
 /// </remarks>
-public sealed class VulkanExecutor : Executor
+internal sealed class VulkanExecutor : Executor
 {
     private const int MostPlans = 64, MostRepeats = 3, ShortPrompt = 512;
     private readonly VulkanContext _gpu;

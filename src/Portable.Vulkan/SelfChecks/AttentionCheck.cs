@@ -9,7 +9,7 @@ using Portable.Vulkan.Tensors;
 namespace Portable.Vulkan.SelfChecks;
 
 /// <summary>Proves attention with cooperative matrices against attention without: random queries, keys and values of a few widths, tiles that end inside chunks.</summary>
-public static class AttentionCheck
+internal static class AttentionCheck
 {
     private const int Heads = 4, KeyValueHeads = 2, HeadSize = 64, First = 41, Rows = 53;
 

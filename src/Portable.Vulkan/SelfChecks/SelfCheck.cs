@@ -15,7 +15,7 @@ namespace Portable.Vulkan.SelfChecks;
 /// Proves every technique on a few problems the first time a device, driver and set of shaders is met, and times those that
 /// are right; remembers what failed, so that a driver that computes wrongly loses that path and nothing else.
 /// </summary>
-public static class SelfCheck
+internal static class SelfCheck
 {
     private static readonly ConcurrentDictionary<string, Lazy<SelfCheckResult>> s_results = new();
 

@@ -10,7 +10,7 @@ using Portable.Vulkan.Shaders;
 namespace Portable.Vulkan.SelfChecks;
 
 /// <summary>A Vulkan device as a target of verification: each technique a kernel, and the dispatcher's choice.</summary>
-public sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
+internal sealed class VulkanVerificationTarget : IVerificationTarget, IDisposable
 {
     private readonly VulkanContext _gpu;
     private readonly bool _owned;

@@ -12,4 +12,4 @@ namespace Portable.Vulkan.Shaders;
 /// <param name="Scales">f32 bits and zero point side by side, [(row × scales + index) × 2].</param>
 /// <param name="Sums">Σ codes (or low digits), [row × groups + group].</param>
 /// <param name="HighSums">Σ high digits, else 0.</param>
-public readonly record struct ActivationAddresses(ulong Codes, ulong HighCodes, ulong Scales, ulong Sums, ulong HighSums);
+internal readonly record struct ActivationAddresses(ulong Codes, ulong HighCodes, ulong Scales, ulong Sums, ulong HighSums);

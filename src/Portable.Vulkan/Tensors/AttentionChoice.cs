@@ -4,7 +4,7 @@ using Portable.Vulkan.Devices;
 namespace Portable.Vulkan.Tensors;
 
 /// <summary>When the attention kernels for many rows and for long contexts are taken; every choice gives the same bits.</summary>
-public sealed record AttentionChoice
+internal sealed record AttentionChoice
 {
     /// <summary>The most workgroups that share the context of a row's head (shaders/include/decode_split.glsl).</summary>
     public const int MostStretches = 16;

@@ -6,7 +6,7 @@ using Portable.Vulkan.Shaders;
 namespace Portable.Vulkan.Tensors;
 
 /// <summary>What the attention kernels without matrices can serve: plain arithmetic over device facts.</summary>
-public static class AttentionLimits
+internal static class AttentionLimits
 {
     /// <summary>Rows of a tile.</summary>
     public const int TileRows = 16;

@@ -13,7 +13,7 @@ namespace Portable.Vulkan.Tensors;
 /// <param name="Rows">Rows of a tile.</param>
 /// <param name="RowGroups">Subgroups along the rows.</param>
 /// <param name="ColumnGroups">Subgroups along keys and columns.</param>
-public sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSize, int Rows, int RowGroups, int ColumnGroups)
+internal sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSize, int Rows, int RowGroups, int ColumnGroups)
 {
     private const int Chunk = VulkanCache.ChunkTokens;
 

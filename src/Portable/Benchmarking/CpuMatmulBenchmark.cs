@@ -15,11 +15,11 @@ namespace Portable.Benchmarking;
 /// <param name="Gbps">10^9 bytes of packed weights per second.</param>
 /// <param name="Fraction">Of the bound that applies: weights over the read stream, or multiply-adds over the int8 peak, whichever takes longer. Few planes can beat it by popcount.</param>
 /// <param name="QuantizeMicroseconds">The best time of quantizing and packing the activations.</param>
-public sealed record CpuMatmulMeasurement(string Kernel, double Microseconds, double Tops, double Gbps, double Fraction, double QuantizeMicroseconds);
+internal sealed record CpuMatmulMeasurement(string Kernel, double Microseconds, double Tops, double Gbps, double Fraction, double QuantizeMicroseconds);
 
 /// <summary>Times matmuls on this process's CPU.</summary>
 /// <param name="rates">What the process reaches at most.</param>
-public sealed class CpuMatmulBenchmark(MachineRates rates)
+internal sealed class CpuMatmulBenchmark(MachineRates rates)
 {
     /// <summary>Weights rotate over this many bytes, more than any last-level cache of two cores' share.</summary>
     public const long ColdBytes = 192L << 20;

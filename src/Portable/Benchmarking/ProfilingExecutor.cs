@@ -11,7 +11,7 @@ namespace Portable.Benchmarking;
 /// and runs them at the end, all of the time shows there.
 /// </summary>
 /// <param name="inner">Does the work; owned by this executor.</param>
-public sealed class ProfilingExecutor(Executor inner) : Executor
+internal sealed class ProfilingExecutor(Executor inner) : Executor
 {
     private readonly Dictionary<string, long> _ticks = [];
 

@@ -10,7 +10,7 @@ namespace Portable.Calibration;
 /// <param name="input">Which input.</param>
 /// <param name="values">Rows × columns, rows being consecutive tokens of one window; valid during the call.</param>
 /// <param name="rows">Number of rows.</param>
-public delegate void BlockObserver(BlockInput input, ReadOnlySpan<float> values, int rows);
+internal delegate void BlockObserver(BlockInput input, ReadOnlySpan<float> values, int rows);
 
 /// <summary>
 /// Hidden states of calibration windows on their way through a model, block by block: the same forward pass that serves
@@ -18,7 +18,7 @@ public delegate void BlockObserver(BlockInput input, ReadOnlySpan<float> values,
 /// bits. One block's weights and one batch's activations are in memory at a time; the hidden states themselves spill to disk
 /// beyond the storage's budget.
 /// </summary>
-public sealed class BlockStream : IDisposable
+internal sealed class BlockStream : IDisposable
 {
     // Norms add squares: 2^24 of these fit f32.
     private const float LargestHidden = 1L << 51;

@@ -5,7 +5,7 @@ namespace Portable.Calibration;
 /// (a partial last one dropped), and a seeded choice of them is taken, in text order. The same text, tokenizer, counts and
 /// seed give the same windows for every method.
 /// </summary>
-public sealed class CalibrationSet
+internal sealed class CalibrationSet
 {
     private CalibrationSet(IReadOnlyList<int[]> windows, int context) => (Windows, Context) = (windows, context);
 

@@ -5,7 +5,7 @@ namespace Portable.Calibration;
 
 /// <summary>max|x| of each channel over calibration tokens.</summary>
 /// <param name="size">K.</param>
-public sealed class ChannelMaxima(int size)
+internal sealed class ChannelMaxima(int size)
 {
     /// <summary>K values.</summary>
     public float[] Values { get; } = new float[size];

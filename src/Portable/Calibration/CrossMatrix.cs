@@ -5,7 +5,7 @@ namespace Portable.Calibration;
 
 /// <summary>Σ x·yᵀ over calibration tokens, summed as <see cref="GramMatrix"/> is.</summary>
 /// <param name="size">K.</param>
-public sealed class CrossMatrix(int size)
+internal sealed class CrossMatrix(int size)
 {
     private readonly float[] _batch = new float[checked(size * size)];
 

@@ -9,7 +9,7 @@ namespace Portable.Calibration;
 /// has the same bits.
 /// </summary>
 /// <param name="size">K.</param>
-public sealed class GramMatrix(int size)
+internal sealed class GramMatrix(int size)
 {
     private readonly float[] _batch = new float[checked(size * size)];
     private readonly double[] _sums = new double[size * size];

@@ -4,5 +4,5 @@ namespace Portable.Calibration;
 /// <param name="layer">The layer at fault.</param>
 /// <param name="fault">What it does.</param>
 /// <param name="inner">The cause, or null.</param>
-public sealed class NonFiniteModelException(string layer, string fault, Exception? inner = null)
+internal sealed class NonFiniteModelException(string layer, string fault, Exception? inner = null)
     : ArithmeticException($"{layer} {fault}: f32 overflows there, so there is nothing sound to quantize.", inner);

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Portable.Calibration;
 
 /// <summary>The hidden states of one window, in memory or in a storage's file.</summary>
-public sealed class StreamSlot : IDisposable
+internal sealed class StreamSlot : IDisposable
 {
     private readonly float[]? _memory;
     private readonly SafeFileHandle? _file;

@@ -9,7 +9,7 @@ namespace Portable.Calibration;
 /// </summary>
 /// <param name="directory">Directory of the temporary file; created when first needed.</param>
 /// <param name="memoryBudget">Bytes kept in memory, over all slots.</param>
-public sealed class StreamStorage(string directory, long memoryBudget = StreamStorage.DefaultBudget) : IDisposable
+internal sealed class StreamStorage(string directory, long memoryBudget = StreamStorage.DefaultBudget) : IDisposable
 {
     /// <summary>Bytes kept in memory where nothing else is said: 1 GiB.</summary>
     public const long DefaultBudget = 1L << 30;

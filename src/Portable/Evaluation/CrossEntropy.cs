@@ -6,7 +6,7 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Evaluation;
 
 /// <summary>Cross entropy of logits, in an order that no vector width changes.</summary>
-public static class CrossEntropy
+internal static class CrossEntropy
 {
     /// <summary>−ln softmax(logits)[target], nats: ln Σ e^(l − max) + max − l[target], the sum in double over eight lanes.</summary>
     /// <param name="logits">One logit per token.</param>

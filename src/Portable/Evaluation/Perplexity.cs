@@ -21,7 +21,7 @@ public sealed record PerplexityResult(double MeanNll, long Predictions, int Wind
 /// Measures perplexity over non-overlapping windows, each scored on its own (context − 1 predictions); BOS stands once at
 /// the start of the text and a partial last window is dropped (the GPTQ convention).
 /// </summary>
-public static class Perplexity
+internal static class Perplexity
 {
     /// <summary>Measures.</summary>
     /// <param name="model">A model with at least <paramref name="context"/> positions.</param>

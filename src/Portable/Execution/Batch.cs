@@ -4,7 +4,7 @@ namespace Portable.Execution;
 /// The tokens of one forward pass: each row is one token of one sequence. Rows of a sequence are in ascending position and
 /// continue what its cache already holds; how tokens are cut into batches never changes a bit of a quantized model.
 /// </summary>
-public sealed class Batch
+internal sealed class Batch
 {
     /// <summary>Creates a batch.</summary>
     /// <param name="tokens">Token id of each row.</param>

@@ -9,7 +9,7 @@ namespace Portable.Execution;
 
 /// <summary>The managed CPU: every operation runs at once through <c>Portable.Reference</c>, on threads of this executor's own.</summary>
 /// <param name="threads">Threads that take part, the caller included; 0 = those that the calling thread uses (see <see cref="WorkerPool"/>).</param>
-public sealed class CpuExecutor(int threads = 0) : Executor
+internal sealed class CpuExecutor(int threads = 0) : Executor
 {
     private readonly WorkerPool _pool = new(threads);
     private readonly Dictionary<(int Columns, int Use), CpuActivation> _scratch = [];

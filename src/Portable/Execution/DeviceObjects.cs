@@ -7,7 +7,7 @@ namespace Portable.Execution;
 /// <summary>A float table (embedding, positions, head) held by an executor.</summary>
 /// <param name="rows">Rows.</param>
 /// <param name="columns">Columns.</param>
-public abstract class DeviceTable(int rows, int columns)
+internal abstract class DeviceTable(int rows, int columns)
 {
     /// <summary>Rows.</summary>
     public int Rows { get; } = rows;
@@ -17,11 +17,11 @@ public abstract class DeviceTable(int rows, int columns)
 }
 
 /// <summary>A normalisation held by an executor.</summary>
-public abstract class DeviceNorm;
+internal abstract class DeviceNorm;
 
 /// <summary>Linear layers that read one input, held by an executor as one operation whose outputs lie side by side.</summary>
 /// <param name="outputFeatures">Sum of the parts' output features.</param>
-public abstract class DeviceLinear(int outputFeatures)
+internal abstract class DeviceLinear(int outputFeatures)
 {
     /// <summary>Columns of the output.</summary>
     public int OutputFeatures { get; } = outputFeatures;
@@ -29,7 +29,7 @@ public abstract class DeviceLinear(int outputFeatures)
 
 /// <summary>An f32 activation, rows × columns, held by an executor for the rows of the current batch.</summary>
 /// <param name="columns">Columns.</param>
-public abstract class DeviceActivation(int columns)
+internal abstract class DeviceActivation(int columns)
 {
     /// <summary>Columns.</summary>
     public int Columns { get; } = columns;
@@ -37,23 +37,23 @@ public abstract class DeviceActivation(int columns)
 
 /// <summary>What linear layers read: quantized codes, or f32 for unquantized layers.</summary>
 /// <param name="spec">Quantizer and layout.</param>
-public abstract class DeviceInput(InputSpec spec)
+internal abstract class DeviceInput(InputSpec spec)
 {
     /// <summary>Quantizer and layout.</summary>
     public InputSpec Spec { get; } = spec;
 }
 
 /// <summary>Rotary tables held by an executor.</summary>
-public abstract class DeviceRotary;
+internal abstract class DeviceRotary;
 
 /// <summary>Keys and values of one block for every sequence, held by an executor.</summary>
-public abstract class DeviceCache;
+internal abstract class DeviceCache;
 
 /// <summary>The quantizer in front of a linear layer and the layout of its codes; no quantizer for a float layer.</summary>
 /// <param name="Columns">Source columns K.</param>
 /// <param name="Quantizer">The quantizer, or null for f32 input.</param>
 /// <param name="Layout">Layout of the codes, K' columns.</param>
-public sealed record InputSpec(int Columns, ActivationQuantizer? Quantizer, GroupLayout Layout)
+internal sealed record InputSpec(int Columns, ActivationQuantizer? Quantizer, GroupLayout Layout)
 {
     /// <summary>What a linear layer reads.</summary>
     public static InputSpec Of(LinearWeights linear, int sourceColumns) => linear.Quantized is { } q
@@ -89,4 +89,4 @@ public sealed record InputSpec(int Columns, ActivationQuantizer? Quantizer, Grou
 /// <param name="KeyValueHeads">Key and value heads.</param>
 /// <param name="HeadSize">Width of a head.</param>
 /// <param name="Bits">2…8 quantized per token and head, 16 in two 8-bit digits, 32 single (unquantized models).</param>
-public sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads, int HeadSize, int Bits);
+internal sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads, int HeadSize, int Bits);

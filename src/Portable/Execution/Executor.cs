@@ -12,7 +12,7 @@ namespace Portable.Execution;
 /// Operations act on the rows of the batch given to <see cref="Begin"/>, in the order of the calls; an executor may record
 /// them and run them at <see cref="End"/>, and may fuse neighbours, but never changes their arithmetic (the float contract).
 /// </remarks>
-public abstract class Executor : IDisposable
+internal abstract class Executor : IDisposable
 {
     /// <summary>The device that serves, as reported to users ("cpu", "vulkan:0 NVIDIA H200").</summary>
     public abstract string Name { get; }

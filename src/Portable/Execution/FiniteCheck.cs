@@ -3,7 +3,7 @@ using System.Numerics.Tensors;
 namespace Portable.Execution;
 
 /// <summary>NaN and infinity are errors, never results.</summary>
-public static class FiniteCheck
+internal static class FiniteCheck
 {
     /// <summary>Throws when a logit is not finite.</summary>
     /// <exception cref="InvalidDataException">A logit is NaN or infinite.</exception>

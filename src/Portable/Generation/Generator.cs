@@ -10,7 +10,7 @@ namespace Portable.Generation;
 /// <param name="sequence">The cache slot to use.</param>
 /// <param name="steps">Held while the model runs, where others run it too; null = nobody does.</param>
 /// <param name="held">Token ids whose keys and values the slot holds; what the prompt begins with of them is not fed again. Kept up to date.</param>
-public sealed class Generator(Transformer model, Sampler sampler, int sequence = 0, Lock? steps = null, List<int>? held = null)
+internal sealed class Generator(Transformer model, Sampler sampler, int sequence = 0, Lock? steps = null, List<int>? held = null)
 {
     private readonly Lock _steps = steps ?? new Lock();
     private readonly List<int> _held = held ?? [];

@@ -7,7 +7,7 @@ namespace Portable.Generation;
 /// position alone, by f32 operations in the contract's order and exact sums: it is the same on every platform, runtime and
 /// device. Not safe for use by several threads.
 /// </summary>
-public sealed class Sampler
+internal sealed class Sampler
 {
     private readonly SamplingOptions _options;
     private readonly int _choice;

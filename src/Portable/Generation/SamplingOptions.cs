@@ -4,7 +4,7 @@ namespace Portable.Generation;
 /// How the next token is chosen from logits, in this order: logit bias, repetition, presence and frequency penalty, temperature,
 /// top-k, top-p, min-p, a draw. What is left out changes nothing.
 /// </summary>
-public sealed record SamplingOptions
+internal sealed record SamplingOptions
 {
     /// <summary>0 = greedy (the largest logit, the lowest id among equals); otherwise logits are divided by it.</summary>
     public double Temperature { get; init; }

@@ -3,7 +3,7 @@ namespace Portable.Generation;
 /// <summary>Ends a text at the stop text that is complete first (of several that end together, the longest), however the pieces are cut:
 /// what could be the start of a stop text is held back until it is known.</summary>
 /// <param name="stops">The stop texts; none empty.</param>
-public sealed class StopTexts(IReadOnlyList<string> stops)
+internal sealed class StopTexts(IReadOnlyList<string> stops)
 {
     private string _held = string.Empty;
 

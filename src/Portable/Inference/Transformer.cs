@@ -7,7 +7,7 @@ namespace Portable.Inference;
 /// A decoder-only transformer on an executor: LLaMA and OPT families, float or quantized, written once against the
 /// execution seam.
 /// </summary>
-public sealed class Transformer : IDisposable
+internal sealed class Transformer : IDisposable
 {
     private readonly Executor _executor;
     private readonly DeviceTable _embedding;

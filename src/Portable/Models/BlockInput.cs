@@ -1,7 +1,7 @@
 namespace Portable.Models;
 
 /// <summary>The inputs of a block's linears: linears that share one are quantized together.</summary>
-public enum BlockInput
+internal enum BlockInput
 {
     /// <summary>Output of the attention norm, read by q, k and v.</summary>
     Attention,
@@ -17,7 +17,7 @@ public enum BlockInput
 }
 
 /// <summary>Which linears read which input.</summary>
-public static class BlockInputs
+internal static class BlockInputs
 {
     /// <summary>The four inputs in the order of the forward pass.</summary>
     public static IReadOnlyList<BlockInput> All { get; } = [BlockInput.Attention, BlockInput.Output, BlockInput.Mlp, BlockInput.Down];

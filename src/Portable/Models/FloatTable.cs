@@ -6,7 +6,7 @@ namespace Portable.Models;
 /// A row-major float matrix in the checkpoint's own element type: an embedding, a head, or unquantized weights. One block of
 /// memory ends at 2 GiB, so a larger table lies in several pieces of whole rows.
 /// </summary>
-public sealed class FloatTable
+internal sealed class FloatTable
 {
     private readonly ReadOnlyMemory<byte>[] _pieces;
 

@@ -4,7 +4,7 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Models;
 
 /// <summary>The two block layouts that Portable runs.</summary>
-public enum ModelFamily
+internal enum ModelFamily
 {
     /// <summary>RMSNorm, rotary positions, gated SiLU MLP: LLaMA, Mistral, Qwen2.</summary>
     Llama,
@@ -14,7 +14,7 @@ public enum ModelFamily
 }
 
 /// <summary>The shape of a decoder-only transformer, as read from config.json.</summary>
-public sealed record ModelConfig
+internal sealed record ModelConfig
 {
     /// <summary>Block layout.</summary>
     public required ModelFamily Family { get; init; }

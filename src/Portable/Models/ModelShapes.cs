@@ -1,7 +1,7 @@
 namespace Portable.Models;
 
 /// <summary>Shapes of well-known models by name, for benchmarks without their weights.</summary>
-public static class ModelShapes
+internal static class ModelShapes
 {
     private static readonly Dictionary<string, ModelConfig> s_shapes = new(StringComparer.Ordinal)
     {

@@ -6,7 +6,7 @@ using Portable.Reference.Threading;
 namespace Portable.Models;
 
 /// <summary>Quantized layers with random codes, for benchmarks.</summary>
-public static class SyntheticLinear
+internal static class SyntheticLinear
 {
     /// <summary>Makes a layer.</summary>
     /// <param name="rows">N.</param>

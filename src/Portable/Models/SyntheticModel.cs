@@ -11,7 +11,7 @@ namespace Portable.Models;
 /// <param name="config">The shape.</param>
 /// <param name="scheme">The scheme of every linear. With groups, weights and activations are symmetric and share them (as FlexQ does); otherwise weights are asymmetric per channel and activations symmetric per token.</param>
 /// <param name="seed">Seed of the weights.</param>
-public sealed class SyntheticModel(ModelConfig config, QuantizationScheme scheme, int seed = 0) : IModelSource
+internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme scheme, int seed = 0) : IModelSource
 {
     /// <inheritdoc/>
     public ModelConfig Config => config;

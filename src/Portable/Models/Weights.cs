@@ -6,10 +6,10 @@ namespace Portable.Models;
 /// <summary>Gain, and for LayerNorm also bias, of a normalisation.</summary>
 /// <param name="Gain">Hidden-size values.</param>
 /// <param name="Bias">LayerNorm's bias, or null for RMSNorm.</param>
-public sealed record NormWeights(float[] Gain, float[]? Bias);
+internal sealed record NormWeights(float[] Gain, float[]? Bias);
 
 /// <summary>One linear layer of a block: float, or quantized.</summary>
-public sealed record LinearWeights
+internal sealed record LinearWeights
 {
     /// <summary>Module name in the checkpoint, without ".weight" (model.layers.0.self_attn.q_proj).</summary>
     public required string Name { get; init; }
@@ -31,7 +31,7 @@ public sealed record LinearWeights
 }
 
 /// <summary>The weights of one decoder block. OPT: Up = fc1, Down = fc2, no gate.</summary>
-public sealed record BlockWeights
+internal sealed record BlockWeights
 {
     /// <summary>Norm before attention.</summary>
     public required NormWeights AttentionNorm { get; init; }
@@ -70,7 +70,7 @@ public sealed record BlockWeights
 /// A model that can be read part by part, so that no reader ever holds more than one block of it: a Hugging Face
 /// checkpoint, a Portable checkpoint, or synthetic weights.
 /// </summary>
-public interface IModelSource : IDisposable
+internal interface IModelSource : IDisposable
 {
     /// <summary>Shape of the model.</summary>
     ModelConfig Config { get; }

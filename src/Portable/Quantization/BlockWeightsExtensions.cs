@@ -5,7 +5,7 @@ using Portable.Reference.Quantization;
 namespace Portable.Quantization;
 
 /// <summary>What every method does with a block's weights.</summary>
-public static class BlockWeightsExtensions
+internal static class BlockWeightsExtensions
 {
     /// <summary>Replaces every linear.</summary>
     public static BlockWeights MapLinears(this BlockWeights block, Func<LinearWeights, LinearWeights> map) => block with

@@ -8,7 +8,7 @@ namespace Portable.Quantization;
 /// A row of the method table. Methods are objects without state; what a run needs lives in the
 /// <see cref="IBlockQuantizer"/> that <see cref="Prepare"/> returns.
 /// </summary>
-public interface IQuantizationMethod
+internal interface IQuantizationMethod
 {
     /// <summary>Name on the command line.</summary>
     string Name { get; }
@@ -29,7 +29,7 @@ public interface IQuantizationMethod
 }
 
 /// <summary>Quantizes the blocks of one model in order.</summary>
-public interface IBlockQuantizer
+internal interface IBlockQuantizer
 {
     /// <summary>Which stream of calibration inputs <see cref="Quantize"/> is given.</summary>
     CalibrationInputs Inputs { get; }
@@ -45,7 +45,7 @@ public interface IBlockQuantizer
 }
 
 /// <summary>The calibration inputs of a block.</summary>
-public enum CalibrationInputs
+internal enum CalibrationInputs
 {
     /// <summary>None.</summary>
     None,
@@ -59,7 +59,7 @@ public enum CalibrationInputs
 
 /// <summary>A quantized block and what its report should say beyond the errors.</summary>
 /// <param name="Weights">All linears quantized, each with its scheme; norms as the method left them.</param>
-public sealed record QuantizedBlock(BlockWeights Weights)
+internal sealed record QuantizedBlock(BlockWeights Weights)
 {
     /// <summary>Factors that the method divided a linear's input by (and multiplied its weight columns by), by module name.</summary>
     public IReadOnlyDictionary<string, float[]> InputFactors { get; init; } = new Dictionary<string, float[]>();

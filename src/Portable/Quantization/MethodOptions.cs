@@ -16,7 +16,7 @@ public sealed record MethodOption(string Name, string Default, string Help)
 /// The options of a quantization: the common ones, and named ones that belong to single methods. A method reads what it
 /// knows; options that it does not use are accepted and named in a message.
 /// </summary>
-public sealed record MethodOptions
+internal sealed record MethodOptions
 {
     /// <summary>The calibration text, or null.</summary>
     public string? CalibrationText { get; init; }

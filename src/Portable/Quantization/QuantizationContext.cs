@@ -7,7 +7,7 @@ using Portable.Reference.Quantization;
 namespace Portable.Quantization;
 
 /// <summary>What a method is given: the model, the scheme, the options, calibration windows, and where to say and keep things.</summary>
-public sealed class QuantizationContext
+internal sealed class QuantizationContext
 {
     /// <summary>The float model.</summary>
     public required IModelSource Source { get; init; }

@@ -60,7 +60,7 @@ internal interface IStreamingDecoding
 }
 
 /// <summary>What every tokenizer can do by its other members.</summary>
-public static class TokenizerExtensions
+internal static class TokenizerExtensions
 {
     /// <summary>What the model is fed for a text: its ids between <see cref="ITokenizer.Before"/> and <see cref="ITokenizer.After"/>.</summary>
     public static int[] EncodeInput(this ITokenizer tokenizer, string text) => [.. tokenizer.Before, .. tokenizer.Encode(text), .. tokenizer.After];

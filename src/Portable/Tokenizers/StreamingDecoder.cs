@@ -5,7 +5,7 @@ namespace Portable.Tokenizers;
 /// <summary>Turns tokens into text as they come, holding back what later ones may change: together exactly the text that <see cref="ITokenizer.Decode"/> gives.</summary>
 /// <param name="tokenizer">The tokenizer of the ids.</param>
 /// <param name="keepSpecial">Special tokens give their text; else nothing.</param>
-public sealed class StreamingDecoder(ITokenizer tokenizer, bool keepSpecial = false)
+internal sealed class StreamingDecoder(ITokenizer tokenizer, bool keepSpecial = false)
 {
     private readonly IStreamingDecoding _decoding = tokenizer.StartDecoding(keepSpecial);
     private readonly StringBuilder _text = new();

@@ -9,7 +9,7 @@ using Portable.Tokenizers.SentencePieces;
 namespace Portable.Tokenizers;
 
 /// <summary>Opens the tokenizer of a model directory.</summary>
-public static class Tokenizer
+internal static class Tokenizer
 {
     private const string JsonName = "tokenizer.json", ModelName = "tokenizer.model", VocabularyName = "vocab.json", MergesName = "merges.txt";
 

@@ -4,7 +4,7 @@ using Portable.Reference.Matmul;
 namespace Portable.Verification;
 
 /// <summary>The processor: every kernel of the table that this process can run.</summary>
-public sealed class CpuVerificationTarget : IVerificationTarget
+internal sealed class CpuVerificationTarget : IVerificationTarget
 {
     /// <inheritdoc/>
     public string Name => "cpu";

@@ -1,7 +1,7 @@
 namespace Portable.Verification;
 
 /// <summary>A device that can run the cases.</summary>
-public interface IVerificationTarget
+internal interface IVerificationTarget
 {
     /// <summary>The device ("cpu", "vulkan:0 NVIDIA H200").</summary>
     string Name { get; }

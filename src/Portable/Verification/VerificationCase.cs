@@ -3,7 +3,7 @@ using Portable.Reference.BitPlanes;
 namespace Portable.Verification;
 
 /// <summary>What the codes of a case are.</summary>
-public enum CodeFill
+internal enum CodeFill
 {
     /// <summary>Uniform over the format (0 … 4 for five-level weights).</summary>
     Random,
@@ -28,7 +28,7 @@ public enum CodeFill
 /// <param name="FiveLevels">Whether the weights are W2*: codes 0 … 4 in three planes.</param>
 /// <param name="Activations">Activation codes.</param>
 /// <param name="Fill">How codes are filled.</param>
-public sealed record VerificationCase(int Index, int Rows, int Channels, int Columns, int GroupSize, CodeFormat Weights, bool FiveLevels, CodeFormat Activations, CodeFill Fill)
+internal sealed record VerificationCase(int Index, int Rows, int Channels, int Columns, int GroupSize, CodeFormat Weights, bool FiveLevels, CodeFormat Activations, CodeFill Fill)
 {
     /// <summary>K and its groups.</summary>
     public GroupLayout Layout => new(Columns, GroupSize);

@@ -7,7 +7,7 @@ namespace Portable.Verification;
 /// lengths around every boundary of blocks and registers, group sizes, shapes and extreme codes; then the longest groups
 /// that 32-bit sums allow.
 /// </summary>
-public static class VerificationCases
+internal static class VerificationCases
 {
     private const int VariantsPerScheme = 34;
 

@@ -4,7 +4,7 @@ using Portable.Reference.Quantization;
 namespace Portable.Verification;
 
 /// <summary>The operands of a case, as plain codes and in the product's packing.</summary>
-public sealed class VerificationOperands
+internal sealed class VerificationOperands
 {
     /// <summary>Builds the operands from the case's seed.</summary>
     public VerificationOperands(VerificationCase verificationCase)

@@ -1,7 +1,7 @@
 namespace Portable.Verification;
 
 /// <summary>What a target computes for a case.</summary>
-public sealed class VerificationOutput
+internal sealed class VerificationOutput
 {
     /// <summary>Allocates the outputs of a case.</summary>
     public VerificationOutput(VerificationCase verificationCase)

@@ -3,7 +3,7 @@ namespace Portable.Verification;
 /// <summary>The equality matrix.</summary>
 /// <param name="Hash">The hash that all targets share, or of the plain definition where they do not.</param>
 /// <param name="Targets">One per target.</param>
-public sealed record VerificationReport(string Hash, IReadOnlyList<TargetReport> Targets)
+internal sealed record VerificationReport(string Hash, IReadOnlyList<TargetReport> Targets)
 {
     /// <summary>Whether all hashes are equal and nothing mismatched.</summary>
     public bool Passed => Targets.All(t => t.Hash == Hash && t.Kernels.All(k => k.Mismatches == 0));
@@ -13,10 +13,10 @@ public sealed record VerificationReport(string Hash, IReadOnlyList<TargetReport>
 /// <param name="Name">The device.</param>
 /// <param name="Hash">SHA-256 over its own sums (int32) and outputs (f32) of every case, little endian, in the order of the list.</param>
 /// <param name="Kernels">One per kernel.</param>
-public sealed record TargetReport(string Name, string Hash, IReadOnlyList<KernelReport> Kernels);
+internal sealed record TargetReport(string Name, string Hash, IReadOnlyList<KernelReport> Kernels);
 
 /// <summary>One kernel.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Cases">Cases that it serves and ran.</param>
 /// <param name="Mismatches">Cases in which any bit differed from the definition.</param>
-public sealed record KernelReport(string Name, int Cases, int Mismatches);
+internal sealed record KernelReport(string Name, int Cases, int Mismatches);

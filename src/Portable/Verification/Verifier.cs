@@ -5,7 +5,7 @@ using Portable.Reference.Threading;
 namespace Portable.Verification;
 
 /// <summary>Runs the fixed list of cases on every target: each kernel against the definition, each target's own hash.</summary>
-public static class Verifier
+internal static class Verifier
 {
     private const int Batch = 256;
 

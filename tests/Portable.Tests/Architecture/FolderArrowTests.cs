@@ -17,13 +17,15 @@ public sealed class FolderArrowTests
         ],
         ["Portable"] =
         [
-            "Checkpoints", "Checkpoints/Files", "Models", "Checkpoints/Safetensors", "Checkpoints/HuggingFace", "Checkpoints/Format", "Tokenizers",
+            "Checkpoints", "Checkpoints/Files", "Models", "Checkpoints/Safetensors", "Checkpoints/HuggingFace", "Checkpoints/Format",
+            "Tokenizers/Unicode", "Tokenizers/Vocabularies", "Tokenizers/Patterns", "Tokenizers/SentencePieces", "Tokenizers/Pipeline", "Tokenizers/Files", "Tokenizers",
+            "Chat/Templates",
             "Execution", "Inference", "Generation", "Evaluation", "Calibration",
             "Quantization", "Quantization/Baselines", "Quantization/Abq", "Quantization/FlexQ", "Quantization/FlattenQuant", "Quantization/Runs",
             "Benchmarking", "Verification", ".",
         ],
         ["Portable.Vulkan"] = ["Instances", "Devices", "Engine", "Shaders", "Matmul/Operands", "Matmul/Techniques", "Matmul/Selection", "Tensors", "Operations", "Model", "SelfChecks", "Contact", "Benchmarking", "."],
-        ["Portable.Cli"] = ["CommandLine", "Output", "Devices", "Verbs", "Benchmarking", "."],
+        ["Portable.Cli"] = ["CommandLine", "Output", "Conversations", "Devices", "Verbs", "Benchmarking", "."],
     };
 
     public static TheoryData<string> Projects => [.. Order.Keys];

@@ -52,6 +52,17 @@ public sealed partial class ReadmeTests
         Assert.All(examples, e => AssertParses(e.CommandLine));
     }
 
+    /// <summary>The programs that the README shows are those of samples/, which are compiled with everything else, and short.</summary>
+    [Theory]
+    [InlineData("Generate")]
+    [InlineData("Quantize")]
+    public void TheReadmeShowsTheSamples(string name)
+    {
+        string program = File.ReadAllText(Path.Combine(Repository.Root, "samples", name, "Program.cs")).ReplaceLineEndings("\n");
+        Assert.Contains($"```csharp\n{program.TrimEnd()}\n```", Readme.ReplaceLineEndings("\n"), StringComparison.Ordinal);
+        Assert.InRange(program.Split('\n').Count(l => l.Length > 0), 1, 15);
+    }
+
     private static void AssertParses(string line)
     {
         string[] words = [.. CommandLineParser.SplitCommandLine(line)];

@@ -61,12 +61,14 @@ public class BlockTrainerTests
     }
 
     [Theory]
-    [InlineData(WeightCompensation.None, AttentionDivergence.None, 3, 4, 16)]
-    [InlineData(WeightCompensation.RankOne, AttentionDivergence.Published, 4, 8, 8)]
-    [InlineData(WeightCompensation.Full, AttentionDivergence.PerRow, 4, 8, 4)]
-    [InlineData(WeightCompensation.Full, AttentionDivergence.PerRow, 15, 16, 16)]
-    public void TrainingReducesTheLoss(WeightCompensation compensation, AttentionDivergence attention, int levels, int activationBits, int keyValueBits)
+    [InlineData(nameof(WeightCompensation.None), nameof(AttentionDivergence.None), 3, 4, 16)]
+    [InlineData(nameof(WeightCompensation.RankOne), nameof(AttentionDivergence.Published), 4, 8, 8)]
+    [InlineData(nameof(WeightCompensation.Full), nameof(AttentionDivergence.PerRow), 4, 8, 4)]
+    [InlineData(nameof(WeightCompensation.Full), nameof(AttentionDivergence.PerRow), 15, 16, 16)]
+    public void TrainingReducesTheLoss(string compensationName, string attentionName, int levels, int activationBits, int keyValueBits)
     {
+        WeightCompensation compensation = Enum.Parse<WeightCompensation>(compensationName);
+        AttentionDivergence attention = Enum.Parse<AttentionDivergence>(attentionName);
         BlockFixture f = new(11, gated: true, tokens: 24, hidden: 32, intermediate: 40, size: 8);
         BlockTrainer trainer = Trainer(f, new BlockWidths(levels, 0, activationBits, keyValueBits), Small with { Compensation = compensation, Attention = attention, Epochs = 40 });
         TrainingReport report = Learn(f, trainer);

@@ -28,7 +28,7 @@ public sealed class VulkanFixture : IDisposable
     }
 
     /// <summary>The device, or the test skips.</summary>
-    public VulkanContext Context
+    internal VulkanContext Context
     {
         get
         {

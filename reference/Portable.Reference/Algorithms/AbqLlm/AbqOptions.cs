@@ -3,7 +3,7 @@ using Portable.Reference.Training;
 namespace Portable.Reference.Algorithms.AbqLlm;
 
 /// <summary>What is added to the smoothed weights before they are quantized; folded, so free at run time.</summary>
-public enum WeightCompensation
+internal enum WeightCompensation
 {
     /// <summary>Nothing.</summary>
     None,
@@ -16,7 +16,7 @@ public enum WeightCompensation
 }
 
 /// <summary>The parts of block training, each with its switch: ABQ-LLM as published, our recipe, or OmniQuant.</summary>
-public sealed record AbqOptions
+internal sealed record AbqOptions
 {
     /// <summary>Passes over the calibration sequences per block, one step per sequence.</summary>
     public int Epochs { get; init; } = 4;

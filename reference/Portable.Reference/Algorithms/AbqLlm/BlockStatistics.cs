@@ -4,7 +4,7 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 
 /// <summary>Largest magnitude and mean square of every input channel of a block's linears over the calibration set.</summary>
 /// <param name="shape">Shape of the block.</param>
-public sealed class BlockStatistics(BlockShape shape)
+internal sealed class BlockStatistics(BlockShape shape)
 {
     private static readonly BlockLinear[] Inputs = [BlockLinear.Query, BlockLinear.Output, BlockLinear.Up, BlockLinear.Down];
     private readonly Dictionary<BlockLinear, float[]> _maxima = Inputs.ToDictionary(l => l, l => new float[shape.SizeOf(l).Columns]);

@@ -8,7 +8,7 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// <param name="hidden">Width of the residual stream.</param>
 /// <param name="tokens">T.</param>
 /// <param name="attention">Whether attention maps are compared.</param>
-public sealed class BlockSample(int hidden, int tokens, bool attention)
+internal sealed class BlockSample(int hidden, int tokens, bool attention)
 {
     /// <summary>The quantized stream, [token × hidden].</summary>
     public float[] Input { get; } = new float[tokens * hidden];
@@ -28,14 +28,14 @@ public sealed class BlockSample(int hidden, int tokens, bool attention)
 /// <param name="Steps">Steps in all.</param>
 /// <param name="Loss">Mean loss of the pass so far.</param>
 /// <param name="Remaining">Estimate of the time left in this block.</param>
-public sealed record TrainingProgress(int Step, int Steps, double Loss, TimeSpan Remaining);
+internal sealed record TrainingProgress(int Step, int Steps, double Loss, TimeSpan Remaining);
 
 /// <summary>What a block's training did.</summary>
 /// <param name="LossBefore">Mean loss before the first step.</param>
 /// <param name="LossAfter">Mean loss over the same sequences after the last.</param>
 /// <param name="Steps">Steps done.</param>
 /// <param name="Elapsed">Time taken.</param>
-public sealed record TrainingReport(double LossBefore, double LossAfter, int Steps, TimeSpan Elapsed);
+internal sealed record TrainingReport(double LossBefore, double LossAfter, int Steps, TimeSpan Elapsed);
 
 /// <summary>A loss that is not a number: training cannot go on.</summary>
 public sealed class NonFiniteLossException(string message) : ArithmeticException(message);
@@ -44,7 +44,7 @@ public sealed class NonFiniteLossException(string message) : ArithmeticException
 /// Reconstructs one block: trains smoothing, clipping and compensation through the quantizers, then folds (ABQ-LLM; OmniQuant
 /// by options). The same options, weights and samples give the same bits, whatever the machine and thread count.
 /// </summary>
-public sealed class BlockTrainer
+internal sealed class BlockTrainer
 {
     private const int ReportSamples = 8;
     private const int StepsPerProgress = 8;

@@ -5,4 +5,4 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// <param name="GroupSize">Columns that share a weight scale; 0 = the whole channel.</param>
 /// <param name="ActivationBits">Bits of the inputs of linears, asymmetric per token; 16 = trained as if exact.</param>
 /// <param name="KeyValueBits">Bits of q, k and v, asymmetric per token and head; 16 = exact.</param>
-public sealed record BlockWidths(int WeightLevels, int GroupSize, int ActivationBits, int KeyValueBits);
+internal sealed record BlockWidths(int WeightLevels, int GroupSize, int ActivationBits, int KeyValueBits);

@@ -10,7 +10,7 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// (repeated over the query heads of a group). s_fc2: rows of up ÷ s, columns of down × s. s_qk: rows of k × s, rows of q ÷ s,
 /// one value per rotary pair (i, i + d/2), because only then does the scale pass through the rotation unchanged.
 /// </remarks>
-public sealed class StudentBlock
+internal sealed class StudentBlock
 {
     private readonly BlockTensors _original;
     private readonly BlockShape _shape;

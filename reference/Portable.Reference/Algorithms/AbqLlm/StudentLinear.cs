@@ -10,7 +10,7 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// A linear layer in training: W' = diag(row)·W·diag(column) + a·bᵀ + D, clipped and quantized per channel (and group), with
 /// the gradients of every part.
 /// </summary>
-public sealed class StudentLinear
+internal sealed class StudentLinear
 {
     // σ(4): the published start of clipping, and the end of the searched range.
     private const float LargestClip = 0.98201379f;

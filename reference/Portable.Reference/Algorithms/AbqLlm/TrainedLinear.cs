@@ -7,4 +7,4 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// <param name="Bias">Bias after the equivalent transformation, or null.</param>
 /// <param name="InputFactors">What smoothing multiplied each column by.</param>
 /// <param name="OutputFactors">What smoothing multiplied each row by.</param>
-public sealed record TrainedLinear(short[] Codes, float[] Scales, byte[] ZeroPoints, float[]? Bias, float[] InputFactors, float[] OutputFactors);
+internal sealed record TrainedLinear(short[] Codes, float[] Scales, byte[] ZeroPoints, float[]? Bias, float[] InputFactors, float[] OutputFactors);

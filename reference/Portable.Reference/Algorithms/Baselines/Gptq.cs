@@ -14,7 +14,7 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// Act-order: columns in descending diag(H). Grids are fixed beforehand from the uncompensated weights ("static groups"), so
 /// that the order does not disturb the groups. Columns that no calibration token ever used are rounded to nearest.
 /// </remarks>
-public static class Gptq
+internal static class Gptq
 {
     private const int RowTile = 8;
 
@@ -137,4 +137,4 @@ public static class Gptq
 /// <param name="ActivationOrder">Columns in descending diag(H) ("act-order"), not left to right.</param>
 /// <param name="Damping">Part of mean diag(H) added to the diagonal; 0.01 in the paper.</param>
 /// <param name="Rounding">Treatment of ties.</param>
-public sealed record GptqOptions(bool ActivationOrder = true, double Damping = 0.01, Rounding Rounding = Rounding.HalfEven);
+internal sealed record GptqOptions(bool ActivationOrder = true, double Damping = 0.01, Rounding Rounding = Rounding.HalfEven);

@@ -12,7 +12,7 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// out in the opposite order, U read backwards is exactly L⁻¹: no inverse of H is formed. Sums run in four fixed vectors of
 /// four lanes, or with lanes as independent outputs, so that the bits depend on neither instruction set nor threads.
 /// </remarks>
-public sealed class InverseFactor
+internal sealed class InverseFactor
 {
     private const int Panel = 64;
 

@@ -6,7 +6,7 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// Channel smoothing (SmoothQuant, Xiao et al., ICML 2023, equation 4): s_j = max|X_j|^α / max|W_j|^(1−α); the input is divided
 /// by s_j and column j of the weights multiplied by it, which leaves the product unchanged.
 /// </summary>
-public static class Smoothing
+internal static class Smoothing
 {
     /// <summary>Lower bound of the weight maxima and of the factors.</summary>
     public const float Floor = 1e-5f;

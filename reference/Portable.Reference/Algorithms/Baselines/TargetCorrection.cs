@@ -9,7 +9,7 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// W* = W·C·(H + λI)⁻¹ with H = Σ x̂·x̂ᵀ and C = Σ x·x̂ᵀ + λI, x the exact and x̂ the quantized input. Since
 /// ‖W·x − Ŵ·x̂‖² = ‖(W* − Ŵ)·x̂‖² + a constant, GPTQ on W* with H minimises the true output error, activations included.
 /// </summary>
-public static class TargetCorrection
+internal static class TargetCorrection
 {
     // So many rows of W share each row of C and of the factor, which come from far away.
     private const int RowTile = 8;

@@ -1,7 +1,7 @@
 namespace Portable.Reference.Algorithms.FlattenQuant;
 
 /// <summary>The box-plot rule that finds the truncation threshold of a tensor from its channel maxima.</summary>
-public static class BoxPlot
+internal static class BoxPlot
 {
     /// <summary>A threshold is at least the largest maximum over this, so that no channel becomes more columns.</summary>
     public const int MaximumParts = 16;

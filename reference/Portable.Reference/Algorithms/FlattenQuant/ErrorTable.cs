@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Portable.Reference.Algorithms.FlattenQuant;
 
 /// <summary>Weighted squared error of a channel's values for steps 2^(i/8) and ranges of n·Q steps.</summary>
-public sealed class ErrorTable
+internal sealed class ErrorTable
 {
     private const int PerOctave = 8;
     private readonly double[][] _errors;

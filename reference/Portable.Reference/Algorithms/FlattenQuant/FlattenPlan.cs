@@ -6,13 +6,13 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// <param name="Beta">β of the box-plot rule.</param>
 /// <param name="FlattenWeights">Whether weight channels are flattened too (mirrored flatten), or activations only.</param>
 /// <param name="MaximumExpansion">The largest K'/K; β grows by 0.25 until it holds.</param>
-public sealed record FlattenOptions(double Beta = 1.5, bool FlattenWeights = true, double MaximumExpansion = 1.25);
+internal sealed record FlattenOptions(double Beta = 1.5, bool FlattenWeights = true, double MaximumExpansion = 1.25);
 
 /// <summary>
 /// How the K channels of one input (and of the weights that read it) are flattened at one width: thresholds, static scales,
 /// and the number of parts of each channel on both sides. Channel j becomes nx_j·nw_j columns.
 /// </summary>
-public sealed class FlattenPlan
+internal sealed class FlattenPlan
 {
     private FlattenPlan(int bits, double beta, float activationScale, float[] weightScales, int[] activationParts, int[] weightParts)
     {

@@ -4,4 +4,4 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// <param name="Factors">s_j: the input is divided by them and the weight columns multiplied; null leaves both as they are.</param>
 /// <param name="Plan">Scales and parts.</param>
 /// <param name="Loss">Relative squared output error that the search expects; 0 where nothing was searched.</param>
-public sealed record FlattenRanges(float[]? Factors, FlattenPlan Plan, double Loss = 0);
+internal sealed record FlattenRanges(float[]? Factors, FlattenPlan Plan, double Loss = 0);

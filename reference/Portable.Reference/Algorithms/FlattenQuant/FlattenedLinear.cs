@@ -19,7 +19,7 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// <param name="matrix">Which of the plan's matrices.</param>
 /// <param name="rows">N.</param>
 /// <param name="codes">Wide codes, N×K row-major.</param>
-public sealed class FlattenedLinear(FlattenPlan plan, int matrix, int rows, short[] codes)
+internal sealed class FlattenedLinear(FlattenPlan plan, int matrix, int rows, short[] codes)
 {
     /// <summary>Whether wide codes fit 8 bits on both sides.</summary>
     public bool HasCompact => LargestCode(plan.ActivationParts) <= 127 && LargestCode(plan.WeightParts) <= 127;

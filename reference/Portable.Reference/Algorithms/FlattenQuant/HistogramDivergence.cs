@@ -4,7 +4,7 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// Kullback–Leibler divergence between the distributions of a layer's exact and quantized outputs, nats: equal bins over the
 /// range of the exact values, other values in the end bins, every bin given 10⁻⁸ before normalising.
 /// </summary>
-public sealed class HistogramDivergence
+internal sealed class HistogramDivergence
 {
     private const double Smoothing = 1e-8;
     private readonly double _minimum;

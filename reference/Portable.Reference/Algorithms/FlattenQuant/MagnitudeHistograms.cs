@@ -8,7 +8,7 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// scaling of the channel.
 /// </summary>
 /// <param name="channels">K.</param>
-public sealed class MagnitudeHistograms(int channels)
+internal sealed class MagnitudeHistograms(int channels)
 {
     private const int PerOctave = 16, LowestExponent = -20, Octaves = 40, BinCount = PerOctave * Octaves, Strip = 32;
     private readonly int[] _counts = new int[channels * BinCount];

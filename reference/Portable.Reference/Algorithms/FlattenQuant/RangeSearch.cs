@@ -6,7 +6,7 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// <param name="Weights">N×K, row-major.</param>
 /// <param name="OutputEnergy">Σ over the N outputs of their mean square, in the units of <paramref name="RowFactors"/>.</param>
 /// <param name="RowFactors">What an error of each output is multiplied by before it counts, or null.</param>
-public sealed record SearchedMatrix(float[] Weights, double OutputEnergy, float[]? RowFactors);
+internal sealed record SearchedMatrix(float[] Weights, double OutputEnergy, float[]? RowFactors);
 
 /// <summary>What the search may do.</summary>
 /// <param name="Bits">p.</param>
@@ -14,7 +14,7 @@ public sealed record SearchedMatrix(float[] Weights, double OutputEnergy, float[
 /// <param name="FlattenWeights">Whether weight channels may have several parts.</param>
 /// <param name="FreeChannels">Whether each channel may be scaled on its own (the factor goes into a norm), or all share one step.</param>
 /// <param name="WeightLoss">What share of the weights' rounding error is left to count: 1 for rounding to nearest, less for GPTQ.</param>
-public sealed record SearchOptions(int Bits, double MaximumExpansion, bool FlattenWeights, bool FreeChannels, double WeightLoss);
+internal sealed record SearchOptions(int Bits, double MaximumExpansion, bool FlattenWeights, bool FreeChannels, double WeightLoss);
 
 /// <summary>
 /// Thresholds, parts and smoothing factors of least expected output error (ours, in place of the box plot and SmoothQuant's
@@ -26,7 +26,7 @@ public sealed record SearchOptions(int Bits, double MaximumExpansion, bool Flatt
 /// so that given P each channel chooses δ_j, nx_j and nw_j alone, against a price per column that meets Σ nx_j·nw_j ≤ cap·K. P
 /// itself is found by coordinate descent. Ranges may clip: rare values are no reason for a coarse step.
 /// </summary>
-public sealed class RangeSearch
+internal sealed class RangeSearch
 {
     private const int MaximumParts = 8;
 

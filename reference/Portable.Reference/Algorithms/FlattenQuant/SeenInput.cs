@@ -6,7 +6,7 @@ using Portable.Reference.Operations;
 namespace Portable.Reference.Algorithms.FlattenQuant;
 
 /// <summary>What a flattened layer sees of its input: x̂ = sx·clamp(round half away(x · 1/sx), ±nx_j·Q), the quantizer's own arithmetic.</summary>
-public static class SeenInput
+internal static class SeenInput
 {
     /// <summary>Rounds rows of K values.</summary>
     /// <param name="x">Rows × K, smoothed.</param>

@@ -4,10 +4,10 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// <param name="MultiplyAdds">Original multiply-adds per token, Σ N·K.</param>
 /// <param name="LowDivergence">KL of the outputs at the low width.</param>
 /// <param name="HighDivergence">KL of the outputs at the high width.</param>
-public sealed record WidthCandidate(long MultiplyAdds, double LowDivergence, double HighDivergence);
+internal sealed record WidthCandidate(long MultiplyAdds, double LowDivergence, double HighDivergence);
 
 /// <summary>Which groups take the low width (INT4): three readings of the paper's KL criterion.</summary>
-public static class WidthDecision
+internal static class WidthDecision
 {
     /// <summary>
     /// R3: groups in ascending order of divergence take the low width as long as they fit into the budget; one that does not

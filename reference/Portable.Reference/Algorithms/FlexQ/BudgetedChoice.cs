@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Portable.Reference.Algorithms.FlexQ;
 
 /// <summary>The choice of greatest total gain whose cost stays within a share of the total cost (0/1 knapsack).</summary>
-public static class BudgetedChoice
+internal static class BudgetedChoice
 {
     // Costs are counted in units; beyond this many units they are rounded up, which never exceeds the budget.
     private const int MaximumUnits = 20000;

@@ -7,7 +7,7 @@ namespace Portable.Reference.Algorithms.FlexQ;
 /// FlexQ's quantizers (arXiv 2508.04405): weights and activations symmetric in groups along K (128 in the paper), weights
 /// static, activations per token; s = max|v| / (2^(b−1)−1), round half to even. Scale products are formed in f32.
 /// </summary>
-public static class FlexQQuantizer
+internal static class FlexQQuantizer
 {
     /// <summary>Checks that a scheme names groups and has no 1-bit operand.</summary>
     /// <exception cref="FormatException">It does not.</exception>

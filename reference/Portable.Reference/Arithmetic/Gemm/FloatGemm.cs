@@ -7,7 +7,7 @@ namespace Portable.Reference.Arithmetic.Gemm;
 /// f32 matrix products of unquantized models and training. Each output is Σ_k in ascending k with fused multiply-add, lanes
 /// being outputs, so that the result is the same on every instruction set and for every thread count.
 /// </summary>
-public static unsafe class FloatGemm
+internal static unsafe class FloatGemm
 {
     /// <summary>y (+)= x·wᵀ.</summary>
     /// <param name="x">M×K.</param>

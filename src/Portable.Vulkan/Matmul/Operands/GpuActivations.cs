@@ -6,7 +6,7 @@ using Portable.Vulkan.Shaders;
 namespace Portable.Vulkan.Matmul.Operands;
 
 /// <summary>Quantized activations taken from the host to the device, for verification and benchmarks.</summary>
-public sealed class GpuActivations : IDisposable
+internal sealed class GpuActivations : IDisposable
 {
     private readonly GpuBuffer _codes, _scales, _sums;
     private readonly GpuBuffer? _highCodes, _highSums;

@@ -10,7 +10,7 @@ namespace Portable.Vulkan.Matmul.Operands;
 /// Quantized linear layers on the device: layers with one format, layout and input side by side become one matrix. Planes are
 /// regrouped by the device itself (shaders/matmul/repack.comp); bytes per weight stay bits/8.
 /// </summary>
-public sealed class GpuLinear : IDisposable
+internal sealed class GpuLinear : IDisposable
 {
     private readonly List<GpuBuffer> _buffers = [];
     private readonly GpuBuffer _weights, _scales, _zeros;

@@ -4,7 +4,7 @@ using Portable.Vulkan.Shaders;
 namespace Portable.Vulkan.Matmul.Operands;
 
 /// <summary>What a kernel writes.</summary>
-public enum MatmulOutput
+internal enum MatmulOutput
 {
     /// <summary>f32 after the whole epilogue.</summary>
     Float32 = 0,
@@ -26,7 +26,7 @@ public enum MatmulOutput
 /// <param name="Residual">The output is added to.</param>
 /// <param name="Output">What is written.</param>
 /// <param name="General">Specialize for widths and groups only: fewer kernels to build where speed does not matter.</param>
-public sealed record MatmulProblem(
+internal sealed record MatmulProblem(
     int M,
     int N,
     GroupLayout Layout,

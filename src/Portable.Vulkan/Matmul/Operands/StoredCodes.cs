@@ -6,7 +6,7 @@ namespace Portable.Vulkan.Matmul.Operands;
 /// How codes become the signed bytes that every kernel multiplies: stored = code − offset. Zero points and sums carry the
 /// difference, so the integers of the contract stay the same.
 /// </summary>
-public static class StoredCodes
+internal static class StoredCodes
 {
     /// <summary>Offset of a weight format: signed codes below 8 bits are stored without sign, unsigned 8-bit codes with one.</summary>
     public static int WeightOffset(CodeFormat format) =>

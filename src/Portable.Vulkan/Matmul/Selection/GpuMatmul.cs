@@ -7,7 +7,7 @@ using Portable.Vulkan.Shaders;
 namespace Portable.Vulkan.Matmul.Selection;
 
 /// <summary>Records matmuls with the kernel that the dispatcher takes for each. One per context; thread-safe.</summary>
-public sealed class GpuMatmul
+internal sealed class GpuMatmul
 {
     private readonly ConcurrentDictionary<MatmulProblem, VulkanKernel> _choices = new();
     private readonly ConcurrentDictionary<MatmulProblem, Task> _built = new();

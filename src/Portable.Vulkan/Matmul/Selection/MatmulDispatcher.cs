@@ -9,7 +9,7 @@ namespace Portable.Vulkan.Matmul.Selection;
 /// Chooses the kernel of a problem: what tuning measured best on this device where it has, otherwise the technique with the
 /// least estimated time, as the self-check's first times correct it. Techniques that failed the self-check are out.
 /// </summary>
-public sealed class MatmulDispatcher
+internal sealed class MatmulDispatcher
 {
     private readonly VulkanContext _gpu;
     private readonly string? _forced;

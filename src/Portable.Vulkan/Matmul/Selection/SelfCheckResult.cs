@@ -10,7 +10,7 @@ namespace Portable.Vulkan.Matmul.Selection;
 
 /// <summary>What the self-check found on a device: kept on disk by device, driver and shaders, so that later processes need not run it.</summary>
 /// <param name="Failures">Failed techniques and why.</param>
-public sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failures)
+internal sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failures)
 {
     // What this process has found, for where it cannot be kept on disk.
     private static readonly ConcurrentDictionary<string, SelfCheckResult> s_known = new();

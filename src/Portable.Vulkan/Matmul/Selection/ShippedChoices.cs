@@ -7,7 +7,7 @@ namespace Portable.Vulkan.Matmul.Selection;
 /// by <c>portable bench tune --export</c>. The first line names the device that was measured, and further families that take
 /// the same choices after semicolons; each other line is a problem's key, " = " and the kernel measured best.
 /// </summary>
-public static class ShippedChoices
+internal static class ShippedChoices
 {
     private const string Folder = "measured/";
 

@@ -9,14 +9,14 @@ namespace Portable.Vulkan.Matmul.Selection;
 /// <summary>One measurement of tuning.</summary>
 /// <param name="Nanoseconds">Time of one matmul, weights cold.</param>
 /// <param name="Label">The kernel.</param>
-public sealed record TunedTime(double Nanoseconds, string Label);
+internal sealed record TunedTime(double Nanoseconds, string Label);
 
 /// <summary>
 /// The measured choices of a device: its user's own, kept on disk by device, driver and shaders, before those that come with
 /// the assembly. A problem takes the choice of the nearest measured one of the same class: widths, groups and digits alike,
 /// then M and the size of N·K.
 /// </summary>
-public sealed class TunedChoices
+internal sealed class TunedChoices
 {
     private readonly string _path;
     private readonly ConcurrentDictionary<string, TunedTime[]> _table;

@@ -4,7 +4,7 @@ using Portable.Vulkan.Matmul.Operands;
 namespace Portable.Vulkan.Matmul.Techniques;
 
 /// <summary>A way to evaluate the product: a shader, what it needs, and its tiles for a problem. One row of <see cref="MatmulTechniques.All"/>.</summary>
-public abstract class MatmulTechnique
+internal abstract class MatmulTechnique
 {
     /// <summary>Name; also of the shader.</summary>
     public abstract string Name { get; }

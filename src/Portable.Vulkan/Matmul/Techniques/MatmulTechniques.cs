@@ -5,7 +5,7 @@ using Portable.Vulkan.Matmul.Operands;
 namespace Portable.Vulkan.Matmul.Techniques;
 
 /// <summary>The table of techniques: whoever is in it is dispatched, verified, tuned and benchmarked.</summary>
-public static class MatmulTechniques
+internal static class MatmulTechniques
 {
     /// <summary>All techniques, the definition first.</summary>
     public static IReadOnlyList<MatmulTechnique> All { get; } = [new NaiveTechnique(), new PopcountTechnique(), new DotTechnique(), new CooperativeMatrixTechnique()];

@@ -13,7 +13,7 @@ namespace Portable.Vulkan.Matmul.Techniques;
 /// <param name="StepBlocks">Blocks of 64 columns per step.</param>
 /// <param name="Stages">Copies of the tiles in shared memory.</param>
 /// <param name="Sets">Steps on their way to shared memory in registers: 1, or 2 with one stage.</param>
-public sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize, int BM, int BN, int WM, int WN, int StepBlocks, int Stages, int Sets = 1)
+internal sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize, int BM, int BN, int WM, int WN, int StepBlocks, int Stages, int Sets = 1)
 {
     // Of 255 registers: matrices on their way to be multiplied and addresses take some 50.
     private const int MostHeld = 208;

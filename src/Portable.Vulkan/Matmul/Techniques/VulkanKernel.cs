@@ -5,7 +5,7 @@ using Portable.Vulkan.Shaders;
 namespace Portable.Vulkan.Matmul.Techniques;
 
 /// <summary>A technique with its tiles fixed for one problem: what is dispatched, tested, measured and remembered.</summary>
-public sealed record VulkanKernel
+internal sealed record VulkanKernel
 {
     /// <summary>Fixes a technique.</summary>
     /// <param name="technique">Name of the technique.</param>

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace Portable.Checkpoints.Files;
 
 /// <summary>SHA-256 of files.</summary>
-public static class FileHash
+internal static class FileHash
 {
     /// <summary>Hashes a file.</summary>
     /// <returns>64 lower-case hexadecimal digits.</returns>

@@ -1,7 +1,7 @@
 namespace Portable.Checkpoints.Files;
 
 /// <summary>Bytes of files, those behind symbolic links for the links: so the Hugging Face cache lays its snapshots out.</summary>
-public static class FileLength
+internal static class FileLength
 {
     /// <summary>Bytes of a file; 0 where there is none.</summary>
     /// <param name="path">The file, or a link to it.</param>

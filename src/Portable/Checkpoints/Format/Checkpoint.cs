@@ -4,7 +4,7 @@ using Portable.Models;
 namespace Portable.Checkpoints.Format;
 
 /// <summary>Opens a model directory of either kind.</summary>
-public static class Checkpoint
+internal static class Checkpoint
 {
     /// <summary>Opens a Hugging Face checkpoint (float) or a Portable checkpoint (quantized).</summary>
     /// <param name="directory">The model directory.</param>

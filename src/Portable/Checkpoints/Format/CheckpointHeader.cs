@@ -10,7 +10,7 @@ namespace Portable.Checkpoints.Format;
 /// What a quantized checkpoint is made from. Two runs with the same header make the same bytes, so it decides whether an
 /// unfinished directory can be resumed.
 /// </summary>
-public sealed record CheckpointHeader
+internal sealed record CheckpointHeader
 {
     /// <summary>Directory of the float checkpoint: config.json and tokenizer files are copied, all its model files are hashed.</summary>
     public required string Source { get; init; }

@@ -7,10 +7,10 @@ namespace Portable.Checkpoints.Format;
 /// <param name="Name">Plain file name.</param>
 /// <param name="Bytes">Length.</param>
 /// <param name="Sha256">64 hexadecimal digits.</param>
-public sealed record ManifestFile(string Name, long Bytes, string Sha256);
+internal sealed record ManifestFile(string Name, long Bytes, string Sha256);
 
 /// <summary>The manifest of a quantized checkpoint: how it was made, what it did to each layer, and hashes of its files.</summary>
-public sealed class Manifest
+internal sealed class Manifest
 {
     private Manifest(JsonElement root, string method, string scheme, IReadOnlyList<LayerReport> layers, IReadOnlyList<ManifestFile> files) =>
         (Root, Method, Scheme, Layers, Files) = (root, method, scheme, layers, files);

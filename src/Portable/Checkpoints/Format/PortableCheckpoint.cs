@@ -11,7 +11,7 @@ namespace Portable.Checkpoints.Format;
 /// A quantized checkpoint. On opening: config, manifest, presence and length of every file, and in every shard names, types
 /// and shapes of the tensors; values (scales, zero points, codes) when a block is loaded; hashes when asked for.
 /// </summary>
-public sealed class PortableCheckpoint : IModelSource
+internal sealed class PortableCheckpoint : IModelSource
 {
     private readonly ArchitectureNames _names;
     private readonly SafetensorsFile _tables;

@@ -16,7 +16,7 @@ namespace Portable.Checkpoints.Format;
 /// Blocks, tables and state may be written in any order, each at most once per run; what <see cref="IsBlockFinished"/>
 /// reports as finished need not be written again. Only one process writes a directory at a time.
 /// </remarks>
-public sealed class PortableCheckpointWriter : IDisposable
+internal sealed class PortableCheckpointWriter : IDisposable
 {
     private readonly OutputDirectory _output;
     private readonly CheckpointHeader _header;

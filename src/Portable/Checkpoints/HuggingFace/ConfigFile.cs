@@ -9,7 +9,7 @@ namespace Portable.Checkpoints.HuggingFace;
 /// Reads config.json of the LLaMA family (llama, mistral, qwen2) and of OPT. What would change the computation and is not
 /// implemented is refused by name, never ignored.
 /// </summary>
-public static class ConfigFile
+internal static class ConfigFile
 {
     /// <summary>Name of the file in a checkpoint directory.</summary>
     public const string FileName = "config.json";

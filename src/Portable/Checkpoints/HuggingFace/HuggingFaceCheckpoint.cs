@@ -13,7 +13,7 @@ namespace Portable.Checkpoints.HuggingFace;
 /// LLaMA, Mistral and Qwen2 (model.layers.N.…), OPT (model.decoder.layers.N.…, also without "model." in front). A tensor
 /// that the architecture does not have is an error too: it would mean a computation that is not the model's.
 /// </remarks>
-public sealed class HuggingFaceCheckpoint : IModelSource
+internal sealed class HuggingFaceCheckpoint : IModelSource
 {
     private readonly TensorStore _store;
     private readonly ArchitectureNames _names;

@@ -5,7 +5,7 @@ using Portable.Reference.Arithmetic;
 namespace Portable.Checkpoints.Safetensors;
 
 /// <summary>Finds NaN and infinity in float data: an exponent of all ones, in one vectorised pass over the bits.</summary>
-public static class FiniteScan
+internal static class FiniteScan
 {
     /// <summary>Index of the first element that is NaN or infinite, or −1.</summary>
     /// <param name="data">Little-endian elements.</param>

@@ -9,7 +9,7 @@ namespace Portable.Checkpoints.Safetensors;
 /// dtypes, non-negative shapes whose byte count does not overflow and equals the data_offsets, and data that the tensors
 /// cover without gap or overlap. Values are not looked at here (<see cref="FiniteScan"/>).
 /// </remarks>
-public sealed class SafetensorsFile : IDisposable
+internal sealed class SafetensorsFile : IDisposable
 {
     private readonly MappedFile _file;
     private readonly Dictionary<string, TensorInfo> _byName;

@@ -11,7 +11,7 @@ namespace Portable.Checkpoints.Safetensors;
 /// <param name="Type">Element type.</param>
 /// <param name="Shape">Dimensions.</param>
 /// <param name="Write">Writes exactly the tensor's bytes, little-endian.</param>
-public sealed record TensorSource(string Name, TensorType Type, long[] Shape, Action<Stream> Write)
+internal sealed record TensorSource(string Name, TensorType Type, long[] Shape, Action<Stream> Write)
 {
     /// <summary>Bytes of the tensor.</summary>
     public long Length => Shape.Aggregate((long)TensorTypes.SizeOf(Type), (a, b) => checked(a * b));
@@ -22,7 +22,7 @@ public sealed record TensorSource(string Name, TensorType Type, long[] Shape, Ac
 }
 
 /// <summary>Writes safetensors files. The same tensors and metadata give the same bytes, in whatever order they are given.</summary>
-public static class SafetensorsWriter
+internal static class SafetensorsWriter
 {
     /// <summary>
     /// Writes a file: tensors with larger elements first, then by name, so that every tensor is aligned to its elements.

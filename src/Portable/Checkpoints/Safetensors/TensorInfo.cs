@@ -6,7 +6,7 @@ namespace Portable.Checkpoints.Safetensors;
 /// <param name="Shape">Dimensions, outermost first; empty for a scalar.</param>
 /// <param name="Offset">First byte, counted from the beginning of the file.</param>
 /// <param name="Length">Bytes: the product of the shape times the size of an element.</param>
-public sealed record TensorInfo(string Name, TensorType Type, IReadOnlyList<long> Shape, long Offset, long Length)
+internal sealed record TensorInfo(string Name, TensorType Type, IReadOnlyList<long> Shape, long Offset, long Length)
 {
     /// <summary>The shape as messages show it, for example [2048, 256].</summary>
     public string ShapeText => $"[{string.Join(", ", Shape)}]";

@@ -1,7 +1,7 @@
 namespace Portable.Checkpoints.Safetensors;
 
 /// <summary>Element types of the safetensors format that occupy whole bytes.</summary>
-public enum TensorType
+internal enum TensorType
 {
     /// <summary>One byte, 0 or 1.</summary>
     Bool,
@@ -50,7 +50,7 @@ public enum TensorType
 }
 
 /// <summary>Names and sizes of <see cref="TensorType"/>: one table for reader and writer.</summary>
-public static class TensorTypes
+internal static class TensorTypes
 {
     private static readonly (TensorType Type, string Name, int Size)[] Table =
     [

@@ -8,7 +8,7 @@ namespace Portable.Quantization.FlexQ;
 /// <param name="MultiplyAdds">Multiply-adds per token.</param>
 /// <param name="Share">Part of all block linears' multiply-adds.</param>
 /// <param name="Gain">Divergence that it causes at the low width, nats per token.</param>
-public sealed record SensitivityRow(string Name, long MultiplyAdds, double Share, double Gain)
+internal sealed record SensitivityRow(string Name, long MultiplyAdds, double Share, double Gain)
 {
     /// <summary>Gain per share of multiply-adds.</summary>
     public double GainPerShare => SensitivityTable.Rounded(Gain / Share);
@@ -22,7 +22,7 @@ public sealed record SensitivityRow(string Name, long MultiplyAdds, double Share
 /// <param name="Basis">How the decision came about.</param>
 /// <param name="Retained">Module names at the high width, in model order.</param>
 /// <param name="Tokens">Tokens that the divergences are means over.</param>
-public sealed record SensitivityTable(IReadOnlyList<SensitivityRow> Types, IReadOnlyList<SensitivityRow> Layers, double Budget, double Share, string Basis, IReadOnlyList<string> Retained, int Tokens)
+internal sealed record SensitivityTable(IReadOnlyList<SensitivityRow> Types, IReadOnlyList<SensitivityRow> Layers, double Budget, double Share, string Basis, IReadOnlyList<string> Retained, int Tokens)
 {
     /// <summary>The metric, in words.</summary>
     public const string Metric = "mean KL divergence (nats per token) of the next-token distribution, all activations at the high width against this type or layer at the low width, weights quantized, integer kernels";

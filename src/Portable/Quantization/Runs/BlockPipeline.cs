@@ -8,7 +8,7 @@ namespace Portable.Quantization.Runs;
 /// The heart of a quantization: blocks in order, each quantized by the method on its calibration inputs, measured, handed
 /// on, and then passed through by the streams. Blocks that an earlier, interrupted run finished are only passed through.
 /// </summary>
-public static class BlockPipeline
+internal static class BlockPipeline
 {
     /// <summary>Runs it.</summary>
     /// <param name="method">The method.</param>

@@ -4,7 +4,7 @@ using Portable.Reference.Algorithms.AbqLlm;
 namespace Portable.Quantization.Runs;
 
 /// <summary>The method table: a method that is here is offered, documented and tested; one that is not does not exist.</summary>
-public static class QuantizationMethods
+internal static class QuantizationMethods
 {
     /// <summary>All methods, in the order of help.</summary>
     public static IReadOnlyList<IQuantizationMethod> All { get; } =

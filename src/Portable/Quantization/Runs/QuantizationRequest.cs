@@ -5,7 +5,7 @@ using Portable.Reference.Quantization;
 namespace Portable.Quantization.Runs;
 
 /// <summary>A quantization to run: what <c>portable quantize</c> is told.</summary>
-public sealed record QuantizationRequest
+internal sealed record QuantizationRequest
 {
     /// <summary>Directory of the float checkpoint.</summary>
     public required string Model { get; init; }

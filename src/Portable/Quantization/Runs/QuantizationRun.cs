@@ -17,7 +17,7 @@ namespace Portable.Quantization.Runs;
 /// A quantization from checkpoint to checkpoint. An interrupted run is resumed by running the same request again, and ends in
 /// the same bytes; the result depends on neither threads nor instruction set.
 /// </summary>
-public static class QuantizationRun
+internal static class QuantizationRun
 {
     /// <summary>Runs a request.</summary>
     /// <param name="request">What to do.</param>

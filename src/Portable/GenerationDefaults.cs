@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Portable.Chat;
+namespace Portable;
 
 /// <summary>What a model's makers recommend: generation_config.json.</summary>
 internal static class GenerationDefaults

@@ -3,7 +3,7 @@ using Portable.Chat.Templates;
 using Portable.Checkpoints;
 using Portable.Tokenizers;
 
-namespace Portable.Chat;
+namespace Portable;
 
 /// <summary>The chat template of a model with its tokenizer: conversations become token ids.</summary>
 /// <param name="directory">The model's directory.</param>

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Portable.Chat;
+namespace Portable;
 
 /// <summary>JSON of conversations, as chat templates and other tools have it.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
