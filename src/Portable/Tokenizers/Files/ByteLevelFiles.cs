@@ -16,7 +16,7 @@ internal static partial class ByteLevelFiles
     /// <exception cref="JsonException">vocab.json is no object of tokens and ids.</exception>
     public static PipelineParts Parse(byte[] vocabulary, IEnumerable<string> merges, TokenizerConfig config)
     {
-        VocabularyReader reader = new();
+        VocabularyReader reader = new(vocabulary.Length);
         Utf8JsonReader json = new(vocabulary);
         if (!json.Read() || json.TokenType != JsonTokenType.StartObject || !reader.Read(ref json, "vocab") || reader.Tokens.Count == 0)
         {

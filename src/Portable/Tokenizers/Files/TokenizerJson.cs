@@ -11,9 +11,9 @@ internal sealed class TokenizerJson
 {
     private readonly string _file;
     private readonly Dictionary<string, JsonElement> _root = [], _model = [];
-    private readonly VocabularyReader _vocabulary = new();
+    private readonly VocabularyReader _vocabulary;
 
-    private TokenizerJson(string file) => _file = file;
+    private TokenizerJson(string file, int length) => (_file, _vocabulary) = (file, new(length));
 
     /// <summary>Reads a tokenizer.</summary>
     /// <param name="file">Its name, for errors.</param>
@@ -22,7 +22,7 @@ internal sealed class TokenizerJson
     /// <exception cref="JsonException">It is no JSON.</exception>
     public static PipelineParts Parse(string file, ReadOnlySpan<byte> json)
     {
-        TokenizerJson tokenizer = new(file);
+        TokenizerJson tokenizer = new(file, json.Length);
         tokenizer.Read(json);
         return tokenizer.Build();
     }

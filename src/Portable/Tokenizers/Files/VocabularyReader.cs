@@ -1,17 +1,21 @@
-using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Portable.Tokenizers.Vocabularies;
 
 namespace Portable.Tokenizers.Files;
 
 /// <summary>Reads the vocabulary and the merges of a model as they stream by.</summary>
-internal sealed class VocabularyReader
+/// <param name="length">Bytes of the file: says about how much will come.</param>
+internal sealed class VocabularyReader(int length)
 {
+    // A token takes some 20 bytes of a file, a merge some 20 to 40.
+    private const int BytesPerEntry = 40;
+
     private byte[] _text = new byte[256];
     private int _length;
 
     /// <summary>Tokens and ids.</summary>
-    public TokenTable Tokens { get; } = new();
+    public TokenTable Tokens { get; } = new(length / BytesPerEntry);
 
     /// <summary>Score of each id, where the vocabulary has scores; else null.</summary>
     public List<double>? Scores { get; private set; }
@@ -38,6 +42,7 @@ internal sealed class VocabularyReader
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void ReadIds(ref Utf8JsonReader reader)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -64,6 +69,7 @@ internal sealed class VocabularyReader
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void ReadMerges(ref Utf8JsonReader reader)
     {
         if (Tokens.Count == 0)
@@ -71,7 +77,7 @@ internal sealed class VocabularyReader
             throw new JsonException("model.merges stands in front of model.vocab");
         }
 
-        PairTable merges = Merges = new();
+        PairTable merges = Merges = new(length / BytesPerEntry);
         for (int rank = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray;)
         {
             _length = 0;

@@ -13,6 +13,7 @@ internal sealed class Pattern
     private readonly PatternAutomaton _match;
     private readonly PatternAutomaton[] _looks;
     private readonly Lazy<PatternAutomaton> _begins;
+    private readonly string? _literal;
 
     /// <summary>Prepares a pattern.</summary>
     /// <exception cref="FormatException">It is malformed, or uses what is not known.</exception>
@@ -21,8 +22,9 @@ internal sealed class Pattern
     {
     }
 
-    private Pattern(PatternNode node)
+    private Pattern(PatternNode node, string? literal = null)
     {
+        _literal = literal;
         PatternProgram forward = PatternProgram.Compile(node, _parts, backward: false), back = PatternProgram.Compile(node, _parts, backward: true);
         if (_parts.Looks.Count > MostLooks)
         {
@@ -38,7 +40,7 @@ internal sealed class Pattern
 
     /// <summary>The pattern that matches a text literally.</summary>
     public static Pattern Literal(string text) =>
-        new(new PatternNode.Sequence([.. text.EnumerateRunes().Select(r => new PatternNode.Characters(Unicode.CodePointSet.Of(r.Value)))]));
+        new(new PatternNode.Sequence([.. text.EnumerateRunes().Select(r => new PatternNode.Characters(Unicode.CodePointSet.Of(r.Value)))]), text);
 
     /// <summary>
     /// Matches from left to right, none overlapping; an empty one does not follow the match before it at once. Indices are
@@ -47,6 +49,16 @@ internal sealed class Pattern
     public List<(int Start, int End)> Matches(ReadOnlySpan<char> text)
     {
         List<(int, int)> matches = [];
+        if (_literal is { Length: var length })
+        {
+            for (int at = 0; text[at..].IndexOf(_literal) is >= 0 and int next; at += next + length)
+            {
+                matches.Add((at + next, at + next + length));
+            }
+
+            return matches;
+        }
+
         byte[]? looks = Looks(text);
         bool[]? begins = null;
         long wasted = 0;

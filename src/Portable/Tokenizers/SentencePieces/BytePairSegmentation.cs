@@ -19,7 +19,7 @@ internal sealed class BytePairSegmentation : ISegmentation
     private readonly WordCache<byte> _cache = new();
 
     // Characters that stand side by side in some piece; null where a text must be cut whole.
-    private readonly HashSet<long>? _joined;
+    private readonly PairTable? _joined;
 
     public BytePairSegmentation(SentencePieceModel model, TokenTable pieces, ByteTrie userDefined)
     {
@@ -27,7 +27,7 @@ internal sealed class BytePairSegmentation : ISegmentation
         Dictionary<float, int> ranks = model.Pieces.Select(p => p.Score).Distinct().OrderDescending().Select((score, rank) => (score, rank)).ToDictionary(p => p.score, p => p.rank);
         _ranks = [.. model.Pieces.Select(p => ranks[p.Score])];
         _unused = [.. model.Pieces.Select(p => p.Kind == PieceKind.Unused)];
-        HashSet<long> joined = [];
+        PairTable joined = new();
         for (int id = 0; id < pieces.Size; id++)
         {
             _longest = Math.Max(_longest, pieces[id].Length);
@@ -35,7 +35,7 @@ internal sealed class BytePairSegmentation : ISegmentation
             for (ReadOnlySpan<byte> rest = pieces[id]; !rest.IsEmpty;)
             {
                 int current = First(ref rest);
-                joined.Add(Pair(last, current));
+                joined.Set(last, current, 0, 0);
                 last = current;
             }
         }
@@ -57,7 +57,7 @@ internal sealed class BytePairSegmentation : ISegmentation
         for (ReadOnlySpan<byte> rest = text; !rest.IsEmpty;)
         {
             int at = text.Length - rest.Length, current = First(ref rest);
-            if (at > start && !_joined.Contains(Pair(last, current)))
+            if (at > start && !_joined.Contains(last, current))
             {
                 CutCached(text[start..at], lengths);
                 start = at;
@@ -134,8 +134,6 @@ internal sealed class BytePairSegmentation : ISegmentation
         text = text[length..];
         return rune.Value;
     }
-
-    private static long Pair(int left, int right) => ((long)left << 32) | (uint)right;
 
     /// <summary>Symbols are lengths in bytes, negative for those that do not merge.</summary>
     private readonly ref struct Pieces(BytePairSegmentation owner, ReadOnlySpan<byte> word, int[] starts, Dictionary<int, int>? apart) : IPairs

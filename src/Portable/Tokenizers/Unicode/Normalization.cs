@@ -56,20 +56,41 @@ internal static class Normalization
     /// <summary>A text in a form; the text itself where it is in that form by its characters alone.</summary>
     public static string Normalize(string text, NormalizationForm form)
     {
-        if (!text.AsSpan().ContainsAnyInRange(form == NormalizationForm.C ? FirstComposed : FirstDecomposed, '\uFFFF'))
+        char first = form == NormalizationForm.C ? FirstComposed : FirstDecomposed;
+        int next = text.AsSpan().IndexOfAnyInRange(first, '\uFFFF');
+        if (next < 0)
         {
             return text;
         }
 
+        // Characters below the first that is changed stay, and nothing reaches over them: only a run of others is worked on,
+        // with the one in front of it, that marks may join.
+        StringBuilder result = new(text.Length);
+        List<int> characters = [];
+        int done = 0;
+        while (next >= 0)
+        {
+            int start = Math.Max(done, next - 1), length = text.AsSpan(next).IndexOfAnyExceptInRange(first, '\uFFFF');
+            int end = length < 0 ? text.Length : next + length;
+            result.Append(text, done, start - done);
+            Normalize(text.AsSpan(start, end - start), form, characters, result);
+            done = end;
+            next = text.AsSpan(done).IndexOfAnyInRange(first, '\uFFFF') is >= 0 and int more ? done + more : -1;
+        }
+
+        return result.Append(text, done, text.Length - done).ToString();
+    }
+
+    private static void Normalize(ReadOnlySpan<char> text, NormalizationForm form, List<int> characters, StringBuilder result)
+    {
+        characters.Clear();
         bool compatible = form is NormalizationForm.KC or NormalizationForm.KD;
-        List<int> characters = new(text.Length);
         foreach (Rune rune in text.EnumerateRunes())
         {
             Decompose(rune.Value, characters, compatible);
         }
 
         Order(characters);
-        StringBuilder result = new(text.Length);
         foreach (int c in form is NormalizationForm.C or NormalizationForm.KC ? Compose(characters) : characters)
         {
             if (c < 0x10000)
@@ -81,8 +102,6 @@ internal static class Normalization
                 result.Append(new Rune(c).ToString());
             }
         }
-
-        return result.ToString();
     }
 
     private static void Decompose(int c, List<int> characters, bool compatible)

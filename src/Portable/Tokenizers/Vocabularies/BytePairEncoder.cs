@@ -14,7 +14,7 @@ internal sealed class BytePairEncoder : IPieceEncoder
     private readonly WordCache<char> _cache = new();
 
     // Characters that some merge joins; null where words cannot be cut in advance.
-    private readonly HashSet<long>? _joined;
+    private readonly PairTable? _joined;
 
     /// <param name="tokens">Tokens.</param>
     /// <param name="merges">Of a pair of ids: rank, and the id it becomes.</param>
@@ -62,7 +62,7 @@ internal sealed class BytePairEncoder : IPieceEncoder
         {
             Rune.DecodeFromUtf16(piece[i..], out Rune rune, out int length);
             int current = _characters.ContainsKey(rune.Value) ? rune.Value : -1;
-            if (last >= 0 && current >= 0 && !_joined.Contains(Pair(last, current)))
+            if (last >= 0 && current >= 0 && !_joined.Contains(last, current))
             {
                 EncodeCached(piece[start..i], ids, mayBeWhole: false);
                 start = i;
@@ -170,9 +170,9 @@ internal sealed class BytePairEncoder : IPieceEncoder
 
     private int Whole(ReadOnlySpan<char> piece) => Tokens.Find(Encoding.UTF8.GetBytes(_options.Bytes ? ByteAlphabet.Write(piece) : piece.ToString()));
 
-    private HashSet<long>? Joined()
+    private PairTable? Joined()
     {
-        HashSet<long> joined = [];
+        PairTable joined = new();
         HashSet<int> bytes = _options.ByteFallback ? [.. _bytes] : [];
         foreach ((int left, int right, _, _) in _merges.Entries)
         {
@@ -183,13 +183,11 @@ internal sealed class BytePairEncoder : IPieceEncoder
 
             Rune.DecodeLastFromUtf8(Tokens[left], out Rune last, out _);
             Rune.DecodeFromUtf8(Tokens[right], out Rune first, out _);
-            joined.Add(Pair(last.Value, first.Value));
+            joined.Set(last.Value, first.Value, 0, 0);
         }
 
         return joined;
     }
-
-    private static long Pair(int left, int right) => ((long)left << 32) | (uint)right;
 
     /// <summary>Merges by the table.</summary>
     private readonly struct Merges(PairTable merges) : IPairs

@@ -1,12 +1,21 @@
-using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Portable.Tokenizers.Vocabularies;
 
 /// <summary>Two numbers by a pair of non-negative numbers; open addressing. What is set again is replaced.</summary>
 internal sealed class PairTable
 {
-    private ulong[] _keys = new ulong[1 << 8];
-    private (int First, int Second)[] _values = new (int, int)[1 << 8];
+    private ulong[] _keys;
+    private (int First, int Second)[] _values;
+
+    /// <summary>Makes room.</summary>
+    /// <param name="expected">How many pairs are expected; more are welcome.</param>
+    public PairTable(int expected = 128)
+    {
+        uint places = BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(expected, 16, 1 << 24) * 2);
+        (_keys, _values) = (new ulong[places], new (int, int)[places]);
+    }
 
     /// <summary>Number of pairs.</summary>
     public int Count { get; private set; }
@@ -26,6 +35,7 @@ internal sealed class PairTable
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Set(int left, int right, int first, int second)
     {
         ulong key = Key(left, right);
@@ -42,7 +52,10 @@ internal sealed class PairTable
         }
     }
 
-    public bool TryGet(int left, int right, [MaybeNullWhen(false)] out (int First, int Second) value)
+    public bool Contains(int left, int right) => TryGet(left, right, out _);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public bool TryGet(int left, int right, out (int First, int Second) value)
     {
         ulong key = Key(left, right);
         int slot = Slot(key);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -16,8 +17,12 @@ internal sealed class TokenTable
     private byte[] _pool = new byte[1 << 12];
     private int[] _ends = new int[1 << 8];
     private int[] _ids = new int[1 << 8];
-    private int[] _slots = new int[1 << 10];
+    private int[] _slots;
     private int[] _entries = new int[1 << 8];
+
+    /// <summary>Makes room.</summary>
+    /// <param name="expected">How many tokens are expected; more are welcome.</param>
+    public TokenTable(int expected = 512) => _slots = new int[BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(expected, 16, MostIds) * 2)];
 
     /// <summary>Number of tokens.</summary>
     public int Count { get; private set; }
@@ -84,6 +89,7 @@ internal sealed class TokenTable
         return _pool.AsSpan(start, _ends[entry] - start);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int Slot(ReadOnlySpan<byte> token)
     {
         int mask = _slots.Length - 1, slot = (int)Hash(token) & mask;
@@ -104,21 +110,26 @@ internal sealed class TokenTable
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static uint Hash(ReadOnlySpan<byte> token)
     {
-        ulong hash = (ulong)token.Length;
-        for (; token.Length >= 8; token = token[8..])
+        const ulong factor = 0x9E3779B97F4A7C15;
+        ulong hash = (ulong)token.Length * factor;
+        for (; token.Length > 8; token = token[8..])
         {
-            hash = BitOperations.RotateLeft((hash ^ MemoryMarshal.Read<ulong>(token)) * 0x9E3779B97F4A7C15, 29);
+            hash = BitOperations.RotateLeft((hash ^ MemoryMarshal.Read<ulong>(token)) * factor, 29);
         }
 
-        foreach (byte b in token)
+        // The rest as one word; its ends may overlap.
+        ulong rest = token.Length switch
         {
-            hash = (hash ^ b) * 0x9E3779B97F4A7C15;
-            hash ^= hash >> 32;
-        }
-
-        return (uint)(hash ^ (hash >> 29));
+            >= 4 => MemoryMarshal.Read<uint>(token) | ((ulong)MemoryMarshal.Read<uint>(token[^4..]) << 32),
+            >= 1 => token[0] | ((ulong)token[token.Length / 2] << 8) | ((ulong)token[^1] << 16),
+            _ => 0,
+        };
+        hash = (hash ^ rest) * factor;
+        hash = (hash ^ (hash >> 32)) * factor;
+        return (uint)(hash >> 32);
     }
 
     private static void Grow<T>(ref T[] array, int length)

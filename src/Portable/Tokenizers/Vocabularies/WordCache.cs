@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Portable.Tokenizers.Vocabularies;
 
 /// <summary>
-/// Ids of words met before: a word has one place, where the last of those that share it stays. Safe for several threads, as
+/// Ids of words met before: a word has one of two places, where the last of those that share them stay. Safe for several threads, as
 /// entries are replaced whole.
 /// </summary>
 /// <typeparam name="T">What words are made of.</typeparam>
@@ -16,17 +16,30 @@ internal sealed class WordCache<T>
     private readonly Entry?[] _entries = new Entry?[Places];
 
     /// <summary>The ids of a word, or null.</summary>
-    public int[]? Find(ReadOnlySpan<T> word) =>
-        word.Length <= LongestWord && Volatile.Read(ref _entries[Place(word)]) is { } entry && word.SequenceEqual(entry.Word) ? entry.Ids : null;
+    public int[]? Find(ReadOnlySpan<T> word)
+    {
+        if (word.Length > LongestWord)
+        {
+            return null;
+        }
+
+        int place = Place(word);
+        return Find(place, word) ?? Find(place ^ 1, word);
+    }
 
     /// <summary>Keeps the ids of a word.</summary>
     public void Keep(ReadOnlySpan<T> word, ReadOnlySpan<int> ids)
     {
         if (word.Length <= LongestWord)
         {
-            Volatile.Write(ref _entries[Place(word)], new Entry(word.ToArray(), ids.ToArray()));
+            // The word that was there moves over.
+            int place = Place(word);
+            Volatile.Write(ref _entries[place ^ 1], _entries[place]);
+            Volatile.Write(ref _entries[place], new Entry(word.ToArray(), ids.ToArray()));
         }
     }
+
+    private int[]? Find(int place, ReadOnlySpan<T> word) => Volatile.Read(ref _entries[place]) is { } entry && word.SequenceEqual(entry.Word) ? entry.Ids : null;
 
     private static int Place(ReadOnlySpan<T> word)
     {
