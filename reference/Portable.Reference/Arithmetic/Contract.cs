@@ -63,6 +63,42 @@ public static class Contract
         return Canonical(p * scale);
     }
 
+    /// <summary>
+    /// tanh x: below |x| = 0.625 an odd polynomial (Cephes), x + x·z·P(z) with z = x²; above it 1 − 2/(e^(2|x|) + 1) with the sign of x.
+    /// </summary>
+    public static float Tanh(float x)
+    {
+        float magnitude = MathF.Abs(x), z = x * x;
+        float p = -5.70498872745e-3f;
+        p = p * z + 2.06390887954e-2f;
+        p = p * z - 5.37397155531e-2f;
+        p = p * z + 1.33314422036e-1f;
+        p = p * z - 3.33332819422e-1f;
+        float near = p * z * x + x;
+        float far = 1f - 2f * Reciprocal(Exp(2f * magnitude) + 1f);
+        return magnitude < 0.625f ? near : x < 0f ? -far : far;
+    }
+
+    /// <summary>1/(1 + e^−x).</summary>
+    public static float Sigmoid(float x) => Reciprocal(1f + Exp(-x));
+
+    /// <summary>c·tanh(x/c), canonical; <paramref name="inverse"/> is fl(1/c).</summary>
+    public static float Softcap(float x, float cap, float inverse) => Canonical(cap * Tanh(x * inverse));
+
+    /// <summary>The normal distribution function Φ(x) = (1 + erf(x/√2))/2, within 1e-7: Abramowitz and Stegun 7.1.26 for the tail.</summary>
+    public static float NormalDistribution(float x)
+    {
+        float y = MathF.Abs(x) * 0.70710678f;
+        float t = Reciprocal(1f + 0.3275911f * y);
+        float p = 1.061405429f;
+        p = p * t - 1.453152027f;
+        p = p * t + 1.421413741f;
+        p = p * t - 0.284496736f;
+        p = p * t + 0.254829592f;
+        float tail = 0.5f * (p * t * Exp(-(y * y)));
+        return x < 0f ? tail : 1f - tail;
+    }
+
     /// <summary>Half away from zero: sign(v)·⌊|v| + 0.5⌋ (FlattenQuant).</summary>
     public static float RoundHalfAway(float v)
     {

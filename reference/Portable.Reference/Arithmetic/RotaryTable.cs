@@ -6,13 +6,13 @@ namespace Portable.Reference.Arithmetic;
 /// </summary>
 internal sealed class RotaryTable
 {
-    private readonly float[] _cos, _sin;
+    private readonly float[] _cos, _sin, _queryCos, _querySin;
 
     /// <summary>Computes the table.</summary>
-    /// <param name="positions">Positions 0 … positions − 1.</param>
-    /// <param name="headSize">Width of a head, even.</param>
+    /// <param name="positions">Positions 0 … positions − 1; also the declared length that frequencies may depend on.</param>
+    /// <param name="headSize">Channels of a head that turn, even.</param>
     /// <param name="frequencyBase">Base of the frequencies (rope_theta), &gt; 0.</param>
-    /// <param name="scaling">Llama 3 scaling, or null.</param>
+    /// <param name="scaling">Scaling of the frequencies, or null.</param>
     /// <exception cref="ArgumentException">An odd head size, or no positions.</exception>
     public RotaryTable(int positions, int headSize, double frequencyBase, RotaryScaling? scaling = null)
     {
@@ -24,18 +24,26 @@ internal sealed class RotaryTable
         }
 
         (Positions, Half) = (positions, headSize / 2);
+        double[] frequencies = scaling?.Frequencies(frequencyBase, headSize, positions) ?? RotaryScaling.Plain(frequencyBase, headSize);
+        double amplitude = scaling?.Amplitude ?? 1;
+        double[] factors = [.. Enumerable.Range(0, positions).Select(p => scaling?.QueryFactor(p) ?? 1)];
+        HasQueryFactors = factors.Any(f => f != 1);
         _cos = new float[checked(positions * Half)];
         _sin = new float[_cos.Length];
-        double logarithm = HouseMath.Log(frequencyBase);
+        (_queryCos, _querySin) = HasQueryFactors ? (new float[_cos.Length], new float[_cos.Length]) : (_cos, _sin);
         for (int i = 0; i < Half; i++)
         {
-            double frequency = HouseMath.Exp(-logarithm * (2.0 * i / headSize));
-            frequency = scaling?.Scale(frequency) ?? frequency;
             for (int position = 0; position < positions; position++)
             {
-                (double sine, double cosine) = HouseMath.SineCosine(position * frequency);
-                _cos[position * Half + i] = Contract.Canonical((float)cosine);
-                _sin[position * Half + i] = Contract.Canonical((float)sine);
+                (double sine, double cosine) = HouseMath.SineCosine(position * frequencies[i]);
+                int at = position * Half + i;
+                _cos[at] = Contract.Canonical((float)(cosine * amplitude));
+                _sin[at] = Contract.Canonical((float)(sine * amplitude));
+                if (HasQueryFactors)
+                {
+                    _queryCos[at] = Contract.Canonical((float)(cosine * amplitude * factors[position]));
+                    _querySin[at] = Contract.Canonical((float)(sine * amplitude * factors[position]));
+                }
             }
         }
     }
@@ -43,7 +51,10 @@ internal sealed class RotaryTable
     /// <summary>Positions.</summary>
     public int Positions { get; }
 
-    /// <summary>Pairs per head: half the head size.</summary>
+    /// <summary>Whether queries have cosines and sines of their own.</summary>
+    public bool HasQueryFactors { get; }
+
+    /// <summary>Pairs per head that turn.</summary>
     public int Half { get; }
 
     /// <summary>All cosines, [position × half + pair].</summary>
@@ -57,4 +68,10 @@ internal sealed class RotaryTable
 
     /// <summary>The sines of one position.</summary>
     public ReadOnlySpan<float> Sine(int position) => _sin.AsSpan(position * Half, Half);
+
+    /// <summary>The cosines of one position for queries.</summary>
+    public ReadOnlySpan<float> QueryCosine(int position) => _queryCos.AsSpan(position * Half, Half);
+
+    /// <summary>The sines of one position for queries.</summary>
+    public ReadOnlySpan<float> QuerySine(int position) => _querySin.AsSpan(position * Half, Half);
 }

@@ -78,6 +78,41 @@ internal static class VectorContract
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Sigmoid(Vector256<float> g) => Reciprocal(Vector256<float>.One + Exp(-g));
 
+    /// <summary><see cref="Contract.Tanh"/> of eight lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Tanh(Vector256<float> x)
+    {
+        Vector256<float> magnitude = Vector256.Abs(x), z = x * x;
+        Vector256<float> p = Vector256.Create(-5.70498872745e-3f);
+        p = p * z + Vector256.Create(2.06390887954e-2f);
+        p = p * z - Vector256.Create(5.37397155531e-2f);
+        p = p * z + Vector256.Create(1.33314422036e-1f);
+        p = p * z - Vector256.Create(3.33332819422e-1f);
+        Vector256<float> near = p * z * x + x;
+        Vector256<float> far = Vector256<float>.One - Vector256.Create(2f) * Reciprocal(Exp(Vector256.Create(2f) * magnitude) + Vector256<float>.One);
+        far = Vector256.ConditionalSelect(Vector256.LessThan(x, Vector256<float>.Zero), -far, far);
+        return Vector256.ConditionalSelect(Vector256.LessThan(magnitude, Vector256.Create(0.625f)), near, far);
+    }
+
+    /// <summary><see cref="Contract.Softcap"/> of eight lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Softcap(Vector256<float> x, float cap, float inverse) => Canonical(Vector256.Create(cap) * Tanh(x * Vector256.Create(inverse)));
+
+    /// <summary><see cref="Contract.NormalDistribution"/> of eight lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> NormalDistribution(Vector256<float> x)
+    {
+        Vector256<float> y = Vector256.Abs(x) * Vector256.Create(0.70710678f);
+        Vector256<float> t = Reciprocal(Vector256<float>.One + Vector256.Create(0.3275911f) * y);
+        Vector256<float> p = Vector256.Create(1.061405429f);
+        p = p * t - Vector256.Create(1.453152027f);
+        p = p * t + Vector256.Create(1.421413741f);
+        p = p * t - Vector256.Create(0.284496736f);
+        p = p * t + Vector256.Create(0.254829592f);
+        Vector256<float> tail = Vector256.Create(0.5f) * (p * t * Exp(-(y * y)));
+        return Vector256.ConditionalSelect(Vector256.LessThan(x, Vector256<float>.Zero), tail, Vector256<float>.One - tail);
+    }
+
     /// <summary><see cref="Contract.Canonical"/>, elementwise; the spans may be the same.</summary>
     /// <param name="source">Values.</param>
     /// <param name="destination">At least as long.</param>

@@ -9,6 +9,18 @@ internal sealed record AttentionLayout(int Heads, int KeyValueHeads, int HeadSiz
     /// <summary>Factor of the scores; fl(1/√head size) unless an architecture says otherwise (square root and quotient are correctly rounded in double).</summary>
     public float Scale { get; init; } = (float)(1 / Math.Sqrt(HeadSize));
 
+    /// <summary>Positions that a token sees, itself included; 0 = all before it.</summary>
+    public int Window { get; init; }
+
+    /// <summary>c of s ← c·tanh(s/c) on the scores; 0 = none.</summary>
+    public float Softcap { get; init; }
+
+    /// <summary>RMSNorms of queries and keys, before rotary positions.</summary>
+    public QueryKeyNorm QueryKeyNorm { get; init; }
+
+    /// <summary>The first position that a token at <paramref name="position"/> sees.</summary>
+    public int FirstSeen(int position) => Window == 0 ? 0 : Math.Max(0, position - Window + 1);
+
     /// <summary>Query heads that share a key and value head.</summary>
     public int GroupHeads => Heads / KeyValueHeads;
 

@@ -34,7 +34,7 @@ internal static class Attention
 
         for (int row = 0; row < rows; row++)
         {
-            if ((uint)sequenceOfRow[row] >= (uint)cache.Sequences || (uint)positionOfRow[row] >= (uint)cache.Capacity)
+            if ((uint)sequenceOfRow[row] >= (uint)cache.Sequences || (uint)positionOfRow[row] >= (cache.Wraps ? int.MaxValue : (uint)cache.Capacity))
             {
                 throw new ArgumentException($"Position {positionOfRow[row]} of sequence {sequenceOfRow[row]} is outside the cache.");
             }
@@ -100,6 +100,36 @@ internal sealed unsafe class AttentionCall(float* queries, int queryStride, floa
 
     /// <summary>Factor of the scores.</summary>
     public float Scale => layout.Scale;
+
+    /// <summary>Softcap of the scores, 0 = none.</summary>
+    public float Softcap => layout.Softcap;
+
+    /// <summary>The first chunk that a row of the piece sees; earlier ones are not looked at.</summary>
+    public int FirstChunk(AttentionPiece piece) => layout.FirstSeen(Position(piece, 0)) / KeyValueCache.ChunkSize;
+
+    /// <summary>The first position that a query row sees.</summary>
+    public int FirstSeen(AttentionPiece piece, int queryRow) => layout.FirstSeen(Position(piece, queryRow));
+
+    /// <summary>The first query row whose window begins behind a key; their number where none does.</summary>
+    public int FirstPast(AttentionPiece piece, int key)
+    {
+        int low = 0, high = piece.Rows;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            (low, high) = layout.FirstSeen(positions[piece.FirstRow + middle]) <= key ? (middle + 1, high) : (low, middle);
+        }
+
+        return low * Group;
+    }
+
+    /// <summary>The keys that a query row sees, counted from the piece's first chunk.</summary>
+    public Range Seen(AttentionPiece piece, int queryRow)
+    {
+        int position = Position(piece, queryRow), origin = FirstChunk(piece) * KeyValueCache.ChunkSize;
+        return (layout.FirstSeen(position) - origin)..(position + 1 - origin);
+    }
+
 
     /// <summary>Position of a query row, 0 … Rows · Group − 1.</summary>
     public int Position(AttentionPiece piece, int queryRow) => positions[piece.FirstRow + queryRow / Group];

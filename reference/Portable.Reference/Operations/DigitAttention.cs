@@ -44,22 +44,23 @@ internal static unsafe class DigitAttention
         int token = piece.KeyValueHead * cache.Chunks * ChunkSize;
         fixed (float* keyScales = &cache.KeyScales[piece.Sequence][token], valueScales = &cache.ValueScales[piece.Sequence][token])
         {
-            for (int c = 0; c < chunks; c++)
+            for (int c = call.FirstChunk(piece); c < chunks; c++)
             {
-                int first = call.FirstSeeing(piece, c * ChunkSize);
-                fixed (byte* keys = cache.KeyChunk(piece.Sequence, piece.KeyValueHead, c), values = cache.ValueChunk(piece.Sequence, piece.KeyValueHead, c))
+                // Rows from first on have come to the chunk, those from past on have left it behind their window.
+                int first = call.FirstSeeing(piece, c * ChunkSize), past = call.FirstPast(piece, c * ChunkSize + ChunkSize - 1), place = cache.PlaceOf(c);
+                fixed (byte* keys = cache.KeyChunk(piece.Sequence, piece.KeyValueHead, place), values = cache.ValueChunk(piece.Sequence, piece.KeyValueHead, place))
                 {
                     MultiplyKeys<TSimd, TVector>(call, piece, c, first, queries, pairs, (float*)keys, scores);
-                    for (int row = first; row < rows; row++)
+                    for (int row = first; row < past; row++)
                     {
-                        int seen = Math.Min(ChunkSize, call.Position(piece, row) + 1 - c * ChunkSize);
-                        states[row].Softmax(scores + (long)row * 2 * ChunkSize, seen, call.Scale, keyScales + c * ChunkSize, valueScales + c * ChunkSize);
+                        int from = Math.Max(0, call.FirstSeen(piece, row) - c * ChunkSize), seen = Math.Min(ChunkSize, call.Position(piece, row) + 1 - c * ChunkSize);
+                        states[row].Softmax(scores + (long)row * 2 * ChunkSize, from, seen, call.Scale, call.Softcap, keyScales + place * ChunkSize, valueScales + place * ChunkSize);
                     }
 
                     MultiplyValues<TSimd, TVector>(call, piece, c, first, scores, (float*)values, size, sums, padded);
                 }
 
-                for (int row = first; row < rows; row++)
+                for (int row = first; row < past; row++)
                 {
                     states[row].Add(sums + (long)row * 2 * padded, padded, attended + (long)row * padded);
                 }

@@ -24,20 +24,25 @@ internal unsafe struct DigitRow(float queryScale)
     /// lanes of the scores of the high digits, low digits in those of the low digits; unseen positions get 0.
     /// </summary>
     /// <param name="scores">64 sums of the high digits, then 64 of the low digits.</param>
-    /// <param name="seen">Positions that the row sees, 1 … 64.</param>
+    /// <param name="from">The first position that the row sees, 0 … 63.</param>
+    /// <param name="seen">The position behind the last that it sees, from + 1 … 64.</param>
     /// <param name="scale">Factor of the scores.</param>
+    /// <param name="softcap">Softcap of the scores, 0 = none.</param>
     /// <param name="keyScales">Of the stretch's 64 positions.</param>
     /// <param name="valueScales">Likewise.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Softmax(int* scores, int seen, float scale, float* keyScales, float* valueScales)
+    public void Softmax(int* scores, int from, int seen, float scale, float softcap, float* keyScales, float* valueScales)
     {
         float* s = (float*)scores;
+        float inverse = 1f / softcap;
         Vector256<float> highest = Vector256.Create(float.NegativeInfinity);
         for (int t = 0; t < ChunkSize; t += 8)
         {
             Vector256<float> product = ExactSum.Nearest(Vector256.Load(scores + t), Vector256.Load(scores + ChunkSize + t)) * (Vector256.Create(queryScale) * Vector256.Load(keyScales + t));
             Vector256<float> score = VectorContract.Canonical(product * Vector256.Create(scale));
-            Vector256<float> visible = Vector256.LessThan(Vector256.Create(t) + Vector256<int>.Indices, Vector256.Create(seen)).AsSingle();
+            score = softcap == 0 ? score : VectorContract.Softcap(score, softcap, inverse);
+            Vector256<int> position = Vector256.Create(t) + Vector256<int>.Indices;
+            Vector256<float> visible = (Vector256.LessThan(position, Vector256.Create(seen)) & Vector256.GreaterThanOrEqual(position, Vector256.Create(from))).AsSingle();
             score = Vector256.ConditionalSelect(visible, score, Vector256.Create(float.NegativeInfinity));
             score.Store(s + t);
             highest = Vector256.MaxNative(highest, score);

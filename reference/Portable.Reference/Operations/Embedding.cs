@@ -19,6 +19,17 @@ internal static class Embedding
         }
     }
 
+    /// <summary>x = canonical(x · scale), elementwise.</summary>
+    /// <param name="x">Values, changed in place.</param>
+    /// <param name="scale">An architecture's factor of its embeddings.</param>
+    public static void Scale(Span<float> x, float scale)
+    {
+        for (int i = 0; i < x.Length; i++)
+        {
+            x[i] = Contract.Canonical(x[i] * scale);
+        }
+    }
+
     /// <summary>x[r] = canonical(x[r] + table[rows[r]]): OPT's learned positions.</summary>
     /// <param name="table">Little-endian elements, any number of rows × <paramref name="columns"/>.</param>
     /// <param name="type">Element type.</param>

@@ -21,7 +21,7 @@ internal static unsafe class FloatAttention
     {
         KeyValueCache cache = call.Cache;
         int size = cache.HeadSize, rows = piece.Rows * call.Group, width = Tiles.PanelColumns<TSimd, TVector>();
-        int chunks = call.Position(piece, rows - 1) / ChunkSize + 1, stride = chunks * ChunkSize, padded = (size + width - 1) / width * width;
+        int begin = call.FirstChunk(piece), chunks = call.Position(piece, rows - 1) / ChunkSize + 1 - begin, stride = chunks * ChunkSize, padded = (size + width - 1) / width * width;
         float* queries = Scratch.Get<float>(0, (long)rows * size), scores = Scratch.Get<float>(1, (long)rows * stride);
         float* chunk = Scratch.Get<float>(2, ChunkSize * padded), totals = Scratch.Get<float>(3, rows), sums = Scratch.Get<float>(4, (long)rows * padded);
         for (int row = 0; row < rows; row++)
@@ -31,9 +31,9 @@ internal static unsafe class FloatAttention
 
         for (int c = 0; c < chunks; c++)
         {
-            Load(cache.KeyChunk(piece.Sequence, piece.KeyValueHead, c), ChunkSize, ChunkSize, chunk);
+            Load(cache.KeyChunk(piece.Sequence, piece.KeyValueHead, cache.PlaceOf(begin + c)), ChunkSize, ChunkSize, chunk);
             // Rows before the middle of the chunk need half of it.
-            int first = call.FirstSeeing(piece, c * ChunkSize), whole = call.FirstSeeing(piece, c * ChunkSize + ChunkSize / 2);
+            int first = call.FirstSeeing(piece, (begin + c) * ChunkSize), whole = call.FirstSeeing(piece, (begin + c) * ChunkSize + ChunkSize / 2);
             float* query = queries + (long)first * size, score = scores + (long)first * stride + c * ChunkSize;
             Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(query, size, whole - first, chunk, ChunkSize, size, score, stride, ChunkSize / 2, TileStart.Zero);
             Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(query + (long)(whole - first) * size, size, rows - whole, chunk, ChunkSize, size, score + (long)(whole - first) * stride, stride, ChunkSize, TileStart.Zero);
@@ -41,15 +41,15 @@ internal static unsafe class FloatAttention
 
         for (int row = 0; row < rows; row++)
         {
-            totals[row] = Softmax(scores + (long)row * stride, call.Position(piece, row) + 1, call.Scale);
+            totals[row] = Softmax(scores + (long)row * stride, call.Seen(piece, row), call.Scale, call.Softcap);
         }
 
         for (int c = 0; c < chunks; c++)
         {
-            Load(cache.ValueChunk(piece.Sequence, piece.KeyValueHead, c), size, padded, chunk);
-            for (int row = call.FirstSeeing(piece, c * ChunkSize); row < rows; row += MicroKernel.Rows)
+            Load(cache.ValueChunk(piece.Sequence, piece.KeyValueHead, cache.PlaceOf(begin + c)), size, padded, chunk);
+            for (int row = call.FirstSeeing(piece, (begin + c) * ChunkSize); row < rows; row += MicroKernel.Rows)
             {
-                int count = Math.Min(MicroKernel.Rows, rows - row), steps = Math.Min(ChunkSize, call.Position(piece, row + count - 1) - c * ChunkSize + 1);
+                int count = Math.Min(MicroKernel.Rows, rows - row), steps = Math.Min(ChunkSize, call.Position(piece, row + count - 1) - (begin + c) * ChunkSize + 1);
                 Tiles.Run<TSimd, TVector, UnfusedMultiplyAdd>(scores + (long)row * stride + c * ChunkSize, stride, count, chunk, padded, steps, sums + (long)row * padded, padded, padded, c == 0 ? TileStart.Zero : TileStart.Add);
             }
         }
@@ -78,15 +78,18 @@ internal static unsafe class FloatAttention
         }
     }
 
-    /// <summary>Products to exp(score − maximum) in place, 0 for the rest of the last chunk; returns the sum.</summary>
+    /// <summary>Products to exp(score − maximum) in place, 0 for the rest of the chunks; returns the sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Softmax(float* scores, int keys, float scale)
+    private static float Softmax(float* scores, Range seen, float scale, float softcap)
     {
+        int first = seen.Start.Value, keys = seen.End.Value;
         Vector256<float> highest = Vector256.Create(float.NegativeInfinity);
-        int t = 0;
+        float inverse = 1f / softcap;
+        int t = first;
         for (; t <= keys - 8; t += 8)
         {
             Vector256<float> s = VectorContract.Canonical(Vector256.Load(scores + t) * Vector256.Create(scale));
+            s = softcap == 0 ? s : VectorContract.Softcap(s, softcap, inverse);
             s.Store(scores + t);
             highest = Vector256.MaxNative(highest, s);
         }
@@ -95,10 +98,12 @@ internal static unsafe class FloatAttention
         for (; t < keys; t++)
         {
             scores[t] = Contract.Canonical(scores[t] * scale);
+            scores[t] = softcap == 0 ? scores[t] : Contract.Softcap(scores[t], softcap, inverse);
             maximum = MathF.Max(maximum, scores[t]);
         }
 
         int chunks = (keys + ChunkSize - 1) / ChunkSize, end = chunks * ChunkSize;
+        new Span<float>(scores, first).Fill(float.NegativeInfinity);
         new Span<float>(scores + keys, end - keys).Fill(float.NegativeInfinity);
         for (t = 0; t < end; t += 8)
         {

@@ -25,7 +25,7 @@ internal static unsafe class IntegerAttention
     {
         KeyValueCache cache = call.Cache;
         int size = cache.HeadSize, rows = piece.Rows * call.Group, width = Tiles.PanelColumns<TSimd, TVector>(), pairs = (size + 1) / 2;
-        int chunks = call.Position(piece, rows - 1) / ChunkSize + 1, stride = chunks * ChunkSize, padded = (size + width - 1) / width * width;
+        int begin = call.FirstChunk(piece), chunks = call.Position(piece, rows - 1) / ChunkSize + 1 - begin, stride = chunks * ChunkSize, padded = (size + width - 1) / width * width;
         int* queries = Scratch.Get<int>(0, (long)rows * pairs), scores = Scratch.Get<int>(1, (long)rows * stride);
         int* chunk = Scratch.Get<int>(2, ChunkSize * Math.Max(pairs, padded));
         RowState* states = Scratch.Get<RowState>(3, rows);
@@ -37,32 +37,36 @@ internal static unsafe class IntegerAttention
 
         for (int c = 0; c < chunks; c++)
         {
-            IntegerChunks.LoadKeys(cache, piece, c, chunk);
+            IntegerChunks.LoadKeys(cache, piece, cache.PlaceOf(begin + c), chunk);
             // Rows before the middle of the chunk need half of it.
-            int first = call.FirstSeeing(piece, c * ChunkSize), whole = call.FirstSeeing(piece, c * ChunkSize + ChunkSize / 2);
+            int first = call.FirstSeeing(piece, (begin + c) * ChunkSize), whole = call.FirstSeeing(piece, (begin + c) * ChunkSize + ChunkSize / 2);
             float* query = (float*)queries + (long)first * pairs, score = (float*)scores + (long)first * stride + c * ChunkSize;
             Tiles.Run<TSimd, TVector, PairDot>(query, pairs, whole - first, (float*)chunk, ChunkSize, pairs, score, stride, ChunkSize / 2, TileStart.Zero);
             Tiles.Run<TSimd, TVector, PairDot>(query + (long)(whole - first) * pairs, pairs, rows - whole, (float*)chunk, ChunkSize, pairs, score + (long)(whole - first) * stride, stride, ChunkSize, TileStart.Zero);
         }
 
-        int token = piece.KeyValueHead * cache.Chunks * ChunkSize;
-        fixed (float* keyScales = &cache.KeyScales[piece.Sequence][token], valueScales = &cache.ValueScales[piece.Sequence][token])
+        float* keyScales = Scratch.Get<float>(5, stride), valueScales = Scratch.Get<float>(6, stride);
+        for (int c = 0; c < chunks; c++)
         {
-            for (int row = 0; row < rows; row++)
-            {
-                states[row].Softmax(scores + (long)row * stride, call.Position(piece, row) + 1, call.Scale, keyScales, valueScales);
-            }
+            int token = (piece.KeyValueHead * cache.Chunks + cache.PlaceOf(begin + c)) * ChunkSize;
+            cache.KeyScales[piece.Sequence].AsSpan(token, ChunkSize).CopyTo(new Span<float>(keyScales + c * ChunkSize, ChunkSize));
+            cache.ValueScales[piece.Sequence].AsSpan(token, ChunkSize).CopyTo(new Span<float>(valueScales + c * ChunkSize, ChunkSize));
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            states[row].Softmax(scores + (long)row * stride, call.Seen(piece, row), call.Scale, call.Softcap, keyScales, valueScales);
         }
 
         // A chunk of a row of scores now holds 64 high digits, then 64 low digits, as 32 pairs each.
         for (int c = 0; c < chunks; c++)
         {
-            IntegerChunks.LoadValues(cache, piece, c, padded, chunk);
-            int first = call.FirstSeeing(piece, c * ChunkSize);
+            IntegerChunks.LoadValues(cache, piece, cache.PlaceOf(begin + c), padded, chunk);
+            int first = call.FirstSeeing(piece, (begin + c) * ChunkSize);
             TileStart start = c == 0 ? TileStart.Zero : TileStart.Continue;
             for (int row = first; row < rows; row += MicroKernel.Rows)
             {
-                int count = Math.Min(MicroKernel.Rows, rows - row), steps = Math.Min(ChunkSize, call.Position(piece, row + count - 1) - c * ChunkSize + 1);
+                int count = Math.Min(MicroKernel.Rows, rows - row), steps = Math.Min(ChunkSize, call.Position(piece, row + count - 1) - (begin + c) * ChunkSize + 1);
                 float* high = (float*)scores + (long)row * stride + c * ChunkSize, low = high + ChunkSize / 2;
                 float* sum = (float*)sums + (long)row * 2 * padded;
                 Tiles.Run<TSimd, TVector, PairDot>(high, stride, count, (float*)chunk, padded, (steps + 1) / 2, sum, 2 * padded, padded, start);
@@ -97,17 +101,20 @@ internal static unsafe class IntegerAttention
         private float _valueScale;
         private int _total;
 
-        /// <summary>Integer scores to 16-bit codes of p·(sv / largest sv), written over them as digits, 0 to the end of the last chunk.</summary>
+        /// <summary>Integer scores to 16-bit codes of p·(sv / largest sv), written over them as digits, 0 in the rest of the chunks.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Softmax(int* products, int keys, float scale, float* keyScales, float* valueScales)
+        public void Softmax(int* products, Range seen, float scale, float softcap, float* keyScales, float* valueScales)
         {
             float* scores = (float*)products;
+            int begin = seen.Start.Value, keys = seen.End.Value;
+            float inverse = 1f / softcap;
             Vector256<float> highest = Vector256.Create(float.NegativeInfinity), largest = Vector256<float>.Zero;
-            int t = 0;
+            int t = begin;
             for (; t <= keys - 8; t += 8)
             {
                 Vector256<float> product = Vector256.ConvertToSingle(Vector256.Load(products + t)) * (Vector256.Create(QueryScale) * Vector256.Load(keyScales + t));
                 Vector256<float> s = VectorContract.Canonical(product * Vector256.Create(scale));
+                s = softcap == 0 ? s : VectorContract.Softcap(s, softcap, inverse);
                 s.Store(scores + t);
                 highest = Vector256.MaxNative(highest, s);
                 largest = Vector256.MaxNative(largest, Vector256.Load(valueScales + t));
@@ -118,11 +125,13 @@ internal static unsafe class IntegerAttention
             for (; t < keys; t++)
             {
                 scores[t] = Contract.Canonical(products[t] * (QueryScale * keyScales[t]) * scale);
+                scores[t] = softcap == 0 ? scores[t] : Contract.Softcap(scores[t], softcap, inverse);
                 maximum = MathF.Max(maximum, scores[t]);
                 _valueScale = MathF.Max(_valueScale, valueScales[t]);
             }
 
             int end = (keys + ChunkSize - 1) / ChunkSize * ChunkSize;
+            new Span<float>(scores, begin).Fill(float.NegativeInfinity);
             new Span<float>(scores + keys, end - keys).Fill(float.NegativeInfinity);
             Codes(scores, end, maximum, valueScales);
         }

@@ -36,7 +36,8 @@ internal sealed class KeyValueCache
     /// <param name="headSize">Width of a head.</param>
     /// <param name="capacity">Positions per sequence.</param>
     /// <param name="bits">2…8, 16 or 32.</param>
-    public KeyValueCache(int sequences, int keyValueHeads, int headSize, int capacity, int bits)
+    /// <param name="wraps">Whether later positions take the places of those <paramref name="capacity"/> before them, for attention with a window.</param>
+    public KeyValueCache(int sequences, int keyValueHeads, int headSize, int capacity, int bits, bool wraps = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sequences, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(keyValueHeads, 1);
@@ -57,7 +58,7 @@ internal sealed class KeyValueCache
             throw new ArgumentOutOfRangeException(nameof(headSize), headSize, $"A 16-bit cache takes heads of at most {DigitCodes.MaximumHeadSize} and {DigitCodes.MaximumCapacity} positions.");
         }
 
-        (Sequences, KeyValueHeads, HeadSize, Capacity, Bits) = (sequences, keyValueHeads, headSize, capacity, bits);
+        (Sequences, KeyValueHeads, HeadSize, Capacity, Bits, Wraps) = (sequences, keyValueHeads, headSize, capacity, bits, wraps);
         Chunks = (capacity + ChunkSize - 1) / ChunkSize;
         ElementSize = bits switch { 32 => 4, 16 => 2, _ => 1 };
         int tokens = keyValueHeads * Chunks * ChunkSize, scales = bits <= 16 ? tokens : 0, zeroPoints = bits <= 8 ? tokens : 0;
@@ -87,7 +88,13 @@ internal sealed class KeyValueCache
     /// <summary>2…8, 16 or 32.</summary>
     public int Bits { get; }
 
+    /// <summary>Whether later positions take the places of those a capacity (in whole chunks) before them.</summary>
+    public bool Wraps { get; }
+
     internal int Chunks { get; }
+
+    /// <summary>Where the chunk of positions 64·<paramref name="chunk"/> … lies.</summary>
+    internal int PlaceOf(int chunk) => chunk % Chunks;
 
     internal int ElementSize { get; }
 
@@ -104,13 +111,14 @@ internal sealed class KeyValueCache
 
     /// <summary>Stores one token's keys and values.</summary>
     /// <param name="sequence">Slot.</param>
-    /// <param name="position">Position, 0 … capacity − 1.</param>
+    /// <param name="position">Position, 0 … capacity − 1, or any where the cache wraps.</param>
     /// <param name="keys">heads × head size, after rotary.</param>
     /// <param name="values">heads × head size.</param>
     public void Append(int sequence, int position, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)sequence, (uint)Sequences);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)position, (uint)Capacity);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)position, Wraps ? int.MaxValue : (uint)Capacity);
+        position = Wraps ? position % (Chunks * ChunkSize) : position;
         for (int head = 0; head < KeyValueHeads; head++)
         {
             ReadOnlySpan<float> key = keys.Slice(head * HeadSize, HeadSize), value = values.Slice(head * HeadSize, HeadSize);

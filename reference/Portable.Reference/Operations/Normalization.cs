@@ -23,12 +23,9 @@ internal static unsafe class Normalization
             float* from = source, scale = weights, to = target;
             RowRanges.Run(rows, columns, (first, count) =>
             {
-                float inverse = 1f / columns;
                 for (int row = first; row < first + count; row++)
                 {
-                    ReadOnlySpan<float> values = new(from + (long)row * columns, columns);
-                    float r = Contract.ReciprocalSquareRoot(Ordered.Dot(values, values) * inverse + epsilon);
-                    Scale(values, r, new ReadOnlySpan<float>(scale, columns), default, new Span<float>(to + (long)row * columns, columns));
+                    RmsNormRow(new ReadOnlySpan<float>(from + (long)row * columns, columns), new ReadOnlySpan<float>(scale, columns), epsilon, new Span<float>(to + (long)row * columns, columns));
                 }
             });
         }
@@ -62,6 +59,13 @@ internal static unsafe class Normalization
                 }
             });
         }
+    }
+
+    /// <summary><see cref="RmsNorm"/> of one row, on the calling thread.</summary>
+    internal static void RmsNormRow(ReadOnlySpan<float> x, ReadOnlySpan<float> gain, float epsilon, Span<float> y)
+    {
+        float r = Contract.ReciprocalSquareRoot(Ordered.Dot(x, x) * (1f / x.Length) + epsilon);
+        Scale(x, r, gain, default, y);
     }
 
     private static void Check(long x, long y, int rows, int columns, int gain, int bias)

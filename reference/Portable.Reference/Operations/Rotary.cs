@@ -4,19 +4,19 @@ using Portable.Reference.Arithmetic;
 
 namespace Portable.Reference.Operations;
 
-/// <summary>Rotary position embedding of queries and keys, in the half-split layout ("rotate_half"): pair i is (i, i + head size / 2).</summary>
+/// <summary>Rotary position embedding of queries and keys, in the half-split layout ("rotate_half"): pair i is (i, i + pairs).</summary>
 internal static class Rotary
 {
     /// <summary>Rotates the heads of one token in place: a' = canonical(a·cos − b·sin), b' = canonical(b·cos + a·sin).</summary>
     /// <param name="heads">head count × head size.</param>
     /// <param name="headCount">Heads.</param>
-    /// <param name="headSize">Width of a head, even.</param>
-    /// <param name="cos">Cosines of the token's position, head size / 2 values.</param>
+    /// <param name="headSize">Width of a head; the channels behind the pairs stay as they are.</param>
+    /// <param name="cos">Cosines of the token's position, one for each pair that turns.</param>
     /// <param name="sin">Sines likewise.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(Span<float> heads, int headCount, int headSize, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin)
     {
-        int half = headSize / 2;
+        int half = cos.Length;
         for (int head = 0; head < headCount; head++)
         {
             Span<float> a = heads.Slice(head * headSize, half), b = heads.Slice(head * headSize + half, half);

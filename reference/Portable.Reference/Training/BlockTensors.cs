@@ -1,3 +1,5 @@
+using Portable.Reference.Blocks;
+
 namespace Portable.Reference.Training;
 
 /// <summary>Weight (N×K, row-major) and bias of a linear layer, or their gradients.</summary>
@@ -7,57 +9,65 @@ namespace Portable.Reference.Training;
 /// <param name="Bias">N values, or null.</param>
 internal sealed record LinearTensors(int Rows, int Columns, float[] Weight, float[]? Bias);
 
-/// <summary>The parameters of a decoder block in single precision, or the gradients of all of them.</summary>
-internal sealed class BlockTensors
-{
-    private readonly LinearTensors?[] _linears = new LinearTensors?[Enum.GetValues<BlockLinear>().Length];
+/// <summary>Gain and bias of a norm, or their gradients.</summary>
+/// <param name="Gain">One value a channel.</param>
+/// <param name="Bias">Likewise, or null.</param>
+internal sealed record NormTensors(float[] Gain, float[]? Bias);
 
-    /// <summary>Wraps norm parameters; layers are set through the indexer.</summary>
-    public BlockTensors(BlockShape shape, float[] attentionGain, float[]? attentionBias, float[] mlpGain, float[]? mlpBias)
-    {
-        (Shape, AttentionGain, AttentionBias, MlpGain, MlpBias) = (shape, attentionGain, attentionBias, mlpGain, mlpBias);
-    }
+/// <summary>The parameters of a decoder block in single precision, or the gradients of all of them.</summary>
+/// <param name="layout">The block.</param>
+internal sealed class BlockTensors(BlockLayout layout)
+{
+    private readonly Dictionary<BlockSlot, LinearTensors> _linears = [];
+    private readonly Dictionary<BlockNorm, NormTensors> _norms = [];
 
     /// <summary>Zeros of the same shape as <paramref name="like"/>: for gradients.</summary>
     public BlockTensors(BlockTensors like)
-        : this(like.Shape, new float[like.AttentionGain.Length], Same(like.AttentionBias), new float[like.MlpGain.Length], Same(like.MlpBias))
+        : this(like.Layout)
     {
-        foreach (BlockLinear linear in Shape.Linears)
+        foreach (BlockNorm norm in Layout.Norms)
         {
-            LinearTensors l = like[linear];
-            this[linear] = new LinearTensors(l.Rows, l.Columns, new float[l.Weight.Length], Same(l.Bias));
+            this[norm] = new NormTensors(new float[like[norm].Gain.Length], Same(like[norm].Bias));
+        }
+
+        foreach (BlockSlot slot in Layout.Slots)
+        {
+            LinearTensors l = like[slot];
+            this[slot] = new LinearTensors(l.Rows, l.Columns, new float[l.Weight.Length], Same(l.Bias));
         }
     }
 
-    /// <summary>Shape of the block.</summary>
-    public BlockShape Shape { get; }
+    /// <summary>The block.</summary>
+    public BlockLayout Layout { get; } = layout;
 
-    /// <summary>Gain of the norm before attention.</summary>
-    public float[] AttentionGain { get; }
-
-    /// <summary>Bias of the LayerNorm before attention, or null.</summary>
-    public float[]? AttentionBias { get; }
-
-    /// <summary>Gain of the norm before the MLP.</summary>
-    public float[] MlpGain { get; }
-
-    /// <summary>Bias of the LayerNorm before the MLP, or null.</summary>
-    public float[]? MlpBias { get; }
+    /// <summary>A norm of the block.</summary>
+    /// <exception cref="ArgumentException">The size does not fit, or the block has no such norm.</exception>
+    public NormTensors this[BlockNorm norm]
+    {
+        get => _norms.TryGetValue(norm, out NormTensors? tensors) ? tensors : throw new ArgumentException($"The block has no norm {norm}.");
+        set
+        {
+            int width = Layout.WidthOf(norm);
+            _norms[norm] = value.Gain.Length == width && (value.Bias?.Length ?? width) == width
+                ? value
+                : throw new ArgumentException($"{norm} has {value.Gain.Length} values, expected {width}.");
+        }
+    }
 
     /// <summary>A layer of the block.</summary>
     /// <exception cref="ArgumentException">The shape does not fit, or the block has no such layer.</exception>
-    public LinearTensors this[BlockLinear linear]
+    public LinearTensors this[BlockSlot slot]
     {
-        get => _linears[(int)linear] ?? throw new ArgumentException($"The block has no {linear}.");
+        get => _linears.TryGetValue(slot, out LinearTensors? tensors) ? tensors : throw new ArgumentException($"The block has no {slot}.");
         set
         {
-            (int rows, int columns) = Shape.SizeOf(linear);
+            (int rows, int columns) = Layout.SizeOf(slot);
             if (value.Rows != rows || value.Columns != columns || value.Weight.Length != rows * columns || (value.Bias is { } b && b.Length != rows))
             {
-                throw new ArgumentException($"{linear} is {value.Rows}×{value.Columns}, expected {rows}×{columns}.");
+                throw new ArgumentException($"{slot} is {value.Rows}×{value.Columns}, expected {rows}×{columns}.");
             }
 
-            _linears[(int)linear] = value;
+            _linears[slot] = value;
         }
     }
 

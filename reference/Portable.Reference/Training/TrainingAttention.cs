@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
+using Portable.Reference.Blocks;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Training;
@@ -22,12 +23,11 @@ internal sealed class TrainingAttention
     private readonly HeadBuffers[] _buffers;
 
     /// <summary>Allocates the buffers of every head.</summary>
-    /// <param name="shape">Heads and head size.</param>
+    /// <param name="layout">Heads and how they attend.</param>
     /// <param name="tokens">The longest sequence T.</param>
-    public TrainingAttention(BlockShape shape, int tokens)
+    public TrainingAttention(AttentionLayout layout, int tokens)
     {
-        (_heads, _keyValueHeads, _size) = (shape.Heads, shape.KeyValueHeads, shape.HeadSize);
-        _scale = (float)(1 / Math.Sqrt(_size));
+        (_heads, _keyValueHeads, _size, _scale) = (layout.Heads, layout.KeyValueHeads, layout.HeadSize, layout.Scale);
         _buffers = new HeadBuffers[_heads];
         for (int h = 0; h < _heads; h++)
         {

@@ -1,5 +1,7 @@
 using System.Numerics.Tensors;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
+using Portable.Reference.Blocks;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Training;
@@ -10,7 +12,7 @@ namespace Portable.Reference.Training;
 /// </summary>
 internal sealed class TrainingBlock
 {
-    private readonly BlockShape _shape;
+    private readonly BlockLayout _layout;
     private readonly int _levels, _keyValueLevels;
     private readonly TrainingRotary? _rotary;
     private readonly TrainingNorm _attentionNorm, _mlpNorm;
@@ -20,52 +22,62 @@ internal sealed class TrainingBlock
     private int _count;
 
     /// <summary>Allocates the buffers of sequences of up to <paramref name="tokens"/> tokens.</summary>
-    /// <param name="shape">Shape of the block.</param>
+    /// <param name="layout">The block.</param>
     /// <param name="tokens">T.</param>
     /// <param name="activationBits">Bits of the input of every linear, asymmetric per token; 16 = not quantized.</param>
     /// <param name="keyValueBits">Bits of q, k (after rotary) and v, asymmetric per token and head; 16 = not quantized.</param>
     /// <param name="rotary">Rotary positions, or null.</param>
-    public TrainingBlock(BlockShape shape, int tokens, int activationBits, int keyValueBits, TrainingRotary? rotary)
+    public TrainingBlock(BlockLayout layout, int tokens, int activationBits, int keyValueBits, TrainingRotary? rotary)
     {
-        _shape = shape;
+        _layout = layout;
         _rotary = rotary;
         _levels = activationBits == 16 ? 0 : (1 << activationBits) - 1;
         _keyValueLevels = keyValueBits == 16 ? 0 : (1 << keyValueBits) - 1;
-        _attentionNorm = new TrainingNorm(tokens, shape.Hidden, shape.NormEpsilon);
-        _mlpNorm = new TrainingNorm(tokens, shape.Hidden, shape.NormEpsilon);
-        _attention = new TrainingAttention(shape, tokens);
-        _norm1 = new QuantizedTensor(tokens, 1, shape.Hidden, _levels);
-        _q = new QuantizedTensor(tokens, shape.Heads, shape.HeadSize, _keyValueLevels);
-        _k = new QuantizedTensor(tokens, shape.KeyValueHeads, shape.HeadSize, _keyValueLevels);
-        _v = new QuantizedTensor(tokens, shape.KeyValueHeads, shape.HeadSize, _keyValueLevels);
-        _attended = new QuantizedTensor(tokens, 1, shape.QueryWidth, _levels);
-        _norm2 = new QuantizedTensor(tokens, 1, shape.Hidden, _levels);
-        _h = new QuantizedTensor(tokens, 1, shape.Intermediate, _levels);
-        _x1 = new float[tokens * shape.Hidden];
-        _gate = new float[shape.Gated ? tokens * shape.Intermediate : 0];
-        _up = new float[tokens * shape.Intermediate];
+        _attentionNorm = new TrainingNorm(tokens, layout.Hidden, layout.NormEpsilon);
+        _mlpNorm = new TrainingNorm(tokens, layout.Hidden, layout.NormEpsilon);
+        _attention = new TrainingAttention(layout.Attention, tokens);
+        _norm1 = new QuantizedTensor(tokens, 1, layout.Hidden, _levels);
+        _q = new QuantizedTensor(tokens, layout.Attention.Heads, layout.Attention.HeadSize, _keyValueLevels);
+        _k = new QuantizedTensor(tokens, layout.Attention.KeyValueHeads, layout.Attention.HeadSize, _keyValueLevels);
+        _v = new QuantizedTensor(tokens, layout.Attention.KeyValueHeads, layout.Attention.HeadSize, _keyValueLevels);
+        _attended = new QuantizedTensor(tokens, 1, layout.Attention.QueryWidth, _levels);
+        _norm2 = new QuantizedTensor(tokens, 1, layout.Hidden, _levels);
+        _h = new QuantizedTensor(tokens, 1, layout.Intermediate, _levels);
+        _x1 = new float[tokens * layout.Hidden];
+        _gate = new float[layout.Gated ? tokens * layout.Intermediate : 0];
+        _up = new float[tokens * layout.Intermediate];
         _dGate = new float[_gate.Length];
         _dUp = new float[_up.Length];
-        _dHidden = new float[tokens * shape.Hidden];
-        _dNorm = new float[tokens * shape.Hidden];
-        _dX1 = new float[tokens * shape.Hidden];
+        _dHidden = new float[tokens * layout.Hidden];
+        _dNorm = new float[tokens * layout.Hidden];
+        _dX1 = new float[tokens * layout.Hidden];
     }
 
+    /// <summary>What of a layout has no gradients here, or null where all has.</summary>
+    public static string? Refusal(BlockLayout layout) =>
+        layout.NormPlace != NormPlace.Before ? "norms behind attention and MLP"
+        : layout.Attention.QueryKeyNorm != QueryKeyNorm.None ? "norms of queries and keys"
+        : layout.Attention.Softcap != 0 ? "softcaps"
+        : layout.Attention.Window != 0 ? "attention windows"
+        : layout.Activation != (layout.Gated ? ActivationKind.Silu : ActivationKind.Relu) ? $"the activation {layout.Activation}"
+        : layout.Rotary is { } rotary && (rotary.Dimensions != layout.Attention.HeadSize || rotary.Scaling?.QueryFactor(int.MaxValue) is { } factor && factor != 1) ? "positions that turn a part of a head or make queries grow"
+        : null;
+
     /// <summary>Inputs of q/k/v, of the output layer, of gate/up and of down in the last forward pass, before quantization, [token × K].</summary>
-    public float[] InputOf(BlockLinear linear) => linear switch
+    public float[] InputOf(BlockSlot linear) => linear switch
     {
-        BlockLinear.Query or BlockLinear.Key or BlockLinear.Value => _norm1.Values,
-        BlockLinear.Output => _attended.Values,
-        BlockLinear.Gate or BlockLinear.Up => _norm2.Values,
+        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value => _norm1.Values,
+        BlockSlot.Output => _attended.Values,
+        BlockSlot.Gate or BlockSlot.Up => _norm2.Values,
         _ => _h.Values,
     };
 
     /// <summary>The same after the activation quantizer: what the layer multiplies.</summary>
-    public float[] QuantizedInputOf(BlockLinear linear) => linear switch
+    public float[] QuantizedInputOf(BlockSlot linear) => linear switch
     {
-        BlockLinear.Query or BlockLinear.Key or BlockLinear.Value => _norm1.Quantized,
-        BlockLinear.Output => _attended.Quantized,
-        BlockLinear.Gate or BlockLinear.Up => _norm2.Quantized,
+        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value => _norm1.Quantized,
+        BlockSlot.Output => _attended.Quantized,
+        BlockSlot.Gate or BlockSlot.Up => _norm2.Quantized,
         _ => _h.Quantized,
     };
 
@@ -77,36 +89,36 @@ internal sealed class TrainingBlock
     public void Forward(BlockTensors parameters, float[] x, float[] y, int count)
     {
         _count = count;
-        _attentionNorm.Forward(x, parameters.AttentionGain, parameters.AttentionBias, _norm1.Values, count);
+        _attentionNorm.Forward(x, parameters[BlockNorm.Attention], _norm1.Values, count);
         _norm1.Quantize(count);
-        Linear(parameters[BlockLinear.Query], _norm1.Quantized, _q.Values);
-        Linear(parameters[BlockLinear.Key], _norm1.Quantized, _k.Values);
-        Linear(parameters[BlockLinear.Value], _norm1.Quantized, _v.Values);
-        _rotary?.Apply(_q.Values, count, _shape.Heads, _shape.HeadSize, backward: false);
-        _rotary?.Apply(_k.Values, count, _shape.KeyValueHeads, _shape.HeadSize, backward: false);
+        Linear(parameters[BlockSlot.Query], _norm1.Quantized, _q.Values);
+        Linear(parameters[BlockSlot.Key], _norm1.Quantized, _k.Values);
+        Linear(parameters[BlockSlot.Value], _norm1.Quantized, _v.Values);
+        _rotary?.Apply(_q.Values, count, _layout.Attention.Heads, _layout.Attention.HeadSize, backward: false);
+        _rotary?.Apply(_k.Values, count, _layout.Attention.KeyValueHeads, _layout.Attention.HeadSize, backward: false);
         _q.Quantize(count);
         _k.Quantize(count);
         _v.Quantize(count);
         _attention.Forward(_q.Quantized, _k.Quantized, _v.Quantized, _attended.Values, count);
         _attended.Quantize(count);
-        Linear(parameters[BlockLinear.Output], _attended.Quantized, _x1);
+        Linear(parameters[BlockSlot.Output], _attended.Quantized, _x1);
         Add(_x1, x);
 
-        _mlpNorm.Forward(_x1, parameters.MlpGain, parameters.MlpBias, _norm2.Values, count);
+        _mlpNorm.Forward(_x1, parameters[BlockNorm.Mlp], _norm2.Values, count);
         _norm2.Quantize(count);
-        Linear(parameters[BlockLinear.Up], _norm2.Quantized, _up);
-        if (_shape.Gated)
+        Linear(parameters[BlockSlot.Up], _norm2.Quantized, _up);
+        if (_layout.Gated)
         {
-            Linear(parameters[BlockLinear.Gate], _norm2.Quantized, _gate);
-            TrainingActivation.Gate(_gate, _up, _h.Values, count, _shape.Intermediate);
+            Linear(parameters[BlockSlot.Gate], _norm2.Quantized, _gate);
+            TrainingActivation.Gate(_gate, _up, _h.Values, count, _layout.Intermediate);
         }
         else
         {
-            TrainingActivation.Relu(_up, _h.Values, count, _shape.Intermediate);
+            TrainingActivation.Relu(_up, _h.Values, count, _layout.Intermediate);
         }
 
         _h.Quantize(count);
-        Linear(parameters[BlockLinear.Down], _h.Quantized, y);
+        Linear(parameters[BlockSlot.Down], _h.Quantized, y);
         Add(y, _x1);
     }
 
@@ -121,41 +133,41 @@ internal sealed class TrainingBlock
     /// <param name="dx">∂/∂x, overwritten; null where nobody needs it.</param>
     public void Backward(BlockTensors parameters, float[] dy, float[]? dAttention, BlockTensors gradients, float[]? dx = null)
     {
-        int hidden = _shape.Hidden;
-        LinearBackward(parameters[BlockLinear.Down], gradients[BlockLinear.Down], dy, _h.Quantized, _h.Gradient);
+        int hidden = _layout.Hidden;
+        LinearBackward(parameters[BlockSlot.Down], gradients[BlockSlot.Down], dy, _h.Quantized, _h.Gradient);
         _h.Backward(_count);
-        if (_shape.Gated)
+        if (_layout.Gated)
         {
-            TrainingActivation.GateBackward(_gate, _up, _h.Gradient, _dGate, _dUp, _count, _shape.Intermediate);
+            TrainingActivation.GateBackward(_gate, _up, _h.Gradient, _dGate, _dUp, _count, _layout.Intermediate);
         }
         else
         {
-            TrainingActivation.ReluBackward(_up, _h.Gradient, _dUp, _count, _shape.Intermediate);
+            TrainingActivation.ReluBackward(_up, _h.Gradient, _dUp, _count, _layout.Intermediate);
         }
 
-        LinearBackward(parameters[BlockLinear.Up], gradients[BlockLinear.Up], _dUp, _norm2.Quantized, _norm2.Gradient);
-        if (_shape.Gated)
+        LinearBackward(parameters[BlockSlot.Up], gradients[BlockSlot.Up], _dUp, _norm2.Quantized, _norm2.Gradient);
+        if (_layout.Gated)
         {
-            LinearBackward(parameters[BlockLinear.Gate], gradients[BlockLinear.Gate], _dGate, _norm2.Quantized, _dNorm);
+            LinearBackward(parameters[BlockSlot.Gate], gradients[BlockSlot.Gate], _dGate, _norm2.Quantized, _dNorm);
             Add(_norm2.Gradient, _dNorm);
         }
 
         _norm2.Backward(_count);
         dy.AsSpan(0, _count * hidden).CopyTo(_dX1);
-        _mlpNorm.Backward(_norm2.Gradient, parameters.MlpGain, _dX1, gradients.MlpGain, gradients.MlpBias, _count);
+        _mlpNorm.Backward(_norm2.Gradient, parameters[BlockNorm.Mlp], _dX1, gradients[BlockNorm.Mlp], _count);
 
-        LinearBackward(parameters[BlockLinear.Output], gradients[BlockLinear.Output], _dX1, _attended.Quantized, _attended.Gradient);
+        LinearBackward(parameters[BlockSlot.Output], gradients[BlockSlot.Output], _dX1, _attended.Quantized, _attended.Gradient);
         _attended.Backward(_count);
         _attention.Backward(_attended.Gradient, dAttention, _q.Gradient, _k.Gradient, _v.Gradient, _count);
         _q.Backward(_count);
         _k.Backward(_count);
         _v.Backward(_count);
-        _rotary?.Apply(_q.Gradient, _count, _shape.Heads, _shape.HeadSize, backward: true);
-        _rotary?.Apply(_k.Gradient, _count, _shape.KeyValueHeads, _shape.HeadSize, backward: true);
-        LinearBackward(parameters[BlockLinear.Query], gradients[BlockLinear.Query], _q.Gradient, _norm1.Quantized, _norm1.Gradient);
-        LinearBackward(parameters[BlockLinear.Key], gradients[BlockLinear.Key], _k.Gradient, _norm1.Quantized, _dNorm);
+        _rotary?.Apply(_q.Gradient, _count, _layout.Attention.Heads, _layout.Attention.HeadSize, backward: true);
+        _rotary?.Apply(_k.Gradient, _count, _layout.Attention.KeyValueHeads, _layout.Attention.HeadSize, backward: true);
+        LinearBackward(parameters[BlockSlot.Query], gradients[BlockSlot.Query], _q.Gradient, _norm1.Quantized, _norm1.Gradient);
+        LinearBackward(parameters[BlockSlot.Key], gradients[BlockSlot.Key], _k.Gradient, _norm1.Quantized, _dNorm);
         Add(_norm1.Gradient, _dNorm);
-        LinearBackward(parameters[BlockLinear.Value], gradients[BlockLinear.Value], _v.Gradient, _norm1.Quantized, _dNorm);
+        LinearBackward(parameters[BlockSlot.Value], gradients[BlockSlot.Value], _v.Gradient, _norm1.Quantized, _dNorm);
         Add(_norm1.Gradient, _dNorm);
         _norm1.Backward(_count);
         if (dx is not null)
@@ -163,7 +175,7 @@ internal sealed class TrainingBlock
             _dX1.AsSpan(0, _count * hidden).CopyTo(dx);
         }
 
-        _attentionNorm.Backward(_norm1.Gradient, parameters.AttentionGain, dx, gradients.AttentionGain, gradients.AttentionBias, _count);
+        _attentionNorm.Backward(_norm1.Gradient, parameters[BlockNorm.Attention], dx, gradients[BlockNorm.Attention], _count);
     }
 
     private void Linear(LinearTensors layer, float[] x, float[] y)
@@ -188,7 +200,7 @@ internal sealed class TrainingBlock
 
     private void Add(float[] target, float[] addend)
     {
-        int length = _count * _shape.Hidden;
+        int length = _count * _layout.Hidden;
         TensorPrimitives.Add(target.AsSpan(0, length), addend.AsSpan(0, length), target.AsSpan(0, length));
     }
 }

@@ -17,8 +17,9 @@ internal sealed class TrainingNorm(int tokens, int columns, float epsilon)
     private readonly float[] _reciprocal = new float[tokens];
 
     /// <summary>y of <paramref name="count"/> tokens.</summary>
-    public void Forward(float[] x, float[] gain, float[]? bias, float[] y, int count)
+    public void Forward(float[] x, NormTensors norm, float[] y, int count)
     {
+        (float[] gain, float[]? bias) = norm;
         WorkerPool.Run(count, t =>
         {
             ReadOnlySpan<float> source = x.AsSpan(t * columns, columns);
@@ -49,13 +50,14 @@ internal sealed class TrainingNorm(int tokens, int columns, float epsilon)
 
     /// <summary>Gradients of the last forward pass.</summary>
     /// <param name="dy">∂/∂y.</param>
-    /// <param name="gain">The gain of the forward pass.</param>
+    /// <param name="norm">Gain and bias of the forward pass.</param>
     /// <param name="dx">∂/∂x is added here; null where nobody needs it.</param>
-    /// <param name="dGain">∂/∂gain, overwritten.</param>
-    /// <param name="dBias">∂/∂bias, overwritten; null for RMSNorm.</param>
+    /// <param name="gradient">∂/∂gain and ∂/∂bias, overwritten; no bias for RMSNorm.</param>
     /// <param name="count">Tokens.</param>
-    public void Backward(float[] dy, float[] gain, float[]? dx, float[] dGain, float[]? dBias, int count)
+    public void Backward(float[] dy, NormTensors norm, float[]? dx, NormTensors gradient, int count)
     {
+        float[] gain = norm.Gain;
+        (float[] dGain, float[]? dBias) = gradient;
         ColumnMath.DotColumns(dy, _normalized, dGain, count, columns);
         if (dBias is not null)
         {

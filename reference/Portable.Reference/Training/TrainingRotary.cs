@@ -11,11 +11,11 @@ internal sealed class TrainingRotary(RotaryTable table)
     /// <param name="x">[token × heads × head size].</param>
     /// <param name="tokens">T.</param>
     /// <param name="heads">Heads per token.</param>
-    /// <param name="headSize">d, even.</param>
+    /// <param name="headSize">d.</param>
     /// <param name="backward">True: the transposed rotation.</param>
     public void Apply(float[] x, int tokens, int heads, int headSize, bool backward)
     {
-        int half = headSize / 2;
+        int half = table.Half;
         WorkerPool.Run(tokens, t =>
         {
             ReadOnlySpan<float> cos = table.Cosine(t), sin = table.Sine(t);

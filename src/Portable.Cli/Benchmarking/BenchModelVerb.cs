@@ -9,6 +9,7 @@ using Portable.Cli.Verbs;
 using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
+using Portable.Models.Architectures;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Model;
@@ -75,7 +76,7 @@ internal sealed class BenchModelVerb : Verb
         int length = OptionValues.AtLeast(parsed, context, 1), sequences = OptionValues.AtLeast(parsed, batch, 1), count = OptionValues.AtLeast(parsed, steps, 1);
         int limit = OptionValues.AtLeast(parsed, blocks, 0);
         ModelConfig whole = OptionValues.Shape(name);
-        ModelConfig config = limit > 0 ? whole with { Layers = Math.Min(limit, whole.Layers) } : whole;
+        ModelConfig config = limit > 0 ? whole with { Blocks = [.. whole.Blocks.Take(limit)] } : whole;
         if (length + count > config.MaximumPositions)
         {
             throw new UsageException($"--context {length} and --tokens {count} are more than the {config.MaximumPositions} positions of {name}");

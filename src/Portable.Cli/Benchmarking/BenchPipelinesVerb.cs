@@ -5,6 +5,7 @@ using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Cli.Verbs;
 using Portable.Models;
+using Portable.Models.Architectures;
 using Portable.Vulkan;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Devices;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Portable.Models;
+using Portable.Models.Architectures;
 using Portable.Reference.Quantization;
 
 namespace Portable.Cli.CommandLine;

@@ -95,7 +95,7 @@ internal sealed class ChatVerb : Verb
     // A quarter of the machine's memory for keys and values at their largest, 4 bytes each.
     private static int Affordable(ModelConfig config)
     {
-        long bytes = 8L * config.Layers * config.KeyValueHeads * config.HeadSize;
+        long bytes = 8L * config.Blocks.Sum(b => (long)b.Attention.KeyValueWidth);
         return (int)Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / bytes, 256, int.MaxValue);
     }
 }

@@ -39,7 +39,7 @@ internal sealed class InspectVerb : Verb
         }
 
         var report = new InspectReport(
-            config.ModelType, config.HiddenSize, config.Layers, config.Heads, config.KeyValueHeads, config.VocabularySize, config.MaximumPositions, source.KeyValueBits,
+            config.ModelType, config.HiddenSize, config.Layers, config.Blocks[0].Attention.Heads, config.Blocks[0].Attention.KeyValueHeads, config.VocabularySize, config.MaximumPositions, source.KeyValueBits,
             quantized?.Manifest.Method ?? "float", quantized?.Manifest.Scheme, MeanBits(layers), [.. layers.GroupBy(l => l.Name.Split('.')[^1]).Select(Summarize)],
             layers, layers.Sum(l => l.Bytes), ModelFiles.DirectoryBytes(directory));
         terminal.Result(report, JsonReports.Default.InspectReport, r => Print(terminal, r, config.ContextText));

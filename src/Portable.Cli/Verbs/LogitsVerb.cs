@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
+using Portable.Evaluation;
 using Portable.Execution;
 using Portable.Generation;
 using Portable.Inference;
@@ -15,10 +16,11 @@ namespace Portable.Cli.Verbs;
 /// <summary>The answer of <c>portable logits</c>.</summary>
 /// <param name="Hash">SHA-256 of the f32 bits of all logits, little endian, position-major.</param>
 /// <param name="Argmax">The most likely next token after each position.</param>
+/// <param name="Nll">−ln p of each next id, nats; one fewer than ids.</param>
 /// <param name="Last">Logits of the last position, the whole vocabulary; as doubles, so that every JSON reader gets the f32 back exactly.</param>
 /// <param name="Contract">Version of the float contract that a quantized model's bits belong to.</param>
 /// <param name="Device">The device that served.</param>
-internal sealed record LogitsReport(string Hash, int[] Argmax, double[] Last, int Contract, string Device);
+internal sealed record LogitsReport(string Hash, int[] Argmax, double[] Nll, double[] Last, int Contract, string Device);
 
 /// <summary>Prints the logits of given tokens and a hash of their bits.</summary>
 internal sealed class LogitsVerb : Verb
@@ -63,7 +65,7 @@ internal sealed class LogitsVerb : Verb
     {
         int vocabulary = model.Config.VocabularySize, step = chunk == 0 ? model.MaximumLogitRows : Math.Min(chunk, model.MaximumLogitRows);
         int[] argmax = new int[tokens.Length];
-        double[] last = new double[vocabulary];
+        double[] last = new double[vocabulary], nll = new double[tokens.Length - 1];
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         for (int start = 0; start < tokens.Length; start += step)
         {
@@ -74,7 +76,12 @@ internal sealed class LogitsVerb : Verb
             AppendLittleEndian(hash, logits);
             for (int row = 0; row < rows; row++)
             {
-                argmax[start + row] = Sampler.Greedy(logits.Slice(row * vocabulary, vocabulary));
+                ReadOnlySpan<float> own = logits.Slice(row * vocabulary, vocabulary);
+                argmax[start + row] = Sampler.Greedy(own);
+                if (start + row + 1 < tokens.Length)
+                {
+                    nll[start + row] = CrossEntropy.Loss(own, tokens[start + row + 1]);
+                }
             }
 
             for (int i = 0; i < vocabulary; i++)
@@ -85,7 +92,7 @@ internal sealed class LogitsVerb : Verb
             progress.Report((double)(start + rows) / tokens.Length);
         }
 
-        return new LogitsReport(Convert.ToHexStringLower(hash.GetHashAndReset()), argmax, last, Contract.Version, model.DeviceName);
+        return new LogitsReport(Convert.ToHexStringLower(hash.GetHashAndReset()), argmax, nll, last, Contract.Version, model.DeviceName);
     }
 
     private static void AppendLittleEndian(IncrementalHash hash, ReadOnlySpan<float> logits)

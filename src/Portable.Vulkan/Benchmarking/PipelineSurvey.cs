@@ -37,7 +37,7 @@ internal static class PipelineSurvey
         foreach (string scheme in schemes)
         {
             // The size of the vocabulary changes no kernel.
-            SyntheticModel source = new(shape with { Layers = 1, VocabularySize = 1024 }, QuantizationScheme.Parse(scheme));
+            SyntheticModel source = new(shape with { Blocks = [shape.Blocks[0]], VocabularySize = 1024 }, QuantizationScheme.Parse(scheme));
             using Transformer model = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false), Sequences, Context);
             Forward(model, Batch.Consecutive([.. Enumerable.Range(0, Prompt)], 0, false));
             Forward(model, Batch.Consecutive([.. Enumerable.Range(0, 16)], 0, false));

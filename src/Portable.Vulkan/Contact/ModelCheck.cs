@@ -1,6 +1,7 @@
 using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
@@ -73,20 +74,26 @@ internal static class ModelCheck
         }
     }
 
-    private static ModelConfig Llama() => new()
+    private static ModelConfig Llama() => Of("llama", new BlockLayout
     {
-        Family = ModelFamily.Llama,
-        ModelType = "llama",
-        HiddenSize = 128,
-        IntermediateSize = 192,
-        Layers = 2,
-        Heads = 4,
-        KeyValueHeads = 2,
-        HeadSize = 32,
-        VocabularySize = 101,
-        MaximumPositions = 64,
+        Hidden = 128,
+        Intermediate = 192,
+        Attention = new AttentionLayout(4, 2, 32),
+        Rotary = new RotaryLayout(32, 10000),
         NormEpsilon = 1e-5f,
-    };
+    });
 
-    private static ModelConfig Opt() => Llama() with { Family = ModelFamily.Opt, ModelType = "opt", KeyValueHeads = 4 };
+    private static ModelConfig Opt() => Of("opt", Llama().Blocks[0] with
+    {
+        Attention = new AttentionLayout(4, 4, 32),
+        Rotary = null,
+        Norm = NormKind.Layer,
+        Activation = ActivationKind.Relu,
+        Gated = false,
+        AttentionBias = true,
+        OutputBias = true,
+        MlpBias = true,
+    }) with { LearnedPositionOffset = 2 };
+
+    private static ModelConfig Of(string type, BlockLayout block) => new() { ModelType = type, Blocks = [block, block], VocabularySize = 101, MaximumPositions = 64 };
 }

@@ -1,6 +1,8 @@
 using System.Numerics;
 using Portable.Execution;
 using Portable.Models;
+using Portable.Reference.Blocks;
+using Portable.Reference.Quantization;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Tensors;
 
@@ -27,14 +29,15 @@ internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, lon
         BlockWeights block = source.LoadBlock(0);
         long linears = config.Layers * block.Linears.Sum(BytesOf);
         long tables = TableBytes(source.LoadEmbedding()) + TableBytes(source.LoadPositions()) + TableBytes(source.LoadHead());
-        CacheShape cache = new(sequences, context, config.KeyValueHeads, config.HeadSize, source.KeyValueBits);
+        (BlockLayout layout, AttentionLayout attention) = (block.Layout, block.Layout.Attention);
+        CacheShape cache = new(sequences, context, attention.KeyValueHeads, attention.HeadSize, source.KeyValueBits);
         long slots = VulkanCache.Slots(cache);
         long cached = config.Layers * slots * ((2 * VulkanCache.HeadWords(cache) * 4) + VulkanCache.ParameterBytes(cache));
 
         // The residual stream; what attention and MLP take in turn; a code for each input of a linear; the logits.
         long rows = Math.Min(BitOperations.RoundUpToPowerOf2((uint)Math.Max(sequences, context)), maximumRows);
-        long turns = Math.Max((2L * config.QueryWidth) + (2 * config.KeyValueWidth), 2L * config.IntermediateSize);
-        long working = (rows * ((sizeof(float) * (config.HiddenSize + turns)) + config.HiddenSize + config.QueryWidth + config.IntermediateSize)) + (sizeof(float) * (long)sequences * config.VocabularySize);
+        long turns = Math.Max((2L * attention.QueryWidth) + (2 * attention.KeyValueWidth), 2L * layout.Intermediate);
+        long working = (rows * ((sizeof(float) * (config.HiddenSize + turns)) + config.HiddenSize + attention.QueryWidth + layout.Intermediate)) + (sizeof(float) * (long)sequences * config.VocabularySize);
         return new MemoryEstimate(linears, tables, cached, working);
     }
 

@@ -104,7 +104,16 @@ internal sealed class VulkanExecutor : Executor
             throw new VulkanException("Unquantized models run on the device cpu only; quantize this one first (Portable.Quantizer).");
         }
 
-        RequireServed(new CacheShape(sequences, context, source.Config.KeyValueHeads, source.Config.HeadSize, source.KeyValueBits));
+        if (DeviceLayouts.Refusal(source.Config) is { } refusal)
+        {
+            throw new VulkanException($"{refusal} on the device cpu only.");
+        }
+
+        foreach (BlockLayout block in source.Config.Blocks)
+        {
+            RequireServed(new CacheShape(sequences, context, block.Attention.KeyValueHeads, block.Attention.HeadSize, source.KeyValueBits));
+        }
+
         foreach (FloatTable table in new[] { source.LoadEmbedding(), source.LoadPositions(), source.LoadHead() }.OfType<FloatTable>())
         {
             RequireServed(table);
@@ -196,7 +205,7 @@ internal sealed class VulkanExecutor : Executor
     }
 
     /// <inheritdoc/>
-    public override void Embed(DeviceTable embedding, DeviceTable? positions, int positionOffset, DeviceActivation x) =>
+    public override void Embed(DeviceTable embedding, float scale, DeviceTable? positions, int positionOffset, DeviceActivation x) =>
         Note(new EmbedOperation((VulkanTable)embedding, (VulkanTable?)positions, positionOffset, (VulkanActivation)x));
 
     /// <inheritdoc/>
@@ -226,15 +235,18 @@ internal sealed class VulkanExecutor : Executor
         Note(new LinearResidualOperation((VulkanInput)input, (VulkanLinear)linear, (VulkanActivation)x));
 
     /// <inheritdoc/>
-    public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
+    public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceHeads parts, DeviceCache cache, DeviceActivation output)
     {
         VulkanCache keysAndValues = (VulkanCache)cache;
-        Note(new AttentionOperation((VulkanActivation)qkv, layout, (VulkanRotary?)rotary, keysAndValues, (VulkanActivation)output));
+        Note(new AttentionOperation((VulkanActivation)qkv, layout, (VulkanRotary?)parts.Rotary, keysAndValues, (VulkanActivation)output));
         _memory.NeedQueries(layout.Heads, keysAndValues.Shape);
     }
 
     /// <inheritdoc/>
-    public override void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs)
+    public override void AddNormalized(DeviceActivation y, DeviceNorm norm, DeviceActivation x) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void Gate(DeviceActivation gateUp, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs)
     {
         foreach (DeviceInput input in inputs)
         {
@@ -245,7 +257,7 @@ internal sealed class VulkanExecutor : Executor
     }
 
     /// <inheritdoc/>
-    public override void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs)
+    public override void Activate(DeviceActivation x, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs)
     {
         foreach (DeviceInput input in inputs)
         {
@@ -254,7 +266,7 @@ internal sealed class VulkanExecutor : Executor
     }
 
     /// <inheritdoc/>
-    public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head)
+    public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head, float softcap)
     {
         Note(new LogitsOperation((VulkanActivation)x, (VulkanNorm)norm, (VulkanTable)head));
         _memory.NeedHidden(x.Columns);

@@ -63,10 +63,10 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     }
 
     /// <inheritdoc/>
-    public override void Embed(DeviceTable embedding, DeviceTable? positions, int positionOffset, DeviceActivation x)
+    public override void Embed(DeviceTable embedding, float scale, DeviceTable? positions, int positionOffset, DeviceActivation x)
     {
         long start = Stopwatch.GetTimestamp();
-        inner.Embed(embedding, positions, positionOffset, x);
+        inner.Embed(embedding, scale, positions, positionOffset, x);
         Add("embed", start);
     }
 
@@ -103,34 +103,42 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     }
 
     /// <inheritdoc/>
-    public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
+    public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceHeads parts, DeviceCache cache, DeviceActivation output)
     {
         long start = Stopwatch.GetTimestamp();
-        inner.Attention(qkv, layout, rotary, cache, output);
+        inner.Attention(qkv, layout, parts, cache, output);
         Add("attention", start);
     }
 
     /// <inheritdoc/>
-    public override void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs)
+    public override void AddNormalized(DeviceActivation y, DeviceNorm norm, DeviceActivation x)
     {
         long start = Stopwatch.GetTimestamp();
-        inner.Gate(gateUp, inputs);
+        inner.AddNormalized(y, norm, x);
+        Add("normalize and residual", start);
+    }
+
+    /// <inheritdoc/>
+    public override void Gate(DeviceActivation gateUp, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.Gate(gateUp, kind, inputs);
         Add("gate and quantize", start);
     }
 
     /// <inheritdoc/>
-    public override void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs)
+    public override void Activate(DeviceActivation x, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs)
     {
         long start = Stopwatch.GetTimestamp();
-        inner.Relu(x, inputs);
-        Add("relu and quantize", start);
+        inner.Activate(x, kind, inputs);
+        Add("activation and quantize", start);
     }
 
     /// <inheritdoc/>
-    public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head)
+    public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head, float softcap)
     {
         long start = Stopwatch.GetTimestamp();
-        inner.Logits(x, norm, head);
+        inner.Logits(x, norm, head, softcap);
         Add("head", start);
     }
 

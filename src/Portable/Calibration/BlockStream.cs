@@ -3,6 +3,7 @@ using System.Numerics.Tensors;
 using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
+using Portable.Reference.Blocks;
 
 namespace Portable.Calibration;
 
@@ -27,8 +28,7 @@ internal sealed class BlockStream : IDisposable
     private readonly Stage _cpu;
     private readonly Func<Executor>? _device;
     private readonly float[] _rows;
-    private readonly CacheShape _floatCache;
-    private readonly CacheShape _quantizedCache;
+    private readonly int _context, _keyValueBits;
     private readonly IReadOnlyList<int[]> _windows;
     private readonly StreamSlot[] _slots;
     private readonly CancellationToken _cancellation;
@@ -50,15 +50,14 @@ internal sealed class BlockStream : IDisposable
         }
 
         _cpu = new Stage(new CpuExecutor(), _config, context);
-        _floatCache = new CacheShape(1, context, _config.KeyValueHeads, _config.HeadSize, 32);
-        _quantizedCache = _floatCache with { Bits = keyValueBits };
+        (_context, _keyValueBits) = (context, keyValueBits);
         _slots = [.. windows.Select(w => storage.Allocate(w.Length * _config.HiddenSize))];
         _rows = new float[context * _config.HiddenSize];
         DeviceTable embedding = _cpu.Executor.Upload(source.LoadEmbedding());
         DeviceTable? positions = source.LoadPositions() is { } table ? _cpu.Executor.Upload(table) : null;
         for (int window = 0; window < windows.Count; window++)
         {
-            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", _ => _cpu.Executor.Embed(embedding, positions, _config.PositionOffset, _cpu.X));
+            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", _ => _cpu.Executor.Embed(embedding, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
         }
     }
 
@@ -98,7 +97,7 @@ internal sealed class BlockStream : IDisposable
             int last = _windows[window].Length - 1;
             executor.Begin(new Batch([_windows[window][last]], [0], [last], [0]));
             executor.Write(_cpu.X, Read(window).AsSpan(last * _config.HiddenSize));
-            executor.Logits(_cpu.X, norm, head);
+            executor.Logits(_cpu.X, norm, head, 0);
             try
             {
                 executor.End();
@@ -123,15 +122,15 @@ internal sealed class BlockStream : IDisposable
 
     private void Run(BlockWeights weights, BlockObserver? observer, bool advance)
     {
-        bool quantized = weights.Query.Quantized is not null;
+        bool quantized = weights[BlockSlot.Query].Quantized is not null;
         if (quantized && observer is not null)
         {
             throw new ArgumentException("The inputs of a quantized block are codes; observe the float block.", nameof(observer));
         }
 
-        using Stage? device = quantized && _device is not null ? new Stage(_device(), _config, _floatCache.Capacity) : null;
+        using Stage? device = quantized && _device is not null ? new Stage(_device(), _config, _context) : null;
         Stage stage = device ?? _cpu;
-        TransformerBlock block = new(stage.Executor, stage.Workspace, _config, weights, quantized ? _quantizedCache : _floatCache);
+        TransformerBlock block = new(stage.Workspace, weights, quantized ? _keyValueBits : 32);
         int rows = 0;
         Action<BlockInput, DeviceInput>? observe = quantized ? null : (input, values) =>
         {
@@ -141,10 +140,10 @@ internal sealed class BlockStream : IDisposable
         };
         for (int window = 0; window < _windows.Count; window++)
         {
-            ForEachBatch(stage, window, read: true, write: advance, quantized ? $"{weights.Down.Name} (quantized)" : weights.Down.Name, count =>
+            ForEachBatch(stage, window, read: true, write: advance, quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name, count =>
             {
                 rows = count;
-                block.Forward(stage.Executor, stage.X, stage.Rotary, observe, finish: advance);
+                block.Forward(stage.Executor, stage.X, observe, finish: advance);
             });
         }
     }
@@ -192,9 +191,7 @@ internal sealed class BlockStream : IDisposable
     {
         public Executor Executor => executor;
 
-        public Workspace Workspace { get; } = new(executor, config);
-
-        public DeviceRotary? Rotary { get; } = config.CreateRotary(context) is { } table ? executor.CreateRotary(table) : null;
+        public Workspace Workspace { get; } = new(executor, config.HiddenSize, 1, context);
 
         public DeviceActivation X => Workspace.Hidden;
 

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Portable.Models;
+using Portable.Reference.Blocks;
 
 namespace Portable.Calibration;
 
@@ -20,9 +22,9 @@ internal sealed class ChannelMaxima(int size)
     }
 
     /// <summary>The maxima of a block's four inputs over a stream.</summary>
-    public static Dictionary<Models.BlockInput, float[]> Observe(Models.BlockWeights block, BlockStream stream)
+    public static Dictionary<BlockInput, float[]> Observe(BlockWeights block, BlockStream stream)
     {
-        Dictionary<Models.BlockInput, ChannelMaxima> maxima = [];
+        Dictionary<BlockInput, ChannelMaxima> maxima = [];
         stream.Observe(block, (input, values, rows) =>
         {
             if (!maxima.TryGetValue(input, out ChannelMaxima? found))

@@ -39,7 +39,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
 
     /// <inheritdoc/>
     public override DeviceCache CreateCache(CacheShape shape) =>
-        new CpuCache(new KeyValueCache(shape.Sequences, shape.KeyValueHeads, shape.HeadSize, shape.Capacity, shape.Bits), shape);
+        new CpuCache(new KeyValueCache(shape.Sequences, shape.KeyValueHeads, shape.HeadSize, shape.Capacity, shape.Bits, shape.Wraps), shape);
 
     /// <inheritdoc/>
     public override DeviceActivation CreateActivation(int columns) => new CpuActivation(MaximumRows, columns);
@@ -55,7 +55,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     }
 
     /// <inheritdoc/>
-    public override void Embed(DeviceTable embedding, DeviceTable? positions, int positionOffset, DeviceActivation x)
+    public override void Embed(DeviceTable embedding, float scale, DeviceTable? positions, int positionOffset, DeviceActivation x)
     {
         FloatTable table = ((CpuTable)embedding).Table;
         Span<float> rows = ((CpuActivation)x).Rows(Current.Rows);
@@ -65,6 +65,11 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
             Span<float> row = rows.Slice(r * x.Columns, x.Columns);
             (int first, FloatTable piece) = table.PieceOf(Current.Tokens[r]);
             Embedding.Lookup(piece.Data.Span, table.Type, x.Columns, [Current.Tokens[r] - first], row);
+            if (scale != 1)
+            {
+                Embedding.Scale(row, scale);
+            }
+
             if (learned is not null)
             {
                 int position = Current.Positions[r] + positionOffset;
@@ -134,7 +139,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     }
 
     /// <inheritdoc/>
-    public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output)
+    public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceHeads parts, DeviceCache cache, DeviceActivation output)
     {
         using WorkerPool.Scope scope = _pool.Use();
         CpuCache store = (CpuCache)cache;
@@ -146,10 +151,16 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
         {
             Span<float> all = values.AsSpan(row * stride, stride);
             Span<float> q = all[..queryWidth], k = all.Slice(queryWidth, keyValueWidth);
-            if (rotary is CpuRotary { Table: { } table })
+            if (parts.QueryNorm is CpuNorm queryNorm && parts.KeyNorm is CpuNorm keyNorm)
+            {
+                QueryKeyNormalization.Apply(q, queryNorm.Weights.Gain, queryNorm.Epsilon);
+                QueryKeyNormalization.Apply(k, keyNorm.Weights.Gain, keyNorm.Epsilon);
+            }
+
+            if (parts.Rotary is CpuRotary { Table: { } table })
             {
                 int position = batch.Positions[row];
-                Rotary.Apply(q, layout.Heads, layout.HeadSize, table.Cosine(position), table.Sine(position));
+                Rotary.Apply(q, layout.Heads, layout.HeadSize, table.QueryCosine(position), table.QuerySine(position));
                 Rotary.Apply(k, layout.KeyValueHeads, layout.HeadSize, table.Cosine(position), table.Sine(position));
             }
 
@@ -160,26 +171,35 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     }
 
     /// <inheritdoc/>
-    public override void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs)
+    public override void AddNormalized(DeviceActivation y, DeviceNorm norm, DeviceActivation x)
+    {
+        CpuActivation normalized = Scratch(x.Columns, 0);
+        Normalize(((CpuActivation)y).Rows(Current.Rows), Current.Rows, (CpuNorm)norm, normalized.Rows(Current.Rows));
+        Span<float> stream = ((CpuActivation)x).Rows(Current.Rows);
+        Residual.Add(stream, normalized.Rows(Current.Rows), stream);
+    }
+
+    /// <inheritdoc/>
+    public override void Gate(DeviceActivation gateUp, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs)
     {
         using WorkerPool.Scope scope = _pool.Use();
         int width = gateUp.Columns / 2;
         CpuActivation gated = Scratch(width, 3);
-        Reference.Operations.Gate.SiluRows(((CpuActivation)gateUp).Rows(Current.Rows), Current.Rows, width, gated.Rows(Current.Rows));
+        Activation.GateRows(kind, ((CpuActivation)gateUp).Rows(Current.Rows), Current.Rows, width, gated.Rows(Current.Rows));
         Prepare(gated, inputs);
     }
 
     /// <inheritdoc/>
-    public override void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs)
+    public override void Activate(DeviceActivation x, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs)
     {
         using WorkerPool.Scope scope = _pool.Use();
-        CpuActivation rectified = Scratch(x.Columns, 3);
-        Activation.Relu(((CpuActivation)x).Rows(Current.Rows), rectified.Rows(Current.Rows));
-        Prepare(rectified, inputs);
+        CpuActivation activated = Scratch(x.Columns, 3);
+        Activation.Apply(kind, ((CpuActivation)x).Rows(Current.Rows), activated.Rows(Current.Rows));
+        Prepare(activated, inputs);
     }
 
     /// <inheritdoc/>
-    public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head)
+    public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head, float softcap)
     {
         using WorkerPool.Scope scope = _pool.Use();
         int[] wanted = Current.LogitRows;
@@ -200,6 +220,11 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
         foreach ((int first, FloatTable piece) in table.Pieces)
         {
             Head.Logits(hidden.Rows(wanted.Length), wanted.Length, x.Columns, piece.Data.Span, table.Type, piece.Rows, _logits.AsSpan(first, _logitCount - first), head.Rows);
+        }
+
+        if (softcap != 0)
+        {
+            LogitSoftcap.Apply(_logits.AsSpan(0, _logitCount), softcap);
         }
     }
 

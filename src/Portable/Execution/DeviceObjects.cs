@@ -46,6 +46,12 @@ internal abstract class DeviceInput(InputSpec spec)
 /// <summary>Rotary tables held by an executor.</summary>
 internal abstract class DeviceRotary;
 
+/// <summary>What queries and keys of a block go through before they meet.</summary>
+/// <param name="Rotary">Rotary tables, or null.</param>
+/// <param name="QueryNorm">RMSNorm of the queries before they turn, or null.</param>
+/// <param name="KeyNorm">RMSNorm of the keys before they turn, or null.</param>
+internal sealed record DeviceHeads(DeviceRotary? Rotary, DeviceNorm? QueryNorm = null, DeviceNorm? KeyNorm = null);
+
 /// <summary>Keys and values of one block for every sequence, held by an executor.</summary>
 internal abstract class DeviceCache;
 
@@ -89,4 +95,5 @@ internal sealed record InputSpec(int Columns, ActivationQuantizer? Quantizer, Gr
 /// <param name="KeyValueHeads">Key and value heads.</param>
 /// <param name="HeadSize">Width of a head.</param>
 /// <param name="Bits">2…8 quantized per token and head, 16 in two 8-bit digits, 32 single (unquantized models).</param>
-internal sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads, int HeadSize, int Bits);
+/// <param name="Wraps">Whether later positions take the places of those a capacity before them (attention with a window).</param>
+internal sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads, int HeadSize, int Bits, bool Wraps = false);

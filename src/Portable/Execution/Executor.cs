@@ -58,8 +58,8 @@ internal abstract class Executor : IDisposable
     /// <summary>Starts a forward pass.</summary>
     public abstract void Begin(Batch batch);
 
-    /// <summary>x = embedding rows of the batch's tokens (+ position rows).</summary>
-    public abstract void Embed(DeviceTable embedding, DeviceTable? positions, int positionOffset, DeviceActivation x);
+    /// <summary>x = embedding rows of the batch's tokens · scale (+ position rows).</summary>
+    public abstract void Embed(DeviceTable embedding, float scale, DeviceTable? positions, int positionOffset, DeviceActivation x);
 
     /// <summary>Normalises x into each of the inputs (quantizing as each says).</summary>
     public abstract void Normalize(DeviceActivation x, DeviceNorm norm, ReadOnlySpan<DeviceInput> inputs);
@@ -74,23 +74,30 @@ internal abstract class Executor : IDisposable
     public abstract void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x);
 
     /// <summary>
-    /// Rotates queries and keys (unless <paramref name="rotary"/> is null), appends keys and values to the cache, and attends.
+    /// Normalises and rotates queries and keys as <paramref name="parts"/> says, appends keys and values to the cache, and attends.
     /// </summary>
     /// <param name="qkv">Queries, keys and values side by side.</param>
     /// <param name="layout">Heads, and how they attend.</param>
-    /// <param name="rotary">Rotary tables, or null.</param>
+    /// <param name="parts">What queries and keys go through first.</param>
     /// <param name="cache">The block's cache.</param>
     /// <param name="output">rows × (heads · head size).</param>
-    public abstract void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceRotary? rotary, DeviceCache cache, DeviceActivation output);
+    public abstract void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceHeads parts, DeviceCache cache, DeviceActivation output);
 
-    /// <summary>SiLU(gate)·up of the halves of <paramref name="gateUp"/> into each of the inputs.</summary>
-    public abstract void Gate(DeviceActivation gateUp, ReadOnlySpan<DeviceInput> inputs);
+    /// <summary>x = x + norm(y).</summary>
+    public abstract void AddNormalized(DeviceActivation y, DeviceNorm norm, DeviceActivation x);
 
-    /// <summary>max(x, 0) into each of the inputs.</summary>
-    public abstract void Relu(DeviceActivation x, ReadOnlySpan<DeviceInput> inputs);
+    /// <summary>f(gate)·up of the halves of <paramref name="gateUp"/> into each of the inputs.</summary>
+    public abstract void Gate(DeviceActivation gateUp, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs);
+
+    /// <summary>f(x) into each of the inputs.</summary>
+    public abstract void Activate(DeviceActivation x, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs);
 
     /// <summary>Normalises the batch's logit rows of x and multiplies them by the head.</summary>
-    public abstract void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head);
+    /// <param name="x">The residual stream.</param>
+    /// <param name="norm">The norm before the head.</param>
+    /// <param name="head">The head.</param>
+    /// <param name="softcap">c of c·tanh(logit/c), 0 = none.</param>
+    public abstract void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head, float softcap);
 
     /// <summary>Gives the batch's rows of an activation their values, between <see cref="Begin"/> and the first operation that reads them.</summary>
     /// <param name="x">Made by <see cref="CreateActivation"/>.</param>

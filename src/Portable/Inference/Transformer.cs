@@ -4,7 +4,7 @@ using Portable.Models;
 namespace Portable.Inference;
 
 /// <summary>
-/// A decoder-only transformer on an executor: LLaMA and OPT families, float or quantized, written once against the
+/// A decoder-only transformer on an executor: any layout of blocks, float or quantized, written once against the
 /// execution seam.
 /// </summary>
 internal sealed class Transformer : IDisposable
@@ -14,7 +14,6 @@ internal sealed class Transformer : IDisposable
     private readonly DeviceTable? _positions;
     private readonly DeviceTable _head;
     private readonly DeviceNorm _finalNorm;
-    private readonly DeviceRotary? _rotary;
     private readonly TransformerBlock[] _blocks;
     private readonly DeviceActivation _x;
 
@@ -36,15 +35,13 @@ internal sealed class Transformer : IDisposable
             executor.Reserve(source, sequences, Context);
             _embedding = executor.Upload(source.LoadEmbedding());
             _positions = source.LoadPositions() is { } positions ? executor.Upload(positions) : null;
-            _rotary = Config.CreateRotary(Context) is { } rotary ? executor.CreateRotary(rotary) : null;
-            CacheShape cache = new(sequences, Context, Config.KeyValueHeads, Config.HeadSize, source.KeyValueBits);
-            Workspace workspace = new(executor, Config);
+            Workspace workspace = new(executor, Config.HiddenSize, sequences, Context);
             _x = workspace.Hidden;
             _blocks = new TransformerBlock[Config.Layers];
             for (int i = 0; i < _blocks.Length; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                _blocks[i] = new TransformerBlock(executor, workspace, Config, source.LoadBlock(i), cache);
+                _blocks[i] = new TransformerBlock(workspace, source.LoadBlock(i), source.KeyValueBits);
                 progress?.Report(i + 1);
             }
 
@@ -87,16 +84,16 @@ internal sealed class Transformer : IDisposable
     {
         Check(batch);
         _executor.Begin(batch);
-        _executor.Embed(_embedding, _positions, Config.PositionOffset, _x);
+        _executor.Embed(_embedding, Config.EmbeddingScale, _positions, Config.LearnedPositionOffset ?? 0, _x);
         for (int i = 0; i < _blocks.Length; i++)
         {
-            _blocks[i].Forward(_executor, _x, _rotary);
+            _blocks[i].Forward(_executor, _x);
             BlockDone?.Invoke(i + 1);
         }
 
         if (batch.LogitRows.Length > 0)
         {
-            _executor.Logits(_x, _finalNorm, _head);
+            _executor.Logits(_x, _finalNorm, _head, Config.LogitSoftcap);
         }
 
         return _executor.End();

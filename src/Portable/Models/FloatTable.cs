@@ -56,6 +56,13 @@ internal sealed class FloatTable
     /// <summary>The piece that holds a row, with its first row.</summary>
     public (int FirstRow, FloatTable Piece) PieceOf(int row) => (row / PieceRows * PieceRows, Piece(row / PieceRows));
 
+    /// <summary>Some of the rows of a table in one piece, in place.</summary>
+    public FloatTable Slice(int first, int rows)
+    {
+        int stride = Columns * ElementConversion.SizeOf(Type);
+        return new FloatTable(rows, Columns, Type, Data.Slice(checked(first * stride), rows * stride));
+    }
+
     private FloatTable Piece(int index) =>
         _pieces.Length == 1 ? this : new FloatTable(Math.Min(PieceRows, Rows - (index * PieceRows)), Columns, Type, _pieces[index]);
 }

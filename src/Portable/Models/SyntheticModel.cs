@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Models;
@@ -23,33 +24,29 @@ internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme sche
     public FloatTable LoadEmbedding() => CreateTable(config.VocabularySize, 1);
 
     /// <inheritdoc/>
-    public FloatTable? LoadPositions() => config.Family == ModelFamily.Opt ? CreateTable(config.MaximumPositions + config.PositionOffset, 2) : null;
+    public FloatTable? LoadPositions() => config.LearnedPositionOffset is { } offset ? CreateTable(config.MaximumPositions + offset, 2) : null;
 
     /// <inheritdoc/>
     public FloatTable? LoadHead() => config.TiedEmbeddings ? null : CreateTable(config.VocabularySize, 3);
 
     /// <inheritdoc/>
-    public NormWeights LoadFinalNorm() => CreateNorm();
+    public NormWeights LoadFinalNorm() => CreateNorm(config.HiddenSize, config.FinalNormBias);
 
     /// <inheritdoc/>
     public BlockWeights LoadBlock(int index)
     {
-        bool opt = config.Family == ModelFamily.Opt;
-        string prefix = opt ? $"model.decoder.layers.{index}." : $"model.layers.{index}.", mlp = opt ? prefix : prefix + "mlp.";
+        BlockLayout layout = config.Blocks[index];
         ulong part = 0;
-        LinearWeights Linear(string name, int rows, int columns) => CreateLinear(name, rows, columns, Start((ulong)index + 1, part++));
-        return new BlockWeights
+        return BlockWeights.Create(layout, norm => CreateNorm(layout.WidthOf(norm), layout.HasBias(norm)), slot =>
         {
-            AttentionNorm = CreateNorm(),
-            Query = Linear(prefix + "self_attn.q_proj", config.QueryWidth, config.HiddenSize),
-            Key = Linear(prefix + "self_attn.k_proj", config.KeyValueWidth, config.HiddenSize),
-            Value = Linear(prefix + "self_attn.v_proj", config.KeyValueWidth, config.HiddenSize),
-            Output = Linear(prefix + (opt ? "self_attn.out_proj" : "self_attn.o_proj"), config.HiddenSize, config.QueryWidth),
-            MlpNorm = CreateNorm(),
-            Gate = opt ? null : Linear(mlp + "gate_proj", config.IntermediateSize, config.HiddenSize),
-            Up = Linear(mlp + (opt ? "fc1" : "up_proj"), config.IntermediateSize, config.HiddenSize),
-            Down = Linear(mlp + (opt ? "fc2" : "down_proj"), config.HiddenSize, config.IntermediateSize),
-        };
+            (int rows, int columns) = layout.SizeOf(slot);
+            return new LinearWeights
+            {
+                Name = FormattableString.Invariant($"blocks.{index}.{slot}"),
+                Quantized = SyntheticLinear.Create(rows, columns, scheme, Start((ulong)index + 1, part++), layout.HasBias(slot) ? new float[rows] : null),
+                Scheme = scheme.Layer.ToString(),
+            };
+        });
     }
 
     /// <inheritdoc/>
@@ -59,13 +56,6 @@ internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme sche
 
     /// <summary>The first counter of a part: parts lie 2^52 words apart, seeds and blocks further.</summary>
     private ulong Start(ulong block, ulong part) => ((ulong)(uint)seed * 0xD1342543DE82EF95) + (block << 56) + (part << 52);
-
-    private LinearWeights CreateLinear(string name, int rows, int columns, ulong start) => new()
-    {
-        Name = name,
-        Quantized = SyntheticLinear.Create(rows, columns, scheme, start, config.Family == ModelFamily.Opt ? new float[rows] : null),
-        Scheme = scheme.Layer.ToString(),
-    };
 
     private FloatTable CreateTable(int rows, ulong part)
     {
@@ -80,10 +70,10 @@ internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme sche
         return new FloatTable(rows, config.HiddenSize, ElementType.Float16, data);
     }
 
-    private NormWeights CreateNorm()
+    private static NormWeights CreateNorm(int width, bool biased)
     {
-        float[] gain = new float[config.HiddenSize];
+        float[] gain = new float[width];
         Array.Fill(gain, 1f);
-        return new NormWeights(gain, config.Family == ModelFamily.Opt ? new float[config.HiddenSize] : null);
+        return new NormWeights(gain, biased ? new float[width] : null);
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 
 namespace Portable.Models;
@@ -26,44 +28,27 @@ internal sealed record LinearWeights
     /// <summary>The scheme of a quantized layer as text (W6A8g128), or null.</summary>
     public string? Scheme { get; init; }
 
+    /// <summary>The float layer with weights and bias multiplied, in single precision.</summary>
+    /// <param name="factor">1 changes nothing.</param>
+    public LinearWeights Scaled(float factor)
+    {
+        if (factor == 1)
+        {
+            return this;
+        }
+
+        float[] values = new float[checked(Float!.Rows * Float.Columns)];
+        ElementConversion.ToSingle(Float.Data.Span, Float.Type, values);
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] *= factor;
+        }
+
+        return this with { Float = new FloatTable(Float.Rows, Float.Columns, ElementType.Float32, MemoryMarshal.AsBytes(values.AsSpan()).ToArray()), Bias = Bias is null ? null : [.. Bias.Select(b => b * factor)] };
+    }
+
     /// <summary>N.</summary>
     public int OutputFeatures => Float?.Rows ?? Quantized!.OutputFeatures;
-}
-
-/// <summary>The weights of one decoder block. OPT: Up = fc1, Down = fc2, no gate.</summary>
-internal sealed record BlockWeights
-{
-    /// <summary>Norm before attention.</summary>
-    public required NormWeights AttentionNorm { get; init; }
-
-    /// <summary>Query projection.</summary>
-    public required LinearWeights Query { get; init; }
-
-    /// <summary>Key projection.</summary>
-    public required LinearWeights Key { get; init; }
-
-    /// <summary>Value projection.</summary>
-    public required LinearWeights Value { get; init; }
-
-    /// <summary>Output projection of the attention.</summary>
-    public required LinearWeights Output { get; init; }
-
-    /// <summary>Norm before the MLP.</summary>
-    public required NormWeights MlpNorm { get; init; }
-
-    /// <summary>Gate projection (Llama family), or null.</summary>
-    public LinearWeights? Gate { get; init; }
-
-    /// <summary>Up projection, or OPT's fc1.</summary>
-    public required LinearWeights Up { get; init; }
-
-    /// <summary>Down projection, or OPT's fc2.</summary>
-    public required LinearWeights Down { get; init; }
-
-    /// <summary>The linears in the order of the forward pass.</summary>
-    public IEnumerable<LinearWeights> Linears => Gate is null
-        ? [Query, Key, Value, Output, Up, Down]
-        : [Query, Key, Value, Output, Gate, Up, Down];
 }
 
 /// <summary>
@@ -81,7 +66,7 @@ internal interface IModelSource : IDisposable
     /// <summary>Token embedding, vocabulary × hidden.</summary>
     FloatTable LoadEmbedding();
 
-    /// <summary>OPT's learned positions, (positions + 2) × hidden, or null.</summary>
+    /// <summary>Learned positions, (positions + offset) × hidden, or null.</summary>
     FloatTable? LoadPositions();
 
     /// <summary>One block.</summary>

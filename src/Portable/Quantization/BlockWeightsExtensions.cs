@@ -7,18 +7,6 @@ namespace Portable.Quantization;
 /// <summary>What every method does with a block's weights.</summary>
 internal static class BlockWeightsExtensions
 {
-    /// <summary>Replaces every linear.</summary>
-    public static BlockWeights MapLinears(this BlockWeights block, Func<LinearWeights, LinearWeights> map) => block with
-    {
-        Query = map(block.Query),
-        Key = map(block.Key),
-        Value = map(block.Value),
-        Output = map(block.Output),
-        Gate = block.Gate is { } gate ? map(gate) : null,
-        Up = map(block.Up),
-        Down = map(block.Down),
-    };
-
     /// <summary>The float weights of a linear as N×K single-precision values.</summary>
     public static float[] ReadWeights(this LinearWeights linear)
     {

@@ -12,12 +12,12 @@ public sealed class FolderArrowTests
     {
         ["Portable.Reference"] =
         [
-            "Blocks", "Threading", "Arithmetic", "Arithmetic/Gemm", "BitPlanes", "BitPlanes/Kernels", "Quantization", "Matmul", "Operations", "Training",
+            "Threading", "Arithmetic", "Arithmetic/Gemm", "Blocks", "BitPlanes", "BitPlanes/Kernels", "Quantization", "Matmul", "Operations", "Training",
             "Algorithms/Baselines", "Algorithms/AbqLlm", "Algorithms/FlexQ", "Algorithms/FlattenQuant", "Benchmarking",
         ],
         ["Portable"] =
         [
-            "Checkpoints", "Checkpoints/Files", "Models", "Checkpoints/Safetensors", "Checkpoints/HuggingFace", "Checkpoints/Format",
+            "Checkpoints", "Checkpoints/Files", "Models", "Models/Architectures", "Checkpoints/Safetensors", "Checkpoints/HuggingFace", "Checkpoints/Format",
             "Tokenizers/Unicode", "Tokenizers/Vocabularies", "Tokenizers/Patterns", "Tokenizers/SentencePieces", "Tokenizers/Pipeline", "Tokenizers/Files", "Tokenizers",
             "Chat/Templates",
             "Execution", "Inference", "Generation", "Evaluation", "Calibration",

@@ -20,6 +20,9 @@ public class ContractTests
             Equal(VectorContract.Reciprocal(p), j => Contract.Reciprocal(positive[i + j]));
             Equal(VectorContract.ReciprocalSquareRoot(p), j => Contract.ReciprocalSquareRoot(positive[i + j]));
             Equal(VectorContract.Sigmoid(v), j => Contract.Reciprocal(1f + Contract.Exp(-x[i + j])));
+            Equal(VectorContract.Tanh(v), j => Contract.Tanh(x[i + j]));
+            Equal(VectorContract.NormalDistribution(v), j => Contract.NormalDistribution(x[i + j]));
+            Equal(VectorContract.Softcap(v, 50f, 1f / 50f), j => Contract.Softcap(x[i + j], 50f, 1f / 50f));
         }
     }
 
@@ -48,6 +51,26 @@ public class ContractTests
         Assert.Equal(1f, Contract.Exp(0f));
         Assert.Equal(Contract.Exp(60f), Contract.Exp(1e30f));
         Assert.Equal(Vector256<float>.Zero, VectorContract.ExpBelow60(Vector256.Create(float.NegativeInfinity)));
+    }
+
+    [Fact]
+    public void TanhIsWithinFourUlpAndOddAndTheNormalDistributionWithinTwoMillionths()
+    {
+        for (float x = 0.001f; x < 30f; x += 0.00317f)
+        {
+            Assert.InRange(UlpError(Contract.Tanh(x), Math.Tanh(x)), 0, 4.0);
+            Assert.Equal(-Contract.Tanh(x), Contract.Tanh(-x));
+            Assert.Equal(1f, Contract.NormalDistribution(x) + Contract.NormalDistribution(-x), 2e-7f);
+        }
+
+        // Φ at points from a table of the distribution.
+        foreach ((float x, double phi) in new[] { (0f, 0.5), (0.5f, 0.6914624612740131), (1f, 0.8413447460685429), (-1f, 0.15865525393145707), (2f, 0.9772498680518208), (-3f, 0.0013498980316300933) })
+        {
+            Assert.Equal(phi, Contract.NormalDistribution(x), 2e-7);
+        }
+
+        Assert.Equal(0f, Contract.Tanh(0f));
+        Assert.Equal(1f, Contract.Tanh(1e30f));
     }
 
     [Fact]

@@ -44,7 +44,7 @@ public class RotaryTableTests
     [Fact]
     public void Llama3ScalingDividesLowFrequenciesAndKeepsHighOnes()
     {
-        RotaryScaling scaling = new(8, 1, 4, 8192);
+        WavelengthRotaryScaling scaling = new(8, 1, 4, 8192);
         for (int i = 0; i < 64; i++)
         {
             double frequency = Math.Pow(500000, -i / 64.0), wavelength = 2 * Math.PI / frequency, expected;

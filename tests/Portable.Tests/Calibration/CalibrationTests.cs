@@ -1,6 +1,7 @@
 using FsCheck.Xunit;
 using Portable.Calibration;
 using Portable.Models;
+using Portable.Reference.Blocks;
 using Portable.Tests.Arithmetic;
 using Portable.Tests.Support;
 using Xunit;

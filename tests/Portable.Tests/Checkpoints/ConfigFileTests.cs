@@ -4,6 +4,7 @@ using Portable.Checkpoints.Format;
 using Portable.Checkpoints.HuggingFace;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 using Xunit;
 
 namespace Portable.Tests.Checkpoints;
@@ -25,7 +26,7 @@ public class ConfigFileTests
         ["odd head"] = ("llama", c => c["num_attention_heads"] = 8, "hidden_size"),
         ["key heads do not divide"] = ("llama", c => (c["num_attention_heads"], c["num_key_value_heads"]) = (4, 3), "num_key_value_heads"),
         ["mistral without key heads: 8"] = ("mistral", c => c.Remove("num_key_value_heads"), "num_key_value_heads"),
-        ["activation"] = ("llama", c => c["hidden_act"] = "gelu", "hidden_act"),
+        ["activation"] = ("llama", c => c["hidden_act"] = "quick_gelu", "hidden_act"),
         ["epsilon"] = ("llama", c => c["rms_norm_eps"] = -1, "rms_norm_eps"),
         ["partial rotary"] = ("llama", c => c["partial_rotary_factor"] = 0.5, "partial_rotary_factor"),
         ["partial rotary in rope_parameters"] = ("llama", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "default", ["partial_rotary_factor"] = 0.5 }, "rope_parameters.partial_rotary_factor"),
@@ -35,7 +36,32 @@ public class ConfigFileTests
         ["window on some layers"] = ("llama", c => c["layer_types"] = new JsonArray("sliding_attention"), "layer_types"),
         ["layer of another kind"] = ("qwen2", c => c["layer_types"] = new JsonArray("linear_attention"), "layer_types"),
         ["layer types for other layers"] = ("qwen2", c => c["layer_types"] = new JsonArray("full_attention", "full_attention"), "layer_types"),
-        ["rope scaling kind"] = ("llama", c => c["rope_scaling"] = new JsonObject { ["type"] = "linear", ["factor"] = 2 }, "rope_scaling.type"),
+        ["rope scaling kind"] = ("llama", c => c["rope_scaling"] = new JsonObject { ["type"] = "spiral", ["factor"] = 2 }, "rope_scaling.type"),
+        ["linear without factor"] = ("llama", c => c["rope_scaling"] = new JsonObject { ["type"] = "linear" }, "rope_scaling.factor"),
+        ["dynamic factor below one"] = ("llama", c => c["rope_scaling"] = new JsonObject { ["type"] = "dynamic", ["factor"] = 0.5 }, "rope_scaling.factor"),
+        ["yarn ramp turned round"] = ("qwen3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["factor"] = 4, ["beta_fast"] = 1, ["beta_slow"] = 2 }, "rope_parameters.beta_fast"),
+        ["yarn truncate as text"] = ("qwen3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["factor"] = 4, ["truncate"] = "no" }, "rope_parameters.truncate"),
+        ["longrope of another length"] = ("phi3", c => c["rope_scaling"] = new JsonObject { ["type"] = "longrope", ["short_factor"] = new JsonArray(1), ["long_factor"] = new JsonArray(1, 2) }, "rope_scaling.short_factor"),
+        ["longrope negative"] = ("phi3", c => c["rope_scaling"] = new JsonObject { ["type"] = "longrope", ["short_factor"] = new JsonArray(1, 1), ["long_factor"] = new JsonArray(1, -2) }, "rope_scaling.long_factor"),
+        ["longrope no list"] = ("phi3", c => c["rope_scaling"] = new JsonObject { ["type"] = "longrope", ["short_factor"] = 1, ["long_factor"] = new JsonArray(1, 2) }, "rope_scaling.short_factor"),
+        ["rotary part above one"] = ("phi3", c => c["partial_rotary_factor"] = 1.5, "partial_rotary_factor"),
+        ["rotary part of one channel"] = ("phi3", c => c["partial_rotary_factor"] = 0.25, "partial_rotary_factor"),
+        ["growing queries without yarn"] = ("llama", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "default", ["llama_4_scaling_beta"] = 0.1 }, "rope_parameters.llama_4_scaling_beta"),
+        ["ministral3 without positions"] = ("ministral3", c => { }, "rope_parameters"),
+        ["softcap zero"] = ("gemma2", c => c["attn_logit_softcapping"] = 0, "attn_logit_softcapping"),
+        ["softcap as text"] = ("gemma2", c => c["final_logit_softcapping"] = "30", "final_logit_softcapping"),
+        ["query scalar negative"] = ("gemma2", c => c["query_pre_attn_scalar"] = -1, "query_pre_attn_scalar"),
+        ["both directions"] = ("gemma3_text", c => c["use_bidirectional_attention"] = true, "use_bidirectional_attention"),
+        ["gemma activation"] = ("gemma2", c => c["hidden_activation"] = 3, "hidden_activation"),
+        ["window pattern zero"] = ("gemma3_text", c => c["sliding_window_pattern"] = 0, "sliding_window_pattern"),
+        ["local base zero"] = ("gemma3_text", c => c["rope_local_base_freq"] = 0, "rope_local_base_freq"),
+        ["one layer type without positions"] = ("gemma3_text", c => c["rope_parameters"] = new JsonObject { ["full_attention"] = new JsonObject { ["rope_type"] = "default" } }, "rope_parameters.sliding_attention"),
+        ["granite factor zero"] = ("granite", c => c["residual_multiplier"] = 0, "residual_multiplier"),
+        ["granite factor as text"] = ("granite", c => c["logits_scaling"] = "4", "logits_scaling"),
+        ["no-rope layers of another length"] = ("smollm3", c => c["no_rope_layers"] = new JsonArray(1, 0), "no_rope_layers"),
+        ["no-rope layers of other values"] = ("smollm3", c => c["no_rope_layers"] = new JsonArray(2), "no_rope_layers"),
+        ["no-rope interval zero"] = ("smollm3", c => c["no_rope_layer_interval"] = 0, "no_rope_layer_interval"),
+        ["nemotron epsilon"] = ("nemotron", c => c["norm_eps"] = 2, "norm_eps"),
         ["rope scaling incomplete"] = ("llama", c => c["rope_scaling"] = new JsonObject { ["rope_type"] = "llama3", ["factor"] = 8 }, "rope_scaling.low_freq_factor"),
         ["rope scaling no object"] = ("llama", c => c["rope_scaling"] = 8, "rope_scaling"),
         ["rope base"] = ("llama", c => c["rope_theta"] = 0, "rope_theta"),
@@ -45,7 +71,7 @@ public class ConfigFileTests
         ["vocabulary of other size"] = ("llama", c => c["vocab_size"] = 15, "model.embed_tokens.weight"),
         ["opt norm after"] = ("opt", c => c["do_layer_norm_before"] = false, "do_layer_norm_before"),
         ["opt projection"] = ("opt", c => c["word_embed_proj_dim"] = 4, "word_embed_proj_dim"),
-        ["opt activation"] = ("opt", c => c["activation_function"] = "gelu", "activation_function"),
+        ["opt activation"] = ("opt", c => c["activation_function"] = "tanh", "activation_function"),
         ["opt no final norm"] = ("opt", c => c["_remove_final_layer_norm"] = true, "_remove_final_layer_norm"),
         ["opt positions"] = ("opt", c => c["max_position_embeddings"] = 12, "embed_positions"),
     };
@@ -96,48 +122,62 @@ public class ConfigFileTests
     {
         JsonObject scaling = new() { ["rope_type"] = "llama3", ["factor"] = 8.0, ["low_freq_factor"] = 1.0, ["high_freq_factor"] = 4.0, ["original_max_position_embeddings"] = 8192 };
         ModelConfig old = Config("llama", c => (c["rope_theta"], c["rope_scaling"]) = (500000.0, scaling.DeepClone()));
-        Assert.Equal(500000.0, old.RotaryBase);
-        Assert.Equal(new RotaryScaling(8, 1, 4, 8192), old.RotaryScaling);
+        Assert.Equal(500000.0, old.Blocks[0].Rotary!.Base);
+        Assert.Equal(new WavelengthRotaryScaling(8, 1, 4, 8192), old.Blocks[0].Rotary!.Scaling);
         scaling["rope_theta"] = 500000.0;
         ModelConfig current = Config("llama", c => c["rope_parameters"] = scaling);
-        Assert.Equal((old.RotaryBase, old.RotaryScaling), (current.RotaryBase, current.RotaryScaling));
-        Assert.Null(Config("llama", c => c["rope_scaling"] = new JsonObject { ["rope_type"] = "default" }).RotaryScaling);
+        Assert.Equal(old.Blocks[0].Rotary, current.Blocks[0].Rotary);
+        Assert.Null(Config("llama", c => c["rope_scaling"] = new JsonObject { ["rope_type"] = "default" }).Blocks[0].Rotary!.Scaling);
     }
 
     [Fact]
-    public void A_sliding_window_ends_the_context()
+    public void A_sliding_window_holds_for_all_layers()
     {
-        Assert.Equal(4, Config("mistral", c => c["sliding_window"] = 4).MaximumPositions);
-        Assert.Equal(10, Config("mistral", c => c["sliding_window"] = 4096).MaximumPositions);
-        Assert.Equal(10, Config("mistral", c => c["sliding_window"] = null).MaximumPositions);
-        Assert.Equal(10, Config("qwen2", c => (c["sliding_window"], c["use_sliding_window"]) = (4, false)).MaximumPositions);
-        Assert.Equal(4, Config("qwen2", c => (c["sliding_window"], c["use_sliding_window"], c["max_window_layers"]) = (4, true, 0)).MaximumPositions);
+        Assert.Equal((10, 4), Window(Config("mistral", c => c["sliding_window"] = 4)));
+        Assert.Equal((10, 0), Window(Config("mistral", c => c["sliding_window"] = 4096)));
+        Assert.Equal((10, 0), Window(Config("mistral", c => c["sliding_window"] = null)));
+        Assert.Equal((10, 4), Window(Config("phi3", c => c["sliding_window"] = 4)));
+        Assert.Equal((10, 0), Window(Config("qwen2", c => (c["sliding_window"], c["use_sliding_window"]) = (4, false))));
+        Assert.Equal((10, 4), Window(Config("qwen2", c => (c["sliding_window"], c["use_sliding_window"], c["max_window_layers"]) = (4, true, 0))));
     }
 
     [Fact]
-    public void A_context_that_is_a_window_says_so()
+    public void Windows_are_said()
     {
-        Assert.Equal("context 4,096: this model's window", Config("mistral", c => c["max_position_embeddings"] = 32768).ContextText);
+        Assert.Equal("context 32,768, windows of 4,096", Config("mistral", c => c["max_position_embeddings"] = 32768).ContextText);
         Assert.Equal("context 32,768", Config("mistral", c => (c["max_position_embeddings"], c["sliding_window"]) = (32768, null)).ContextText);
+        Assert.Equal("context 8,192, windows of 4,096 on 13 of 26 layers", Config("gemma2", c => Only(c, "gemma2")).ContextText);
         Assert.Equal("context 10", Config("llama", c => { }).ContextText);
     }
 
     [Fact]
     public void Qwen2_has_a_window_on_the_layers_that_it_names()
     {
-        const int None = 10, Window = 4;
-        int Positions(Action<JsonObject> edit) => Config("qwen2", c =>
+        const int None = 0, Wide = 4;
+        int Of(Action<JsonObject> edit) => Window(Config("qwen2", c =>
         {
-            (c["sliding_window"], c["use_sliding_window"]) = (Window, true);
+            (c["sliding_window"], c["use_sliding_window"]) = (Wide, true);
             edit(c);
-        }).MaximumPositions;
-        Assert.Equal(None, Positions(c => { })); // From layer 28 on, where nothing else is said.
-        Assert.Equal(None, Positions(c => c["max_window_layers"] = 1));
-        Assert.Equal(Window, Positions(c => c["max_window_layers"] = 0));
-        Assert.Equal(Window, Positions(c => c["layer_types"] = new JsonArray("sliding_attention")));
-        Assert.Equal(None, Positions(c => (c["layer_types"], c["max_window_layers"]) = (new JsonArray("full_attention"), 0)));
-        Assert.Equal(None, Positions(c => (c["layer_types"], c["use_sliding_window"]) = (new JsonArray("sliding_attention"), false)));
-        Assert.Equal(None, Positions(c => (c["max_window_layers"], c["sliding_window"]) = (0, null)));
+        })).Window;
+        Assert.Equal(None, Of(c => { })); // From layer 28 on, where nothing else is said.
+        Assert.Equal(None, Of(c => c["max_window_layers"] = 1));
+        Assert.Equal(Wide, Of(c => c["max_window_layers"] = 0));
+        Assert.Equal(Wide, Of(c => c["layer_types"] = new JsonArray("sliding_attention")));
+        Assert.Equal(None, Of(c => (c["layer_types"], c["max_window_layers"]) = (new JsonArray("full_attention"), 0)));
+        Assert.Equal(None, Of(c => (c["layer_types"], c["use_sliding_window"]) = (new JsonArray("sliding_attention"), false)));
+        Assert.Equal(None, Of(c => (c["max_window_layers"], c["sliding_window"]) = (0, null)));
+    }
+
+    /// <summary>What a family has on its layers where the file says nothing.</summary>
+    [Fact]
+    public void Layers_follow_their_familys_pattern()
+    {
+        ModelConfig gemma3 = Config("gemma3_text", c => Only(c, "gemma3_text")), olmo3 = Config("olmo3", c => (c["model_type"], c["max_position_embeddings"], c["num_hidden_layers"]) = ("olmo3", 8192, 8)), smol = Config("smollm3", c => Only(c, "smollm3"));
+        Assert.Equal([4096, 4096, 4096, 4096, 4096, 0], gemma3.Blocks.Take(6).Select(b => b.Attention.Window));
+        Assert.Equal((10000, 1e6), (gemma3.Blocks[0].Rotary!.Base, gemma3.Blocks[5].Rotary!.Base));
+        Assert.Equal([4096, 4096, 4096, 0], olmo3.Blocks.Take(4).Select(b => b.Attention.Window));
+        Assert.Equal([true, true, true, false], smol.Blocks.Take(4).Select(b => b.Rotary is not null));
+        Assert.Equal(512, Config("llama", c => (c["max_position_embeddings"], c["rope_scaling"]) = (256, new JsonObject { ["rope_type"] = "dynamic", ["factor"] = 2.0 })).MaximumPositions);
     }
 
     [Theory]
@@ -156,24 +196,20 @@ public class ConfigFileTests
                 c[name] = value?.DeepClone();
             }
         });
-        Assert.Equal((rotaryBase, null), (config.RotaryBase, config.RotaryScaling));
+        Assert.Equal(new RotaryLayout(4, rotaryBase), config.Blocks[0].Rotary);
     }
 
     [Theory]
     [InlineData("llama", 4096, 11008, 32, 32, 32, 32000, 2048, 1, 2)]
-    [InlineData("mistral", 4096, 14336, 32, 32, 8, 32000, 4096, 1, 2)] // 131,072 positions, a window of 4,096.
+    [InlineData("mistral", 4096, 14336, 32, 32, 8, 32000, 131072, 1, 2)]
     [InlineData("qwen2", 4096, 22016, 32, 32, 32, 151936, 32768, null, null)]
     [InlineData("opt", 768, 3072, 12, 12, 12, 50272, 2048, 2, 2)]
     public void Omitted_fields_take_their_familys_defaults(string type, int hidden, int inner, int layers, int heads, int keyHeads, int vocabulary, int positions, int? begin, int? end)
     {
-        ModelConfig config = Config(type, c =>
-        {
-            c.Clear();
-            c["model_type"] = type;
-        });
+        ModelConfig config = Config(type, c => Only(c, type));
         Assert.Equal(
             (hidden, inner, layers, heads, keyHeads, vocabulary, positions),
-            (config.HiddenSize, config.IntermediateSize, config.Layers, config.Heads, config.KeyValueHeads, config.VocabularySize, config.MaximumPositions));
+            (config.HiddenSize, config.Blocks[0].Intermediate, config.Layers, config.Blocks[0].Attention.Heads, config.Blocks[0].Attention.KeyValueHeads, config.VocabularySize, config.MaximumPositions));
         Assert.Equal(begin, config.BeginToken);
         Assert.Equal(end is { } id ? [id] : [], config.EndTokens);
         Assert.Equal(type == "opt", config.TiedEmbeddings);
@@ -183,7 +219,7 @@ public class ConfigFileTests
     [Fact]
     public void Null_key_heads_mean_as_many_as_heads_and_null_tokens_none()
     {
-        Assert.Equal(2, Config("mistral", c => c["num_key_value_heads"] = null).KeyValueHeads);
+        Assert.Equal(2, Config("mistral", c => c["num_key_value_heads"] = null).Blocks[0].Attention.KeyValueHeads);
         ModelConfig config = Config("llama", c => (c["bos_token_id"], c["eos_token_id"]) = (null, null));
         Assert.Null(config.BeginToken);
         Assert.Empty(config.EndTokens);
@@ -232,5 +268,14 @@ public class ConfigFileTests
     {
         using TinyCheckpoint checkpoint = new(type, config: edit);
         return ConfigFile.Read(checkpoint.Directory);
+    }
+
+    private static (int Positions, int Window) Window(ModelConfig config) => (config.MaximumPositions, config.Blocks[^1].Attention.Window);
+
+    /// <summary>A file that says its model_type alone.</summary>
+    private static void Only(JsonObject config, string type)
+    {
+        config.Clear();
+        config["model_type"] = type;
     }
 }

@@ -3,6 +3,7 @@ using Portable.Checkpoints.Format;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 using Portable.Tests.Support;
 using Xunit;
 
@@ -20,8 +21,8 @@ public class HuggingFaceCheckpointTests
         using TinyCheckpoint checkpoint = new(type);
         using IModelSource source = Checkpoint.Open(checkpoint.Directory);
         BlockWeights block = source.LoadBlock(0);
-        Assert.Equal((query, output), (block.Query.Bias is not null, block.Output.Bias is not null));
-        Assert.Equal(type == "opt", block.AttentionNorm.Bias is not null);
+        Assert.Equal((query, output), (block[BlockSlot.Query].Bias is not null, block[BlockSlot.Output].Bias is not null));
+        Assert.Equal(type == "opt", block[BlockNorm.Attention].Bias is not null);
         Assert.Equal(type == "opt", source.LoadPositions() is not null);
         Assert.Equal(type == "opt", source.LoadHead() is null);
         Assert.Equal(type == "opt" ? 6 : 7, block.Linears.Count());
@@ -41,7 +42,7 @@ public class HuggingFaceCheckpointTests
 
         checkpoint.Write();
         using IModelSource source = Checkpoint.Open(checkpoint.Directory);
-        Assert.Equal("model.decoder.layers.0.self_attn.out_proj", source.LoadBlock(0).Output.Name);
+        Assert.Equal("model.decoder.layers.0.self_attn.out_proj", source.LoadBlock(0)[BlockSlot.Output].Name);
         HostileFloatCheckpointTests.LoadAll(checkpoint.Directory);
     }
 

@@ -4,6 +4,7 @@ using FsCheck.Xunit;
 using Portable.Checkpoints.Format;
 using Portable.Models;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Xunit;
 
@@ -97,7 +98,7 @@ public class PortableCheckpointTests
         string output = Path.Combine(checkpoint.Directory, "out");
         RandomQuantizedBlocks.Write(checkpoint, output, "W5A8g64");
         using IModelSource quantized = Checkpoint.Open(output);
-        LinearWeights down = quantized.LoadBlock(0).Down;
+        LinearWeights down = quantized.LoadBlock(0)[BlockSlot.Down];
         (byte[] bytes, _) = Tensor(Path.Combine(output, "model-00001-of-00002.safetensors"), down.Name + ".codes");
         Assert.Equal(System.Runtime.InteropServices.MemoryMarshal.AsBytes(down.Quantized!.Weights.Words.Span), bytes);
         Assert.False(System.Runtime.InteropServices.MemoryMarshal.TryGetArray(down.Quantized!.Weights.Words, out _), "the words are a copy of the file");
@@ -134,8 +135,7 @@ public class PortableCheckpointTests
 
     internal static void AssertSame(BlockWeights expected, BlockWeights actual)
     {
-        AssertSame(expected.AttentionNorm, actual.AttentionNorm);
-        AssertSame(expected.MlpNorm, actual.MlpNorm);
+        Assert.All(expected.Layout.Norms, norm => AssertSame(expected[norm], actual[norm]));
         foreach ((LinearWeights e, LinearWeights a) in expected.Linears.Zip(actual.Linears))
         {
             Assert.Equal((e.Name, e.Scheme), (a.Name, a.Scheme));

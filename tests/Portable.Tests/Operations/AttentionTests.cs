@@ -1,4 +1,5 @@
 using FsCheck.Xunit;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 using Portable.Reference.Operations;
 using Portable.Tests.Arithmetic;
@@ -9,7 +10,7 @@ namespace Portable.Tests.Operations;
 /// <summary>Blocked attention against one query at a time, for every cache width, head shape and cut of the rows.</summary>
 public class AttentionTests
 {
-    private static readonly int[] Bits = [2, 3, 4, 5, 6, 7, 8, 16, 32];
+    private static readonly int[] Bits = [2, 3, 4, 5, 6, 7, 8, 16, 32], Windowed = [2, 5, 8, 16, 32];
 
     [Property(MaxTest = 45)]
     public void EveryRowHasTheBitsOfTheDefinition(int seed, byte width, byte size, byte tokens, byte group)
@@ -58,6 +59,23 @@ public class AttentionTests
         Assert.Equal(whole[(last * rowSize)..], AwkwardValues.Bits(c.Compute([all[last]])));
     }
 
+    /// <summary>Windows, softcaps and caches that keep no more than the window and what is fed, in pieces of any size: the bits of the definition over what is seen.</summary>
+    [Property(MaxTest = 24)]
+    public void WindowsAndSoftcapsHaveTheBitsOfTheDefinition(int seed, byte width, byte window, byte piece)
+    {
+        int bits = Windowed[width % Windowed.Length], seen = 1 + window % 150, fed = 1 + piece % 90;
+        AttentionLayout layout = new(4, 2, 8) { Window = seen, Softcap = width % 2 == 0 ? 0 : 5, Scale = 0.3f };
+        Case c = new(bits, layout, [260], seed);
+        uint[][] rows = c.ComputeFed(fed);
+        for (int t = 259; t >= 0; t -= 37)
+        {
+            for (int head = 0; head < 4; head++)
+            {
+                Assert.Equal(AwkwardValues.Bits(c.Expected(0, t, head)), rows[t][(head * 8)..((head + 1) * 8)]);
+            }
+        }
+    }
+
     [Theory]
     [InlineData(32, 2e-6)]
     [InlineData(16, 1e-3)]
@@ -93,7 +111,7 @@ public class AttentionTests
 
         float[] output = new float[2], q = [50f, 60f];
         Attention.Compute(q, cache, [0], [Tokens - 1], new AttentionLayout(1, 1, 2), output);
-        Assert.Equal(AwkwardValues.Bits(AttentionOracle.Integer(q, keys, values, 8)), AwkwardValues.Bits(output));
+        Assert.Equal(AwkwardValues.Bits(AttentionOracle.Integer(q, keys, values, 8, p => Contract.Canonical(p * (float)(1 / Math.Sqrt(2))))), AwkwardValues.Bits(output));
     }
 
     [Fact]
@@ -115,11 +133,18 @@ public class AttentionTests
     {
         private readonly KeyValueCache _cache;
         private readonly int _headSize, _heads, _group, _bits;
+        private readonly AttentionLayout _layout;
         private readonly float[][][] _keys, _values, _queries;
 
         public Case(int bits, int headSize, int keyValueHeads, int heads, int[] lengths, int seed)
+            : this(bits, new AttentionLayout(heads, keyValueHeads, headSize), lengths, seed)
         {
-            (_headSize, _heads, _group, _bits) = (headSize, heads, heads / keyValueHeads, bits);
+        }
+
+        public Case(int bits, AttentionLayout layout, int[] lengths, int seed)
+        {
+            (int headSize, int keyValueHeads, int heads) = (layout.HeadSize, layout.KeyValueHeads, layout.Heads);
+            (_layout, _headSize, _heads, _group, _bits) = (layout, headSize, heads, heads / keyValueHeads, bits);
             _cache = new KeyValueCache(lengths.Length, keyValueHeads, headSize, lengths.Max() + 3, bits);
             float[][][] Create(int width, int salt) => [.. lengths.Select((n, s) => Enumerable.Range(0, n).Select(t => AwkwardValues.Activations(width, HashCode.Combine(seed, salt, s, t))).ToArray())];
             (_keys, _values, _queries) = (Create(keyValueHeads * headSize, 1), Create(keyValueHeads * headSize, 2), Create(heads * headSize, 3));
@@ -142,8 +167,25 @@ public class AttentionTests
                 _queries[rows[i].Sequence][rows[i].Position].CopyTo(queries, i * stride);
             }
 
-            Attention.Compute(queries, _cache, [.. rows.Select(r => r.Sequence)], [.. rows.Select(r => r.Position)], new AttentionLayout(_heads, _heads / _group, _headSize), output, stride);
+            Attention.Compute(queries, _cache, [.. rows.Select(r => r.Sequence)], [.. rows.Select(r => r.Position)], _layout, output, stride);
             return output;
+        }
+
+        /// <summary>Rows of sequence 0, appended and attended some at a time over a cache that keeps the window and one such piece.</summary>
+        public uint[][] ComputeFed(int rows)
+        {
+            KeyValueCache cache = new(1, _layout.KeyValueHeads, _headSize, _layout.Window + rows, _bits, wraps: true);
+            List<uint[]> results = [];
+            for (int first = 0; first < _keys[0].Length; first += rows)
+            {
+                int[] positions = [.. Enumerable.Range(first, Math.Min(rows, _keys[0].Length - first))];
+                float[] queries = [.. positions.SelectMany(t => _queries[0][t])], output = new float[queries.Length];
+                Array.ForEach(positions, t => cache.Append(0, t, _keys[0][t], _values[0][t]));
+                Attention.Compute(queries, cache, [.. positions.Select(_ => 0)], positions, _layout, output);
+                results.AddRange(AwkwardValues.Bits(output).Chunk(_layout.QueryWidth));
+            }
+
+            return [.. results];
         }
 
         public float[] Expected(int sequence, int position, int head)
@@ -151,9 +193,9 @@ public class AttentionTests
             (float[] q, List<float[]> keys, List<float[]> values) = Visible(sequence, position, head);
             return _bits switch
             {
-                32 => AttentionOracle.Float(q, keys, values),
-                16 => AttentionOracle.Digits(q, keys, values),
-                _ => AttentionOracle.Integer(q, keys, values, _bits),
+                32 => AttentionOracle.Float(q, keys, values, Score, First(position)),
+                16 => AttentionOracle.Digits(q, keys, values, Score, First(position)),
+                _ => AttentionOracle.Integer(q, keys, values, _bits, Score),
             };
         }
 
@@ -163,10 +205,19 @@ public class AttentionTests
             return AttentionOracle.Real(q, keys, values);
         }
 
+        private int First(int position) => _layout.Window == 0 ? 0 : Math.Max(0, position - _layout.Window + 1);
+
+        // A score as the contract has it: scaled, then capped.
+        private float Score(float product)
+        {
+            float s = Contract.Canonical(product * _layout.Scale);
+            return _layout.Softcap == 0 ? s : Contract.Canonical(_layout.Softcap * Contract.Tanh(s * (1f / _layout.Softcap)));
+        }
+
         private (float[] Query, List<float[]> Keys, List<float[]> Values) Visible(int sequence, int position, int head)
         {
             int first = head / _group * _headSize;
-            List<float[]> Heads(float[][] rows) => [.. rows.Take(position + 1).Select(row => row[first..(first + _headSize)])];
+            List<float[]> Heads(float[][] rows) => [.. rows[First(position)..(position + 1)].Select(row => row[first..(first + _headSize)])];
             return (_queries[sequence][position][(head * _headSize)..((head + 1) * _headSize)], Heads(_keys[sequence]), Heads(_values[sequence]));
         }
     }

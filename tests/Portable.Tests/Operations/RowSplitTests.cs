@@ -1,4 +1,5 @@
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 using Portable.Tests.Arithmetic;
@@ -18,9 +19,9 @@ public class RowSplitTests
         float[] gain = AwkwardValues.Activations(Columns, 2), bias = AwkwardValues.Activations(Columns, 3);
         EveryRow(Columns, (x, rows, y) => Normalization.RmsNorm(x, rows, Columns, gain, 1e-5f, y));
         EveryRow(Columns, (x, rows, y) => Normalization.LayerNorm(x, rows, Columns, gain, bias, 1e-5f, y));
-        EveryRow(2 * Columns, (x, rows, y) => Gate.SiluRows(x, rows, Columns, y));
+        EveryRow(2 * Columns, (x, rows, y) => Activation.GateRows(ActivationKind.Silu, x, rows, Columns, y));
         Assert.Throws<ArgumentException>(() => Normalization.RmsNorm(new float[3], 1, 4, gain, 1e-5f, new float[4]));
-        Assert.Throws<ArgumentException>(() => Gate.SiluRows(new float[7], 1, 4, new float[4]));
+        Assert.Throws<ArgumentException>(() => Activation.GateRows(ActivationKind.Silu, new float[7], 1, 4, new float[4]));
     }
 
     [Theory]

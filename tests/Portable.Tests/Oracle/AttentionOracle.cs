@@ -8,10 +8,14 @@ namespace Portable.Tests.Oracle;
 /// </summary>
 internal static class AttentionOracle
 {
-    /// <summary>f32 cache: keys and values are those of positions 0 … n − 1.</summary>
-    public static float[] Float(float[] q, List<float[]> keys, List<float[]> values)
+    /// <summary>f32 cache.</summary>
+    /// <param name="q">The query.</param>
+    /// <param name="keys">Keys of the positions that it sees.</param>
+    /// <param name="values">Their values.</param>
+    /// <param name="score">A score of a product of query and key.</param>
+    /// <param name="first">Position of the first key.</param>
+    public static float[] Float(float[] q, List<float[]> keys, List<float[]> values, Func<float, float> score, int first = 0)
     {
-        float scale = (float)(1 / Math.Sqrt(q.Length));
         float[] scores = [.. keys.Select(k =>
         {
             float sum = 0;
@@ -21,15 +25,15 @@ internal static class AttentionOracle
                 sum += product;
             }
 
-            return Contract.Canonical(sum * scale);
+            return score(sum);
         })];
         float maximum = scores.Max(), total = 0;
         float[] output = new float[q.Length];
-        for (int first = 0; first < keys.Count; first += 64)
+        for (int chunk = 0; chunk < first + keys.Count; chunk += 64)
         {
             float length = 0;
             float[] partial = new float[q.Length];
-            for (int t = first; t < Math.Min(first + 64, keys.Count); t++)
+            for (int t = Math.Max(chunk - first, 0); t < Math.Min(chunk + 64 - first, keys.Count); t++)
             {
                 float p = Contract.Exp(scores[t] - maximum);
                 length += p;
@@ -52,12 +56,11 @@ internal static class AttentionOracle
     }
 
     /// <summary>2…8-bit cache.</summary>
-    public static float[] Integer(float[] q, List<float[]> keys, List<float[]> values, int bits)
+    public static float[] Integer(float[] q, List<float[]> keys, List<float[]> values, int bits, Func<float, float> score)
     {
         (float Scale, long[] Codes) query = Quantize(q, bits);
         (float Scale, long[] Codes)[] k = [.. keys.Select(x => Quantize(x, bits))], v = [.. values.Select(x => Quantize(x, bits))];
-        float scale = (float)(1 / Math.Sqrt(q.Length));
-        float[] scores = [.. k.Select(key => Contract.Canonical(key.Codes.Zip(query.Codes, (a, b) => a * b).Sum() * (query.Scale * key.Scale) * scale))];
+        float[] scores = [.. k.Select(key => score(key.Codes.Zip(query.Codes, (a, b) => a * b).Sum() * (query.Scale * key.Scale)))];
         float maximum = scores.Max(), largest = v.Max(x => x.Scale), inverse = Contract.Reciprocal(largest);
         long total = 0;
         long[] high = new long[q.Length], low = new long[q.Length];
@@ -78,16 +81,18 @@ internal static class AttentionOracle
     }
 
     /// <summary>16-bit cache: exact integers of whole codes, digits nowhere.</summary>
-    public static float[] Digits(float[] q, List<float[]> keys, List<float[]> values)
+    public static float[] Digits(float[] q, List<float[]> keys, List<float[]> values, Func<float, float>? score = null, int position = 0)
     {
+        score ??= s => Contract.Canonical(s * (float)(1 / Math.Sqrt(q.Length)));
         (float Scale, long[] Codes) query = Symmetric(q);
         (float Scale, long[] Codes)[] k = [.. keys.Select(Symmetric)], v = [.. values.Select(Symmetric)];
-        float scale = (float)(1 / Math.Sqrt(q.Length)), maximum = 0, total = 0;
+        float maximum = 0, total = 0;
         float[] attended = new float[q.Length];
-        for (int first = 0; first < keys.Count; first += 64)
+        for (int first = 0, end; first < keys.Count; first = end)
         {
-            int end = Math.Min(first + 64, keys.Count);
-            float[] scores = [.. k[first..end].Select(key => Contract.Canonical(Nearest(key.Codes.Zip(query.Codes, (a, b) => a * b).Sum()) * (query.Scale * key.Scale) * scale))];
+            // Stretches end at multiples of 64 positions, wherever the first key stands.
+            end = Math.Min((position + first) / 64 * 64 + 64 - position, keys.Count);
+            float[] scores = [.. k[first..end].Select(key => score(Nearest(key.Codes.Zip(query.Codes, (a, b) => a * b).Sum()) * (query.Scale * key.Scale)))];
             float highest = scores.Max();
             float[] e = [.. scores.Select(s => Contract.Exp(s - highest))], contribution = [.. e.Zip(v[first..end], (p, x) => p * x.Scale)];
             float largest = contribution.Max(), levels = Contract.Reciprocal(largest) * 32639f;

@@ -6,6 +6,7 @@ using Portable.Inference;
 using Portable.Models;
 using Portable.Quantization;
 using Portable.Quantization.Runs;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Tests.Support;
 using Xunit;
@@ -68,7 +69,7 @@ public class BlockPipelineTests
             Assert.Equal(a.Quantized.Input.StaticScale, b.Quantized.Input.StaticScale);
         }
 
-        Assert.Equal(whole.Blocks[1].AttentionNorm.Gain, resumed.Blocks[0].AttentionNorm.Gain);
+        Assert.Equal(whole.Blocks[1][BlockNorm.Attention].Gain, resumed.Blocks[0][BlockNorm.Attention].Gain);
         Assert.Equal(whole.Reports[1].Select(r => (r.Error, r.OutputError)), resumed.Reports[0].Select(r => (r.Error, r.OutputError)));
         Assert.Equal(whole.Manifest?.ToJsonString(), resumed.Manifest?.ToJsonString());
     }

@@ -3,6 +3,7 @@ using Portable.Models;
 using Portable.Quantization;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Reference.Training;
 using Portable.Tests.Support;
@@ -146,18 +147,22 @@ public class ReconstructionMethodTests
 
     private static float[] StudentForward(ModelConfig config, BlockWeights block, float[] x, int activationBits, int keyValueBits)
     {
-        bool llama = config.Family == ModelFamily.Llama;
         int tokens = x.Length / config.HiddenSize;
-        BlockShape shape = new(config.HiddenSize, config.IntermediateSize, config.Heads, config.KeyValueHeads, config.HeadSize, llama, config.NormEpsilon);
-        BlockTensors tensors = new(shape, [.. block.AttentionNorm.Gain], block.AttentionNorm.Bias?.ToArray(), [.. block.MlpNorm.Gain], block.MlpNorm.Bias?.ToArray());
-        foreach ((BlockLinear which, LinearWeights linear) in shape.Linears.Zip(block.Linears))
+        BlockLayout layout = block.Layout;
+        BlockTensors tensors = new(layout);
+        foreach (BlockNorm norm in layout.Norms)
         {
-            tensors[which] = Decoded(linear.Quantized!);
+            tensors[norm] = new NormTensors([.. block[norm].Gain], block[norm].Bias?.ToArray());
         }
 
-        TrainingRotary? rotary = llama ? new TrainingRotary(new RotaryTable(tokens, config.HeadSize, config.RotaryBase, config.RotaryScaling)) : null;
+        foreach (BlockSlot slot in layout.Slots)
+        {
+            tensors[slot] = Decoded(block[slot].Quantized!);
+        }
+
+        TrainingRotary? rotary = layout.Rotary is { } positions ? new TrainingRotary(positions.Table(tokens)) : null;
         float[] y = new float[x.Length];
-        new TrainingBlock(shape, tokens, activationBits, keyValueBits, rotary).Forward(tensors, x, y, tokens);
+        new TrainingBlock(layout, tokens, activationBits, keyValueBits, rotary).Forward(tensors, x, y, tokens);
         return y;
     }
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Tests.Support;
@@ -8,6 +9,7 @@ namespace Portable.Tests.Support;
 /// <summary>A small model with seeded random weights, quantized layer by layer with a function of the layer's name.</summary>
 internal sealed class RandomModel : IModelSource
 {
+    private static readonly string[] NormNames = ["attention_norm", "mlp_norm", "after_attention_norm", "after_mlp_norm", "q_norm", "k_norm"], SlotNames = ["q", "k", "v", "o", "gate", "up", "down"];
     private readonly int _seed;
     private readonly Func<string, float[], int, int, float[]?, (QuantizedLinear Layer, string Scheme)>? _quantize;
 
@@ -20,22 +22,34 @@ internal sealed class RandomModel : IModelSource
 
     public int KeyValueBits { get; }
 
-    public static ModelConfig Llama(int heads = 4, int keyValueHeads = 2) => new()
+    public static ModelConfig Llama(int heads = 4, int keyValueHeads = 2, int layers = 2, int intermediate = 152) => Of("llama", layers, new BlockLayout
     {
-        Family = ModelFamily.Llama,
-        ModelType = "llama",
-        HiddenSize = heads * 16,
-        IntermediateSize = 152,
-        Layers = 2,
-        Heads = heads,
-        KeyValueHeads = keyValueHeads,
-        HeadSize = 16,
+        Hidden = heads * 16,
+        Intermediate = intermediate,
+        Attention = new AttentionLayout(heads, keyValueHeads, 16),
+        Rotary = new RotaryLayout(16, 10000),
+        NormEpsilon = 1e-5f,
+    });
+
+    public static ModelConfig Opt(int layers = 2) => Of("opt", layers, Llama(4, 4).Blocks[0] with
+    {
+        Rotary = null,
+        Norm = NormKind.Layer,
+        Activation = ActivationKind.Relu,
+        Gated = false,
+        AttentionBias = true,
+        OutputBias = true,
+        MlpBias = true,
+    }) with { LearnedPositionOffset = 2 };
+
+    /// <summary>A model of one layout.</summary>
+    public static ModelConfig Of(string type, int layers, BlockLayout block) => new()
+    {
+        ModelType = type,
+        Blocks = [.. Enumerable.Repeat(block, layers)],
         VocabularySize = 97,
         MaximumPositions = 160,
-        NormEpsilon = 1e-5f,
     };
-
-    public static ModelConfig Opt() => Llama(4, 4) with { Family = ModelFamily.Opt, ModelType = "opt" };
 
     /// <summary>Round-to-nearest under one scheme.</summary>
     public static RandomModel RoundToNearest(ModelConfig config, string scheme, int seed)
@@ -48,28 +62,21 @@ internal sealed class RandomModel : IModelSource
     public FloatTable LoadEmbedding() => Table("embedding", Config.VocabularySize, Config.HiddenSize, ElementType.Float16, 1);
 
     public FloatTable? LoadPositions() =>
-        Config.Family == ModelFamily.Opt ? Table("positions", Config.MaximumPositions + Config.PositionOffset, Config.HiddenSize, ElementType.Float16, 0.3) : null;
+        Config.LearnedPositionOffset is { } offset ? Table("positions", Config.MaximumPositions + offset, Config.HiddenSize, ElementType.Float16, 0.3) : null;
 
     public FloatTable? LoadHead() => Table("head", Config.VocabularySize, Config.HiddenSize, ElementType.BFloat16, 0.3);
 
-    public NormWeights LoadFinalNorm() => Norm("final");
+    public NormWeights LoadFinalNorm() => Norm("final", Config.HiddenSize, Config.FinalNormBias);
 
     public BlockWeights LoadBlock(int index)
     {
-        bool opt = Config.Family == ModelFamily.Opt;
+        BlockLayout layout = Config.Blocks[index];
         string prefix = $"blocks.{index}.";
-        return new BlockWeights
+        return BlockWeights.Create(layout, norm => Norm(prefix + NormNames[(int)norm], layout.WidthOf(norm), layout.HasBias(norm)), slot =>
         {
-            AttentionNorm = Norm(prefix + "attention_norm"),
-            Query = Linear(prefix + "q", Config.QueryWidth, Config.HiddenSize, opt),
-            Key = Linear(prefix + "k", Config.KeyValueWidth, Config.HiddenSize, opt),
-            Value = Linear(prefix + "v", Config.KeyValueWidth, Config.HiddenSize, opt),
-            Output = Linear(prefix + "o", Config.HiddenSize, Config.QueryWidth, opt),
-            MlpNorm = Norm(prefix + "mlp_norm"),
-            Gate = opt ? null : Linear(prefix + "gate", Config.IntermediateSize, Config.HiddenSize, false),
-            Up = Linear(prefix + "up", Config.IntermediateSize, Config.HiddenSize, opt),
-            Down = Linear(prefix + "down", Config.HiddenSize, Config.IntermediateSize, opt),
-        };
+            (int rows, int columns) = layout.SizeOf(slot);
+            return Linear(prefix + SlotNames[(int)slot], rows, columns, layout.HasBias(slot));
+        });
     }
 
     public void Dispose()
@@ -89,15 +96,15 @@ internal sealed class RandomModel : IModelSource
         return new LinearWeights { Name = name, Quantized = layer, Scheme = scheme };
     }
 
-    private NormWeights Norm(string name)
+    private NormWeights Norm(string name, int width, bool biased)
     {
-        float[] gain = Values(name, Config.HiddenSize, 0.2);
+        float[] gain = Values(name, width, 0.2);
         for (int i = 0; i < gain.Length; i++)
         {
             gain[i] += 1;
         }
 
-        return new NormWeights(gain, Config.Family == ModelFamily.Opt ? Values(name + ".bias", Config.HiddenSize, 0.1) : null);
+        return new NormWeights(gain, biased ? Values(name + ".bias", width, 0.1) : null);
     }
 
     private FloatTable Table(string name, int rows, int columns, ElementType type, double deviation)

@@ -4,6 +4,7 @@ using Portable.Models;
 using Portable.Quantization;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Tests.Support;
@@ -36,7 +37,7 @@ internal sealed class OverflowingModel(IModelSource model) : WrappedModel(model)
     public override BlockWeights LoadBlock(int index)
     {
         BlockWeights block = base.LoadBlock(index);
-        return index == 1 ? block with { Down = RescaledModel.Scale(block.Down, (_, _) => 1e38f) } : block;
+        return index == 1 ? block.MapLinears((slot, linear) => slot == BlockSlot.Down ? RescaledModel.Scale(linear, (_, _) => 1e38f) : linear) : block;
     }
 }
 
@@ -51,20 +52,16 @@ internal sealed class RescaledModel(IModelSource model, bool rows, int every = 2
         BlockWeights block = base.LoadBlock(index);
         if (rows)
         {
-            return block with { Up = Scale(block.Up, (n, _) => Chosen(n) ? 16 : 1), Down = Scale(block.Down, (_, k) => Chosen(k) ? 1f / 16 : 1) };
+            return block.MapLinears((slot, linear) => slot switch
+            {
+                BlockSlot.Up => Scale(linear, (n, _) => Chosen(n) ? 16 : 1),
+                BlockSlot.Down => Scale(linear, (_, k) => Chosen(k) ? 1f / 16 : 1),
+                _ => linear,
+            });
         }
 
-        LinearWeights Columns(LinearWeights linear) => Scale(linear, (_, k) => Chosen(k) ? 1f / 32 : 1);
-        return block with
-        {
-            AttentionNorm = Gains(block.AttentionNorm),
-            Query = Columns(block.Query),
-            Key = Columns(block.Key),
-            Value = Columns(block.Value),
-            MlpNorm = Gains(block.MlpNorm),
-            Gate = Columns(block.Gate!),
-            Up = Columns(block.Up),
-        };
+        return block.MapNorms((_, norm) => Gains(norm)).MapLinears((slot, linear) =>
+            BlockInputs.Of(slot) is BlockInput.Attention or BlockInput.Mlp ? Scale(linear, (_, k) => Chosen(k) ? 1f / 32 : 1) : linear);
     }
 
     private bool Chosen(int channel) => channel % every == 5;

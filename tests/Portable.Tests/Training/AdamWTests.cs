@@ -1,4 +1,5 @@
 using FsCheck.Xunit;
+using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 using Xunit;
 

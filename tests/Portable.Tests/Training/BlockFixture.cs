@@ -1,4 +1,5 @@
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 using Portable.Tests.Oracle;
 
@@ -11,12 +12,27 @@ internal sealed class BlockFixture
     {
         Random random = new(seed);
         Tokens = tokens;
-        Shape = new BlockShape(hidden, intermediate, heads, heads / group, size, gated, 1e-5f);
-        Tensors = new BlockTensors(Shape, Fill(random, hidden, 0.3f, 1), gated ? null : Fill(random, hidden, 0.2f), Fill(random, hidden, 0.3f, 1), gated ? null : Fill(random, hidden, 0.2f));
-        foreach (BlockLinear linear in Shape.Linears)
+        Layout = new BlockLayout
         {
-            (int rows, int columns) = Shape.SizeOf(linear);
-            Tensors[linear] = new LinearTensors(rows, columns, Fill(random, rows * columns, 0.5f), gated && linear != BlockLinear.Query ? null : Fill(random, rows, 0.2f));
+            Hidden = hidden,
+            Intermediate = intermediate,
+            Attention = new AttentionLayout(heads, heads / group, size),
+            Rotary = gated ? new RotaryLayout(size, 100) : null,
+            Norm = gated ? NormKind.Rms : NormKind.Layer,
+            NormEpsilon = 1e-5f,
+            Activation = gated ? ActivationKind.Silu : ActivationKind.Relu,
+            Gated = gated,
+        };
+        Tensors = new BlockTensors(Layout);
+        foreach (BlockNorm norm in Layout.Norms)
+        {
+            Tensors[norm] = new NormTensors(Fill(random, hidden, 0.3f, 1), gated ? null : Fill(random, hidden, 0.2f));
+        }
+
+        foreach (BlockSlot linear in Layout.Slots)
+        {
+            (int rows, int columns) = Layout.SizeOf(linear);
+            Tensors[linear] = new LinearTensors(rows, columns, Fill(random, rows * columns, 0.5f), gated && linear != BlockSlot.Query ? null : Fill(random, rows, 0.2f));
         }
 
         Input = Fill(random, tokens * hidden, 1f);
@@ -24,11 +40,11 @@ internal sealed class BlockFixture
     }
 
     private BlockFixture(BlockFixture other, BlockTensors tensors) =>
-        (Tokens, Shape, Tensors, Input, Table) = (other.Tokens, other.Shape, tensors, other.Input, other.Table);
+        (Tokens, Layout, Tensors, Input, Table) = (other.Tokens, other.Layout, tensors, other.Input, other.Table);
 
     public int Tokens { get; }
 
-    public BlockShape Shape { get; }
+    public BlockLayout Layout { get; }
 
     public BlockTensors Tensors { get; }
 
@@ -36,23 +52,23 @@ internal sealed class BlockFixture
 
     public RotaryTable Table { get; }
 
-    public TrainingRotary? Rotary => Shape.Gated ? new TrainingRotary(Table) : null;
+    public TrainingRotary? Rotary => Layout.Rotary is null ? null : new TrainingRotary(Table);
 
-    public TrainingBlock Block(int activationBits = 16, int keyValueBits = 16) => new(Shape, Tokens, activationBits, keyValueBits, Rotary);
+    public TrainingBlock Block(int activationBits = 16, int keyValueBits = 16) => new(Layout, Tokens, activationBits, keyValueBits, Rotary);
 
     /// <summary>The same with other parameters.</summary>
     public BlockFixture With(BlockTensors tensors) => new(this, tensors);
 
     public BlockOracle Oracle()
     {
-        BlockOracle oracle = new(Shape.Hidden, Shape.Intermediate, Shape.Heads, Shape.KeyValueHeads, Shape.HeadSize, Shape.Gated, Shape.NormEpsilon)
+        BlockOracle oracle = new(Layout.Hidden, Layout.Intermediate, Layout.Attention.Heads, Layout.Attention.KeyValueHeads, Layout.Attention.HeadSize, Layout.Gated, Layout.NormEpsilon)
         {
-            Gain1 = Wide(Tensors.AttentionGain)!,
-            Bias1 = Wide(Tensors.AttentionBias),
-            Gain2 = Wide(Tensors.MlpGain)!,
-            Bias2 = Wide(Tensors.MlpBias),
+            Gain1 = Wide(Tensors[BlockNorm.Attention].Gain)!,
+            Bias1 = Wide(Tensors[BlockNorm.Attention].Bias),
+            Gain2 = Wide(Tensors[BlockNorm.Mlp].Gain)!,
+            Bias2 = Wide(Tensors[BlockNorm.Mlp].Bias),
         };
-        foreach (BlockLinear linear in Shape.Linears)
+        foreach (BlockSlot linear in Layout.Slots)
         {
             oracle.Weights[(int)linear] = Wide(Tensors[linear].Weight);
             oracle.Biases[(int)linear] = Wide(Tensors[linear].Bias);

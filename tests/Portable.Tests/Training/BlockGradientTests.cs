@@ -1,4 +1,5 @@
 using FsCheck.Xunit;
+using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 using Portable.Tests.Oracle;
 using Xunit;
@@ -33,7 +34,7 @@ public class BlockGradientTests
             block.Backward(f.Tensors, dy, null, result);
             return result;
         })];
-        foreach (BlockLinear linear in f.Shape.Linears)
+        foreach (BlockSlot linear in f.Layout.Slots)
         {
             float[] exact = gradients[0][linear].Weight, fine = gradients[1][linear].Weight;
             double difference = Math.Sqrt(exact.Zip(fine, (a, b) => (double)(a - b) * (a - b)).Sum()), norm = Math.Sqrt(exact.Sum(a => (double)a * a));
@@ -70,15 +71,15 @@ public class BlockGradientTests
         }
 
         Compare(x, dx, Loss, random, samples, "x");
-        Compare(oracle.Gain1, gradients.AttentionGain, Loss, random, samples, "gain 1");
-        Compare(oracle.Gain2, gradients.MlpGain, Loss, random, samples, "gain 2");
-        if (!f.Shape.Gated)
+        Compare(oracle.Gain1, gradients[BlockNorm.Attention].Gain, Loss, random, samples, "gain 1");
+        Compare(oracle.Gain2, gradients[BlockNorm.Mlp].Gain, Loss, random, samples, "gain 2");
+        if (!f.Layout.Gated)
         {
-            Compare(oracle.Bias1!, gradients.AttentionBias!, Loss, random, samples, "bias 1");
-            Compare(oracle.Bias2!, gradients.MlpBias!, Loss, random, samples, "bias 2");
+            Compare(oracle.Bias1!, gradients[BlockNorm.Attention].Bias!, Loss, random, samples, "bias 1");
+            Compare(oracle.Bias2!, gradients[BlockNorm.Mlp].Bias!, Loss, random, samples, "bias 2");
         }
 
-        foreach (BlockLinear linear in f.Shape.Linears)
+        foreach (BlockSlot linear in f.Layout.Slots)
         {
             Compare(oracle.Weights[(int)linear]!, gradients[linear].Weight, Loss, random, samples, $"{linear}");
             if (oracle.Biases[(int)linear] is { } bias)

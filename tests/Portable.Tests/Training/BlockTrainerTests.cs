@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using FsCheck.Xunit;
 using Portable.Reference.Algorithms.AbqLlm;
+using Portable.Reference.Blocks;
 using Portable.Reference.Threading;
 using Portable.Reference.Training;
 using Xunit;
@@ -28,7 +29,7 @@ public class BlockTrainerTests
         float[] expected = new float[f.Input.Length], actual = new float[f.Input.Length], other = BlockFixture.Fill(new Random(seed), expected.Length, 1);
         f.Block().Forward(f.Tensors, f.Input, expected, f.Tokens);
         trainer.Train(2, (_, sample) => Fill(sample, f.Input, other)); // a target elsewhere, so that the vectors move
-        Assert.NotEqual(f.Tensors.AttentionGain, trainer.Quantized.AttentionGain);
+        Assert.NotEqual(f.Tensors[BlockNorm.Attention].Gain, trainer.Quantized[BlockNorm.Attention].Gain);
         trainer.Forward(f.Input, actual);
         double scale = 1 + expected.Max(Math.Abs);
         for (int i = 0; i < expected.Length; i++)
@@ -44,10 +45,10 @@ public class BlockTrainerTests
         BlockWidths widths = new(4, groups ? 5 : 0, 8, 8);
         BlockTrainer trainer = Trainer(f, widths, Small with { Compensation = rankOne ? WeightCompensation.RankOne : WeightCompensation.Full });
         Learn(f, trainer);
-        foreach (BlockLinear linear in f.Shape.Linears)
+        foreach (BlockSlot linear in f.Layout.Slots)
         {
             TrainedLinear folded = trainer.Fold(linear);
-            (int rows, int columns) = f.Shape.SizeOf(linear);
+            (int rows, int columns) = f.Layout.SizeOf(linear);
             int size = groups ? Math.Min(5, columns) : columns, count = (columns + size - 1) / size;
             Assert.Equal(rows * count, folded.Scales.Length);
             for (int i = 0; i < folded.Codes.Length; i++)
@@ -91,7 +92,7 @@ public class BlockTrainerTests
             BlockFixture f = new(5, gated: true, tokens: 40, hidden: 40, intermediate: 150, size: 8);
             BlockTrainer trainer = Trainer(f, new BlockWidths(4, 0, 4, 4), Small);
             Learn(f, trainer);
-            return trainer.Quantized[BlockLinear.Down].Weight;
+            return trainer.Quantized[BlockSlot.Down].Weight;
         }
 
         float[] threaded = Run(), serial = [];
@@ -108,7 +109,7 @@ public class BlockTrainerTests
         BlockFixture f = new(21, gated, tokens: 37, group: gated ? 2 : 1, size: 8, hidden: 40, intermediate: 75);
         BlockTrainer trainer = Trainer(f, new BlockWidths(4, 16, 4, 4), Small);
         Learn(f, trainer);
-        float[] bits = [.. f.Shape.Linears.SelectMany(l => trainer.Quantized[l].Weight), .. trainer.Quantized.AttentionGain, .. trainer.Quantized.MlpGain];
+        float[] bits = [.. f.Layout.Slots.SelectMany(l => trainer.Quantized[l].Weight), .. trainer.Quantized[BlockNorm.Attention].Gain, .. trainer.Quantized[BlockNorm.Mlp].Gain];
         Assert.Equal(hash, Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(bits.AsSpan())))[..16]);
     }
 
@@ -166,7 +167,7 @@ public class BlockTrainerTests
 
     private static BlockTrainer Trainer(BlockFixture f, BlockWidths widths, AbqOptions options)
     {
-        BlockStatistics statistics = new(f.Shape);
+        BlockStatistics statistics = new(f.Layout);
         TrainingBlock block = f.Block();
         block.Forward(f.Tensors, f.Input, new float[f.Input.Length], f.Tokens);
         statistics.Add(block, f.Tokens);

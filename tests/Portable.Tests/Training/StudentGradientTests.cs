@@ -1,5 +1,6 @@
 using FsCheck.Xunit;
 using Portable.Reference.Algorithms.AbqLlm;
+using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 using Portable.Tests.Oracle;
 using Xunit;
@@ -20,11 +21,11 @@ public class StudentGradientTests
         TrainingBlock block = f.Block();
         float[] y = new float[f.Input.Length];
         block.Forward(f.Tensors, f.Input, y, f.Tokens);
-        BlockStatistics statistics = new(f.Shape);
+        BlockStatistics statistics = new(f.Layout);
         statistics.Add(block, f.Tokens);
         StudentBlock student = new(f.Tensors, new BlockWidths(0, groups ? 5 : 0, 16, 16), new AbqOptions { LogarithmicSmoothing = logarithmic }, statistics);
         student.Materialize();
-        foreach (BlockLinear linear in f.Shape.Linears)
+        foreach (BlockSlot linear in f.Layout.Slots)
         {
             StudentLinear layer = student[linear];
             layer.AddOffset(0);

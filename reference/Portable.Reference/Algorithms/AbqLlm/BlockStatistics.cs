@@ -1,20 +1,21 @@
+using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 
 namespace Portable.Reference.Algorithms.AbqLlm;
 
 /// <summary>Largest magnitude and mean square of every input channel of a block's linears over the calibration set.</summary>
-/// <param name="shape">Shape of the block.</param>
-internal sealed class BlockStatistics(BlockShape shape)
+/// <param name="layout">The block.</param>
+internal sealed class BlockStatistics(BlockLayout layout)
 {
-    private static readonly BlockLinear[] Inputs = [BlockLinear.Query, BlockLinear.Output, BlockLinear.Up, BlockLinear.Down];
-    private readonly Dictionary<BlockLinear, float[]> _maxima = Inputs.ToDictionary(l => l, l => new float[shape.SizeOf(l).Columns]);
-    private readonly Dictionary<BlockLinear, double[]> _squares = Inputs.ToDictionary(l => l, l => new double[shape.SizeOf(l).Columns]);
+    private static readonly BlockSlot[] Inputs = [BlockSlot.Query, BlockSlot.Output, BlockSlot.Up, BlockSlot.Down];
+    private readonly Dictionary<BlockSlot, float[]> _maxima = Inputs.ToDictionary(l => l, l => new float[layout.SizeOf(l).Columns]);
+    private readonly Dictionary<BlockSlot, double[]> _squares = Inputs.ToDictionary(l => l, l => new double[layout.SizeOf(l).Columns]);
     private long _tokens;
 
     /// <summary>Adds the inputs of the block's last forward pass.</summary>
     public void Add(TrainingBlock block, int tokens)
     {
-        foreach (BlockLinear linear in Inputs)
+        foreach (BlockSlot linear in Inputs)
         {
             float[] values = block.InputOf(linear), maxima = _maxima[linear];
             double[] squares = _squares[linear];
@@ -33,15 +34,15 @@ internal sealed class BlockStatistics(BlockShape shape)
     }
 
     /// <summary>Largest |x| per input channel of a layer.</summary>
-    public float[] Maximum(BlockLinear linear) => _maxima[Input(linear)];
+    public float[] Maximum(BlockSlot linear) => _maxima[Input(linear)];
 
     /// <summary>Mean of x² per input channel of a layer.</summary>
-    public float[] MeanSquare(BlockLinear linear) => [.. _squares[Input(linear)].Select(s => (float)(s / Math.Max(_tokens, 1)))];
+    public float[] MeanSquare(BlockSlot linear) => [.. _squares[Input(linear)].Select(s => (float)(s / Math.Max(_tokens, 1)))];
 
-    private static BlockLinear Input(BlockLinear linear) => linear switch
+    private static BlockSlot Input(BlockSlot linear) => linear switch
     {
-        BlockLinear.Key or BlockLinear.Value => BlockLinear.Query,
-        BlockLinear.Gate => BlockLinear.Up,
+        BlockSlot.Key or BlockSlot.Value => BlockSlot.Query,
+        BlockSlot.Gate => BlockSlot.Up,
         _ => linear,
     };
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 
 namespace Portable.Reference.Algorithms.AbqLlm;
@@ -51,7 +52,7 @@ internal sealed class BlockTrainer
     private readonly AbqOptions _options;
     private readonly string _name;
     private readonly int _tokens;
-    private readonly BlockShape _shape;
+    private readonly BlockLayout _layout;
     private readonly StudentBlock _student;
     private readonly TrainingBlock _block;
     private readonly AdamW _optimizer;
@@ -69,12 +70,12 @@ internal sealed class BlockTrainer
     /// <param name="name">The block's name in messages.</param>
     public BlockTrainer(BlockTensors weights, BlockWidths widths, AbqOptions options, BlockStatistics statistics, TrainingRotary? rotary, int tokens, bool rankOne, string name)
     {
-        (_options, _name, _tokens, _shape) = (options, name, tokens, weights.Shape);
+        (_options, _name, _tokens, _layout) = (options, name, tokens, weights.Layout);
         _student = new StudentBlock(weights, widths, options, statistics);
-        _block = new TrainingBlock(_shape, tokens, widths.ActivationBits, widths.KeyValueBits, rotary);
-        _sample = new BlockSample(_shape.Hidden, tokens, UsesAttention);
-        _y = new float[tokens * _shape.Hidden];
-        _dy = new float[tokens * _shape.Hidden];
+        _block = new TrainingBlock(_layout, tokens, widths.ActivationBits, widths.KeyValueBits, rotary);
+        _sample = new BlockSample(_layout.Hidden, tokens, UsesAttention);
+        _y = new float[tokens * _layout.Hidden];
+        _dy = new float[tokens * _layout.Hidden];
         _attention = new float[UsesAttention ? tokens * tokens : 0];
         _dAttention = new float[_attention.Length];
         Start(options, statistics, rankOne);
@@ -136,12 +137,12 @@ internal sealed class BlockTrainer
     public void Forward(float[] x, float[] y) => _block.Forward(_student.Quantized, x, y, _tokens);
 
     /// <summary>A trained layer as integers.</summary>
-    public TrainedLinear Fold(BlockLinear linear) => _student[linear].Fold();
+    public TrainedLinear Fold(BlockSlot linear) => _student[linear].Fold();
 
     private void Start(AbqOptions options, BlockStatistics statistics, bool rankOne)
     {
         _student.UpdateFactors();
-        foreach (BlockLinear linear in _shape.Linears)
+        foreach (BlockSlot linear in _layout.Slots)
         {
             StudentLinear student = _student[linear];
             if (options.Clipping)
@@ -156,14 +157,14 @@ internal sealed class BlockTrainer
                 student.AddClipping(low, high, options.ClippingRate);
             }
 
-            if (rankOne && linear == BlockLinear.Down)
+            if (rankOne && linear == BlockSlot.Down)
             {
                 student.AddRankOne(options.RankOneRate);
             }
         }
 
         _student.Materialize();
-        foreach (BlockLinear linear in _shape.Linears)
+        foreach (BlockSlot linear in _layout.Slots)
         {
             if (options.Compensation == WeightCompensation.Full)
             {
@@ -209,7 +210,7 @@ internal sealed class BlockTrainer
             weight /= MathF.Max(RowMath.Dot(target, target) / target.Length, 1e-12f);
         }
 
-        return DistributionLoss.Add(_y, target, _dy, _tokens, _shape.Hidden, weight, _options.CosineWeight);
+        return DistributionLoss.Add(_y, target, _dy, _tokens, _layout.Hidden, weight, _options.CosineWeight);
     }
 
     private double Finite(double loss, string when) => double.IsFinite(loss)

@@ -1,3 +1,4 @@
+using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 
 namespace Portable.Reference.Algorithms.AbqLlm;
@@ -13,10 +14,11 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 internal sealed class StudentBlock
 {
     private readonly BlockTensors _original;
-    private readonly BlockShape _shape;
+    private readonly BlockLayout _layout;
+    private readonly AttentionLayout _heads;
     private readonly SmoothingVector? _qkv, _out, _fc1, _fc2, _qk;
     private readonly int[] _pairOfKey, _keyHeadColumn, _pairOfQuery;
-    private readonly Dictionary<BlockLinear, StudentLinear> _linears = [];
+    private readonly Dictionary<BlockSlot, StudentLinear> _linears = [];
 
     /// <summary>Starts with the published smoothing vectors, or with none.</summary>
     /// <param name="original">The float block.</param>
@@ -26,14 +28,22 @@ internal sealed class StudentBlock
     public StudentBlock(BlockTensors original, BlockWidths widths, AbqOptions options, BlockStatistics statistics)
     {
         _original = original;
-        _shape = original.Shape;
-        int size = _shape.HeadSize, pairs = _shape.Gated ? size / 2 : size, group = _shape.GroupHeads;
-        _pairOfKey = [.. Enumerable.Range(0, _shape.KeyValueWidth).Select(r => r / size * pairs + r % size % pairs)];
-        _pairOfQuery = [.. Enumerable.Range(0, _shape.QueryWidth).Select(r => r / size / group * pairs + r % size % pairs)];
-        _keyHeadColumn = [.. Enumerable.Range(0, _shape.QueryWidth).Select(c => c / size / group * size + c % size)];
-        Quantized = new BlockTensors(_shape, [.. original.AttentionGain], original.AttentionBias?.ToArray(), [.. original.MlpGain], original.MlpBias?.ToArray());
-        Gradients = new BlockTensors(_shape, new float[_shape.Hidden], Same(original.AttentionBias), new float[_shape.Hidden], Same(original.MlpBias));
-        foreach (BlockLinear linear in _shape.Linears)
+        _layout = original.Layout;
+        _heads = _layout.Attention;
+        int size = _heads.HeadSize, pairs = _layout.Rotary is null ? size : size / 2, group = _heads.GroupHeads;
+        _pairOfKey = [.. Enumerable.Range(0, _heads.KeyValueWidth).Select(r => r / size * pairs + r % size % pairs)];
+        _pairOfQuery = [.. Enumerable.Range(0, _heads.QueryWidth).Select(r => r / size / group * pairs + r % size % pairs)];
+        _keyHeadColumn = [.. Enumerable.Range(0, _heads.QueryWidth).Select(c => c / size / group * size + c % size)];
+        Quantized = new BlockTensors(_layout);
+        Gradients = new BlockTensors(_layout);
+        foreach (BlockNorm norm in _layout.Norms)
+        {
+            (float[] gain, float[]? bias) = original[norm];
+            Quantized[norm] = new NormTensors([.. gain], bias?.ToArray());
+            Gradients[norm] = new NormTensors(new float[gain.Length], bias is null ? null : new float[bias.Length]);
+        }
+
+        foreach (BlockSlot linear in _layout.Slots)
         {
             StudentLinear student = new(original[linear], widths);
             _linears.Add(linear, student);
@@ -44,11 +54,11 @@ internal sealed class StudentBlock
         if (options.Smoothing)
         {
             float alpha = options.SmoothingAlpha;
-            _qkv = new SmoothingVector(SmoothingVector.Initial(statistics.Maximum(BlockLinear.Query), ColumnMaxima(original[BlockLinear.Query]), alpha), options);
-            _fc1 = new SmoothingVector(SmoothingVector.Initial(statistics.Maximum(BlockLinear.Up), ColumnMaxima(original[BlockLinear.Up]), alpha), options);
-            _out = new SmoothingVector(FirstHeads(SmoothingVector.Initial(statistics.Maximum(BlockLinear.Output), ColumnMaxima(original[BlockLinear.Output]), alpha)), options);
-            _fc2 = options.SmoothUpDown ? new SmoothingVector(SmoothingVector.Initial(statistics.Maximum(BlockLinear.Down), ColumnMaxima(original[BlockLinear.Down]), alpha), options) : null;
-            _qk = new SmoothingVector([.. Enumerable.Repeat(1f, _shape.KeyValueHeads * pairs)], options);
+            _qkv = new SmoothingVector(SmoothingVector.Initial(statistics.Maximum(BlockSlot.Query), ColumnMaxima(original[BlockSlot.Query]), alpha), options);
+            _fc1 = new SmoothingVector(SmoothingVector.Initial(statistics.Maximum(BlockSlot.Up), ColumnMaxima(original[BlockSlot.Up]), alpha), options);
+            _out = new SmoothingVector(FirstHeads(SmoothingVector.Initial(statistics.Maximum(BlockSlot.Output), ColumnMaxima(original[BlockSlot.Output]), alpha)), options);
+            _fc2 = options.SmoothUpDown ? new SmoothingVector(SmoothingVector.Initial(statistics.Maximum(BlockSlot.Down), ColumnMaxima(original[BlockSlot.Down]), alpha), options) : null;
+            _qk = new SmoothingVector([.. Enumerable.Repeat(1f, _heads.KeyValueHeads * pairs)], options);
         }
     }
 
@@ -59,11 +69,11 @@ internal sealed class StudentBlock
     public BlockTensors Gradients { get; }
 
     /// <summary>A layer.</summary>
-    public StudentLinear this[BlockLinear linear] => _linears[linear];
+    public StudentLinear this[BlockSlot linear] => _linears[linear];
 
     /// <summary>All trainable values: smoothing vectors, then the layers' parts.</summary>
     public IEnumerable<ParameterGroup> Parameters =>
-        Vectors.Select(v => v.Group).Concat(_shape.Linears.SelectMany(l => _linears[l].Parameters));
+        Vectors.Select(v => v.Group).Concat(_layout.Slots.SelectMany(l => _linears[l].Parameters));
 
     private IEnumerable<SmoothingVector> Vectors => new[] { _qkv, _out, _fc1, _fc2, _qk }.OfType<SmoothingVector>();
 
@@ -80,15 +90,10 @@ internal sealed class StudentBlock
             return;
         }
 
-        Divide(_original.AttentionGain, _qkv.Scale, Quantized.AttentionGain);
-        Divide(_original.MlpGain, _fc1!.Scale, Quantized.MlpGain);
-        if (_original.AttentionBias is not null)
-        {
-            Divide(_original.AttentionBias, _qkv.Scale, Quantized.AttentionBias!);
-            Divide(_original.MlpBias!, _fc1.Scale, Quantized.MlpBias!);
-        }
+        Divide(BlockNorm.Attention, _qkv.Scale);
+        Divide(BlockNorm.Mlp, _fc1!.Scale);
 
-        foreach (BlockLinear linear in _shape.Linears)
+        foreach (BlockSlot linear in _layout.Slots)
         {
             StudentLinear student = _linears[linear];
             for (int n = 0; n < student.RowFactor.Length; n++)
@@ -116,7 +121,7 @@ internal sealed class StudentBlock
     /// <summary>From the gradients of the quantized block to those of the trained values.</summary>
     public void Backward()
     {
-        foreach (BlockLinear linear in _shape.Linears)
+        foreach (BlockSlot linear in _layout.Slots)
         {
             StudentLinear student = _linears[linear];
             student.Backward();
@@ -133,13 +138,8 @@ internal sealed class StudentBlock
 
         if (_qkv is not null)
         {
-            AddNorm(_qkv, Gradients.AttentionGain, Quantized.AttentionGain);
-            AddNorm(_fc1!, Gradients.MlpGain, Quantized.MlpGain);
-            if (Gradients.AttentionBias is not null)
-            {
-                AddNorm(_qkv, Gradients.AttentionBias, Quantized.AttentionBias!);
-                AddNorm(_fc1!, Gradients.MlpBias!, Quantized.MlpBias!);
-            }
+            AddNorm(_qkv, BlockNorm.Attention);
+            AddNorm(_fc1!, BlockNorm.Mlp);
         }
 
         foreach (SmoothingVector vector in Vectors)
@@ -148,21 +148,21 @@ internal sealed class StudentBlock
         }
     }
 
-    private (SmoothingVector Vector, int[]? Map, bool Inverse)? RowVector(BlockLinear linear) => linear switch
+    private (SmoothingVector Vector, int[]? Map, bool Inverse)? RowVector(BlockSlot linear) => linear switch
     {
-        BlockLinear.Query when _qk is not null => (_qk, _pairOfQuery, true),
-        BlockLinear.Key when _qk is not null => (_qk, _pairOfKey, false),
-        BlockLinear.Value when _out is not null => (_out, null, true),
-        BlockLinear.Up when _fc2 is not null => (_fc2, null, true),
+        BlockSlot.Query when _qk is not null => (_qk, _pairOfQuery, true),
+        BlockSlot.Key when _qk is not null => (_qk, _pairOfKey, false),
+        BlockSlot.Value when _out is not null => (_out, null, true),
+        BlockSlot.Up when _fc2 is not null => (_fc2, null, true),
         _ => null,
     };
 
-    private (SmoothingVector Vector, int[]? Map, bool Inverse)? ColumnVector(BlockLinear linear) => linear switch
+    private (SmoothingVector Vector, int[]? Map, bool Inverse)? ColumnVector(BlockSlot linear) => linear switch
     {
-        BlockLinear.Query or BlockLinear.Key or BlockLinear.Value when _qkv is not null => (_qkv, null, false),
-        BlockLinear.Output when _out is not null => (_out, _keyHeadColumn, false),
-        BlockLinear.Gate or BlockLinear.Up when _fc1 is not null => (_fc1, null, false),
-        BlockLinear.Down when _fc2 is not null => (_fc2, null, false),
+        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value when _qkv is not null => (_qkv, null, false),
+        BlockSlot.Output when _out is not null => (_out, _keyHeadColumn, false),
+        BlockSlot.Gate or BlockSlot.Up when _fc1 is not null => (_fc1, null, false),
+        BlockSlot.Down when _fc2 is not null => (_fc2, null, false),
         _ => null,
     };
 
@@ -177,6 +177,24 @@ internal sealed class StudentBlock
         for (int i = 0; i < logGradient.Length; i++)
         {
             vector.LogGradient[map is null ? i : map[i]] += inverse ? -logGradient[i] : logGradient[i];
+        }
+    }
+
+    private void Divide(BlockNorm norm, float[] by)
+    {
+        Divide(_original[norm].Gain, by, Quantized[norm].Gain);
+        if (_original[norm].Bias is { } bias)
+        {
+            Divide(bias, by, Quantized[norm].Bias!);
+        }
+    }
+
+    private void AddNorm(SmoothingVector vector, BlockNorm norm)
+    {
+        AddNorm(vector, Gradients[norm].Gain, Quantized[norm].Gain);
+        if (Gradients[norm].Bias is { } bias)
+        {
+            AddNorm(vector, bias, Quantized[norm].Bias!);
         }
     }
 
@@ -198,7 +216,7 @@ internal sealed class StudentBlock
 
     private float[] FirstHeads(float[] perQueryColumn)
     {
-        float[] result = new float[_shape.KeyValueWidth];
+        float[] result = new float[_heads.KeyValueWidth];
         for (int c = perQueryColumn.Length - 1; c >= 0; c--)
         {
             // Descending, so that the first query head of a group stays, as published.
@@ -218,6 +236,4 @@ internal sealed class StudentBlock
 
         return maxima;
     }
-
-    private static float[]? Same(float[]? values) => values is null ? null : new float[values.Length];
 }

@@ -5,7 +5,7 @@ namespace Portable.Reference.Arithmetic.Gemm;
 /// <summary>A thread's own buffers, kept between calls, grown on demand, aligned to cache lines.</summary>
 internal static unsafe class Scratch
 {
-    private const int Slots = 6;
+    private const int Slots = 7;
 
     [ThreadStatic]
     private static byte[]?[]? s_buffers;

@@ -5,6 +5,7 @@ using Portable.Checkpoints.Files;
 using Portable.Checkpoints.HuggingFace;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models;
+using Portable.Models.Architectures;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 
@@ -20,11 +21,11 @@ internal static class BlockShard
     private const string MetadataKey = "portable";
 
     /// <summary>Writes a block.</summary>
-    public static void Write(string path, ArchitectureNames names, int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType normType)
+    public static void Write(string path, ModelNames names, int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType normType)
     {
         Dictionary<string, LayerReport> byName = reports.ToDictionary(r => r.Name, StringComparer.Ordinal);
         JsonArray records = [];
-        List<TensorSource> tensors = [.. FloatVectors.ToTensors(names.AttentionNorm(index), block.AttentionNorm, normType), .. FloatVectors.ToTensors(names.MlpNorm(index), block.MlpNorm, normType)];
+        List<TensorSource> tensors = [.. block.Layout.Norms.SelectMany(n => FloatVectors.ToTensors(names.Norm(index, n).Name, block[n], normType))];
         foreach (LinearWeights linear in block.Linears)
         {
             LinearRecord record = LinearRecord.Of(linear, byName.TryGetValue(linear.Name, out LayerReport? report) ? report : throw new ArgumentException($"{linear.Name} has no report."));
@@ -37,7 +38,7 @@ internal static class BlockShard
     }
 
     /// <summary>Reads a block with its reports.</summary>
-    public static (BlockWeights Block, IReadOnlyList<LayerReport> Reports) Read(string path, ArchitectureNames names, int index)
+    public static (BlockWeights Block, IReadOnlyList<LayerReport> Reports) Read(string path, ModelNames names, int index)
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
         Dictionary<string, LinearRecord> records = Records(file, names, index);
@@ -48,24 +49,13 @@ internal static class BlockShard
             Scheme = records[name.Name].Report.Scheme,
         };
 
-        BlockWeights block = new()
-        {
-            AttentionNorm = TensorReader.Norm(file, names.AttentionNorm(index), names.IsOpt),
-            Query = Linear(names.Query(index)),
-            Key = Linear(names.Key(index)),
-            Value = Linear(names.Value(index)),
-            Output = Linear(names.Output(index)),
-            MlpNorm = TensorReader.Norm(file, names.MlpNorm(index), names.IsOpt),
-            Gate = names.Gate(index) is { } gate ? Linear(gate) : null,
-            Up = Linear(names.Up(index)),
-            Down = Linear(names.Down(index)),
-        };
+        BlockWeights block = BlockWeights.Create(names.Config.Blocks[index], norm => NormTensors.Read(file, names.Norm(index, norm)), slot => Linear(names.Linear(index, slot)));
         return (block, [.. names.Linears(index).Select(l => records[l.Name].Report)]);
     }
 
     /// <summary>Checks names, types, shapes and metadata, without reading values.</summary>
     /// <returns>The reports of the block's linears.</returns>
-    public static IReadOnlyList<LayerReport> Check(string path, ArchitectureNames names, int index)
+    public static IReadOnlyList<LayerReport> Check(string path, ModelNames names, int index)
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
         Dictionary<string, LinearRecord> records = Records(file, names, index);
@@ -95,7 +85,7 @@ internal static class BlockShard
         }
     }
 
-    private static Dictionary<string, LinearRecord> Records(SafetensorsFile file, ArchitectureNames names, int index)
+    private static Dictionary<string, LinearRecord> Records(SafetensorsFile file, ModelNames names, int index)
     {
         if (!file.Metadata.TryGetValue(MetadataKey, out string? text))
         {
@@ -126,8 +116,11 @@ internal static class BlockShard
             records.Add(linears[i].Name, record);
         }
 
-        reader.RequireNorm(names.AttentionNorm(index), names.HiddenSize, names.IsOpt);
-        reader.RequireNorm(names.MlpNorm(index), names.HiddenSize, names.IsOpt);
+        foreach (NormName norm in names.Norms(index))
+        {
+            NormTensors.Require(reader, norm);
+        }
+
         reader.RefuseOthers();
         return records;
     }

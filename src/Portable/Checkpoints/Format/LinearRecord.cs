@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Portable.Checkpoints.Files;
 using Portable.Checkpoints.HuggingFace;
 using Portable.Models;
+using Portable.Models.Architectures;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;

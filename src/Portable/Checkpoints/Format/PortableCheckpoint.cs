@@ -3,6 +3,7 @@ using Portable.Checkpoints.Files;
 using Portable.Checkpoints.HuggingFace;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models;
+using Portable.Models.Architectures;
 using Portable.Reference.Quantization;
 
 namespace Portable.Checkpoints.Format;
@@ -13,13 +14,13 @@ namespace Portable.Checkpoints.Format;
 /// </summary>
 internal sealed class PortableCheckpoint : IModelSource
 {
-    private readonly ArchitectureNames _names;
+    private readonly ModelNames _names;
     private readonly SafetensorsFile _tables;
 
-    private PortableCheckpoint(string directory, ModelConfig config, ArchitectureNames names, QuantizationScheme scheme, Manifest manifest)
+    private PortableCheckpoint(string directory, ModelConfig config, QuantizationScheme scheme, Manifest manifest)
     {
-        (Directory, Config, _names, Scheme, Manifest) = (directory, config, names, scheme, manifest);
-        string[] listed = [.. manifest.Layers.Select(l => l.Name)], expected = [.. Enumerable.Range(0, config.Layers).SelectMany(i => names.Linears(i)).Select(l => l.Name)];
+        (Directory, Config, _names, Scheme, Manifest) = (directory, config, new ModelNames(config), scheme, manifest);
+        string[] listed = [.. manifest.Layers.Select(l => l.Name)], expected = [.. Enumerable.Range(0, config.Layers).SelectMany(_names.Linears).Select(l => l.Name)];
         if (!listed.AsSpan().SequenceEqual(expected))
         {
             string wrong = listed.Zip(expected).FirstOrDefault(p => p.First != p.Second).Second ?? "their number";
@@ -42,7 +43,7 @@ internal sealed class PortableCheckpoint : IModelSource
 
         for (int i = 0; i < config.Layers; i++)
         {
-            BlockShard.Check(ShardPath(i), names, i);
+            BlockShard.Check(ShardPath(i), _names, i);
         }
 
         _tables = SafetensorsFile.Open(ShardPath(config.Layers));
@@ -97,7 +98,7 @@ internal sealed class PortableCheckpoint : IModelSource
             throw mark.Error("scheme", $"{scheme} is not the manifest's {manifest.Scheme}");
         }
 
-        return new PortableCheckpoint(directory, config, new ArchitectureNames(config, fields), scheme, manifest);
+        return new PortableCheckpoint(directory, config, scheme, manifest);
     }
 
     /// <summary>Compares every file with its hash in the manifest.</summary>
@@ -118,13 +119,13 @@ internal sealed class PortableCheckpoint : IModelSource
     public FloatTable LoadEmbedding() => TensorReader.Table(_tables, _tables.Find(_names.Embedding));
 
     /// <inheritdoc/>
-    public FloatTable? LoadPositions() => _names.IsOpt ? TensorReader.Table(_tables, _tables.Find(_names.Positions)) : null;
+    public FloatTable? LoadPositions() => Config.LearnedPositionOffset is null ? null : TensorReader.Table(_tables, _tables.Find(_names.Positions));
 
     /// <inheritdoc/>
     public FloatTable? LoadHead() => Config.TiedEmbeddings ? null : TensorReader.Table(_tables, _tables.Find(_names.Head));
 
     /// <inheritdoc/>
-    public NormWeights LoadFinalNorm() => TensorReader.Norm(_tables, _names.FinalNorm, _names.IsOpt);
+    public NormWeights LoadFinalNorm() => NormTensors.Read(_tables, _names.FinalNorm);
 
     /// <inheritdoc/>
     public BlockWeights LoadBlock(int index)
@@ -143,10 +144,10 @@ internal sealed class PortableCheckpoint : IModelSource
     {
         TensorReader reader = new(_tables);
         reader.RequireFloat(_names.Embedding, Config.VocabularySize, Config.HiddenSize);
-        reader.RequireNorm(_names.FinalNorm, _names.HiddenSize, _names.IsOpt);
-        if (_names.IsOpt)
+        NormTensors.Require(reader, _names.FinalNorm);
+        if (Config.LearnedPositionOffset is { } offset)
         {
-            reader.RequireFloat(_names.Positions, Config.MaximumPositions + Config.PositionOffset, Config.HiddenSize);
+            reader.RequireFloat(_names.Positions, Config.MaximumPositions + offset, Config.HiddenSize);
         }
 
         if (!Config.TiedEmbeddings)

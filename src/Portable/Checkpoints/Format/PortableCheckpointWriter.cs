@@ -4,6 +4,7 @@ using Portable.Checkpoints.Files;
 using Portable.Checkpoints.HuggingFace;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models;
+using Portable.Models.Architectures;
 using Portable.Reference.Arithmetic;
 
 namespace Portable.Checkpoints.Format;
@@ -22,7 +23,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
     private readonly CheckpointHeader _header;
     private readonly JsonObject _identity;
     private readonly ModelConfig _config;
-    private readonly ArchitectureNames _names;
+    private readonly ModelNames _names;
     private readonly JsonObject _sourceConfig;
 
     private PortableCheckpointWriter(OutputDirectory output, CheckpointHeader header, JsonObject identity)
@@ -31,7 +32,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
         _config = ConfigFile.Read(header.Source);
         string path = Path.Combine(header.Source, ConfigFile.FileName);
         using JsonDocument document = JsonFile.Read(path);
-        _names = new ArchitectureNames(_config, new JsonFields(path, document.RootElement));
+        _names = new ModelNames(_config);
         _sourceConfig = JsonObject.Create(document.RootElement.Clone())!;
     }
 
@@ -81,7 +82,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
     public void WriteTables(IModelSource source)
     {
         FloatTable embedding = source.LoadEmbedding();
-        List<TensorSource> tensors = [FloatVectors.ToTensor(_names.Embedding, embedding), .. FloatVectors.ToTensors(_names.FinalNorm, source.LoadFinalNorm(), embedding.Type)];
+        List<TensorSource> tensors = [FloatVectors.ToTensor(_names.Embedding, embedding), .. FloatVectors.ToTensors(_names.FinalNorm.Name, source.LoadFinalNorm(), embedding.Type)];
         if (source.LoadPositions() is { } positions)
         {
             tensors.Add(FloatVectors.ToTensor(_names.Positions, positions));

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Portable.Checkpoints.HuggingFace;
 using Portable.Checkpoints.Safetensors;
+using Portable.Models.Architectures;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;

@@ -2,6 +2,8 @@ using System.Text.Json;
 using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models;
+using Portable.Models.Architectures;
+using Portable.Reference.Blocks;
 
 namespace Portable.Checkpoints.HuggingFace;
 
@@ -10,22 +12,28 @@ namespace Portable.Checkpoints.HuggingFace;
 /// types of all tensors are checked on opening; values (NaN, infinity) when a part is first loaded.
 /// </summary>
 /// <remarks>
-/// LLaMA, Mistral and Qwen2 (model.layers.N.…), OPT (model.decoder.layers.N.…, also without "model." in front). A tensor
-/// that the architecture does not have is an error too: it would mean a computation that is not the model's.
+/// Names are those of the architecture's row in the table. A tensor that the architecture does not have is an error too: it
+/// would mean a computation that is not the model's.
 /// </remarks>
 internal sealed class HuggingFaceCheckpoint : IModelSource
 {
     private readonly TensorStore _store;
-    private readonly ArchitectureNames _names;
+    private readonly ModelNames _names;
 
-    // What the file leaves off in front of the names that ArchitectureNames gives.
-    private readonly string _omitted;
+    // What the file has in front of its names, in place of the architecture's first root.
+    private readonly string _root;
 
-    private HuggingFaceCheckpoint(string directory, ModelConfig config, ArchitectureNames names)
+    // Roots of a language model alone, and within files that hold a vision model as well.
+    private static readonly string[] s_wrappers = ["*", "language_model.*", "model.language_model."];
+
+    // Parts of such files that read images.
+    private static readonly string[] s_vision = ["vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."];
+
+    private HuggingFaceCheckpoint(string directory, ModelConfig config)
     {
-        (Directory, Config, _names) = (directory, config, names);
+        (Directory, Config, _names) = (directory, config, new ModelNames(config));
         _store = new TensorStore(directory);
-        _omitted = names.IsOpt && !_store.Has(names.Embedding) && _store.Has(names.Embedding["model.".Length..]) ? "model." : "";
+        _root = s_wrappers.SelectMany(w => _names.Roots.Select(root => w.Replace("*", root, StringComparison.Ordinal))).FirstOrDefault(root => _store.Has(root + _names.Embedding[_names.Root.Length..]), _names.Root);
         try
         {
             Check();
@@ -41,7 +49,7 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
     public string Directory { get; }
 
     /// <inheritdoc/>
-    public ModelConfig Config { get; }
+    public ModelConfig Config { get; private set; }
 
     /// <inheritdoc/>
     public int KeyValueBits => 32;
@@ -62,53 +70,59 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
             throw fields.Error("quantization_config", "quantized checkpoints of other tools are not supported");
         }
 
-        return new HuggingFaceCheckpoint(directory, config, new ArchitectureNames(config, fields));
+        return new HuggingFaceCheckpoint(directory, config);
     }
 
     /// <inheritdoc/>
     public FloatTable LoadEmbedding() => _store.Table(InFile(_names.Embedding));
 
     /// <inheritdoc/>
-    public FloatTable? LoadPositions() => _names.IsOpt ? _store.Table(InFile(_names.Positions)) : null;
+    public FloatTable? LoadPositions() => Config.LearnedPositionOffset is null ? null : _store.Table(InFile(_names.Positions));
 
     /// <inheritdoc/>
-    public FloatTable? LoadHead() => Config.TiedEmbeddings ? null : _store.Table(_names.Head);
+    public FloatTable? LoadHead() => Config.TiedEmbeddings ? null : _store.Table(HeadInFile);
 
     /// <inheritdoc/>
-    public NormWeights LoadFinalNorm() => Norm(_names.FinalNorm);
+    public NormWeights LoadFinalNorm() => Norm(_names.FinalNorm, Config.LogitScale);
 
     /// <inheritdoc/>
     public BlockWeights LoadBlock(int index)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Config.Layers);
-        return new BlockWeights
-        {
-            AttentionNorm = Norm(_names.AttentionNorm(index)),
-            Query = Linear(_names.Query(index)),
-            Key = Linear(_names.Key(index)),
-            Value = Linear(_names.Value(index)),
-            Output = Linear(_names.Output(index)),
-            MlpNorm = Norm(_names.MlpNorm(index)),
-            Gate = _names.Gate(index) is { } gate ? Linear(gate) : null,
-            Up = Linear(_names.Up(index)),
-            Down = Linear(_names.Down(index)),
-        };
+        return BlockWeights.Create(Config.Blocks[index], norm => Norm(_names.Norm(index, norm)), slot => Linear(index, slot));
     }
 
     /// <inheritdoc/>
     public void Dispose() => _store.Dispose();
 
-    private string InFile(string name) => name[_omitted.Length..];
+    // A head lies beside the root, or beside the language model within a file of more.
+    private string HeadInFile => !_store.Has(_names.Head) && _store.Has("language_model." + _names.Head) ? "language_model." + _names.Head : _names.Head;
 
-    private NormWeights Norm(string name) => new(_store.Vector(InFile(name + ".weight")), _names.IsOpt ? _store.Vector(InFile(name + ".bias")) : null);
+    private string InFile(string name) => name.StartsWith(_names.Root, StringComparison.Ordinal) ? _root + name[_names.Root.Length..] : name;
 
-    private LinearWeights Linear(LinearName linear) => new()
+    private NormWeights Norm(NormName norm, float scale = 1)
     {
-        Name = linear.Name,
-        Float = _store.Table(InFile(linear.Name + ".weight")),
-        Bias = linear.HasBias ? _store.Vector(InFile(linear.Name + ".bias")) : null,
-    };
+        float[] gain = _store.Vector(InFile(norm.Name + ".weight"));
+        float one = _names.GainsExceedOne ? 1 : 0;
+        float[]? bias = norm.HasBias ? _store.Vector(InFile(norm.Name + ".bias")) : null;
+        return one == 0 && scale == 1 ? new NormWeights(gain, bias) : new NormWeights([.. gain.Select(g => (one + g) * scale)], bias is null || scale == 1 ? bias : [.. bias.Select(b => b * scale)]);
+    }
+
+    private LinearWeights Linear(int block, BlockSlot slot)
+    {
+        LinearName linear = _names.Linear(block, slot);
+        LinearSource source = _names.Source(block, slot);
+        FloatTable table = _store.Table(InFile(source.Name + ".weight"));
+        float[]? bias = linear.HasBias ? _store.Vector(InFile(source.Name + ".bias")) : null;
+        LinearWeights weights = new()
+        {
+            Name = linear.Name,
+            Float = source.TensorRows == linear.OutputFeatures ? table : table.Slice(source.FirstRow, linear.OutputFeatures),
+            Bias = source.TensorRows == linear.OutputFeatures ? bias : bias?.AsSpan(source.FirstRow, linear.OutputFeatures).ToArray(),
+        };
+        return slot is BlockSlot.Output or BlockSlot.Down ? weights.Scaled(Config.ResidualScale) : weights;
+    }
 
     private void Check()
     {
@@ -119,31 +133,36 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
             known.Add(name);
         }
 
-        void RequireNorm(string name)
+        void RequireNorm(NormName norm)
         {
-            Require(InFile(name + ".weight"), Config.HiddenSize);
-            if (_names.IsOpt)
+            Require(InFile(norm.Name + ".weight"), norm.Width);
+            if (norm.HasBias)
             {
-                Require(InFile(name + ".bias"), Config.HiddenSize);
+                Require(InFile(norm.Name + ".bias"), norm.Width);
             }
         }
 
         Require(InFile(_names.Embedding), Config.VocabularySize, Config.HiddenSize);
-        if (_names.IsOpt)
+        if (Config.LearnedPositionOffset is { } offset)
         {
-            Require(InFile(_names.Positions), Config.MaximumPositions + Config.PositionOffset, Config.HiddenSize);
+            Require(InFile(_names.Positions), Config.MaximumPositions + offset, Config.HiddenSize);
         }
 
         for (int block = 0; block < Config.Layers; block++)
         {
-            RequireNorm(_names.AttentionNorm(block));
-            RequireNorm(_names.MlpNorm(block));
-            foreach (LinearName linear in _names.Linears(block))
+            foreach (NormName norm in _names.Norms(block))
             {
-                Require(InFile(linear.Name + ".weight"), linear.OutputFeatures, linear.InputFeatures);
+                RequireNorm(norm);
+            }
+
+            foreach (BlockSlot slot in Config.Blocks[block].Slots)
+            {
+                LinearName linear = _names.Linear(block, slot);
+                LinearSource source = _names.Source(block, slot);
+                Require(InFile(source.Name + ".weight"), source.TensorRows, linear.InputFeatures);
                 if (linear.HasBias)
                 {
-                    Require(InFile(linear.Name + ".bias"), linear.OutputFeatures);
+                    Require(InFile(source.Name + ".bias"), source.TensorRows);
                 }
             }
         }
@@ -151,9 +170,11 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
         RequireNorm(_names.FinalNorm);
         if (!Config.TiedEmbeddings)
         {
-            Require(_names.Head, Config.VocabularySize, Config.HiddenSize);
+            Require(HeadInFile, Config.VocabularySize, Config.HiddenSize);
         }
 
+        int skipped = _root == _names.Root ? 0 : _store.Tensors.Count(t => s_vision.Any(v => t.Tensor.Name.StartsWith(v, StringComparison.Ordinal)));
+        Config = skipped == 0 ? Config : Config with { Notes = [.. Config.Notes, $"{skipped} tensors of the vision model are not used: Portable runs the language model alone"] };
         foreach ((SafetensorsFile file, TensorInfo tensor) in _store.Tensors)
         {
             if (!known.Contains(tensor.Name) && !IsHarmless(tensor.Name))
@@ -164,5 +185,7 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
     }
 
     // Old files carry the rotary frequencies, which follow from the config, and tied heads beside the embedding they equal.
-    private bool IsHarmless(string name) => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) || (Config.TiedEmbeddings && name == _names.Head);
+    private bool IsHarmless(string name) => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
+        || (_root != _names.Root && s_vision.Any(v => name.StartsWith(v, StringComparison.Ordinal)))
+        || (Config.TiedEmbeddings && name == HeadInFile);
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Portable.Checkpoints.Files;
 using Portable.Models;
+using Portable.Models.Architectures;
 
 namespace Portable.Checkpoints.HuggingFace;
 
@@ -13,7 +14,7 @@ internal static class SpecialTokens
     private const string GenerationFile = "generation_config.json", Begin = "bos_token_id", End = "eos_token_id";
 
     /// <summary>Adds the tokens, and notes on those that cannot be used.</summary>
-    public static ModelConfig Read(string directory, JsonFields fields, FamilyDefaults defaults, ModelConfig config)
+    public static ModelConfig Read(string directory, JsonFields fields, ConfigDefaults defaults, ModelConfig config)
     {
         List<string> notes = [];
         int[] begin = Ids(fields, Begin, defaults.BeginToken, config.VocabularySize, notes);

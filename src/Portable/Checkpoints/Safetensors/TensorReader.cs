@@ -39,16 +39,6 @@ internal sealed class TensorReader(SafetensorsFile file)
         RequireShape(tensor, shape);
     }
 
-    /// <summary>Checks a norm: a gain, and a bias where it has one.</summary>
-    public void RequireNorm(string name, int size, bool biased)
-    {
-        RequireFloat(name + ".weight", size);
-        if (biased)
-        {
-            RequireFloat(name + ".bias", size);
-        }
-    }
-
     /// <summary>Refuses tensors that were not asked for.</summary>
     public void RefuseOthers()
     {
@@ -60,10 +50,6 @@ internal sealed class TensorReader(SafetensorsFile file)
             }
         }
     }
-
-    /// <summary>A norm.</summary>
-    public static NormWeights Norm(SafetensorsFile file, string name, bool hasBias) =>
-        new(Vector(file, name + ".weight"), hasBias ? Vector(file, name + ".bias") : null);
 
     /// <summary>A vector of finite floats as f32.</summary>
     public static float[] Vector(SafetensorsFile file, string name)

@@ -6,6 +6,7 @@ using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Reference.Training;
 
@@ -21,8 +22,6 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
 
     private readonly QuantizationContext _context;
     private readonly AbqOptions _options;
-    private readonly BlockShape _shape;
-    private readonly TrainingRotary? _rotary;
     private readonly TeacherStream _teacher;
     private readonly int _samples, _tokens;
     private readonly Stopwatch _watch = new();
@@ -31,12 +30,9 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     public BlockReconstruction(QuantizationContext context, AbqOptions options)
     {
         (_context, _options) = (context, options);
-        ModelConfig config = context.Source.Config;
         CalibrationSet calibration = context.Calibration!;
         (_samples, _tokens) = (calibration.Windows.Count, calibration.Context);
-        _shape = FloatBlocks.Shape(config);
-        _rotary = FloatBlocks.Rotary(config, _tokens);
-        _teacher = new TeacherStream(context, _shape, _rotary, options.Attention != AttentionDivergence.None && options.AttentionWeight != 0);
+        _teacher = new TeacherStream(context, options.Attention != AttentionDivergence.None && options.AttentionWeight != 0);
     }
 
     public CalibrationInputs Inputs => CalibrationInputs.Quantized;
@@ -50,11 +46,11 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     {
         _watch.Start();
         QuantizationScheme scheme = _context.Scheme;
-        string name = block.Down.Name[..block.Down.Name.IndexOf($".{index}.", StringComparison.Ordinal)] + $".{index}";
-        BlockTensors exact = FloatBlocks.Read(block, _shape);
+        string name = block[BlockSlot.Down].Name[..block[BlockSlot.Down].Name.IndexOf($".{index}.", StringComparison.Ordinal)] + $".{index}";
+        BlockTensors exact = FloatBlocks.Read(block);
         BlockStatistics statistics = _teacher.Prepare(index, exact, stream!);
         BlockWidths widths = new(scheme.LargestWeightCode, scheme.GroupSize, scheme.ActivationBits, scheme.KeyValueBits);
-        BlockTrainer trainer = new(exact, widths, _options, statistics, _rotary, _tokens, _options.HasRankOne(index, _context.Source.Config.Layers), name);
+        BlockTrainer trainer = new(exact, widths, _options, statistics, FloatBlocks.Rotary(block.Layout, _tokens), _tokens, _options.HasRankOne(index, _context.Source.Config.Layers), name);
         TrainingReport report = trainer.Train(_samples, _teacher.Load, new Live(this, index, name), _context.Cancellation);
         double left = Remaining(index, TimeSpan.Zero);
         _trained++;
@@ -77,7 +73,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
             : new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: false), ActivationMode.Asymmetric, 0);
         BlockTensors trained = trainer.Quantized;
         Dictionary<string, float[]> inputFactors = [], outputFactors = [];
-        LinearWeights Map(LinearWeights linear, BlockLinear which)
+        LinearWeights Map(BlockSlot which, LinearWeights linear)
         {
             TrainedLinear result = trainer.Fold(which);
             GroupLayout layout = new(linear.InputFeatures(), scheme.GroupSize);
@@ -89,18 +85,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
             return linear.WithQuantized(codes.ToLinear(result.Bias, input), scheme);
         }
 
-        BlockWeights weights = block with
-        {
-            AttentionNorm = new NormWeights(trained.AttentionGain, trained.AttentionBias),
-            MlpNorm = new NormWeights(trained.MlpGain, trained.MlpBias),
-            Query = Map(block.Query, BlockLinear.Query),
-            Key = Map(block.Key, BlockLinear.Key),
-            Value = Map(block.Value, BlockLinear.Value),
-            Output = Map(block.Output, BlockLinear.Output),
-            Gate = block.Gate is { } gate ? Map(gate, BlockLinear.Gate) : null,
-            Up = Map(block.Up, BlockLinear.Up),
-            Down = Map(block.Down, BlockLinear.Down),
-        };
+        BlockWeights weights = block.MapLinears(Map).MapNorms((norm, _) => new NormWeights(trained[norm].Gain, trained[norm].Bias));
         return new QuantizedBlock(weights)
         {
             InputFactors = inputFactors,
@@ -108,7 +93,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
             Training = new BlockTraining(name, report.LossBefore, report.LossAfter, report.Steps, report.Elapsed.TotalSeconds),
             Details = new Dictionary<string, IReadOnlyDictionary<string, double>>
             {
-                [block.Down.Name] = new Dictionary<string, double>
+                [block[BlockSlot.Down].Name] = new Dictionary<string, double>
                 {
                     ["block_loss_before"] = Math.Round(report.LossBefore, 9),
                     ["block_loss_after"] = Math.Round(report.LossAfter, 9),

@@ -1,4 +1,5 @@
 using Portable.Models;
+using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 
 namespace Portable.Quantization.Abq;
@@ -6,30 +7,24 @@ namespace Portable.Quantization.Abq;
 /// <summary>Blocks of a model as the training code reads them.</summary>
 internal static class FloatBlocks
 {
-    /// <summary>Shape of a model's blocks.</summary>
-    public static BlockShape Shape(ModelConfig config) => new(
-        config.HiddenSize, config.IntermediateSize, config.Heads, config.KeyValueHeads, config.HeadSize, config.Family == ModelFamily.Llama, config.NormEpsilon);
-
-    /// <summary>Rotary positions of a model, or null for learned ones.</summary>
-    public static TrainingRotary? Rotary(ModelConfig config, int tokens) => config.CreateRotary(tokens) is { } table ? new TrainingRotary(table) : null;
+    /// <summary>Rotary positions of a block, or null where it has none.</summary>
+    public static TrainingRotary? Rotary(BlockLayout layout, int tokens) => layout.Rotary is { } rotary ? new TrainingRotary(rotary.Table(tokens)) : null;
 
     /// <summary>A float block in single precision.</summary>
-    public static BlockTensors Read(BlockWeights block, BlockShape shape)
+    public static BlockTensors Read(BlockWeights block)
     {
-        BlockTensors tensors = new(shape, [.. block.AttentionNorm.Gain], block.AttentionNorm.Bias?.ToArray(), [.. block.MlpNorm.Gain], block.MlpNorm.Bias?.ToArray());
-        tensors[BlockLinear.Query] = Linear(block.Query);
-        tensors[BlockLinear.Key] = Linear(block.Key);
-        tensors[BlockLinear.Value] = Linear(block.Value);
-        tensors[BlockLinear.Output] = Linear(block.Output);
-        tensors[BlockLinear.Up] = Linear(block.Up);
-        tensors[BlockLinear.Down] = Linear(block.Down);
-        if (block.Gate is { } gate)
+        BlockTensors tensors = new(block.Layout);
+        foreach (BlockNorm norm in block.Layout.Norms)
         {
-            tensors[BlockLinear.Gate] = Linear(gate);
+            tensors[norm] = new NormTensors([.. block[norm].Gain], block[norm].Bias?.ToArray());
+        }
+
+        foreach (BlockSlot slot in block.Layout.Slots)
+        {
+            LinearWeights linear = block[slot];
+            tensors[slot] = new LinearTensors(linear.OutputFeatures, linear.InputFeatures(), linear.ReadWeights(), linear.Bias);
         }
 
         return tensors;
     }
-
-    private static LinearTensors Linear(LinearWeights linear) => new(linear.OutputFeatures, linear.InputFeatures(), linear.ReadWeights(), linear.Bias);
 }

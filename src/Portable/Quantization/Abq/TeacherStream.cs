@@ -1,5 +1,6 @@
 using Portable.Calibration;
 using Portable.Reference.Algorithms.AbqLlm;
+using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 
 namespace Portable.Quantization.Abq;
@@ -11,20 +12,19 @@ namespace Portable.Quantization.Abq;
 internal sealed class TeacherStream : IDisposable
 {
     private readonly QuantizationContext _context;
-    private readonly TrainingBlock _block;
+    private TrainingBlock? _block;
+    private BlockLayout? _layout;
     private readonly StreamSlot[] _float, _input, _floatTarget, _quantizedTarget, _attention;
-    private readonly BlockShape _shape;
     private readonly int _tokens;
     private readonly float[] _x, _y, _map;
     private int _next;
 
-    public TeacherStream(QuantizationContext context, BlockShape shape, TrainingRotary? rotary, bool attention)
+    public TeacherStream(QuantizationContext context, bool attention)
     {
-        (_context, _shape) = (context, shape);
+        _context = context;
         CalibrationSet calibration = context.Calibration!;
         _tokens = calibration.Context;
-        int samples = calibration.Windows.Count, values = _tokens * shape.Hidden;
-        _block = new TrainingBlock(shape, _tokens, 16, 16, rotary);
+        int samples = calibration.Windows.Count, values = _tokens * context.Source.Config.HiddenSize;
         _x = new float[values];
         _y = new float[values];
         _map = new float[attention ? _tokens * _tokens : 0];
@@ -49,23 +49,23 @@ internal sealed class TeacherStream : IDisposable
     {
         for (; _next < index; _next++)
         {
-            BlockTensors passed = FloatBlocks.Read(_context.Source.LoadBlock(_next), _shape);
+            BlockTensors passed = FloatBlocks.Read(_context.Source.LoadBlock(_next));
             for (int i = 0; i < _float.Length; i++)
             {
                 Run(passed, _float[i], _float[i]);
             }
         }
 
-        BlockStatistics statistics = new(_shape);
+        BlockStatistics statistics = new(block.Layout);
         for (int i = 0; i < _float.Length; i++)
         {
             _context.Cancellation.ThrowIfCancellationRequested();
             Run(block, _float[i], _floatTarget[i]);
             _float[i].Write(0, _y);
-            statistics.Add(_block, _tokens);
+            statistics.Add(_block!, _tokens);
             if (_map.Length > 0)
             {
-                _block.MeanAttention(_map);
+                _block!.MeanAttention(_map);
                 for (int t = 0; t < _tokens; t++)
                 {
                     _attention[i].Write(t * (t + 1) / 2, _map.AsSpan(t * _tokens, t + 1));
@@ -105,6 +105,12 @@ internal sealed class TeacherStream : IDisposable
 
     private void Run(BlockTensors block, StreamSlot from, StreamSlot to)
     {
+        if (_block is null || block.Layout != _layout)
+        {
+            _layout = block.Layout;
+            _block = new TrainingBlock(_layout, _tokens, 16, 16, FloatBlocks.Rotary(_layout, _tokens));
+        }
+
         from.Read(0, _x);
         _block.Forward(block, _x, _y, _tokens);
         to.Write(0, _y);

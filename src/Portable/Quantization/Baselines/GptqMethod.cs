@@ -3,6 +3,7 @@ using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.Baselines;

@@ -1,5 +1,6 @@
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
+using Portable.Reference.Blocks;
 
 namespace Portable.Quantization.Baselines;
 
@@ -10,21 +11,18 @@ namespace Portable.Quantization.Baselines;
 internal sealed class ScaledBlock
 {
     private readonly BlockWeights _block;
-    private readonly ModelConfig _config;
+    private readonly AttentionLayout _heads;
     private readonly Dictionary<string, float[]> _weights;
     private readonly Dictionary<string, float[]?> _biases;
+    private readonly Dictionary<BlockNorm, NormWeights> _norms;
 
-    public ScaledBlock(BlockWeights block, ModelConfig config)
+    public ScaledBlock(BlockWeights block)
     {
-        (_block, _config) = (block, config);
+        (_block, _heads) = (block, block.Layout.Attention);
         _weights = block.Linears.ToDictionary(l => l.Name, l => l.ReadWeights());
         _biases = block.Linears.ToDictionary(l => l.Name, l => l.Bias);
-        (AttentionNorm, MlpNorm) = (block.AttentionNorm, block.MlpNorm);
+        _norms = block.Layout.Norms.ToDictionary(n => n, n => block[n]);
     }
-
-    public NormWeights AttentionNorm { get; private set; }
-
-    public NormWeights MlpNorm { get; private set; }
 
     /// <summary>What each linear's input was divided by, by module name.</summary>
     public Dictionary<string, float[]> InputFactors { get; } = [];
@@ -36,12 +34,25 @@ internal sealed class ScaledBlock
 
     public float[]? Bias(LinearWeights linear) => _biases[linear.Name];
 
+    public NormWeights Norm(BlockNorm norm) => _norms[norm];
+
+    /// <summary>Whether the division of an input can be folded into what makes it: a norm, v's rows, or up's where the activation is of degree one in them.</summary>
+    public bool Folds(BlockInput input) => Folds(_block.Layout, input);
+
+    /// <summary>The same of any block of a layout.</summary>
+    public static bool Folds(BlockLayout layout, BlockInput input) => input switch
+    {
+        BlockInput.Attention or BlockInput.Mlp => layout.HasNormsBefore,
+        BlockInput.Output => true,
+        _ => layout.Gated || layout.Activation == ActivationKind.Relu,
+    };
+
     /// <summary>max|W_j| of each linear that reads an input, as they are now.</summary>
     public IReadOnlyList<float[]> WeightMaxima(BlockInput input) =>
     [
         .. _block.Reading(input).Select(linear =>
         {
-            float[] maxima = new float[_config.Columns(input)];
+            float[] maxima = new float[_block.Layout.Columns(input)];
             Smoothing.RaiseColumnMaxima(Weights(linear), maxima);
             return maxima;
         }),
@@ -97,13 +108,13 @@ internal sealed class ScaledBlock
         switch (input)
         {
             case BlockInput.Attention:
-                AttentionNorm = Divide(AttentionNorm, factors);
+                _norms[BlockNorm.Attention] = Divide(_norms[BlockNorm.Attention], factors);
                 break;
             case BlockInput.Mlp:
-                MlpNorm = Divide(MlpNorm, factors);
+                _norms[BlockNorm.Mlp] = Divide(_norms[BlockNorm.Mlp], factors);
                 break;
             default:
-                DivideRows(input == BlockInput.Output ? _block.Value : _block.Up, producer);
+                DivideRows(_block[input == BlockInput.Output ? BlockSlot.Value : BlockSlot.Up], producer);
                 break;
         }
     }
@@ -127,8 +138,8 @@ internal sealed class ScaledBlock
     /// <summary>Query heads that share a value head share its factors: maxima over them, one value per value channel.</summary>
     private void ShareAmongHeads(float[] maxima, float[] weightMaxima, out float[] x, out float[] w)
     {
-        x = new float[_config.KeyValueWidth];
-        w = new float[_config.KeyValueWidth];
+        x = new float[_heads.KeyValueWidth];
+        w = new float[_heads.KeyValueWidth];
         for (int j = 0; j < maxima.Length; j++)
         {
             int shared = ValueChannel(j);
@@ -137,11 +148,11 @@ internal sealed class ScaledBlock
         }
     }
 
-    private float[] ForHeads(float[] factors) => [.. Enumerable.Range(0, _config.QueryWidth).Select(j => factors[ValueChannel(j)])];
+    private float[] ForHeads(float[] factors) => [.. Enumerable.Range(0, _heads.QueryWidth).Select(j => factors[ValueChannel(j)])];
 
     private int ValueChannel(int column)
     {
-        int head = column / _config.HeadSize, perValueHead = _config.Heads / _config.KeyValueHeads;
-        return head / perValueHead * _config.HeadSize + column % _config.HeadSize;
+        int head = column / _heads.HeadSize, perValueHead = _heads.GroupHeads;
+        return head / perValueHead * _heads.HeadSize + column % _heads.HeadSize;
     }
 }

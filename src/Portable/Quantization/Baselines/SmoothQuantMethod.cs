@@ -2,13 +2,15 @@ using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.Baselines;
 
 /// <summary>
 /// SmoothQuant: the inputs of q, k, v and of gate, up (fc1) are smoothed into the norms before them; weights symmetric per
-/// tensor (or per output channel, or in the scheme's groups); activations per token (O1) or static per tensor (O3).
+/// tensor (or per output channel, or in the scheme's groups); activations per token (O1) or static per tensor (O3). Where no
+/// norm stands before a part (OLMo 2), its input stays as it is.
 /// </summary>
 /// <remarks>
 /// O2 (one dynamic scale per tensor) is refused: the scale of a token would depend on the tokens beside it, so decoding one
@@ -16,7 +18,7 @@ namespace Portable.Quantization.Baselines;
 /// </remarks>
 internal sealed class SmoothQuantMethod : IQuantizationMethod
 {
-    private static readonly MethodOption Alpha = new("alpha", "auto", "migration strength 0 … 1; auto = 0.5 for OPT, 0.8 for LLaMA");
+    private static readonly MethodOption Alpha = new("alpha", "auto", "migration strength 0 … 1; auto = 0.8 for gated MLPs (LLaMA), 0.5 for others (OPT)");
     private static readonly MethodOption Level = new("level", "O1", "activations: O1 (dynamic per token), O3 (static per tensor)");
     private static readonly MethodOption Granularity = new("weights", "tensor", "weight scales where the scheme has no groups: tensor, channel");
 
@@ -49,13 +51,13 @@ internal sealed class SmoothQuantMethod : IQuantizationMethod
         }
 
         bool auto = context.Options.Text(Alpha) == "auto";
-        double alpha = auto ? context.Source.Config.Family == ModelFamily.Opt ? 0.5 : 0.8 : context.Options.Number(Alpha, 0, 1);
+        double alpha = auto ? context.Source.Config.Blocks[0].Gated ? 0.8 : 0.5 : context.Options.Number(Alpha, 0, 1);
         WeightGranularity granularity = scheme.GroupSize != 0 ? WeightGranularity.Group
             : context.Options.Choice(Granularity, "tensor", "channel") == "tensor" ? WeightGranularity.Tensor : WeightGranularity.Channel;
-        return new Quantizer(scheme, context.Source.Config, alpha, isStatic, granularity);
+        return new Quantizer(scheme, alpha, isStatic, granularity);
     }
 
-    private sealed class Quantizer(QuantizationScheme scheme, ModelConfig config, double alpha, bool isStatic, WeightGranularity granularity) : IBlockQuantizer
+    private sealed class Quantizer(QuantizationScheme scheme, double alpha, bool isStatic, WeightGranularity granularity) : IBlockQuantizer
     {
         public CalibrationInputs Inputs => CalibrationInputs.Float;
 
@@ -69,9 +71,12 @@ internal sealed class SmoothQuantMethod : IQuantizationMethod
         public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
         {
             Dictionary<BlockInput, float[]> maxima = ChannelMaxima.Observe(block, stream!);
-            ScaledBlock scaled = new(block, config);
-            scaled.Smooth(BlockInput.Attention, maxima[BlockInput.Attention], alpha);
-            scaled.Smooth(BlockInput.Mlp, maxima[BlockInput.Mlp], alpha);
+            ScaledBlock scaled = new(block);
+            foreach (BlockInput input in BlockInputs.All.Where(i => i is BlockInput.Attention or BlockInput.Mlp && scaled.Folds(i)))
+            {
+                scaled.Smooth(input, maxima[input], alpha);
+            }
+
             Dictionary<string, QuantizedLinear> quantized = [];
             foreach (BlockInput input in BlockInputs.All)
             {
@@ -86,7 +91,7 @@ internal sealed class SmoothQuantMethod : IQuantizationMethod
                 }
             }
 
-            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(quantized[l.Name], scheme)) with { AttentionNorm = scaled.AttentionNorm, MlpNorm = scaled.MlpNorm })
+            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(quantized[l.Name], scheme)).MapNorms((norm, _) => scaled.Norm(norm)))
             {
                 InputFactors = scaled.InputFactors,
             };

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Blocks;
 
 namespace Portable.Quantization.FlattenQuant;
 
@@ -29,8 +30,8 @@ internal static class FlattenAnalysis
         {
             context.Progress("channel maxima and divergences", index, config.Layers);
             BlockWeights block = context.Source.LoadBlock(index);
-            Dictionary<BlockInput, ChannelMaxima> maxima = BlockInputs.All.ToDictionary(i => i, i => new ChannelMaxima(config.Columns(i)));
-            Dictionary<BlockInput, MagnitudeHistograms> histograms = BlockInputs.All.ToDictionary(i => i, i => new MagnitudeHistograms(config.Columns(i)));
+            Dictionary<BlockInput, ChannelMaxima> maxima = BlockInputs.All.ToDictionary(i => i, i => new ChannelMaxima(block.Layout.Columns(i)));
+            Dictionary<BlockInput, MagnitudeHistograms> histograms = BlockInputs.All.ToDictionary(i => i, i => new MagnitudeHistograms(block.Layout.Columns(i)));
             maximaStream.Advance(block, (input, values, rows) =>
             {
                 maxima[input].Add(values);
@@ -40,7 +41,7 @@ internal static class FlattenAnalysis
             heldStream.Advance(block, (input, values, rows) => inputs[input].AddRange(values));
             Dictionary<BlockInput, InputStatistics> statistics = BlockInputs.All.ToDictionary(i => i, i => new InputStatistics(maxima[i].Values, histograms[i], [.. inputs[i]]));
             ExactOutputs exact = new();
-            FoldingTrials trials = new(settings, (folds, bits) => new FlattenTrial(block, config, settings, statistics, exact, folds, bits));
+            FoldingTrials trials = new(settings, (folds, bits) => new FlattenTrial(block, settings, statistics, exact, folds, bits));
             foreach (BlockInput input in BlockInputs.All)
             {
                 long work = block.Reading(input).Sum(l => (long)l.OutputFeatures * l.InputFeatures());

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Portable.Models;
 using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Blocks;
 
 namespace Portable.Quantization.FlattenQuant;
 

@@ -5,6 +5,7 @@ using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Blocks;
 using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 
@@ -24,6 +25,10 @@ internal sealed class FlattenMethod : IQuantizationMethod
 
     public IReadOnlyList<MethodOption> Options => FlattenSettings.All;
 
+    public string? Refusal(BlockLayout layout) => BlockInputs.All.All(input => ScaledBlock.Folds(layout, input))
+        ? null
+        : layout.HasNormsBefore ? $"fold factors through the activation {layout.Activation}" : "fold factors into norms that stand behind the parts of a block";
+
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
         FlattenSettings settings = FlattenSettings.Read(context);
@@ -37,10 +42,10 @@ internal sealed class FlattenMethod : IQuantizationMethod
         };
         double share = WidthDecision.Share(candidates, low);
         context.Say(string.Create(CultureInfo.InvariantCulture, $"INT4 on {low.Count(x => x)} of {low.Length} linear groups, {share:P2} of the linear multiply-adds"));
-        return new Quantizer(context.Source.Config, settings, findings, low, share);
+        return new Quantizer(settings, findings, low, share);
     }
 
-    private sealed class Quantizer(ModelConfig config, FlattenSettings settings, IReadOnlyList<FlattenFinding> findings, bool[] low, double share) : IBlockQuantizer
+    private sealed class Quantizer(FlattenSettings settings, IReadOnlyList<FlattenFinding> findings, bool[] low, double share) : IBlockQuantizer
     {
         public CalibrationInputs Inputs => settings.Gptq ? CalibrationInputs.Quantized : CalibrationInputs.Float;
 
@@ -61,7 +66,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
         {
             Dictionary<BlockInput, (FlattenFinding Finding, bool Low)> decided = findings
                 .Select((f, i) => (Finding: f, Low: low[i])).Where(f => f.Finding.Block == index).ToDictionary(f => f.Finding.Input);
-            ScaledBlock scaled = settings.Scale(block, config, decided.ToDictionary(d => d.Key, d => d.Value.Finding), input => decided[input].Low);
+            ScaledBlock scaled = settings.Scale(block, decided.ToDictionary(d => d.Key, d => d.Value.Finding), input => decided[input].Low);
             Dictionary<BlockInput, FlattenPlan> plans = decided.ToDictionary(d => d.Key, d => d.Value.Finding.Ranges(d.Value.Low).Plan);
             FlattenHessians statistics = FlattenHessians.Observe(block, scaled, plans, stream!, settings.Gptq);
 
@@ -85,7 +90,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
                 }
             }
 
-            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(quantized[l.Name], QuantizationScheme.Parse(schemes[l.Name]))) with { AttentionNorm = scaled.AttentionNorm, MlpNorm = scaled.MlpNorm })
+            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(quantized[l.Name], QuantizationScheme.Parse(schemes[l.Name]))).MapNorms((norm, _) => scaled.Norm(norm)))
             {
                 InputFactors = scaled.InputFactors,
                 OutputFactors = scaled.OutputFactors,

@@ -1,6 +1,7 @@
 using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Blocks;
 
 namespace Portable.Quantization.FlattenQuant;
 
@@ -96,9 +97,9 @@ internal sealed record FlattenSettings
     }
 
     /// <summary>A block as decided: o and down folded, the norms' outputs divided by the factors of the widths taken.</summary>
-    public ScaledBlock Scale(BlockWeights block, ModelConfig config, IReadOnlyDictionary<BlockInput, FlattenFinding> findings, Func<BlockInput, bool> low)
+    public ScaledBlock Scale(BlockWeights block, IReadOnlyDictionary<BlockInput, FlattenFinding> findings, Func<BlockInput, bool> low)
     {
-        ScaledBlock scaled = new(block, config);
+        ScaledBlock scaled = new(block);
         Fold(scaled, findings.ToDictionary(f => f.Key, f => (float[])f.Value.Maxima.Clone()), input => findings[input].Folded);
         foreach (BlockInput input in (BlockInput[])[BlockInput.Attention, BlockInput.Mlp])
         {

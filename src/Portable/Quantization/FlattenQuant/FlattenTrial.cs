@@ -2,7 +2,9 @@ using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlattenQuant;
@@ -28,17 +30,16 @@ internal sealed class FlattenTrial
 
     /// <summary>Smooths the block; its inputs are planned when they are first asked for, each without regard to the others.</summary>
     /// <param name="block">Float weights.</param>
-    /// <param name="config">Shape of the model.</param>
     /// <param name="settings">How.</param>
     /// <param name="statistics">Of the float block's inputs.</param>
     /// <param name="exact">Outputs of the float block for the held-out inputs.</param>
     /// <param name="folded">Inputs of o and down to smooth too.</param>
     /// <param name="bits">4 or 8.</param>
-    public FlattenTrial(BlockWeights block, ModelConfig config, FlattenSettings settings, IReadOnlyDictionary<BlockInput, InputStatistics> statistics, ExactOutputs exact, IReadOnlySet<BlockInput> folded, int bits)
+    public FlattenTrial(BlockWeights block, FlattenSettings settings, IReadOnlyDictionary<BlockInput, InputStatistics> statistics, ExactOutputs exact, IReadOnlySet<BlockInput> folded, int bits)
     {
         (_block, _settings, _statistics, _exact, _bits) = (block, settings, statistics, exact, bits);
         _maxima = statistics.ToDictionary(m => m.Key, m => (float[])m.Value.Maxima.Clone());
-        _scaled = new ScaledBlock(block, config);
+        _scaled = new ScaledBlock(block);
         settings.Fold(_scaled, _maxima, folded.Contains);
     }
 

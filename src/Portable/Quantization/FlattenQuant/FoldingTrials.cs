@@ -1,4 +1,5 @@
 using Portable.Models;
+using Portable.Reference.Blocks;
 
 namespace Portable.Quantization.FlattenQuant;
 

@@ -5,6 +5,7 @@ using Portable.Quantization.Baselines;
 using Portable.Quantization.FlexQ;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlattenQuant;
@@ -32,7 +33,7 @@ internal static class ModelDivergences
             foreach ((int i, FlattenFinding finding) in findings.Index().Where(f => f.Item.Block == l))
             {
                 context.Cancellation.ThrowIfCancellationRequested();
-                TransformerBlock variant = model.Load(Variant(context.Source.LoadBlock(l), config, settings, findings, finding));
+                TransformerBlock variant = model.Load(Variant(context.Source.LoadBlock(l), settings, findings, finding));
                 double sum = 0;
                 for (int b = 0; b < model.Batches; b++)
                 {
@@ -56,9 +57,9 @@ internal static class ModelDivergences
     }
 
     /// <summary>A block with one group at 4 bits; the others carry the same smoothing in single precision.</summary>
-    private static BlockWeights Variant(BlockWeights block, ModelConfig config, FlattenSettings settings, IReadOnlyList<FlattenFinding> findings, FlattenFinding low)
+    private static BlockWeights Variant(BlockWeights block, FlattenSettings settings, IReadOnlyList<FlattenFinding> findings, FlattenFinding low)
     {
-        ScaledBlock scaled = settings.Scale(block, config, findings.Where(f => f.Block == low.Block).ToDictionary(f => f.Input), input => input == low.Input);
+        ScaledBlock scaled = settings.Scale(block, findings.Where(f => f.Block == low.Block).ToDictionary(f => f.Input), input => input == low.Input);
         FlattenPlan plan = low.Low!.Plan;
         Dictionary<string, LinearWeights> replaced = [];
         foreach (BlockInput input in BlockInputs.All)
@@ -72,6 +73,6 @@ internal static class ModelDivergences
             }
         }
 
-        return block.MapLinears(l => replaced[l.Name]) with { AttentionNorm = scaled.AttentionNorm, MlpNorm = scaled.MlpNorm };
+        return block.MapLinears(l => replaced[l.Name]).MapNorms((norm, _) => scaled.Norm(norm));
     }
 }

@@ -14,11 +14,10 @@ internal sealed class VariantModel : IDisposable
     private readonly ModelConfig _config;
     private readonly CpuExecutor _executor = new();
     private readonly Workspace _workspace;
-    private readonly DeviceRotary? _rotary;
     private readonly DeviceNorm _finalNorm;
     private readonly DeviceTable _head;
     private readonly CpuActivation _x;
-    private readonly CacheShape _cache;
+    private readonly int _keyValueBits;
     private readonly Batch[] _batches;
     private readonly float[][] _embedded;
 
@@ -29,11 +28,10 @@ internal sealed class VariantModel : IDisposable
     public VariantModel(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits)
     {
         _config = source.Config;
-        _workspace = new Workspace(_executor, _config);
-        _x = (CpuActivation)_workspace.Hidden;
         int length = windows[0].Length, perBatch = Math.Max(1, _executor.MaximumRows / length);
-        _rotary = _config.CreateRotary(length) is { } rotary ? _executor.CreateRotary(rotary) : null;
-        _cache = new CacheShape(perBatch, length, _config.KeyValueHeads, _config.HeadSize, keyValueBits);
+        _workspace = new Workspace(_executor, _config.HiddenSize, perBatch, length);
+        _x = (CpuActivation)_workspace.Hidden;
+        _keyValueBits = keyValueBits;
         _finalNorm = _executor.Upload(source.LoadFinalNorm(), _config.NormEpsilon);
         DeviceTable embedding = _executor.Upload(source.LoadEmbedding());
         DeviceTable? positions = source.LoadPositions() is { } table ? _executor.Upload(table) : null;
@@ -42,7 +40,7 @@ internal sealed class VariantModel : IDisposable
         _embedded = [.. _batches.Select(batch =>
         {
             _executor.Begin(batch);
-            _executor.Embed(embedding, positions, _config.PositionOffset, _x);
+            _executor.Embed(embedding, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _x);
             float[] x = _x.Rows(batch.Rows).ToArray();
             _executor.End();
             return x;
@@ -59,7 +57,7 @@ internal sealed class VariantModel : IDisposable
     public float[] Embedded(int batch) => _embedded[batch];
 
     /// <summary>Makes a block runnable.</summary>
-    public TransformerBlock Load(BlockWeights weights) => new(_executor, _workspace, _config, weights, _cache);
+    public TransformerBlock Load(BlockWeights weights) => new(_workspace, weights, _keyValueBits);
 
     /// <summary>Runs a block.</summary>
     /// <returns>New hidden states.</returns>
@@ -67,7 +65,7 @@ internal sealed class VariantModel : IDisposable
     {
         _executor.Begin(_batches[batch]);
         hidden.CopyTo(_x.Values, 0);
-        block.Forward(_executor, _x, _rotary);
+        block.Forward(_executor, _x);
         float[] result = _x.Rows(_batches[batch].Rows).ToArray();
         _executor.End();
         return result;
@@ -78,7 +76,7 @@ internal sealed class VariantModel : IDisposable
     {
         _executor.Begin(_batches[batch]);
         hidden.CopyTo(_x.Values, 0);
-        _executor.Logits(_x, _finalNorm, _head);
+        _executor.Logits(_x, _finalNorm, _head, _config.LogitSoftcap);
         return _executor.End();
     }
 

@@ -54,7 +54,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
     [InlineData("W6A6g64")]
     public void TheEstimateIsWhatAModelTakes(string scheme)
     {
-        ModelConfig config = RandomModel.Llama(8, 4) with { Layers = 6, IntermediateSize = 384, VocabularySize = 3000 };
+        ModelConfig config = RandomModel.Llama(8, 4, 6, 384) with { VocabularySize = 3000 };
         RandomModel source = RandomModel.RoundToNearest(config, scheme, 3);
         VulkanExecutor executor = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false);
         long before = vulkan.Context.UsedBytes;

@@ -19,7 +19,7 @@ public sealed class QuantizationTests(VulkanFixture vulkan)
     [InlineData("flatten", "W4A4", true)]
     public void TheDeviceChangesNothing(string method, string scheme, bool opt)
     {
-        RandomModel model = new((opt ? RandomModel.Opt() : RandomModel.Llama()) with { Layers = 3 }, 32, 9, null);
+        RandomModel model = new(opt ? RandomModel.Opt(3) : RandomModel.Llama(layers: 3), 32, 9, null);
         Dictionary<string, string> named = method == "flexq" ? new() { ["refine"] = "gptq" } : [];
         List<VulkanExecutor> opened = [];
         Executor Open()

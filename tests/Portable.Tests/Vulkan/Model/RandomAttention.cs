@@ -51,10 +51,10 @@ internal sealed class RandomAttention
         (int Sequence, int Position)[] rows = [.. parts.SelectMany((p, s) => Enumerable.Range(p.First, p.Count).Select(t => (s, t)))];
         int[] tokens = [.. rows.Select(r => ((r.Position * 17) + (r.Sequence * 5)) % Tokens)];
         _executor.Begin(new Batch(tokens, [.. rows.Select(r => r.Sequence)], [.. rows.Select(r => r.Position)], [.. Enumerable.Range(0, rows.Length)]));
-        _executor.Embed(_table, null, 0, _qkv);
-        _executor.Attention(_qkv, _layout, _rotary, _cache, _attended);
+        _executor.Embed(_table, 1, null, 0, _qkv);
+        _executor.Attention(_qkv, _layout, new DeviceHeads(_rotary), _cache, _attended);
         _executor.Prepare(_attended, [_input]);
-        _executor.Logits(_attended, _norm, _identity);
+        _executor.Logits(_attended, _norm, _identity, 0);
         return _executor.End().ToArray();
     }
 
