@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.SelfChecks;
@@ -13,11 +14,16 @@ internal sealed class ContactOutput
     /// <summary>How the last line begins.</summary>
     public const string ResultPrefix = "result ";
 
+    private long _begun = Stopwatch.GetTimestamp();
+
     /// <summary>Whether the program has run at all.</summary>
     public bool Started { get; private set; }
 
     /// <summary>What it did last.</summary>
     public string Step { get; private set; } = "starting";
+
+    /// <summary>How long it has been at it.</summary>
+    public TimeSpan StepTime => Stopwatch.GetElapsedTime(Volatile.Read(ref _begun));
 
     /// <summary>The result, or null.</summary>
     public SelfCheckResult? Result { get; private set; }
@@ -28,6 +34,7 @@ internal sealed class ContactOutput
         if (line?.StartsWith(StepPrefix, StringComparison.Ordinal) == true)
         {
             (Started, Step) = (true, line[StepPrefix.Length..]);
+            Volatile.Write(ref _begun, Stopwatch.GetTimestamp());
         }
         else if (line?.StartsWith(ResultPrefix, StringComparison.Ordinal) == true)
         {
