@@ -1,3 +1,5 @@
+using Portable.Reference.Arithmetic;
+
 namespace Portable.Calibration;
 
 /// <summary>
@@ -34,7 +36,7 @@ internal sealed class CalibrationSet
         }
 
         int[] windows = [.. Enumerable.Range(0, total)];
-        SplitMix random = new((ulong)seed);
+        SplitMix64 random = new((ulong)seed);
         int taken = Math.Min(samples, total);
         for (int i = 0; i < taken; i++)
         {
@@ -46,22 +48,4 @@ internal sealed class CalibrationSet
         Array.Sort(windows);
         return new CalibrationSet([.. windows.Select(w => tokens[(w * context)..((w + 1) * context)])], context);
     }
-}
-
-/// <summary>The SplitMix64 generator: the same numbers in every version of .NET.</summary>
-/// <param name="state">Seed.</param>
-internal struct SplitMix(ulong state)
-{
-    private ulong _state = state;
-
-    public ulong Next()
-    {
-        ulong z = _state += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
-
-    /// <summary>Uniform in 0 … bound − 1 by the high half of a product (bias below 2^-32 for the bounds used here).</summary>
-    public int Next(int bound) => (int)Math.BigMul(Next(), (ulong)bound, out _);
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Reference.Threading;
@@ -66,10 +67,7 @@ internal static class SyntheticLinear
     {
         for (int i = 0; i < words.Length; i++)
         {
-            ulong z = (counter + (ulong)i) * 0x9E3779B97F4A7C15;
-            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-            words[i] = z ^ (z >> 31);
+            words[i] = SplitMix64.Mix((counter + (ulong)i) * SplitMix64.Increment);
         }
     }
 

@@ -1,3 +1,4 @@
+using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 
@@ -95,18 +96,11 @@ internal sealed class VerificationOperands
         return x;
     }
 
-    /// <summary>SplitMix64: the same numbers on every runtime.</summary>
+    /// <summary>Numbers of a case, by the remainder: verification's hashes depend on it.</summary>
     private struct Generator(int seed)
     {
-        private ulong _state = (ulong)seed * 0x9E3779B97F4A7C15 + 0x2545F4914F6CDD1D;
+        private SplitMix64 _numbers = new(((ulong)seed * SplitMix64.Increment) + 0x2545F4914F6CDD1D);
 
-        public int Next(int count)
-        {
-            _state += 0x9E3779B97F4A7C15;
-            ulong z = (_state ^ (_state >> 30)) * 0xBF58476D1CE4E5B9;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-            z ^= z >> 31;
-            return (int)((z >> 33) % (ulong)count);
-        }
+        public int Next(int count) => (int)((_numbers.Next() >> 33) % (ulong)count);
     }
 }
