@@ -37,6 +37,7 @@ internal sealed class Generator(Transformer model, Sampler sampler, int sequence
         sampler.Observe(prompt);
         // The last token is always fed: its logits are wanted.
         int position = Math.Min(CollectionsMarshal.AsSpan(_held).CommonPrefixLength(prompt), prompt.Length - 1), token = 0;
+        position = model.Forgets && position < _held.Count ? 0 : position;
         while (position < prompt.Length)
         {
             cancellation.ThrowIfCancellationRequested();

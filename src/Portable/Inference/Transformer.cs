@@ -45,6 +45,7 @@ internal sealed class Transformer : IDisposable
                 progress?.Report(i + 1);
             }
 
+            Forgets = workspace.Forgets;
             _finalNorm = executor.Upload(source.LoadFinalNorm(), Config.NormEpsilon);
             _head = source.LoadHead() is { } head ? executor.Upload(head) : _embedding;
         }
@@ -63,6 +64,9 @@ internal sealed class Transformer : IDisposable
 
     /// <summary>Cache slots.</summary>
     public int Sequences { get; }
+
+    /// <summary>Whether caches give up positions behind a window: a sequence can go on then, but not go back.</summary>
+    public bool Forgets { get; }
 
     /// <summary>The device that serves.</summary>
     public string DeviceName => _executor.Name;

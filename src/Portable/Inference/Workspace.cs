@@ -65,10 +65,14 @@ internal sealed class Workspace(Executor executor, int hidden, int sequences, in
         return layout is null ? null : _rotaries[layout];
     }
 
+    /// <summary>Whether a cache made so far gives up positions behind a window.</summary>
+    public bool Forgets { get; private set; }
+
     /// <summary>The cache of a block: the whole context, or a window and the largest batch that may be fed at once.</summary>
     public DeviceCache Cache(AttentionLayout layout, int bits)
     {
         bool wraps = layout.Window > 0 && (long)layout.Window + executor.MaximumRows < context;
+        Forgets |= wraps;
         return executor.CreateCache(new CacheShape(sequences, wraps ? layout.Window + executor.MaximumRows : context, layout.KeyValueHeads, layout.HeadSize, bits, wraps));
     }
 }

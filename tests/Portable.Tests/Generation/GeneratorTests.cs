@@ -1,7 +1,9 @@
+using FsCheck.Xunit;
 using Portable.Execution;
 using Portable.Generation;
 using Portable.Inference;
 using Portable.Models;
+using Portable.Reference.Blocks;
 using Portable.Tests.Support;
 
 namespace Portable.Tests.Generation;
@@ -26,6 +28,33 @@ public sealed class GeneratorTests
         }
 
         Assert.Equal(12, made.Length);
+    }
+
+    /// <summary>What a slot holds of a prompt is not fed again, and changes nothing: also where a window has given up what is going back to.</summary>
+    [Property(MaxTest = 6)]
+    public void Prompts_that_share_a_beginning_are_continued_as_alone(int seed, bool windowed)
+    {
+        ModelConfig config = RandomModel.Llama();
+        if (windowed)
+        {
+            BlockLayout block = config.Blocks[0];
+            config = config with { Blocks = [block with { Attention = block.Attention with { Window = 8 } }, block], MaximumPositions = 2400 };
+        }
+
+        Random random = new(seed);
+        using Transformer shared = Model(config), alone = Model(config);
+        List<int> held = [];
+        int[] prompt = [1];
+        for (int turn = 0; turn < 4; turn++)
+        {
+            // Part of the prompt before, longer than any batch now and then, and something new.
+            prompt = [.. prompt[..(1 + random.Next(prompt.Length))], .. Enumerable.Range(0, random.Next(windowed ? 900 : 30)).Select(_ => random.Next(97))];
+            int[] Continue(Transformer model, List<int>? slot) => [.. new Generator(model, new Sampler(new SamplingOptions()), held: slot).Generate(prompt, 6, ignoreEnd: true)];
+            int[] made = Continue(shared, held);
+            Assert.Equal(Continue(alone, null), made);
+            Assert.Equal([.. prompt, .. made[..^1]], held);
+            prompt = [.. prompt, .. made];
+        }
     }
 
     [Fact]

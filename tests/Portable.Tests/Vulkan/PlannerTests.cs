@@ -20,11 +20,12 @@ public sealed class PlannerTests
 
     private static readonly VulkanDeviceFacts s_nvidia = new()
     {
+        VendorId = 0x10DE,
         Name = "nvidia-like", Kind = VulkanDeviceKind.Discrete, SubgroupSize = 32, SharedMemoryBytes = 49152, MaximumInvocations = 1024, DotProduct = true, CooperativeMatrix = true,
         Matrices = [s_wide, s_wide with { N = 8 }, s_halves, s_halves with { N = 8 }, s_wide with { Workgroup = true, Invocations = 128 }],
     };
 
-    private static readonly VulkanDeviceFacts s_amd = s_nvidia with { Name = "amd-like", SubgroupSize = 64, SharedMemoryBytes = 65536, Matrices = [s_wide with { K = 16 }, s_halves] };
+    private static readonly VulkanDeviceFacts s_amd = s_nvidia with { Name = "amd-like", VendorId = 0x1002, SubgroupSize = 64, SharedMemoryBytes = 65536, Matrices = [s_wide with { K = 16 }, s_halves] };
     private static readonly VulkanDeviceFacts s_software = s_nvidia with { Name = "software", Kind = VulkanDeviceKind.Cpu, SubgroupSize = 8, SharedMemoryBytes = 32768, Matrices = [s_wide with { M = 8, N = 8, K = 8 }, s_halves with { M = 8, N = 8, K = 8 }] };
 
     private static readonly VulkanDeviceFacts s_intel = s_nvidia with
