@@ -24,8 +24,9 @@ const uint HEADS_AT_ONCE = 3u;
 // workgroup leaves its stretches' sums, and the last of a head adds them all.
 const uint SEGMENT_CHUNKS = SCORE_CAPACITY / CHUNK;
 const uint BATCH = DIGIT_WORDS < 16u ? DIGIT_WORDS : 16u;       // words of each digit of a key in flight
-const uint PARTS = 4u;                                          // of a stretch in the sums
+const uint PARTS = WORKGROUP > 256u ? 4u : 1u;                  // of a stretch in the sums, an invocation each where there are many
 const uint PART_QUADS = CHUNK / 4u / PARTS;
+const uint AHEAD_QUADS = 4u;                                    // fours of tokens in flight
 const uint COLUMN_STEPS = (HEAD_SIZE + WORKGROUP - 1u) / WORKGROUP;
 const uint STRETCH_WORDS = HEAD_SIZE + 3u;                      // of a stretch in `scratch`: sums, maximum, largest contribution, Σ e
 
@@ -33,6 +34,7 @@ shared uint queryWords[HEAD_WORDS], keyWords[HEAD_WORDS], valueWords[HEAD_WORDS]
 shared int stretchMaximum[SEGMENT_CHUNKS];                      // ordered
 shared uint stretchLargest[SEGMENT_CHUNKS], stretchMass[SEGMENT_CHUNKS];
 shared DigitRow stretches[SEGMENT_CHUNKS];
+shared uvec2 codeDigits[SCORE_CAPACITY / 4u];                   // high and low digits of four tokens' codes
 shared int highSums[SEGMENT_CHUNKS * HEAD_SIZE];                // Σ c·v = 256·high + low of [stretch][column]
 shared int lowSums[SEGMENT_CHUNKS * HEAD_SIZE];
 
@@ -132,7 +134,40 @@ float scoreOf(uint t, bool loaded)
     return digitScore(exactSum(hh, hl, ll), queryScale, keyScale);
 }
 
-// Scores and maxima of a segment, then contributions, then codes in place of the scores, 0 to the end of the last stretch.
+// Atomics of a stretch, one for all invocations of a subgroup that lies in it.
+void raiseMaximum(uint chunk, int value)
+{
+    bool shares = true;
+    if (subgroupAllEqual(chunk))
+    {
+        value = subgroupMax(value);
+        shares = subgroupElect();
+    }
+
+    if (shares)
+    {
+        atomicMax(stretchMaximum[chunk], value);
+    }
+}
+
+void addContribution(uint chunk, uint contribution, uint mass)
+{
+    bool shares = true;
+    if (subgroupAllEqual(chunk))
+    {
+        contribution = subgroupMax(contribution);
+        mass = subgroupAdd(mass);
+        shares = subgroupElect();
+    }
+
+    if (shares)
+    {
+        atomicMax(stretchLargest[chunk], contribution);
+        atomicAdd(stretchMass[chunk], mass);
+    }
+}
+
+// Scores and maxima of a segment, then contributions in place of the scores, then digits of their codes, 0 to the end of the last stretch.
 void findCodes(uint segment, uint last, bool firstLoaded)
 {
     for (uint t = segment + lane; t <= last; t += WORKGROUP)
@@ -140,7 +175,7 @@ void findCodes(uint segment, uint last, bool firstLoaded)
         float score = scoreOf(t, firstLoaded && t == segment + lane);
         uint chunk = (t - segment) / CHUNK;
         scores[t - segment] = floatBitsToUint(score);
-        atomicMax(stretchMaximum[chunk], ordered(score));
+        raiseMaximum(chunk, ordered(score));
     }
 
     barrier();
@@ -150,15 +185,21 @@ void findCodes(uint segment, uint last, bool firstLoaded)
         float valueScale = t == now ? ownValueScale : uintBitsToFloat(parameters.v[shape.slots * shape.chunks * CHUNK + firstToken + t]);
         float contribution = contributionOf(uintBitsToFloat(scores[t - segment]), unordered(stretchMaximum[chunk]), valueScale, mass);
         scores[t - segment] = floatBitsToUint(contribution);
-        atomicMax(stretchLargest[chunk], floatBitsToUint(contribution));
-        atomicAdd(stretchMass[chunk], mass);
+        addContribution(chunk, floatBitsToUint(contribution), mass);
     }
 
     barrier();
-    for (uint t = segment + lane; t <= (last | (CHUNK - 1u)); t += WORKGROUP)
+    for (uint quad = lane; quad <= (last - segment | (CHUNK - 1u)) / 4u; quad += WORKGROUP)
     {
-        float levels = levelsOf(uintBitsToFloat(stretchLargest[(t - segment) / CHUNK]));
-        scores[t - segment] = t <= last ? contributionCode(uintBitsToFloat(scores[t - segment]), levels) : 0u;
+        float levels = levelsOf(uintBitsToFloat(stretchLargest[quad * 4u / CHUNK]));
+        uvec4 code;
+        [[unroll]] for (uint j = 0u; j < 4u; j++)
+        {
+            uint t = quad * 4u + j;
+            code[j] = segment + t <= last ? contributionCode(uintBitsToFloat(scores[t]), levels) : 0u;
+        }
+
+        codeDigits[quad] = packSignedDigits(code);
     }
 
     barrier();
@@ -171,37 +212,47 @@ void multiplyValues(uint segment, uint chunks)
     {
         uint part = task % PARTS, word = task / PARTS % DIGIT_WORDS, chunk = task / PARTS / DIGIT_WORDS;
         ivec4 hh = ivec4(0), hl = ivec4(0), ll = ivec4(0);
-        uint token = chunk * CHUNK + part * PART_QUADS * 4u;
-        uvec4 high[PART_QUADS], low[PART_QUADS];
-        [[unroll]] for (uint q = 0u; q < PART_QUADS; q++)
+        for (uint firstQuad = part * PART_QUADS; firstQuad < (part + 1u) * PART_QUADS; firstQuad += AHEAD_QUADS)
         {
-            [[unroll]] for (uint j = 0u; j < 4u; j++)
+            uint token = chunk * CHUNK + firstQuad * 4u;
+            uvec4 high[AHEAD_QUADS], low[AHEAD_QUADS];
+            [[unroll]] for (uint q = 0u; q < AHEAD_QUADS; q++)
             {
-                // Tokens past the last lie in the cache's last chunk and meet code 0.
-                uint t = segment + token + q * 4u + j, at = (firstToken + t) * HEAD_WORDS + word;
-                high[q][j] = t == now ? valueWords[word] : values.v[at];
-                low[q][j] = t == now ? valueWords[DIGIT_WORDS + word] : values.v[at + DIGIT_WORDS];
+                [[unroll]] for (uint j = 0u; j < 4u; j++)
+                {
+                    // Tokens past the last lie in the cache's last chunk and meet code 0.
+                    uint t = segment + token + q * 4u + j, at = (firstToken + t) * HEAD_WORDS + word;
+                    high[q][j] = t == now ? valueWords[word] : values.v[at];
+                    low[q][j] = t == now ? valueWords[DIGIT_WORDS + word] : values.v[at + DIGIT_WORDS];
+                }
             }
-        }
 
-        [[unroll]] for (uint q = 0u; q < PART_QUADS; q++)
-        {
-            uint at = token + q * 4u;
-            uvec2 p = packSignedDigits(uvec4(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]));
-            uvec4 h = turned(high[q]), l = turned(low[q]);
-            [[unroll]] for (uint d = 0u; d < 4u; d++)
+            [[unroll]] for (uint q = 0u; q < AHEAD_QUADS; q++)
             {
-                hh[d] += signedDot(p.x, h[d]);
-                hl[d] += signedDot(p.x, l[d]) + signedDot(p.y, h[d]);
-                ll[d] += signedDot(p.y, l[d]);
+                uvec2 p = codeDigits[(token >> 2) + q];
+                uvec4 h = turned(high[q]), l = turned(low[q]);
+                [[unroll]] for (uint d = 0u; d < 4u; d++)
+                {
+                    hh[d] += signedDot(p.x, h[d]);
+                    hl[d] += signedDot(p.x, l[d]) + signedDot(p.y, h[d]);
+                    ll[d] += signedDot(p.y, l[d]);
+                }
             }
         }
 
         for (uint d = 0u; d < 4u; d++)
         {
             uint at = chunk * HEAD_SIZE + word * 4u + d;
-            atomicAdd(highSums[at], hh[d] * 256 + hl[d]);
-            atomicAdd(lowSums[at], ll[d]);
+            if (PARTS == 1u)
+            {
+                highSums[at] = hh[d] * 256 + hl[d];
+                lowSums[at] = ll[d];
+            }
+            else
+            {
+                atomicAdd(highSums[at], hh[d] * 256 + hl[d]);
+                atomicAdd(lowSums[at], ll[d]);
+            }
         }
     }
 }
@@ -215,7 +266,7 @@ void clearStretches(uint chunks)
         stretchMass[i] = 0u;
     }
 
-    for (uint i = lane; i < chunks * HEAD_SIZE; i += WORKGROUP)
+    for (uint i = lane; PARTS > 1u && i < chunks * HEAD_SIZE; i += WORKGROUP)
     {
         highSums[i] = 0;
         lowSums[i] = 0;

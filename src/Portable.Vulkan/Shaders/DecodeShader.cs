@@ -34,11 +34,11 @@ internal sealed record DecodeDigitsShader : DecodeShader
 
     private const int Stretch = 64, MostStretches = 16;
 
-    /// <summary>Bytes of shared memory, as the shader and what it includes declare it: the token's own heads and their words, the row's quantizer; per stretch scores, two sums a column, and factors.</summary>
+    /// <summary>Bytes of shared memory, as the shader and what it includes declare it: the token's own heads and their words, the row's quantizer; per stretch scores, digits of codes, two sums a column, and factors.</summary>
     /// <param name="headSize">Width of a head.</param>
     /// <param name="groups">Groups of the quantizer of the attended row.</param>
     /// <param name="stretches">Stretches of 64 tokens at a time.</param>
-    public static int SharedBytes(int headSize, int groups, int stretches) => (18 * headSize) + (16 * groups) + 64 + (stretches * ((4 * Stretch) + (8 * headSize) + 28));
+    public static int SharedBytes(int headSize, int groups, int stretches) => (18 * headSize) + (16 * groups) + 64 + (stretches * ((6 * Stretch) + (8 * headSize) + 28));
 
     /// <summary>Tokens that it takes at a time: what shared memory holds, at most 1,024.</summary>
     /// <param name="device">The device.</param>
