@@ -23,6 +23,7 @@ const uint PART_SCORES = 1u;
 const uint PART_SUMS = 2u;
 
 #include "prepare_push.glsl"
+#include "handshake.glsl"
 
 // How the row is quantized: what does not fit into the push constants that every device has, and is needed last.
 layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict buffer InRowQuantizer
@@ -41,8 +42,8 @@ layout(push_constant) uniform Push
     Words values;
     Words parameters;
     SharedFloats attended;
-    SharedWords finished;       // workgroups of each row that are done; 0 between dispatches
-    SharedWords headFinished;   // stretches of each row's head that are done, [row × heads + head]; 0 between dispatches
+    ArrivalCounters finished;   // workgroups of each row that are done; 0 between dispatches
+    ArrivalCounters headFinished;   // stretches of each row's head that are done, [row × heads + head]; 0 between dispatches
     Words scratch;              // where scores exceed shared memory: [(row × heads + head) × chunks × 64]; split: see decode_split.glsl
     InRowQuantizer rowQuantizer;
     AttentionShape shape;
@@ -52,14 +53,13 @@ InMap map;
 Prepared prepared;
 
 shared uint scores[SCORE_CAPACITY];
-shared uint isLast;
 
 uint begin, end;        // the tokens of this workgroup
 uint scratchBase;
 
 uint loadScore(uint t)
 {
-    return SCORE_CAPACITY > 1u ? scores[t - begin] : scratch.v[scratchBase + t];
+    return SCORE_CAPACITY > 1u ? scores[t - begin] : SharedWords(scratch).v[scratchBase + t];
 }
 
 void storeScore(uint t, uint bits)
@@ -70,7 +70,7 @@ void storeScore(uint t, uint bits)
     }
     else
     {
-        scratch.v[scratchBase + t] = bits;
+        SharedWords(scratch).v[scratchBase + t] = bits;
     }
 }
 
@@ -79,10 +79,12 @@ void scoreBarrier()
 {
     if (SCORE_CAPACITY == 1u)
     {
-        memoryBarrierBuffer();
+        bufferBarrier();
     }
-
-    barrier();
+    else
+    {
+        barrier();
+    }
 }
 
 float inputValue(uint k)
@@ -105,27 +107,11 @@ void finishRow()
     Quantizer quantizer = rowQuantizer.quantizer;
     prepared = rowQuantizer.prepared;
     map = rowQuantizer.map;
-    memoryBarrierBuffer();
-    barrier();
-    if (gl_LocalInvocationIndex == 0u)
+    if (arrivesLast(finished, gl_WorkGroupID.y, shape.heads))
     {
-        isLast = uint(atomicAdd(finished.v[gl_WorkGroupID.y], 1u) == shape.heads - 1u);
+        holdValues(quantizer);
+        quantizeRow(gl_WorkGroupID.y, quantizer);
     }
-
-    barrier();
-    if (isLast == 0u)
-    {
-        return;
-    }
-
-    memoryBarrierBuffer();
-    if (gl_LocalInvocationIndex == 0u)
-    {
-        finished.v[gl_WorkGroupID.y] = 0u;
-    }
-
-    holdValues(quantizer);
-    quantizeRow(gl_WorkGroupID.y, quantizer);
 }
 
 #endif

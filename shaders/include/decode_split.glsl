@@ -58,25 +58,7 @@ vec2 largestMaxima()
 // Whether this workgroup is the last stretch of its head; then the others' partial sums can be read.
 bool isLastStretch()
 {
-    uint at = gl_WorkGroupID.y * shape.heads + gl_WorkGroupID.x;
-    memoryBarrierBuffer();
-    barrier();
-    if (gl_LocalInvocationIndex == 0u)
-    {
-        isLast = uint(atomicAdd(headFinished.v[at], 1u) == gl_NumWorkGroups.z - 1u);
-    }
-
-    barrier();
-    if (isLast == 1u)
-    {
-        memoryBarrierBuffer();
-        if (gl_LocalInvocationIndex == 0u)
-        {
-            headFinished.v[at] = 0u;
-        }
-    }
-
-    return isLast == 1u;
+    return arrivesLast(headFinished, gl_WorkGroupID.y * shape.heads + gl_WorkGroupID.x, gl_NumWorkGroups.z);
 }
 
 #endif

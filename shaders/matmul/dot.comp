@@ -33,6 +33,9 @@ const uint COUNTERS = 1024; // words of scratch that count arrivals, one for eac
 shared int shareds[(GROUP_BLOCKS == 0 ? SLICES * ROWS * SUMS : SPLITS > 1 ? 1 : ROUND * (ROUNDS == 1 ? 1 : 2) * CELLS) * 32];
 shared uvec4 sharedX[SHARED_X == 0 ? 1 : SHARED_X];
 
+#define ARRIVAL shareds[0]
+#include "handshake.glsl"
+
 // What the epilogue needs of a channel and of a token, in one group.
 struct Channel {
     float scale;
@@ -182,22 +185,10 @@ uint productAt(uint g, uint cell) {
     return COUNTERS + ((scratchTile() * groups + g) * CELLS + cell) * 32 + lane;
 }
 
-// Whether this workgroup is the last of those that share a tile: then it sees what all of them wrote. Nothing in `shareds` survives.
-bool arrivesLast() {
-    memoryBarrierBuffer();
+// Whether this workgroup is the last of those that share a tile. Nothing in `shareds` survives.
+bool lastOfTile() {
+    bool last = arrivesLast(ArrivalCounters(arg.scratch), scratchTile(), SPLITS);
     barrier();
-    if (gl_LocalInvocationID.x == 0) {
-        shareds[0] = atomicAdd(arg.scratch.v[scratchTile()], 1);
-    }
-    barrier();
-    bool last = shareds[0] == SPLITS - 1;
-    barrier();
-    if (last) {
-        memoryBarrierBuffer();
-        if (gl_LocalInvocationID.x == 0) {
-            arg.scratch.v[scratchTile()] = 0;
-        }
-    }
     return last;
 }
 
@@ -305,7 +296,7 @@ bool gatherSums() {
         }
         atomicAdd(arg.scratch.v[sumAt(s)], sum);
     }
-    if (!arrivesLast()) {
+    if (!lastOfTile()) {
         return false;
     }
     for (uint s = slice; s < ROWS * SUMS; s += SLICES) {
@@ -371,7 +362,7 @@ void main() {
     if (GROUP_BLOCKS == 0 || OUTPUT == 0 && ROUNDS == 1) {
         barrier();
     }
-    if (SPLITS > 1 && !(GROUP_BLOCKS == 0 ? gatherSums() : OUTPUT == 1 || arrivesLast())) {
+    if (SPLITS > 1 && !(GROUP_BLOCKS == 0 ? gatherSums() : OUTPUT == 1 || lastOfTile())) {
         return;
     }
     if (GROUP_BLOCKS != 0 && OUTPUT == 0 && (ROUNDS == 1 || SPLITS > 1)) {

@@ -6,6 +6,7 @@
 #extension GL_KHR_shader_subgroup_vote : require
 #include "contract.glsl"
 #include "buffers.glsl"
+#include "handshake.glsl"
 
 // One row of activations through RMSNorm, LayerNorm, gate, ReLU or nothing, then quantized for a linear layer, or kept as
 // f32. One workgroup per row; see include/prepare.glsl. With PARTS > 1 several workgroups compute the values of a row and the
@@ -45,8 +46,6 @@ layout(push_constant) uniform Push
     float inverseColumns;   // fl(1/K)
     float epsilon;
 };
-
-shared uint isLast;
 
 uint inputRow;
 float mean = 0.0;
@@ -191,27 +190,7 @@ bool gather(uint row)
     }
 
     gathered = true;
-    SharedWords finished = SharedWords(selection);
-    memoryBarrierBuffer();
-    barrier();
-    if (gl_LocalInvocationIndex == 0u)
-    {
-        isLast = uint(atomicAdd(finished.v[row], 1u) == PARTS - 1u);
-    }
-
-    barrier();
-    if (isLast == 0u)
-    {
-        return false;
-    }
-
-    memoryBarrierBuffer();
-    if (gl_LocalInvocationIndex == 0u)
-    {
-        finished.v[row] = 0u;
-    }
-
-    return true;
+    return arrivesLast(ArrivalCounters(selection), row, PARTS);
 }
 
 void storeFloats(uint row)
