@@ -11,11 +11,9 @@ namespace Portable.Quantization;
 /// <param name="Seconds">Wall time.</param>
 public sealed record BlockTraining(string Name, double LossBefore, double LossAfter, int Steps, double Seconds)
 {
-    private static readonly JsonSerializerOptions Snake = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
-
     /// <summary>As the run's report and a resumed run's memory hold it.</summary>
-    public JsonNode ToJson() => JsonSerializer.SerializeToNode(this, Snake)!;
+    public JsonNode ToJson() => JsonSerializer.SerializeToNode(this, BlockTrainingJson.Default.BlockTraining)!;
 
     /// <summary>The inverse of <see cref="ToJson"/>.</summary>
-    public static BlockTraining? FromJson(JsonNode? json) => json.Deserialize<BlockTraining>(Snake);
+    public static BlockTraining? FromJson(JsonNode? json) => json.Deserialize(BlockTrainingJson.Default.BlockTraining);
 }

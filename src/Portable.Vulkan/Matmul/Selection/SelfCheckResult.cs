@@ -62,14 +62,14 @@ internal sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failu
     }
 
     /// <summary>The result as it is kept on disk.</summary>
-    internal byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this);
+    internal byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, SelectionJson.Default.SelfCheckResult);
 
     /// <summary>Reads a kept result; null where it is damaged.</summary>
     internal static SelfCheckResult? Parse(byte[] json)
     {
         try
         {
-            return JsonSerializer.Deserialize<SelfCheckResult>(json) is { Failures: not null, Slowness: not null, Pace: not null } check ? check : null;
+            return JsonSerializer.Deserialize(json, SelectionJson.Default.SelfCheckResult) is { Failures: not null, Slowness: not null, Pace: not null } check ? check : null;
         }
         catch (JsonException)
         {

@@ -37,7 +37,7 @@ internal sealed class TunedChoices
         {
             try
             {
-                table = JsonSerializer.Deserialize<ConcurrentDictionary<string, TunedTime[]>>(data);
+                table = JsonSerializer.Deserialize(data, SelectionJson.Default.ConcurrentDictionaryStringTunedTimeArray);
             }
             catch (JsonException)
             {
@@ -72,7 +72,7 @@ internal sealed class TunedChoices
 
     /// <summary>Writes the table to disk.</summary>
     /// <returns>Where, or null where it cannot be written.</returns>
-    public string? Save() => UserCache.TryWrite(_path, JsonSerializer.SerializeToUtf8Bytes(_table)) ? _path : null;
+    public string? Save() => UserCache.TryWrite(_path, JsonSerializer.SerializeToUtf8Bytes(_table, SelectionJson.Default.ConcurrentDictionaryStringTunedTimeArray)) ? _path : null;
 
     /// <summary>The best kernels as text, the form in which they come with the assembly (<see cref="ShippedChoices"/>).</summary>
     /// <param name="device">The device's name.</param>

@@ -29,7 +29,7 @@ internal static class BlockShard
         foreach (LinearWeights linear in block.Linears)
         {
             LinearRecord record = LinearRecord.Of(linear, byName.TryGetValue(linear.Name, out LayerReport? report) ? report : throw new ArgumentException($"{linear.Name} has no report."));
-            records.Add(record.ToJson());
+            records.Add((JsonNode)record.ToJson());
             tensors.AddRange(Tensors(linear.Name, linear.Quantized!, record.Store));
         }
 

@@ -30,7 +30,7 @@ internal static class PortableFormat
         "vocab.json", "merges.txt", "chat_template.json", "generation_config.json",
     ];
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };
+    private static readonly JsonWriterOptions Indented = new() { Indented = true, NewLine = "\n" };
 
     /// <summary>The file of block <paramref name="index"/>, or of the tables for the index behind the last block.</summary>
     public static string ShardName(int index, int layers) =>
@@ -50,7 +50,17 @@ internal static class PortableFormat
     }
 
     /// <summary>JSON text as it is written: indented, one line feed at the end, the same on every system.</summary>
-    public static byte[] ToBytes(JsonNode node) => [.. JsonSerializer.SerializeToUtf8Bytes(node, Indented), (byte)'\n'];
+    public static byte[] ToBytes(JsonNode node)
+    {
+        using MemoryStream bytes = new();
+        using (Utf8JsonWriter writer = new(bytes, Indented))
+        {
+            node.WriteTo(writer);
+        }
+
+        bytes.WriteByte((byte)'\n');
+        return bytes.ToArray();
+    }
 
     /// <summary>config.json of the quantized model: the original and the mark.</summary>
     public static JsonObject MarkConfig(JsonObject original, string method, QuantizationScheme scheme)

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
 using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
@@ -18,8 +17,6 @@ namespace Portable.Quantization.Abq;
 /// </summary>
 internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
 {
-    private static readonly JsonSerializerOptions Readable = new() { Converters = { new JsonStringEnumConverter() } };
-
     private readonly QuantizationContext _context;
     private readonly AbqOptions _options;
     private readonly TeacherStream _teacher;
@@ -38,7 +35,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     public CalibrationInputs Inputs => CalibrationInputs.Quantized;
 
     /// <summary>The recipe in force, every part and rate.</summary>
-    public JsonObject? Manifest => new() { ["training"] = JsonSerializer.SerializeToNode(_options, Readable) };
+    public JsonObject? Manifest => new() { ["training"] = JsonSerializer.SerializeToNode(_options, AbqOptionsJson.Default.AbqOptions) };
 
     public void Dispose() => _teacher.Dispose();
 
