@@ -8,6 +8,8 @@ using Portable.Execution;
 using Portable.Generation;
 using Portable.Inference;
 using Portable.Models;
+using Portable.Reference.Threading;
+using Portable.Serving;
 using Portable.Tokenizers;
 
 namespace Portable;
@@ -27,12 +29,15 @@ public sealed partial class LanguageModel : IDisposable
     private readonly CacheSlots _slots;
     private readonly ModelText _text;
     private readonly Lock _steps = new();
+    private readonly Lazy<Engine> _engine;
 
     private LanguageModel(string directory, OpenedDevice device, IModelSource source, ModelText text, Transformer model)
     {
         (Directory, _device, _source, _text, Model) = (directory, device, source, text, model);
         _slots = new CacheSlots(model.Sequences);
         _chat = new Lazy<ModelChat>(() => new ModelChat(directory, Tokenizer));
+        int threads = WorkerPool.Threads;
+        _engine = new Lazy<Engine>(() => new Engine(Model, _slots, _steps, threads));
     }
 
     /// <summary>The directory that the model was read from.</summary>
@@ -53,6 +58,9 @@ public sealed partial class LanguageModel : IDisposable
 
     /// <summary>The model behind the door.</summary>
     internal Transformer Model { get; }
+
+    /// <summary>Runs many texts at once, and queues those for which there is no slot; starts when first used.</summary>
+    internal Engine Engine => _engine.Value;
 
     /// <summary>How long the device took to open.</summary>
     internal TimeSpan DeviceTime { get; private init; }
@@ -247,6 +255,11 @@ public sealed partial class LanguageModel : IDisposable
     /// <summary>Frees the device's memory and the checkpoint's files. No text may be under way.</summary>
     public void Dispose()
     {
+        if (_engine.IsValueCreated)
+        {
+            _engine.Value.Dispose();
+        }
+
         Model.Dispose();
         _device.Dispose();
         _source.Dispose();

@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Portable.Chat.Templates;
+using Portable.Chat.Tools;
 using Portable.Checkpoints;
 using Portable.Tokenizers;
 
@@ -12,10 +14,12 @@ internal sealed class ModelChat(string directory, ITokenizer tokenizer)
 {
     // What no template and no person writes.
     private const string Probe = "\uE000\uE001";
+    private const int Unknown = int.MinValue;
 
     private readonly ChatTemplateFiles _files = ChatTemplateFiles.Read(directory);
-    private readonly Dictionary<string, ChatTemplate> _templates = [];
-    private int? _turnEnd;
+    private readonly ConcurrentDictionary<(string? Name, bool Tools), ChatTemplate> _templates = new();
+    private int _turnEnd = Unknown;
+    private ToolCallFormat? _toolCalls;
 
     /// <summary>Renders a conversation; the text and its ids are those of the reference implementation where nothing is plain.</summary>
     /// <param name="request">Messages, tools, variables.</param>
@@ -33,11 +37,18 @@ internal sealed class ModelChat(string directory, ITokenizer tokenizer)
     public static ChatRequest Request(IReadOnlyList<ChatMessage> messages, ChatOptions options, bool answer = true) =>
         new(JsonSerializer.SerializeToElement(messages, ChatJson.Default.IReadOnlyListChatMessage), options.Tools, answer, options.Variables);
 
+    /// <summary>How models of the template write calls of functions.</summary>
+    public ToolCallFormat ToolCalls => _toolCalls ??= FindToolCalls();
+
     /// <summary>The token with which the template ends a turn of the model, or null where it is none.</summary>
     public int? TurnEnd()
     {
         // The special token that follows an answer. A template that takes no such conversation tells nothing.
-        _turnEnd ??= Find() ?? -1;
+        if (_turnEnd == Unknown)
+        {
+            _turnEnd = Find() ?? -1;
+        }
+
         return _turnEnd >= 0 ? _turnEnd : null;
     }
 
@@ -60,12 +71,31 @@ internal sealed class ModelChat(string directory, ITokenizer tokenizer)
 
     private ChatTemplate Template(string? name, bool tools)
     {
-        string key = $"{name}\n{tools}";
-        if (!_templates.TryGetValue(key, out ChatTemplate? template))
-        {
-            _templates.Add(key, template = _files.Select(name, tools));
-        }
+        return _templates.GetOrAdd((name, tools), key => _files.Select(key.Name, key.Tools));
+    }
 
-        return template;
+    // What the template itself writes where functions are given and called.
+    private ToolCallFormat FindToolCalls()
+    {
+        using JsonDocument tools = JsonDocument.Parse("""[{"type":"function","function":{"name":"probe","description":"","parameters":{"type":"object","properties":{}}}}]""");
+        ChatTurn asked = new("user", Probe), called = new("assistant", string.Empty) { Calls = [new ToolCall("probe", "{}", "call_0aaaaaa")] };
+        string Text(JsonElement? given, params ChatTurn[] turns) => Render(new ChatRequest(ChatTurn.Json(turns), given, AddGenerationPrompt: false, new ChatOptions().Variables)).Text;
+        try
+        {
+            if (Text(tools.RootElement, asked) == Text(null, asked))
+            {
+                return ToolCallFormat.None;
+            }
+
+            string text = Text(tools.RootElement, asked, called);
+            string answer = text[(text.IndexOf(Probe, StringComparison.Ordinal) + Probe.Length)..];
+            return answer.Contains("<tool_call>", StringComparison.Ordinal) && answer.Contains("\"arguments\"", StringComparison.Ordinal) ? ToolCallFormat.Tagged
+                : answer.Contains("\"parameters\"", StringComparison.Ordinal) ? ToolCallFormat.Whole
+                : ToolCallFormat.None;
+        }
+        catch (Exception e) when (e is TemplateException or CheckpointException)
+        {
+            return ToolCallFormat.None;
+        }
     }
 }

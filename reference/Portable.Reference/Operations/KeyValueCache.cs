@@ -140,6 +140,41 @@ internal sealed class KeyValueCache
         }
     }
 
+    /// <summary>Gives one sequence what another holds of its first positions; what lies behind them in their last chunk is not to be read.</summary>
+    /// <param name="source">The slot to copy from.</param>
+    /// <param name="target">The slot to copy to.</param>
+    /// <param name="positions">1 … capacity.</param>
+    /// <exception cref="InvalidOperationException">The cache wraps: first positions may have been given up.</exception>
+    public void CopyStart(int source, int target, int positions)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)source, (uint)Sequences);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)target, (uint)Sequences);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)positions, (uint)Capacity);
+        if (Wraps)
+        {
+            throw new InvalidOperationException("A cache that wraps may have given up its first positions.");
+        }
+
+        int tokens = (positions + ChunkSize - 1) / ChunkSize * ChunkSize;
+        for (int head = 0; head < KeyValueHeads; head++)
+        {
+            Copy(_keys, KeyWidth * ElementSize, head);
+            Copy(_values, HeadSize * ElementSize, head);
+            Copy(KeyScales, 1, head);
+            Copy(ValueScales, 1, head);
+            Copy(KeyZeroPoints, 1, head);
+            Copy(ValueZeroPoints, 1, head);
+        }
+
+        void Copy<T>(T[][] elements, int width, int head)
+        {
+            if (elements[source].Length > 0)
+            {
+                elements[source].AsSpan(head * Chunks * ChunkSize * width, tokens * width).CopyTo(elements[target].AsSpan(head * Chunks * ChunkSize * width));
+            }
+        }
+    }
+
     /// <summary>Elements of a chunk of keys.</summary>
     internal Span<byte> KeyChunk(int sequence, int head, int chunk) => Chunk(_keys[sequence], KeyWidth, head, chunk);
 

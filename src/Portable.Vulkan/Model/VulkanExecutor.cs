@@ -196,6 +196,15 @@ internal sealed class VulkanExecutor : Executor
     public override DeviceInput CreateInput(InputSpec spec) => _memory.Add(new VulkanInput(spec, _gpu));
 
     /// <inheritdoc/>
+    public override void CopyStart(IReadOnlyList<DeviceCache> caches, int source, int target, int positions) => _gpu.Run(recorder =>
+    {
+        foreach (VulkanCache cache in caches.Cast<VulkanCache>())
+        {
+            cache.CopyStart(recorder, source, target, positions);
+        }
+    });
+
+    /// <inheritdoc/>
     public override void Begin(Batch batch)
     {
         _noted = 0;

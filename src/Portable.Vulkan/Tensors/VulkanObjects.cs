@@ -59,6 +59,25 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
     /// <summary>Bytes of keys, values and parameters of one token.</summary>
     public long TokenBytes => shape.KeyValueHeads * ((2L * HeadWords(shape) * 4) + ParameterBytes(shape));
 
+    /// <summary>Records the copy of a sequence's first positions to another: of every head whole chunks, in each plane of the parameters alike.</summary>
+    public void CopyStart(CommandRecorder recorder, int source, int target, int positions)
+    {
+        long chunks = (positions + ChunkTokens - 1) / ChunkTokens, headTokens = (long)Chunks(shape) * ChunkTokens;
+        for (int head = 0; head < shape.KeyValueHeads; head++)
+        {
+            long from = ((long)source * shape.KeyValueHeads + head) * headTokens, to = ((long)target * shape.KeyValueHeads + head) * headTokens;
+            Copy(keys, 0, HeadWords(shape));
+            Copy(values, 0, HeadWords(shape));
+            for (int plane = 0; plane < ParameterBytes(shape) / sizeof(uint); plane++)
+            {
+                Copy(parameters, plane * Slots(shape), 1);
+            }
+
+            void Copy(GpuBuffer buffer, long start, int words) =>
+                recorder.Copy(buffer, (start + (from * words)) * sizeof(uint), buffer, (start + (to * words)) * sizeof(uint), chunks * ChunkTokens * words * sizeof(uint));
+        }
+    }
+
     /// <summary>32-bit words of one head of one token.</summary>
     public static int HeadWords(CacheShape shape) => (shape.HeadSize * AttentionConstants.FieldBitsOf(shape.Bits) + 31) / 32;
 

@@ -55,6 +55,9 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     public override DeviceInput CreateInput(InputSpec spec) => inner.CreateInput(spec);
 
     /// <inheritdoc/>
+    public override void CopyStart(IReadOnlyList<DeviceCache> caches, int source, int target, int positions) => inner.CopyStart(caches, source, target, positions);
+
+    /// <inheritdoc/>
     public override void Begin(Batch batch)
     {
         long start = Stopwatch.GetTimestamp();

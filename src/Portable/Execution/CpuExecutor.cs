@@ -48,6 +48,13 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     public override DeviceInput CreateInput(InputSpec spec) => new CpuInput(spec, MaximumRows);
 
     /// <inheritdoc/>
+    public override void CopyStart(IReadOnlyList<DeviceCache> caches, int source, int target, int positions)
+    {
+        using WorkerPool.Scope scope = _pool.Use();
+        WorkerPool.Run(caches.Count, i => ((CpuCache)caches[i]).Cache.CopyStart(source, target, positions));
+    }
+
+    /// <inheritdoc/>
     public override void Begin(Batch batch)
     {
         _batch = batch;

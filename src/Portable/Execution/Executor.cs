@@ -55,6 +55,13 @@ internal abstract class Executor : IDisposable
     /// <summary>Allocates the input of linear layers for <see cref="MaximumRows"/> rows.</summary>
     public abstract DeviceInput CreateInput(InputSpec spec);
 
+    /// <summary>Gives one sequence what another holds of its first positions, in every block; between passes.</summary>
+    /// <param name="caches">Caches that do not wrap.</param>
+    /// <param name="source">The sequence to copy from.</param>
+    /// <param name="target">The sequence to copy to.</param>
+    /// <param name="positions">How many, at least 1.</param>
+    public abstract void CopyStart(IReadOnlyList<DeviceCache> caches, int source, int target, int positions);
+
     /// <summary>Starts a forward pass.</summary>
     public abstract void Begin(Batch batch);
 

@@ -103,6 +103,21 @@ internal sealed class Transformer : IDisposable
         return _executor.End();
     }
 
+    /// <summary>Gives one sequence the keys and values that another holds of its first positions; bits do not know where they were computed.</summary>
+    /// <param name="source">The sequence to copy from.</param>
+    /// <param name="target">The sequence to copy to.</param>
+    /// <param name="positions">How many, at least 1.</param>
+    /// <exception cref="InvalidOperationException">The model's caches give up positions (<see cref="Forgets"/>).</exception>
+    public void CopyStart(int source, int target, int positions)
+    {
+        if (Forgets)
+        {
+            throw new InvalidOperationException("The caches of a model with windows do not keep the positions behind them.");
+        }
+
+        _executor.CopyStart([.. _blocks.Select(b => b.Cache)], source, target, positions);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _executor.Dispose();
 

@@ -39,6 +39,9 @@ internal sealed class TransformerBlock
         (_qkvValues, _attended, _upValues) = workspace.Intermediates(_qkv.OutputFeatures, _layout.Attention.QueryWidth, _up.OutputFeatures);
     }
 
+    /// <summary>Its keys and values.</summary>
+    public DeviceCache Cache => _cache;
+
     /// <summary>Runs the block on the rows of the current batch.</summary>
     /// <param name="executor">Runs the operations.</param>
     /// <param name="x">The hidden states.</param>

@@ -19,8 +19,8 @@ public sealed class FolderArrowTests
         [
             "Checkpoints", "Checkpoints/Files", "Models", "Models/Architectures", "Checkpoints/Safetensors", "Checkpoints/HuggingFace", "Checkpoints/Format",
             "Tokenizers/Unicode", "Tokenizers/Vocabularies", "Tokenizers/Patterns", "Tokenizers/SentencePieces", "Tokenizers/Pipeline", "Tokenizers/Files", "Tokenizers",
-            "Chat/Templates",
-            "Execution", "Inference", "Generation", "Evaluation", "Calibration",
+            "Chat/Templates", "Chat/Tools",
+            "Execution", "Inference", "Generation", "Evaluation", "Serving", "Calibration",
             "Quantization", "Quantization/Baselines", "Quantization/Abq", "Quantization/FlexQ", "Quantization/FlattenQuant", "Quantization/Runs",
             "Benchmarking", "Verification", ".",
         ],
