@@ -12,14 +12,16 @@ namespace Portable.Reference.Training;
 /// work; inside a head, runs of 128 queries meet only the keys that they can see.
 /// </summary>
 /// <remarks>
-/// P = softmax(q·kᵀ/√d) over keys 0 … t, o = P·v. Backward: dV = Pᵀ·dO, dP = dO·vᵀ (+ a gradient on the mean over heads of
-/// P), dS = P∘(dP − Σ P∘dP), dQ = dS·k/√d, dK = dSᵀ·q/√d. Heads of one group add their dK and dV in head order.
+/// P = softmax(scale·q·kᵀ) over the keys that token t sees (0 … t, or the last of them that a window leaves), o = P·v. Backward:
+/// dV = Pᵀ·dO, dP = dO·vᵀ (+ a gradient on the mean over heads of P), dS = P∘(dP − Σ P∘dP), dQ = scale·dS·k, dK = scale·dSᵀ·q.
+/// With a softcap, S = c·tanh(scale·q·kᵀ/c) and dS is multiplied by 1 − (S/c)². Heads of one group add their dK and dV in head order.
 /// </remarks>
 internal sealed class TrainingAttention
 {
     private const int Chunk = 128;
+    private readonly AttentionLayout _layout;
     private readonly int _heads, _keyValueHeads, _size;
-    private readonly float _scale;
+    private readonly float _scale, _softcap;
     private readonly HeadBuffers[] _buffers;
 
     /// <summary>Allocates the buffers of every head.</summary>
@@ -27,11 +29,11 @@ internal sealed class TrainingAttention
     /// <param name="tokens">The longest sequence T.</param>
     public TrainingAttention(AttentionLayout layout, int tokens)
     {
-        (_heads, _keyValueHeads, _size, _scale) = (layout.Heads, layout.KeyValueHeads, layout.HeadSize, layout.Scale);
+        (_layout, _heads, _keyValueHeads, _size, _scale, _softcap) = (layout, layout.Heads, layout.KeyValueHeads, layout.HeadSize, layout.Scale, layout.Softcap);
         _buffers = new HeadBuffers[_heads];
         for (int h = 0; h < _heads; h++)
         {
-            _buffers[h] = new HeadBuffers(tokens, _size);
+            _buffers[h] = new HeadBuffers(tokens, _size, capped: _softcap != 0);
         }
     }
 
@@ -55,7 +57,7 @@ internal sealed class TrainingAttention
             FloatGemm.Multiply(b.Q.AsSpan(first * _size, rows * _size), b.K.AsSpan(0, keys * _size), p, rows, keys, _size);
             for (int r = 0; r < rows; r++)
             {
-                Softmax(p.Slice(r * keys, keys), first + r + 1);
+                Softmax(p.Slice(r * keys, keys), first + r, _softcap == 0 ? default : b.CapSlopes(first, rows, keys).Slice(r * keys, keys));
             }
 
             FloatGemm.MultiplyNN(p, b.V.AsSpan(0, keys * _size), b.Work.AsSpan(0, rows * _size), rows, _size, keys);
@@ -137,6 +139,10 @@ internal sealed class TrainingAttention
                 TensorPrimitives.Subtract(row, along, row);
                 TensorPrimitives.Multiply(row, probabilities, row);
                 TensorPrimitives.Multiply(row, _scale, row);
+                if (_softcap != 0)
+                {
+                    TensorPrimitives.Multiply(row, b.CapSlopes(first, rows, keys).Slice(r * keys, keys), row);
+                }
             }
 
             FloatGemm.MultiplyNN(d, b.K.AsSpan(0, keys * _size), b.Work.AsSpan(0, rows * _size), rows, _size, keys);
@@ -150,23 +156,47 @@ internal sealed class TrainingAttention
         }
     }
 
-    private void Softmax(Span<float> row, int visible)
+    /// <summary>Products to probabilities in place, 0 for what the token does not see.</summary>
+    private void Softmax(Span<float> row, int token, Span<float> capSlopes)
     {
-        row[visible..].Clear();
-        Span<float> seen = row[..visible];
-        float maximum = TensorPrimitives.Max<float>(seen) * _scale;
-        int k = 0;
-        for (; k <= visible - VectorContract.Lanes; k += VectorContract.Lanes)
+        int begin = _layout.FirstSeen(token);
+        row[..begin].Clear();
+        row[(token + 1)..].Clear();
+        Span<float> seen = row[begin..(token + 1)];
+        float scale = _scale;
+        if (_softcap != 0)
         {
-            VectorContract.Exp(Vector256.Create(seen.Slice(k, VectorContract.Lanes)) * Vector256.Create(_scale) - Vector256.Create(maximum)).CopyTo(seen[k..]);
+            // Capped scores stand in for products, so nothing is left to scale.
+            capSlopes.Clear();
+            Cap(seen, capSlopes[begin..(token + 1)]);
+            scale = 1;
         }
 
-        for (; k < visible; k++)
+        float maximum = TensorPrimitives.Max<float>(seen) * scale;
+        int k = 0;
+        for (; k <= seen.Length - VectorContract.Lanes; k += VectorContract.Lanes)
         {
-            seen[k] = Contract.Exp(seen[k] * _scale - maximum);
+            VectorContract.Exp(Vector256.Create(seen.Slice(k, VectorContract.Lanes)) * Vector256.Create(scale) - Vector256.Create(maximum)).CopyTo(seen[k..]);
+        }
+
+        for (; k < seen.Length; k++)
+        {
+            seen[k] = Contract.Exp(seen[k] * scale - maximum);
         }
 
         TensorPrimitives.Multiply(seen, 1f / RowMath.Sum(seen), seen);
+    }
+
+    /// <summary>s = c·tanh(s/c), and its slope 1 − tanh².</summary>
+    private void Cap(Span<float> products, Span<float> slopes)
+    {
+        float inverse = 1f / _softcap;
+        for (int k = 0; k < products.Length; k++)
+        {
+            float tanh = Contract.Tanh(products[k] * _scale * inverse);
+            products[k] = _softcap * tanh;
+            slopes[k] = 1 - tanh * tanh;
+        }
     }
 
     private void Gather(float[] source, float[] head, int count, int heads, int h)
@@ -177,9 +207,10 @@ internal sealed class TrainingAttention
         }
     }
 
-    private sealed class HeadBuffers(int tokens, int size)
+    private sealed class HeadBuffers(int tokens, int size, bool capped)
     {
         private readonly float[] _probabilities = new float[tokens * tokens];
+        private readonly float[] _capSlopes = new float[capped ? tokens * tokens : 0];
 
         public float[] Q { get; } = new float[tokens * size];
 
@@ -201,6 +232,9 @@ internal sealed class TrainingAttention
 
         /// <summary>Probabilities of a run of queries over the keys up to its last: rows × keys, dense.</summary>
         public Span<float> Rows(int first, int rows, int keys) => _probabilities.AsSpan(first * tokens, rows * keys);
+
+        /// <summary>Slopes of the softcap, likewise.</summary>
+        public Span<float> CapSlopes(int first, int rows, int keys) => _capSlopes.AsSpan(first * tokens, rows * keys);
 
         /// <summary>Probabilities of one query.</summary>
         public ReadOnlySpan<float> Row(int t, int count)

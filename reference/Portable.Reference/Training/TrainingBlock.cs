@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Blocks;
 using Portable.Reference.Threading;
@@ -13,12 +12,12 @@ namespace Portable.Reference.Training;
 internal sealed class TrainingBlock
 {
     private readonly BlockLayout _layout;
-    private readonly int _levels, _keyValueLevels;
-    private readonly TrainingRotary? _rotary;
-    private readonly TrainingNorm _attentionNorm, _mlpNorm;
+    private readonly TrainingInput _attentionInput, _mlpInput;
+    private readonly TrainingOutput _attentionOutput, _mlpOutput;
+    private readonly TrainingHeads _q, _k;
     private readonly TrainingAttention _attention;
-    private readonly QuantizedTensor _norm1, _q, _k, _v, _attended, _norm2, _h;
-    private readonly float[] _x1, _gate, _up, _dGate, _dUp, _dHidden, _dNorm, _dX1;
+    private readonly QuantizedTensor _v, _attended, _h;
+    private readonly float[] _x1, _gate, _up, _dGate, _dUp, _dInput, _dX1;
     private int _count;
 
     /// <summary>Allocates the buffers of sequences of up to <paramref name="tokens"/> tokens.</summary>
@@ -30,54 +29,41 @@ internal sealed class TrainingBlock
     public TrainingBlock(BlockLayout layout, int tokens, int activationBits, int keyValueBits, TrainingRotary? rotary)
     {
         _layout = layout;
-        _rotary = rotary;
-        _levels = activationBits == 16 ? 0 : (1 << activationBits) - 1;
-        _keyValueLevels = keyValueBits == 16 ? 0 : (1 << keyValueBits) - 1;
-        _attentionNorm = new TrainingNorm(tokens, layout.Hidden, layout.NormEpsilon);
-        _mlpNorm = new TrainingNorm(tokens, layout.Hidden, layout.NormEpsilon);
+        int levels = Levels(activationBits), headLevels = Levels(keyValueBits), inner = tokens * layout.Intermediate;
+        _attentionInput = new TrainingInput(layout, BlockNorm.Attention, tokens, levels);
+        _mlpInput = new TrainingInput(layout, BlockNorm.Mlp, tokens, levels);
+        _attentionOutput = new TrainingOutput(layout, BlockNorm.AfterAttention, tokens);
+        _mlpOutput = new TrainingOutput(layout, BlockNorm.AfterMlp, tokens);
+        _q = new TrainingHeads(layout, BlockNorm.Query, tokens, headLevels, rotary);
+        _k = new TrainingHeads(layout, BlockNorm.Key, tokens, headLevels, rotary);
+        _v = new QuantizedTensor(tokens, layout.Attention.KeyValueHeads, layout.Attention.HeadSize, headLevels);
         _attention = new TrainingAttention(layout.Attention, tokens);
-        _norm1 = new QuantizedTensor(tokens, 1, layout.Hidden, _levels);
-        _q = new QuantizedTensor(tokens, layout.Attention.Heads, layout.Attention.HeadSize, _keyValueLevels);
-        _k = new QuantizedTensor(tokens, layout.Attention.KeyValueHeads, layout.Attention.HeadSize, _keyValueLevels);
-        _v = new QuantizedTensor(tokens, layout.Attention.KeyValueHeads, layout.Attention.HeadSize, _keyValueLevels);
-        _attended = new QuantizedTensor(tokens, 1, layout.Attention.QueryWidth, _levels);
-        _norm2 = new QuantizedTensor(tokens, 1, layout.Hidden, _levels);
-        _h = new QuantizedTensor(tokens, 1, layout.Intermediate, _levels);
+        _attended = new QuantizedTensor(tokens, 1, layout.Attention.QueryWidth, levels);
+        _h = new QuantizedTensor(tokens, 1, layout.Intermediate, levels);
         _x1 = new float[tokens * layout.Hidden];
-        _gate = new float[layout.Gated ? tokens * layout.Intermediate : 0];
-        _up = new float[tokens * layout.Intermediate];
+        _gate = new float[layout.Gated ? inner : 0];
+        _up = new float[inner];
         _dGate = new float[_gate.Length];
-        _dUp = new float[_up.Length];
-        _dHidden = new float[tokens * layout.Hidden];
-        _dNorm = new float[tokens * layout.Hidden];
+        _dUp = new float[inner];
+        _dInput = new float[tokens * layout.Hidden];
         _dX1 = new float[tokens * layout.Hidden];
     }
-
-    /// <summary>What of a layout has no gradients here, or null where all has.</summary>
-    public static string? Refusal(BlockLayout layout) =>
-        layout.NormPlace != NormPlace.Before ? "norms behind attention and MLP"
-        : layout.Attention.QueryKeyNorm != QueryKeyNorm.None ? "norms of queries and keys"
-        : layout.Attention.Softcap != 0 ? "softcaps"
-        : layout.Attention.Window != 0 ? "attention windows"
-        : layout.Activation != (layout.Gated ? ActivationKind.Silu : ActivationKind.Relu) ? $"the activation {layout.Activation}"
-        : layout.Rotary is { } rotary && (rotary.Dimensions != layout.Attention.HeadSize || rotary.Scaling?.QueryFactor(int.MaxValue) is { } factor && factor != 1) ? "positions that turn a part of a head or make queries grow"
-        : null;
 
     /// <summary>Inputs of q/k/v, of the output layer, of gate/up and of down in the last forward pass, before quantization, [token × K].</summary>
     public float[] InputOf(BlockSlot linear) => linear switch
     {
-        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value => _norm1.Values,
+        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value => _attentionInput.Tensor.Values,
         BlockSlot.Output => _attended.Values,
-        BlockSlot.Gate or BlockSlot.Up => _norm2.Values,
+        BlockSlot.Gate or BlockSlot.Up => _mlpInput.Tensor.Values,
         _ => _h.Values,
     };
 
     /// <summary>The same after the activation quantizer: what the layer multiplies.</summary>
     public float[] QuantizedInputOf(BlockSlot linear) => linear switch
     {
-        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value => _norm1.Quantized,
+        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value => _attentionInput.Tensor.Quantized,
         BlockSlot.Output => _attended.Quantized,
-        BlockSlot.Gate or BlockSlot.Up => _norm2.Quantized,
+        BlockSlot.Gate or BlockSlot.Up => _mlpInput.Tensor.Quantized,
         _ => _h.Quantized,
     };
 
@@ -89,37 +75,34 @@ internal sealed class TrainingBlock
     public void Forward(BlockTensors parameters, float[] x, float[] y, int count)
     {
         _count = count;
-        _attentionNorm.Forward(x, parameters[BlockNorm.Attention], _norm1.Values, count);
-        _norm1.Quantize(count);
-        Linear(parameters[BlockSlot.Query], _norm1.Quantized, _q.Values);
-        Linear(parameters[BlockSlot.Key], _norm1.Quantized, _k.Values);
-        Linear(parameters[BlockSlot.Value], _norm1.Quantized, _v.Values);
-        _rotary?.Apply(_q.Values, count, _layout.Attention.Heads, _layout.Attention.HeadSize, backward: false);
-        _rotary?.Apply(_k.Values, count, _layout.Attention.KeyValueHeads, _layout.Attention.HeadSize, backward: false);
-        _q.Quantize(count);
-        _k.Quantize(count);
+        _attentionInput.Forward(x, parameters, count);
+        float[] input = _attentionInput.Tensor.Quantized;
+        Linear(parameters[BlockSlot.Query], input, _q.Tensor.Values);
+        Linear(parameters[BlockSlot.Key], input, _k.Tensor.Values);
+        Linear(parameters[BlockSlot.Value], input, _v.Values);
+        _q.Forward(parameters, count);
+        _k.Forward(parameters, count);
         _v.Quantize(count);
-        _attention.Forward(_q.Quantized, _k.Quantized, _v.Quantized, _attended.Values, count);
+        _attention.Forward(_q.Tensor.Quantized, _k.Tensor.Quantized, _v.Quantized, _attended.Values, count);
         _attended.Quantize(count);
         Linear(parameters[BlockSlot.Output], _attended.Quantized, _x1);
-        Add(_x1, x);
+        _attentionOutput.Forward(_x1, x, parameters, count);
 
-        _mlpNorm.Forward(_x1, parameters[BlockNorm.Mlp], _norm2.Values, count);
-        _norm2.Quantize(count);
-        Linear(parameters[BlockSlot.Up], _norm2.Quantized, _up);
+        _mlpInput.Forward(_x1, parameters, count);
+        Linear(parameters[BlockSlot.Up], _mlpInput.Tensor.Quantized, _up);
         if (_layout.Gated)
         {
-            Linear(parameters[BlockSlot.Gate], _norm2.Quantized, _gate);
-            TrainingActivation.Gate(_gate, _up, _h.Values, count, _layout.Intermediate);
+            Linear(parameters[BlockSlot.Gate], _mlpInput.Tensor.Quantized, _gate);
+            TrainingActivation.Gate(_layout.Activation, _gate, _up, _h.Values, count, _layout.Intermediate);
         }
         else
         {
-            TrainingActivation.Relu(_up, _h.Values, count, _layout.Intermediate);
+            TrainingActivation.Apply(_layout.Activation, _up, _h.Values, count, _layout.Intermediate);
         }
 
         _h.Quantize(count);
         Linear(parameters[BlockSlot.Down], _h.Quantized, y);
-        Add(y, _x1);
+        _mlpOutput.Forward(y, _x1, parameters, count);
     }
 
     /// <summary>Attention probabilities of the last forward pass, averaged over heads, [query × tokens + key].</summary>
@@ -133,50 +116,60 @@ internal sealed class TrainingBlock
     /// <param name="dx">∂/∂x, overwritten; null where nobody needs it.</param>
     public void Backward(BlockTensors parameters, float[] dy, float[]? dAttention, BlockTensors gradients, float[]? dx = null)
     {
-        int hidden = _layout.Hidden;
-        LinearBackward(parameters[BlockSlot.Down], gradients[BlockSlot.Down], dy, _h.Quantized, _h.Gradient);
+        int values = _count * _layout.Hidden;
+        LinearBackward(BlockSlot.Down, _mlpOutput.Backward(dy, parameters, gradients, _count), _h.Quantized, _h.Gradient);
         _h.Backward(_count);
+        float[] input = _mlpInput.Tensor.Quantized, dInput = _mlpInput.Tensor.Gradient;
         if (_layout.Gated)
         {
-            TrainingActivation.GateBackward(_gate, _up, _h.Gradient, _dGate, _dUp, _count, _layout.Intermediate);
+            TrainingActivation.GateBackward(_layout.Activation, _gate, _up, _h.Gradient, _dGate, _dUp, _count, _layout.Intermediate);
+            LinearBackward(BlockSlot.Up, _dUp, input, dInput);
+            AddLinearBackward(BlockSlot.Gate, _dGate, input, dInput);
         }
         else
         {
-            TrainingActivation.ReluBackward(_up, _h.Gradient, _dUp, _count, _layout.Intermediate);
+            TrainingActivation.ApplyBackward(_layout.Activation, _up, _h.Gradient, _dUp, _count, _layout.Intermediate);
+            LinearBackward(BlockSlot.Up, _dUp, input, dInput);
         }
 
-        LinearBackward(parameters[BlockSlot.Up], gradients[BlockSlot.Up], _dUp, _norm2.Quantized, _norm2.Gradient);
-        if (_layout.Gated)
-        {
-            LinearBackward(parameters[BlockSlot.Gate], gradients[BlockSlot.Gate], _dGate, _norm2.Quantized, _dNorm);
-            Add(_norm2.Gradient, _dNorm);
-        }
+        dy.AsSpan(0, values).CopyTo(_dX1);
+        _mlpInput.Backward(parameters, _dX1, gradients, _count);
 
-        _norm2.Backward(_count);
-        dy.AsSpan(0, _count * hidden).CopyTo(_dX1);
-        _mlpNorm.Backward(_norm2.Gradient, parameters[BlockNorm.Mlp], _dX1, gradients[BlockNorm.Mlp], _count);
-
-        LinearBackward(parameters[BlockSlot.Output], gradients[BlockSlot.Output], _dX1, _attended.Quantized, _attended.Gradient);
+        LinearBackward(BlockSlot.Output, _attentionOutput.Backward(_dX1, parameters, gradients, _count), _attended.Quantized, _attended.Gradient);
         _attended.Backward(_count);
-        _attention.Backward(_attended.Gradient, dAttention, _q.Gradient, _k.Gradient, _v.Gradient, _count);
-        _q.Backward(_count);
-        _k.Backward(_count);
+        _attention.Backward(_attended.Gradient, dAttention, _q.Tensor.Gradient, _k.Tensor.Gradient, _v.Gradient, _count);
         _v.Backward(_count);
-        _rotary?.Apply(_q.Gradient, _count, _layout.Attention.Heads, _layout.Attention.HeadSize, backward: true);
-        _rotary?.Apply(_k.Gradient, _count, _layout.Attention.KeyValueHeads, _layout.Attention.HeadSize, backward: true);
-        LinearBackward(parameters[BlockSlot.Query], gradients[BlockSlot.Query], _q.Gradient, _norm1.Quantized, _norm1.Gradient);
-        LinearBackward(parameters[BlockSlot.Key], gradients[BlockSlot.Key], _k.Gradient, _norm1.Quantized, _dNorm);
-        Add(_norm1.Gradient, _dNorm);
-        LinearBackward(parameters[BlockSlot.Value], gradients[BlockSlot.Value], _v.Gradient, _norm1.Quantized, _dNorm);
-        Add(_norm1.Gradient, _dNorm);
-        _norm1.Backward(_count);
+        (input, dInput) = (_attentionInput.Tensor.Quantized, _attentionInput.Tensor.Gradient);
+        LinearBackward(BlockSlot.Query, _q.Backward(parameters, gradients, _count), input, dInput);
+        AddLinearBackward(BlockSlot.Key, _k.Backward(parameters, gradients, _count), input, dInput);
+        AddLinearBackward(BlockSlot.Value, _v.Gradient, input, dInput);
         if (dx is not null)
         {
-            _dX1.AsSpan(0, _count * hidden).CopyTo(dx);
+            _dX1.AsSpan(0, values).CopyTo(dx);
         }
 
-        _attentionNorm.Backward(_norm1.Gradient, parameters[BlockNorm.Attention], dx, gradients[BlockNorm.Attention], _count);
+        _attentionInput.Backward(parameters, dx, gradients, _count);
+
+        void AddLinearBackward(BlockSlot slot, float[] upstream, float[] x, float[] sum)
+        {
+            LinearBackward(slot, upstream, x, _dInput);
+            TensorPrimitives.Add(sum.AsSpan(0, values), _dInput.AsSpan(0, values), sum.AsSpan(0, values));
+        }
+
+        void LinearBackward(BlockSlot slot, float[] upstream, float[] x, float[] result)
+        {
+            LinearTensors layer = parameters[slot], gradient = gradients[slot];
+            ReadOnlySpan<float> d = upstream.AsSpan(0, _count * layer.Rows);
+            FloatGemm.MultiplyNN(d, layer.Weight, result.AsSpan(0, _count * layer.Columns), _count, layer.Columns, layer.Rows);
+            FloatGemm.MultiplyTN(d, x.AsSpan(0, _count * layer.Columns), gradient.Weight, layer.Rows, layer.Columns, _count);
+            if (gradient.Bias is { } bias)
+            {
+                ColumnMath.SumColumns(upstream, bias, _count, layer.Rows);
+            }
+        }
     }
+
+    private static int Levels(int bits) => bits == 16 ? 0 : (1 << bits) - 1;
 
     private void Linear(LinearTensors layer, float[] x, float[] y)
     {
@@ -185,22 +178,5 @@ internal sealed class TrainingBlock
         {
             WorkerPool.Run(_count, t => TensorPrimitives.Add(y.AsSpan(t * layer.Rows, layer.Rows), bias, y.AsSpan(t * layer.Rows, layer.Rows)));
         }
-    }
-
-    private void LinearBackward(LinearTensors layer, LinearTensors gradient, float[] dy, float[] x, float[] dx)
-    {
-        ReadOnlySpan<float> upstream = dy.AsSpan(0, _count * layer.Rows), input = x.AsSpan(0, _count * layer.Columns);
-        FloatGemm.MultiplyNN(upstream, layer.Weight, dx.AsSpan(0, _count * layer.Columns), _count, layer.Columns, layer.Rows);
-        FloatGemm.MultiplyTN(upstream, input, gradient.Weight, layer.Rows, layer.Columns, _count);
-        if (gradient.Bias is { } bias)
-        {
-            ColumnMath.SumColumns(dy, bias, _count, layer.Rows);
-        }
-    }
-
-    private void Add(float[] target, float[] addend)
-    {
-        int length = _count * _layout.Hidden;
-        TensorPrimitives.Add(target.AsSpan(0, length), addend.AsSpan(0, length), target.AsSpan(0, length));
     }
 }

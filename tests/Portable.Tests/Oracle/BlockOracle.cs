@@ -1,83 +1,132 @@
+using Portable.Reference.Blocks;
+
 namespace Portable.Tests.Oracle;
 
 /// <summary>
-/// A decoder block in double precision, plain loops, no gradients: what finite differences of the training code are taken of.
-/// Parameters are one flat list of arrays in the order of the constructor's arguments.
+/// A decoder block of any layout in double precision, plain loops, no gradients: what finite differences of the training code
+/// are taken of, and what its forward pass is compared with.
 /// </summary>
-internal sealed class BlockOracle(int hidden, int intermediate, int heads, int keyValueHeads, int size, bool gated, double epsilon)
+internal sealed class BlockOracle(BlockLayout layout)
 {
-    public double[] Gain1 { get; set; } = [];
+    private readonly int _hidden = layout.Hidden, _size = layout.Attention.HeadSize, _heads = layout.Attention.Heads, _keyValueHeads = layout.Attention.KeyValueHeads;
 
-    public double[]? Bias1 { get; set; }
+    public Dictionary<BlockNorm, double[]> Gains { get; } = [];
 
-    public double[] Gain2 { get; set; } = [];
+    public Dictionary<BlockNorm, double[]> NormBiases { get; } = [];
 
-    public double[]? Bias2 { get; set; }
+    public Dictionary<BlockSlot, double[]> Weights { get; } = [];
 
-    /// <summary>q, k, v, o, gate, up, down.</summary>
-    public double[]?[] Weights { get; } = new double[]?[7];
-
-    public double[]?[] Biases { get; } = new double[]?[7];
+    public Dictionary<BlockSlot, double[]> Biases { get; } = [];
 
     public double[]? MeanAttention { get; private set; }
 
-    public double[] Forward(double[] x, int tokens, double[] cos, double[] sin)
+    /// <summary>y of x; angles are [position × pairs], those of queries apart.</summary>
+    public double[] Forward(double[] x, int tokens, double[] cos, double[] sin, double[] queryCos, double[] querySin)
     {
-        double[] n1 = Norm(x, Gain1, Bias1, tokens);
-        double[] q = Linear(0, n1, tokens, heads * size, hidden), k = Linear(1, n1, tokens, keyValueHeads * size, hidden), v = Linear(2, n1, tokens, keyValueHeads * size, hidden);
-        if (gated)
+        double[] n1 = Norm(BlockNorm.Attention, x, _hidden);
+        double[] q = Heads(BlockSlot.Query, BlockNorm.Query, n1, tokens, _heads, queryCos, querySin), k = Heads(BlockSlot.Key, BlockNorm.Key, n1, tokens, _keyValueHeads, cos, sin);
+        double[] v = Linear(BlockSlot.Value, n1, tokens);
+        double[] x1 = Plus(x, Norm(BlockNorm.AfterAttention, Linear(BlockSlot.Output, Attend(q, k, v, tokens), tokens), _hidden));
+        double[] n2 = Norm(BlockNorm.Mlp, x1, _hidden), h = Linear(BlockSlot.Up, n2, tokens);
+        if (layout.Gated)
         {
-            Rotate(q, tokens, heads, cos, sin);
-            Rotate(k, tokens, keyValueHeads, cos, sin);
+            h = [.. Linear(BlockSlot.Gate, n2, tokens).Zip(h, (g, u) => Activate(g) * u)];
+        }
+        else
+        {
+            h = [.. h.Select(Activate)];
         }
 
-        double[] x1 = Plus(x, Linear(3, Attend(q, k, v, tokens), tokens, hidden, heads * size));
-        double[] n2 = Norm(x1, Gain2, Bias2, tokens), up = Linear(5, n2, tokens, intermediate, hidden);
-        double[] gate = gated ? Linear(4, n2, tokens, intermediate, hidden) : [];
-        for (int i = 0; i < up.Length; i++)
-        {
-            up[i] = gated ? up[i] * gate[i] / (1 + Math.Exp(-gate[i])) : Math.Max(up[i], 0);
-        }
-
-        return Plus(x1, Linear(6, up, tokens, hidden, intermediate));
+        return Plus(x1, Norm(BlockNorm.AfterMlp, Linear(BlockSlot.Down, h, tokens), _hidden));
     }
 
-    private double[] Norm(double[] x, double[] gain, double[]? bias, int tokens)
+    private double Activate(double x) => layout.Activation switch
     {
-        double[] y = new double[x.Length];
+        ActivationKind.Relu => Math.Max(x, 0),
+        ActivationKind.SquaredRelu => Math.Max(x, 0) * Math.Max(x, 0),
+        ActivationKind.Silu => x / (1 + Math.Exp(-x)),
+        ActivationKind.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
+        _ => 0.5 * x * (1 + Erf(x / Math.Sqrt(2))),
+    };
+
+    /// <summary>2/√π·∫ e^−t² by its series, which converges for every x.</summary>
+    private static double Erf(double x)
+    {
+        double term = x, sum = x;
+        for (int n = 1; Math.Abs(term) > 1e-18 * Math.Abs(sum); n++)
+        {
+            term *= -x * x / n;
+            sum += term / (2 * n + 1);
+        }
+
+        return 2 / Math.Sqrt(Math.PI) * sum;
+    }
+
+    private double[] Heads(BlockSlot slot, BlockNorm norm, double[] input, int tokens, int count, double[] cos, double[] sin)
+    {
+        double[] heads = Norm(norm, Linear(slot, input, tokens), layout.Attention.QueryKeyNorm == QueryKeyNorm.Heads ? _size : count * _size);
+        int half = (layout.Rotary?.Dimensions ?? 0) / 2;
         for (int t = 0; t < tokens; t++)
         {
+            for (int h = 0; h < count; h++)
+            {
+                for (int i = 0; i < half; i++)
+                {
+                    int at = (t * count + h) * _size + i;
+                    double a = heads[at], b = heads[at + half], c = cos[t * half + i], s = sin[t * half + i];
+                    (heads[at], heads[at + half]) = (a * c - b * s, b * c + a * s);
+                }
+            }
+        }
+
+        return heads;
+    }
+
+    /// <summary>Runs of <paramref name="width"/> values normalised, each by itself; the values themselves where the block has no such norm.</summary>
+    private double[] Norm(BlockNorm norm, double[] x, int width)
+    {
+        if (!Gains.TryGetValue(norm, out double[]? gain))
+        {
+            return x;
+        }
+
+        bool centred = NormBiases.TryGetValue(norm, out double[]? bias);
+        double[] y = new double[x.Length];
+        for (int start = 0; start < x.Length; start += width)
+        {
             double mean = 0, square = 0;
-            for (int i = 0; i < hidden && bias is not null; i++)
+            for (int i = 0; i < width && centred; i++)
             {
-                mean += x[t * hidden + i] / hidden;
+                mean += x[start + i] / width;
             }
 
-            for (int i = 0; i < hidden; i++)
+            for (int i = 0; i < width; i++)
             {
-                square += (x[t * hidden + i] - mean) * (x[t * hidden + i] - mean) / hidden;
+                square += (x[start + i] - mean) * (x[start + i] - mean) / width;
             }
 
-            for (int i = 0; i < hidden; i++)
+            for (int i = 0; i < width; i++)
             {
-                y[t * hidden + i] = (x[t * hidden + i] - mean) / Math.Sqrt(square + epsilon) * gain[i] + (bias?[i] ?? 0);
+                y[start + i] = (x[start + i] - mean) / Math.Sqrt(square + layout.NormEpsilon) * gain[i] + (bias?[i] ?? 0);
             }
         }
 
         return y;
     }
 
-    private double[] Linear(int layer, double[] x, int tokens, int rows, int columns)
+    private double[] Linear(BlockSlot slot, double[] x, int tokens)
     {
+        int columns = x.Length / tokens, rows = Weights[slot].Length / columns;
+        double[]? bias = Biases.GetValueOrDefault(slot);
         double[] y = new double[tokens * rows];
         for (int t = 0; t < tokens; t++)
         {
             for (int n = 0; n < rows; n++)
             {
-                double sum = Biases[layer]?[n] ?? 0;
+                double sum = bias?[n] ?? 0;
                 for (int c = 0; c < columns; c++)
                 {
-                    sum += x[t * columns + c] * Weights[layer]![n * columns + c];
+                    sum += x[t * columns + c] * Weights[slot][n * columns + c];
                 }
 
                 y[t * rows + n] = sum;
@@ -87,49 +136,37 @@ internal sealed class BlockOracle(int hidden, int intermediate, int heads, int k
         return y;
     }
 
-    private void Rotate(double[] x, int tokens, int count, double[] cos, double[] sin)
-    {
-        int half = size / 2;
-        for (int t = 0; t < tokens; t++)
-        {
-            for (int h = 0; h < count; h++)
-            {
-                for (int i = 0; i < half; i++)
-                {
-                    int at = (t * count + h) * size + i;
-                    double a = x[at], b = x[at + half], c = cos[t * half + i], s = sin[t * half + i];
-                    (x[at], x[at + half]) = (a * c - b * s, b * c + a * s);
-                }
-            }
-        }
-    }
-
     private double[] Attend(double[] q, double[] k, double[] v, int tokens)
     {
         double[] o = new double[q.Length];
+        double cap = layout.Attention.Softcap;
         MeanAttention = new double[tokens * tokens];
-        for (int h = 0; h < heads; h++)
+        for (int h = 0; h < _heads; h++)
         {
-            int shared = h / (heads / keyValueHeads);
+            int shared = h / (_heads / _keyValueHeads);
             for (int t = 0; t < tokens; t++)
             {
+                // A window counts the token itself.
+                int first = layout.Attention.Window == 0 ? 0 : Math.Max(0, t + 1 - layout.Attention.Window);
                 double[] p = new double[t + 1];
-                for (int j = 0; j <= t; j++)
+                for (int j = first; j <= t; j++)
                 {
-                    for (int d = 0; d < size; d++)
+                    for (int d = 0; d < _size; d++)
                     {
-                        p[j] += q[(t * heads + h) * size + d] * k[(j * keyValueHeads + shared) * size + d] / Math.Sqrt(size);
+                        p[j] += q[(t * _heads + h) * _size + d] * k[(j * _keyValueHeads + shared) * _size + d] * layout.Attention.Scale;
                     }
+
+                    p[j] = cap == 0 ? p[j] : cap * Math.Tanh(p[j] / cap);
                 }
 
-                double maximum = p.Max(), sum = p.Sum(s => Math.Exp(s - maximum));
-                for (int j = 0; j <= t; j++)
+                double maximum = p[first..].Max(), sum = p[first..].Sum(s => Math.Exp(s - maximum));
+                for (int j = first; j <= t; j++)
                 {
                     double probability = Math.Exp(p[j] - maximum) / sum;
-                    MeanAttention[t * tokens + j] += probability / heads;
-                    for (int d = 0; d < size; d++)
+                    MeanAttention[t * tokens + j] += probability / _heads;
+                    for (int d = 0; d < _size; d++)
                     {
-                        o[(t * heads + h) * size + d] += probability * v[(j * keyValueHeads + shared) * size + d];
+                        o[(t * _heads + h) * _size + d] += probability * v[(j * _keyValueHeads + shared) * _size + d];
                     }
                 }
             }

@@ -11,11 +11,28 @@ public class BlockGradientTests
 {
     private const double Step = 1e-5;
 
+    public static TheoryData<string> ModelTypes => [.. BlockFixture.ModelTypes];
+
     [Property(MaxTest = 6)]
     public void LlamaBlock(int seed, byte shape) => Check(new BlockFixture(seed, gated: true, tokens: 1 + shape % 7, group: 1 << (shape % 3)), seed);
 
     [Property(MaxTest = 4)]
     public void OptBlock(int seed, byte shape) => Check(new BlockFixture(seed, gated: false, tokens: 1 + shape % 7, group: 1), seed);
+
+    /// <summary>Every combination of what layouts can say.</summary>
+    [Property(MaxTest = 40)]
+    public void AnyBlock(int seed, byte tokens) => Check(new BlockFixture(seed, BlockFixture.AnyLayout(seed), 1 + tokens % 7), seed, samples: 4);
+
+    /// <summary>The blocks of every architecture in the table.</summary>
+    [Theory]
+    [MemberData(nameof(ModelTypes))]
+    public void BlocksOfEveryArchitecture(string modelType)
+    {
+        foreach ((int i, BlockLayout layout) in BlockFixture.LayoutsOf(modelType).Index())
+        {
+            Check(new BlockFixture(i, layout, 7), i, samples: 6);
+        }
+    }
 
     /// <summary>
     /// With fine quantizers between the operations the straight-through gradients are nearly those without: a quantizer that
@@ -44,7 +61,12 @@ public class BlockGradientTests
 
     /// <summary>More tokens than one run of queries, so that runs meet.</summary>
     [Fact]
-    public void LongSequence() => Check(new BlockFixture(3, gated: true, tokens: 133, heads: 2, group: 2, hidden: 6, intermediate: 5), 3, samples: 2);
+    public void LongSequence()
+    {
+        Check(new BlockFixture(3, gated: true, tokens: 133, heads: 2, group: 2, hidden: 6, intermediate: 5), 3, samples: 2);
+        BlockLayout windows = BlockFixture.LayoutsOf("gemma2")[0];
+        Check(new BlockFixture(3, windows with { Hidden = 6, Intermediate = 5, Attention = windows.Attention with { Window = 130 } }, 133), 3, samples: 1);
+    }
 
     private static void Check(BlockFixture f, int seed, int samples = 12)
     {
@@ -53,7 +75,7 @@ public class BlockGradientTests
         float[] y = new float[f.Input.Length], mean = new float[f.Tokens * f.Tokens], dx = new float[f.Input.Length];
         block.Forward(f.Tensors, f.Input, y, f.Tokens);
         block.MeanAttention(mean);
-        double[] x = BlockFixture.Wide(f.Input)!;
+        double[] x = BlockFixture.Wide(f.Input);
         BlockOracle oracle = f.Oracle();
         double[] expected = f.OracleForward(oracle, x);
         AssertNear(expected, y, 1e-4);
@@ -71,18 +93,19 @@ public class BlockGradientTests
         }
 
         Compare(x, dx, Loss, random, samples, "x");
-        Compare(oracle.Gain1, gradients[BlockNorm.Attention].Gain, Loss, random, samples, "gain 1");
-        Compare(oracle.Gain2, gradients[BlockNorm.Mlp].Gain, Loss, random, samples, "gain 2");
-        if (!f.Layout.Gated)
+        foreach (BlockNorm norm in f.Layout.Norms)
         {
-            Compare(oracle.Bias1!, gradients[BlockNorm.Attention].Bias!, Loss, random, samples, "bias 1");
-            Compare(oracle.Bias2!, gradients[BlockNorm.Mlp].Bias!, Loss, random, samples, "bias 2");
+            Compare(oracle.Gains[norm], gradients[norm].Gain, Loss, random, samples, $"gain {norm}");
+            if (oracle.NormBiases.TryGetValue(norm, out double[]? bias))
+            {
+                Compare(bias, gradients[norm].Bias!, Loss, random, samples, $"bias {norm}");
+            }
         }
 
         foreach (BlockSlot linear in f.Layout.Slots)
         {
-            Compare(oracle.Weights[(int)linear]!, gradients[linear].Weight, Loss, random, samples, $"{linear}");
-            if (oracle.Biases[(int)linear] is { } bias)
+            Compare(oracle.Weights[linear], gradients[linear].Weight, Loss, random, samples, $"{linear}");
+            if (oracle.Biases.TryGetValue(linear, out double[]? bias))
             {
                 Compare(bias, gradients[linear].Bias!, Loss, random, samples, $"{linear} bias");
             }

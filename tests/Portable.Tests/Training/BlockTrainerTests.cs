@@ -12,10 +12,45 @@ namespace Portable.Tests.Training;
 /// <summary>Block reconstruction: an equivalence before quantization, what is trained is what is folded, deterministic, and it learns.</summary>
 public class BlockTrainerTests
 {
+    public static TheoryData<string> ModelTypes => [.. BlockFixture.ModelTypes];
+
     [Property(MaxTest = 6)]
-    public void TransformationKeepsTheFunction(int seed, bool gated, bool logarithmic)
+    public void TransformationKeepsTheFunction(int seed, bool gated, bool logarithmic) => KeepsTheFunction(new BlockFixture(seed, gated, group: gated ? 2 : 1), seed, logarithmic);
+
+    [Property(MaxTest = 20)]
+    public void TransformationKeepsTheFunctionOfAnyBlock(int seed, bool logarithmic) => KeepsTheFunction(new BlockFixture(seed, BlockFixture.AnyLayout(seed), 7), seed, logarithmic);
+
+    [Theory]
+    [MemberData(nameof(ModelTypes))]
+    public void TransformationKeepsTheFunctionOfEveryArchitecture(string modelType)
     {
-        BlockFixture f = new(seed, gated, group: gated ? 2 : 1);
+        foreach ((int i, BlockLayout layout) in BlockFixture.LayoutsOf(modelType).Index())
+        {
+            KeepsTheFunction(new BlockFixture(i, layout, 7), i, logarithmic: true);
+        }
+    }
+
+    /// <summary>Every vector that a layout has a place for moves, and nothing else does: norms behind parts carry none.</summary>
+    [Theory]
+    [InlineData("llama", "Attention Mlp")]
+    [InlineData("qwen3", "Attention Mlp Query Key")]
+    [InlineData("gemma2", "Attention Mlp")]
+    [InlineData("gemma3_text", "Attention Mlp Query Key")]
+    [InlineData("olmo2", "Query Key")]
+    [InlineData("nemotron", "Attention Mlp")]
+    public void NormsThatCarryFactors(string modelType, string carrying)
+    {
+        BlockFixture f = new(1, BlockFixture.LayoutsOf(modelType)[0], 7);
+        BlockTrainer trainer = Trainer(f, new BlockWidths(3, 0, 4, 4), Small with { SmoothingRate = 0.05f });
+        Learn(f, trainer);
+        Assert.Equal(carrying.Split(' '), f.Layout.Norms.Where(n => !trainer.Quantized[n].Gain.SequenceEqual(f.Tensors[n].Gain)).Select(n => $"{n}"));
+        bool rows = f.Layout.Attention.QueryKeyNorm == QueryKeyNorm.None;
+        Assert.Equal(rows, trainer.Fold(BlockSlot.Query).OutputFactors.Any(v => v != 1));
+        Assert.All((BlockSlot[])[BlockSlot.Value, BlockSlot.Up], slot => Assert.Contains(trainer.Fold(slot).OutputFactors, v => v != 1));
+    }
+
+    private static void KeepsTheFunction(BlockFixture f, int seed, bool logarithmic)
+    {
         AbqOptions options = new()
         {
             Epochs = 3,
@@ -29,7 +64,7 @@ public class BlockTrainerTests
         float[] expected = new float[f.Input.Length], actual = new float[f.Input.Length], other = BlockFixture.Fill(new Random(seed), expected.Length, 1);
         f.Block().Forward(f.Tensors, f.Input, expected, f.Tokens);
         trainer.Train(2, (_, sample) => Fill(sample, f.Input, other)); // a target elsewhere, so that the vectors move
-        Assert.NotEqual(f.Tensors[BlockNorm.Attention].Gain, trainer.Quantized[BlockNorm.Attention].Gain);
+        Assert.Contains(trainer.Fold(BlockSlot.Value).OutputFactors, v => v != 1);
         trainer.Forward(f.Input, actual);
         double scale = 1 + expected.Max(Math.Abs);
         for (int i = 0; i < expected.Length; i++)

@@ -13,11 +13,29 @@ namespace Portable.Tests.Training;
 /// </summary>
 public class StudentGradientTests
 {
+    public static TheoryData<string> ModelTypes => [.. BlockFixture.ModelTypes];
+
     [Property(MaxTest = 8)]
-    public void EveryParameter(int seed, bool gated, bool logarithmic, bool groups)
+    public void EveryParameter(int seed, bool gated, bool logarithmic, bool groups) =>
+        Check(new BlockFixture(seed, gated, tokens: 5, group: gated ? 2 : 1), seed, logarithmic, groups);
+
+    /// <summary>Where factors fold differs from layout to layout; their gradients follow.</summary>
+    [Property(MaxTest = 12)]
+    public void EveryParameterOfAnyBlock(int seed, bool logarithmic) => Check(new BlockFixture(seed, BlockFixture.AnyLayout(seed), 5), seed, logarithmic, groups: false);
+
+    [Theory]
+    [MemberData(nameof(ModelTypes))]
+    public void EveryParameterOfEveryArchitecture(string modelType)
+    {
+        foreach ((int i, BlockLayout layout) in BlockFixture.LayoutsOf(modelType).Index())
+        {
+            Check(new BlockFixture(i, layout, 5), i, logarithmic: true, groups: false);
+        }
+    }
+
+    private static void Check(BlockFixture f, int seed, bool logarithmic, bool groups)
     {
         Random random = new(seed);
-        BlockFixture f = new(seed, gated, tokens: 5, group: gated ? 2 : 1);
         TrainingBlock block = f.Block();
         float[] y = new float[f.Input.Length];
         block.Forward(f.Tensors, f.Input, y, f.Tokens);
@@ -41,7 +59,7 @@ public class StudentGradientTests
         {
             student.Materialize();
             BlockFixture folded = f.With(student.Quantized);
-            return folded.OracleForward(folded.Oracle(), BlockFixture.Wide(f.Input)!).Select((v, i) => v * dy[i]).Sum();
+            return folded.OracleForward(folded.Oracle(), BlockFixture.Wide(f.Input)).Select((v, i) => v * dy[i]).Sum();
         }
 
         student.Materialize();

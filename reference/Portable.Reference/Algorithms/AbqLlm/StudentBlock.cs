@@ -4,12 +4,15 @@ using Portable.Reference.Training;
 namespace Portable.Reference.Algorithms.AbqLlm;
 
 /// <summary>
-/// The trainable side of a block: smoothing vectors on five pairs, the seven (six) linears, and the folded norms.
+/// The trainable side of a block: smoothing vectors, the linears, and the folded norms.
 /// </summary>
 /// <remarks>
-/// s_qkv: norm ÷ s, columns of q, k, v × s. s_fc1: norm ÷ s, columns of gate, up × s. s_out: rows of v ÷ s, columns of o × s
-/// (repeated over the query heads of a group). s_fc2: rows of up ÷ s, columns of down × s. s_qk: rows of k × s, rows of q ÷ s,
-/// one value per rotary pair (i, i + d/2), because only then does the scale pass through the rotation unchanged.
+/// s_qkv: norm ÷ s, columns of q, k, v × s; s_fc1: norm ÷ s, columns of gate, up × s; both where a norm stands before the part.
+/// s_out: rows of v ÷ s, columns of o × s (repeated over the query heads of a group). s_fc2: rows of up ÷ s, columns of down × s,
+/// where the MLP is gated or its activation homogeneous: of degree one (ReLU), or of degree two (its square: rows ÷ √s). s_qk: rows
+/// of k × s, rows of q ÷ s, one value per rotary pair, because only then does the scale pass through the rotation unchanged, and one
+/// per channel that does not turn. Where queries and keys are normalised, a factor of their rows would vanish (of whole heads) or
+/// change them (of single channels): there the gains of the two norms carry s_qk, and one vector serves the heads that share a gain.
 /// </remarks>
 internal sealed class StudentBlock
 {
@@ -30,9 +33,12 @@ internal sealed class StudentBlock
         _original = original;
         _layout = original.Layout;
         _heads = _layout.Attention;
-        int size = _heads.HeadSize, pairs = _layout.Rotary is null ? size : size / 2, group = _heads.GroupHeads;
-        _pairOfKey = [.. Enumerable.Range(0, _heads.KeyValueWidth).Select(r => r / size * pairs + r % size % pairs)];
-        _pairOfQuery = [.. Enumerable.Range(0, _heads.QueryWidth).Select(r => r / size / group * pairs + r % size % pairs)];
+        int size = _heads.HeadSize, group = _heads.GroupHeads, turning = _layout.Rotary?.Dimensions ?? 0, pairs = size - turning / 2;
+        int Pair(int channel) => channel < turning ? channel % (turning / 2) : channel - turning / 2;
+        int[] shared = [.. Enumerable.Range(0, size).Select(Pair)];
+        bool oneGain = _heads.QueryKeyNorm == QueryKeyNorm.Heads;
+        _pairOfKey = oneGain ? shared : [.. Enumerable.Range(0, _heads.KeyValueWidth).Select(r => r / size * pairs + Pair(r % size))];
+        _pairOfQuery = oneGain ? shared : [.. Enumerable.Range(0, _heads.QueryWidth).Select(r => r / size / group * pairs + Pair(r % size))];
         _keyHeadColumn = [.. Enumerable.Range(0, _heads.QueryWidth).Select(c => c / size / group * size + c % size)];
         Quantized = new BlockTensors(_layout);
         Gradients = new BlockTensors(_layout);
@@ -53,12 +59,13 @@ internal sealed class StudentBlock
 
         if (options.Smoothing)
         {
-            float alpha = options.SmoothingAlpha;
-            _qkv = new SmoothingVector(SmoothingVector.Initial(statistics.Maximum(BlockSlot.Query), ColumnMaxima(original[BlockSlot.Query]), alpha), options);
-            _fc1 = new SmoothingVector(SmoothingVector.Initial(statistics.Maximum(BlockSlot.Up), ColumnMaxima(original[BlockSlot.Up]), alpha), options);
-            _out = new SmoothingVector(FirstHeads(SmoothingVector.Initial(statistics.Maximum(BlockSlot.Output), ColumnMaxima(original[BlockSlot.Output]), alpha)), options);
-            _fc2 = options.SmoothUpDown ? new SmoothingVector(SmoothingVector.Initial(statistics.Maximum(BlockSlot.Down), ColumnMaxima(original[BlockSlot.Down]), alpha), options) : null;
-            _qk = new SmoothingVector([.. Enumerable.Repeat(1f, _heads.KeyValueHeads * pairs)], options);
+            float[] Initial(BlockSlot linear) => SmoothingVector.Initial(statistics.Maximum(linear), ColumnMaxima(original[linear]), options.SmoothingAlpha);
+            _qkv = _layout.HasNormsBefore ? new SmoothingVector(Initial(BlockSlot.Query), options) : null;
+            _fc1 = _layout.HasNormsBefore ? new SmoothingVector(Initial(BlockSlot.Up), options) : null;
+            _out = new SmoothingVector(FirstHeads(Initial(BlockSlot.Output)), options);
+            // A root needs factors that stay positive, as e^θ does.
+            _fc2 = options.SmoothUpDown && UpPower is { } power && (power == -1 || options.LogarithmicSmoothing) ? new SmoothingVector(Initial(BlockSlot.Down), options) : null;
+            _qk = new SmoothingVector([.. Enumerable.Repeat(1f, (oneGain ? 1 : _heads.KeyValueHeads) * pairs)], options);
         }
     }
 
@@ -85,26 +92,23 @@ internal sealed class StudentBlock
             vector.Update();
         }
 
-        if (_qkv is null)
+        foreach (BlockNorm norm in _layout.Norms)
         {
-            return;
+            if (NormUse(norm) is { } use)
+            {
+                Scale(_original[norm].Gain, use, Quantized[norm].Gain);
+                if (_original[norm].Bias is { } bias)
+                {
+                    Scale(bias, use, Quantized[norm].Bias!);
+                }
+            }
         }
-
-        Divide(BlockNorm.Attention, _qkv.Scale);
-        Divide(BlockNorm.Mlp, _fc1!.Scale);
 
         foreach (BlockSlot linear in _layout.Slots)
         {
             StudentLinear student = _linears[linear];
-            for (int n = 0; n < student.RowFactor.Length; n++)
-            {
-                student.RowFactor[n] = RowVector(linear) is var (vector, map, inverse) ? Factor(vector, map, inverse, n) : 1;
-            }
-
-            for (int k = 0; k < student.ColumnFactor.Length; k++)
-            {
-                student.ColumnFactor[k] = ColumnVector(linear) is var (vector, map, _) ? Factor(vector, map, false, k) : 1;
-            }
+            Fill(student.RowFactor, RowUse(linear));
+            Fill(student.ColumnFactor, ColumnUse(linear));
         }
     }
 
@@ -125,21 +129,20 @@ internal sealed class StudentBlock
         {
             StudentLinear student = _linears[linear];
             student.Backward();
-            if (RowVector(linear) is var (row, rowMap, inverse))
-            {
-                Scatter(row, rowMap, student.RowLogGradient, inverse);
-            }
-
-            if (ColumnVector(linear) is var (column, columnMap, _))
-            {
-                Scatter(column, columnMap, student.ColumnLogGradient, false);
-            }
+            RowUse(linear)?.Scatter(student.RowLogGradient);
+            ColumnUse(linear)?.Scatter(student.ColumnLogGradient);
         }
 
-        if (_qkv is not null)
+        foreach (BlockNorm norm in _layout.Norms)
         {
-            AddNorm(_qkv, BlockNorm.Attention);
-            AddNorm(_fc1!, BlockNorm.Mlp);
+            if (NormUse(norm) is { } use)
+            {
+                use.Scatter(Products(Gradients[norm].Gain, Quantized[norm].Gain));
+                if (Gradients[norm].Bias is { } bias)
+                {
+                    use.Scatter(Products(bias, Quantized[norm].Bias!));
+                }
+            }
         }
 
         foreach (SmoothingVector vector in Vectors)
@@ -148,71 +151,60 @@ internal sealed class StudentBlock
         }
     }
 
-    private (SmoothingVector Vector, int[]? Map, bool Inverse)? RowVector(BlockSlot linear) => linear switch
+    // Rows of up times s^power divide what down reads by s.
+    private float? UpPower => _layout switch
     {
-        BlockSlot.Query when _qk is not null => (_qk, _pairOfQuery, true),
-        BlockSlot.Key when _qk is not null => (_qk, _pairOfKey, false),
-        BlockSlot.Value when _out is not null => (_out, null, true),
-        BlockSlot.Up when _fc2 is not null => (_fc2, null, true),
+        { Gated: true } or { Activation: ActivationKind.Relu } => -1,
+        { Activation: ActivationKind.SquaredRelu } => -0.5f,
         _ => null,
     };
 
-    private (SmoothingVector Vector, int[]? Map, bool Inverse)? ColumnVector(BlockSlot linear) => linear switch
+    private SmoothingUse? RowUse(BlockSlot linear) => linear switch
     {
-        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value when _qkv is not null => (_qkv, null, false),
-        BlockSlot.Output when _out is not null => (_out, _keyHeadColumn, false),
-        BlockSlot.Gate or BlockSlot.Up when _fc1 is not null => (_fc1, null, false),
-        BlockSlot.Down when _fc2 is not null => (_fc2, null, false),
+        BlockSlot.Query when _heads.QueryKeyNorm == QueryKeyNorm.None => Use(_qk, _pairOfQuery, -1),
+        BlockSlot.Key when _heads.QueryKeyNorm == QueryKeyNorm.None => Use(_qk, _pairOfKey, 1),
+        BlockSlot.Value => Use(_out, null, -1),
+        BlockSlot.Up => Use(_fc2, null, UpPower ?? 0),
         _ => null,
     };
 
-    private static float Factor(SmoothingVector vector, int[]? map, bool inverse, int at)
+    private SmoothingUse? ColumnUse(BlockSlot linear) => linear switch
     {
-        float scale = vector.Scale[map is null ? at : map[at]];
-        return inverse ? 1 / scale : scale;
-    }
+        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value => Use(_qkv, null, 1),
+        BlockSlot.Output => Use(_out, _keyHeadColumn, 1),
+        BlockSlot.Gate or BlockSlot.Up => Use(_fc1, null, 1),
+        _ => Use(_fc2, null, 1),
+    };
 
-    private static void Scatter(SmoothingVector vector, int[]? map, float[] logGradient, bool inverse)
+    private SmoothingUse? NormUse(BlockNorm norm) => norm switch
     {
-        for (int i = 0; i < logGradient.Length; i++)
+        BlockNorm.Attention => Use(_qkv, null, -1),
+        BlockNorm.Mlp => Use(_fc1, null, -1),
+        BlockNorm.Query => Use(_qk, _pairOfQuery, -1),
+        BlockNorm.Key => Use(_qk, _pairOfKey, 1),
+        _ => null,
+    };
+
+    private static SmoothingUse? Use(SmoothingVector? vector, int[]? map, float power) => vector is null ? null : new SmoothingUse(vector, map, power);
+
+    private static void Fill(float[] factors, SmoothingUse? use)
+    {
+        for (int i = 0; i < factors.Length; i++)
         {
-            vector.LogGradient[map is null ? i : map[i]] += inverse ? -logGradient[i] : logGradient[i];
+            factors[i] = use?.Factor(i) ?? 1;
         }
     }
 
-    private void Divide(BlockNorm norm, float[] by)
-    {
-        Divide(_original[norm].Gain, by, Quantized[norm].Gain);
-        if (_original[norm].Bias is { } bias)
-        {
-            Divide(bias, by, Quantized[norm].Bias!);
-        }
-    }
-
-    private void AddNorm(SmoothingVector vector, BlockNorm norm)
-    {
-        AddNorm(vector, Gradients[norm].Gain, Quantized[norm].Gain);
-        if (Gradients[norm].Bias is { } bias)
-        {
-            AddNorm(vector, bias, Quantized[norm].Bias!);
-        }
-    }
-
-    private static void AddNorm(SmoothingVector vector, float[] gradient, float[] value)
-    {
-        for (int i = 0; i < value.Length; i++)
-        {
-            vector.LogGradient[i] -= gradient[i] * value[i];
-        }
-    }
-
-    private static void Divide(float[] values, float[] by, float[] result)
+    // A quotient where it is one: rounded once.
+    private static void Scale(float[] values, SmoothingUse use, float[] result)
     {
         for (int i = 0; i < values.Length; i++)
         {
-            result[i] = values[i] / by[i];
+            result[i] = use.Power == -1 ? values[i] / use.Scale(i) : values[i] * use.Factor(i);
         }
     }
+
+    private static float[] Products(float[] gradient, float[] values) => [.. gradient.Zip(values, (g, v) => g * v)];
 
     private float[] FirstHeads(float[] perQueryColumn)
     {

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Portable.Reference.Algorithms.AbqLlm;
-using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Reference.Training;
 
@@ -44,8 +43,6 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
     public bool NeedsCalibration => true;
 
     public IReadOnlyList<MethodOption> Options { get; } = WithRecipe(recipes[0].Options(4), recipes);
-
-    public string? Refusal(BlockLayout layout) => TrainingBlock.Refusal(layout) is { } reason ? $"train {reason}" : null;
 
     public IBlockQuantizer Prepare(QuantizationContext context)
     {

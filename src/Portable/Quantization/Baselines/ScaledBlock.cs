@@ -36,10 +36,10 @@ internal sealed class ScaledBlock
 
     public NormWeights Norm(BlockNorm norm) => _norms[norm];
 
-    /// <summary>Whether the division of an input can be folded into what makes it: a norm, v's rows, or up's where the activation is of degree one in them.</summary>
-    public bool Folds(BlockInput input) => Folds(_block.Layout, input);
+    /// <summary>Whether an input is the output of a norm, which takes any factors.</summary>
+    public bool HasNorm(BlockInput input) => input is BlockInput.Attention or BlockInput.Mlp && _block.Layout.HasNormsBefore;
 
-    /// <summary>The same of any block of a layout.</summary>
+    /// <summary>Whether the division of an input can be folded into what makes it: a norm, v's rows, or up's where the activation is of degree one in them.</summary>
     public static bool Folds(BlockLayout layout, BlockInput input) => input switch
     {
         BlockInput.Attention or BlockInput.Mlp => layout.HasNormsBefore,

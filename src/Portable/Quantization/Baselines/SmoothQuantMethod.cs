@@ -72,7 +72,7 @@ internal sealed class SmoothQuantMethod : IQuantizationMethod
         {
             Dictionary<BlockInput, float[]> maxima = ChannelMaxima.Observe(block, stream!);
             ScaledBlock scaled = new(block);
-            foreach (BlockInput input in BlockInputs.All.Where(i => i is BlockInput.Attention or BlockInput.Mlp && scaled.Folds(i)))
+            foreach (BlockInput input in BlockInputs.All.Where(scaled.HasNorm))
             {
                 scaled.Smooth(input, maxima[input], alpha);
             }

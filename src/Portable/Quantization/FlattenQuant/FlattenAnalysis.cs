@@ -41,7 +41,7 @@ internal static class FlattenAnalysis
             heldStream.Advance(block, (input, values, rows) => inputs[input].AddRange(values));
             Dictionary<BlockInput, InputStatistics> statistics = BlockInputs.All.ToDictionary(i => i, i => new InputStatistics(maxima[i].Values, histograms[i], [.. inputs[i]]));
             ExactOutputs exact = new();
-            FoldingTrials trials = new(settings, (folds, bits) => new FlattenTrial(block, settings, statistics, exact, folds, bits));
+            FoldingTrials trials = new(block.Layout, settings, (folds, bits) => new FlattenTrial(block, settings, statistics, exact, folds, bits));
             foreach (BlockInput input in BlockInputs.All)
             {
                 long work = block.Reading(input).Sum(l => (long)l.OutputFeatures * l.InputFeatures());

@@ -13,7 +13,7 @@ namespace Portable.Quantization.FlattenQuant;
 
 /// <summary>
 /// FlattenQuant: smoothing, per-tensor static scales made fine by flattening large channels, INT4 or INT8 per fused linear
-/// group by KL divergence, GPTQ on the compact grid.
+/// group by KL divergence, GPTQ on the compact grid. Where no norm stands before a part (OLMo 2) its input is flattened as it is.
 /// </summary>
 internal sealed class FlattenMethod : IQuantizationMethod
 {
@@ -24,10 +24,6 @@ internal sealed class FlattenMethod : IQuantizationMethod
     public bool NeedsCalibration => true;
 
     public IReadOnlyList<MethodOption> Options => FlattenSettings.All;
-
-    public string? Refusal(BlockLayout layout) => BlockInputs.All.All(input => ScaledBlock.Folds(layout, input))
-        ? null
-        : layout.HasNormsBefore ? $"fold factors through the activation {layout.Activation}" : "fold factors into norms that stand behind the parts of a block";
 
     public IBlockQuantizer Prepare(QuantizationContext context)
     {

@@ -96,12 +96,12 @@ internal sealed record FlattenSettings
         }
     }
 
-    /// <summary>A block as decided: o and down folded, the norms' outputs divided by the factors of the widths taken.</summary>
+    /// <summary>A block as decided: o and down folded, the outputs of norms before its parts divided by the factors of the widths taken.</summary>
     public ScaledBlock Scale(BlockWeights block, IReadOnlyDictionary<BlockInput, FlattenFinding> findings, Func<BlockInput, bool> low)
     {
         ScaledBlock scaled = new(block);
         Fold(scaled, findings.ToDictionary(f => f.Key, f => (float[])f.Value.Maxima.Clone()), input => findings[input].Folded);
-        foreach (BlockInput input in (BlockInput[])[BlockInput.Attention, BlockInput.Mlp])
+        foreach (BlockInput input in BlockInputs.All.Where(scaled.HasNorm))
         {
             scaled.Divide(input, findings[input].Ranges(low(input)).Factors!);
         }

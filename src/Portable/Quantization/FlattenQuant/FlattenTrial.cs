@@ -100,7 +100,7 @@ internal sealed class FlattenTrial
 
     private FlattenRanges Searched(BlockInput input)
     {
-        bool free = input is BlockInput.Attention or BlockInput.Mlp;
+        bool free = _scaled.HasNorm(input);
         IReadOnlyList<LinearWeights> linears = _block.Reading(input);
         float[] held = _statistics[input].Held;
         SearchedMatrix[] matrices = [.. linears.Select(l => new SearchedMatrix(_scaled.Weights(l), MeanEnergy(_exact.Of(l, held), l.OutputFeatures), _scaled.OutputFactors.GetValueOrDefault(l.Name)))];
@@ -118,7 +118,7 @@ internal sealed class FlattenTrial
     private FlattenRanges BoxPlotted(BlockInput input)
     {
         float[]? factors = null;
-        if (input is BlockInput.Attention or BlockInput.Mlp)
+        if (_scaled.HasNorm(input))
         {
             _scaled.Smooth(input, _maxima[input], _settings.Alpha, equalLinears: true);
             factors = _scaled.InputFactors[_block.Reading(input)[0].Name];

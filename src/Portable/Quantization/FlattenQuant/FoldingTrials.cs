@@ -1,4 +1,5 @@
 using Portable.Models;
+using Portable.Quantization.Baselines;
 using Portable.Reference.Blocks;
 
 namespace Portable.Quantization.FlattenQuant;
@@ -14,22 +15,24 @@ namespace Portable.Quantization.FlattenQuant;
 /// </remarks>
 internal sealed class FoldingTrials
 {
-    private static readonly HashSet<BlockInput> All = [BlockInput.Output, BlockInput.Down], None = [];
+    private static readonly HashSet<BlockInput> None = [];
+    private readonly HashSet<BlockInput> _all;
     private readonly Func<IReadOnlySet<BlockInput>, int, FlattenTrial> _create;
     private readonly Dictionary<(bool Folded, int Bits), FlattenTrial> _trials = [];
 
-    public FoldingTrials(FlattenSettings settings, Func<IReadOnlySet<BlockInput>, int, FlattenTrial> create)
+    public FoldingTrials(BlockLayout layout, FlattenSettings settings, Func<IReadOnlySet<BlockInput>, int, FlattenTrial> create)
     {
         _create = create;
+        _all = [.. ((BlockInput[])[BlockInput.Output, BlockInput.Down]).Where(input => ScaledBlock.Folds(layout, input))];
         Folded = settings.FoldWhere switch
         {
-            "on" => All,
+            "on" => _all,
             "off" => None,
-            _ => All.Where(input => Loss(true, input, settings.Mixed ? 4 : 8) < Loss(false, input, settings.Mixed ? 4 : 8)).ToHashSet(),
+            _ => _all.Where(input => Loss(true, input, settings.Mixed ? 4 : 8) < Loss(false, input, settings.Mixed ? 4 : 8)).ToHashSet(),
         };
     }
 
-    /// <summary>Output and Down, where they are folded.</summary>
+    /// <summary>Output and Down, where they are folded; neither where an activation lets no factor through.</summary>
     public IReadOnlySet<BlockInput> Folded { get; }
 
     /// <summary>The trial that holds an input's ranges at a width.</summary>
@@ -44,7 +47,7 @@ internal sealed class FoldingTrials
     {
         if (!_trials.TryGetValue((folded, bits), out FlattenTrial? trial))
         {
-            trial = _create(folded ? All : None, bits);
+            trial = _create(folded ? _all : None, bits);
             _trials.Add((folded, bits), trial);
         }
 
