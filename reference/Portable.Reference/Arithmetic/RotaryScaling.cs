@@ -21,8 +21,8 @@ internal abstract record RotaryScaling
     /// <summary>base^(−2i / dimensions) for each pair i (Su et al., RoFormer, eq. 15).</summary>
     public static double[] Plain(double rotaryBase, int dimensions)
     {
-        double logarithm = HouseMath.Log(rotaryBase);
-        return [.. Enumerable.Range(0, dimensions / 2).Select(i => HouseMath.Exp(-logarithm * (2.0 * i / dimensions)))];
+        double logarithm = ReproducibleMath.Log(rotaryBase);
+        return [.. Enumerable.Range(0, dimensions / 2).Select(i => ReproducibleMath.Exp(-logarithm * (2.0 * i / dimensions)))];
     }
 }
 
@@ -46,7 +46,7 @@ internal sealed record DynamicRotaryScaling(double Factor, int TrainedPositions)
     public override double[] Frequencies(double rotaryBase, int dimensions, int length)
     {
         double stretch = (Factor * Math.Max(length, TrainedPositions) / TrainedPositions) - (Factor - 1);
-        return Plain(rotaryBase * HouseMath.Exp(HouseMath.Log(stretch) * dimensions / (dimensions - 2)), dimensions);
+        return Plain(rotaryBase * ReproducibleMath.Exp(ReproducibleMath.Log(stretch) * dimensions / (dimensions - 2)), dimensions);
     }
 }
 
@@ -95,7 +95,7 @@ internal sealed record YarnRotaryScaling(double Factor, int OriginalMaximumPosit
     public override double Amplitude => CosineFactor;
 
     /// <inheritdoc/>
-    public override double QueryFactor(int position) => 1 + (QueryBeta * HouseMath.Log(1 + (position / OriginalMaximumPositions)));
+    public override double QueryFactor(int position) => 1 + (QueryBeta * ReproducibleMath.Log(1 + (position / OriginalMaximumPositions)));
 
     /// <inheritdoc/>
     public override double[] Frequencies(double rotaryBase, int dimensions, int length)
@@ -112,11 +112,11 @@ internal sealed record YarnRotaryScaling(double Factor, int OriginalMaximumPosit
     }
 
     /// <summary>The standard factor of cosines and sines: 0.1·m·ln f + 1.</summary>
-    public static double StandardAmplitude(double factor, double m = 1) => factor <= 1 ? 1 : (0.1 * m * HouseMath.Log(factor)) + 1;
+    public static double StandardAmplitude(double factor, double m = 1) => factor <= 1 ? 1 : (0.1 * m * ReproducibleMath.Log(factor)) + 1;
 
     /// <summary>The pair that turns so often within the trained context.</summary>
     private double PairOf(double turns, double rotaryBase, int dimensions) =>
-        dimensions * HouseMath.Log(OriginalMaximumPositions / (turns * 2 * Math.PI)) / (2 * HouseMath.Log(rotaryBase));
+        dimensions * ReproducibleMath.Log(OriginalMaximumPositions / (turns * 2 * Math.PI)) / (2 * ReproducibleMath.Log(rotaryBase));
 }
 
 /// <summary>A divisor for each pair: one list for sequences within the trained context, one for longer ones (`longrope`; Ding et al.).</summary>

@@ -2,7 +2,7 @@ namespace Portable.Reference.Arithmetic;
 
 /// <summary>
 /// Cosines and sines of rotary position embedding (Su et al., RoFormer, eq. 15): angle(p, i) = p · base^(−2i / head size),
-/// computed on the host in double by <see cref="HouseMath"/>, rounded to f32, canonical; every device reads this table.
+/// computed on the host in double by <see cref="ReproducibleMath"/>, rounded to f32, canonical; every device reads this table.
 /// </summary>
 internal sealed class RotaryTable
 {
@@ -35,7 +35,7 @@ internal sealed class RotaryTable
         {
             for (int position = 0; position < positions; position++)
             {
-                (double sine, double cosine) = HouseMath.SineCosine(position * frequencies[i]);
+                (double sine, double cosine) = ReproducibleMath.SineCosine(position * frequencies[i]);
                 int at = position * Half + i;
                 _cos[at] = Contract.Canonical((float)(cosine * amplitude));
                 _sin[at] = Contract.Canonical((float)(sine * amplitude));

@@ -56,6 +56,6 @@ internal static class DistributionLoss
         });
 
         double loss = weightMse * square / ((double)tokens * columns);
-        return weightCosine == 0 ? loss : loss - weightCosine * HouseMath.Log(Math.Max(Math.Abs(cosine), 1e-12));
+        return weightCosine == 0 ? loss : loss - weightCosine * ReproducibleMath.Log(Math.Max(Math.Abs(cosine), 1e-12));
     }
 }

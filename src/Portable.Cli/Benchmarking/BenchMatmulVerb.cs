@@ -50,12 +50,12 @@ internal sealed record BenchMatmulReport(string Device, RooflineReport Roofline,
 /// <summary>Times matmuls of given shapes and schemes.</summary>
 internal sealed class BenchMatmulVerb : Verb
 {
-    private readonly Option<string> shapes = new("--shapes") { Description = "Shapes M×N×K, for example 1x4096x4096,512x4096x14336.", HelpName = "MxNxK,...", DefaultValueFactory = _ => "1x4096x4096,1x4096x14336,512x4096x14336" };
-    private readonly Option<string> schemes = new("--schemes") { Description = "Schemes, for example W2A8,W6A6g128; all: every W and A from 1 to 8 bits.", HelpName = "S,...|all", DefaultValueFactory = _ => "W2A8,W4A8,W6A6g128,W8A8" };
-    private readonly Option<string?> kernel = new("--kernel") { Description = "Force a kernel by name; one that cannot serve is an error that lists those that can.", HelpName = "NAME" };
-    private readonly Option<bool> best = new("--best") { Description = "Also time every other kernel worth trying, and hold the one that ran against the fastest (Vulkan devices)." };
-    private readonly Option<bool> warm = new("--warm") { Description = "Let weights stay in a cache; otherwise they rotate over more than the last level." };
-    private readonly Option<string> device = DeviceOption.Create();
+    private readonly Option<string> _shapes = new("--shapes") { Description = "Shapes M×N×K, for example 1x4096x4096,512x4096x14336.", HelpName = "MxNxK,...", DefaultValueFactory = _ => "1x4096x4096,1x4096x14336,512x4096x14336" };
+    private readonly Option<string> _schemes = new("--schemes") { Description = "Schemes, for example W2A8,W6A6g128; all: every W and A from 1 to 8 bits.", HelpName = "S,...|all", DefaultValueFactory = _ => "W2A8,W4A8,W6A6g128,W8A8" };
+    private readonly Option<string?> _kernel = new("--kernel") { Description = "Force a kernel by name; one that cannot serve is an error that lists those that can.", HelpName = "NAME" };
+    private readonly Option<bool> _best = new("--best") { Description = "Also time every other kernel worth trying, and hold the one that ran against the fastest (Vulkan devices)." };
+    private readonly Option<bool> _warm = new("--warm") { Description = "Let weights stay in a cache; otherwise they rotate over more than the last level." };
+    private readonly Option<string> _device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public BenchMatmulVerb()
@@ -66,7 +66,7 @@ internal sealed class BenchMatmulVerb : Verb
             new Example("portable bench matmul --schemes W6A6g128 --device vulkan --json", "the default shapes on the best GPU"),
             new Example("portable bench matmul --shapes 1x4096x4096,8x4096x4096,64x4096x4096,1024x4096x4096 --schemes all --best --device vulkan", "what the dispatcher takes for every pair of widths, and what would be fastest"))
     {
-        foreach (Option option in (Option[])[shapes, schemes, kernel, best, warm, device])
+        foreach (Option option in (Option[])[_shapes, _schemes, _kernel, _best, _warm, _device])
         {
             Options.Add(option);
         }
@@ -75,10 +75,10 @@ internal sealed class BenchMatmulVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        (int M, int N, int K)[] sizes = [.. OptionValues.List(parsed.GetValue(shapes)!).Select(ParseShape)];
-        QuantizationScheme[] widths = [.. (parsed.GetValue(schemes) is "all" ? AllWidths() : OptionValues.List(parsed.GetValue(schemes)!)).Select(OptionValues.Scheme)];
-        Device where = DeviceOption.Parse(parsed.GetValue(device)!);
-        if (parsed.GetValue(best) && where is not VulkanDevice)
+        (int M, int N, int K)[] sizes = [.. OptionValues.List(parsed.GetValue(_shapes)!).Select(ParseShape)];
+        QuantizationScheme[] widths = [.. (parsed.GetValue(_schemes) is "all" ? AllWidths() : OptionValues.List(parsed.GetValue(_schemes)!)).Select(OptionValues.Scheme)];
+        Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
+        if (parsed.GetValue(_best) && where is not VulkanDevice)
         {
             throw new UsageException("--best works on Vulkan devices: give --device vulkan[:N|:NAME]");
         }
@@ -93,7 +93,7 @@ internal sealed class BenchMatmulVerb : Verb
                 foreach (QuantizationScheme scheme in widths)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    rows.Add(bench.Measure(m, n, k, scheme, parsed.GetValue(kernel), parsed.GetValue(warm), parsed.GetValue(best), cancellation));
+                    rows.Add(bench.Measure(m, n, k, scheme, parsed.GetValue(_kernel), parsed.GetValue(_warm), parsed.GetValue(_best), cancellation));
                     tracker.Report((double)rows.Count / (sizes.Length * widths.Length));
                 }
             }

@@ -45,14 +45,14 @@ internal sealed class BenchModelVerb : Verb
 {
     private static readonly TimeSpan ClockRise = TimeSpan.FromSeconds(1);
 
-    private readonly Option<string> shape = new("--shape") { Description = $"One of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME", Required = true };
-    private readonly Option<string> scheme = new("--scheme") { Description = "Scheme of every linear, for example W4A8 or W6A6g128.", HelpName = "S", Required = true };
-    private readonly Option<int> context = new("--context") { Description = "Tokens of each prompt.", HelpName = "N", DefaultValueFactory = _ => 512 };
-    private readonly Option<int> batch = new("--batch") { Description = "Sequences that are decoded together.", HelpName = "B", DefaultValueFactory = _ => 1 };
-    private readonly Option<int> steps = new("--tokens") { Description = "Decode steps to measure.", HelpName = "N", DefaultValueFactory = _ => 16 };
-    private readonly Option<int> blocks = new("--blocks") { Description = "Run only the first N blocks (0 = all); the report says so.", HelpName = "N" };
-    private readonly Option<bool> profile = new("--profile") { Description = "Also print the time of each operation (adds overhead)." };
-    private readonly Option<string> device = DeviceOption.Create();
+    private readonly Option<string> _shape = new("--shape") { Description = $"One of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME", Required = true };
+    private readonly Option<string> _scheme = new("--scheme") { Description = "Scheme of every linear, for example W4A8 or W6A6g128.", HelpName = "S", Required = true };
+    private readonly Option<int> _context = new("--context") { Description = "Tokens of each prompt.", HelpName = "N", DefaultValueFactory = _ => 512 };
+    private readonly Option<int> _batch = new("--batch") { Description = "Sequences that are decoded together.", HelpName = "B", DefaultValueFactory = _ => 1 };
+    private readonly Option<int> _steps = new("--tokens") { Description = "Decode steps to measure.", HelpName = "N", DefaultValueFactory = _ => 16 };
+    private readonly Option<int> _blocks = new("--blocks") { Description = "Run only the first N blocks (0 = all); the report says so.", HelpName = "N" };
+    private readonly Option<bool> _profile = new("--profile") { Description = "Also print the time of each operation (adds overhead)." };
+    private readonly Option<string> _device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public BenchModelVerb()
@@ -62,7 +62,7 @@ internal sealed class BenchModelVerb : Verb
             new Example("portable bench model --shape llama-7b --scheme W4A8", "tokens per second on the CPU"),
             new Example("portable bench model --shape llama-3-8b --scheme W6A6g128 --context 1024 --batch 8 --device vulkan --json", "eight sequences on the best GPU"))
     {
-        foreach (Option option in (Option[])[shape, scheme, context, batch, steps, blocks, profile, device])
+        foreach (Option option in (Option[])[_shape, _scheme, _context, _batch, _steps, _blocks, _profile, _device])
         {
             Options.Add(option);
         }
@@ -71,10 +71,10 @@ internal sealed class BenchModelVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        string name = parsed.GetValue(shape)!;
-        QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
-        int length = OptionValues.AtLeast(parsed, context, 1), sequences = OptionValues.AtLeast(parsed, batch, 1), count = OptionValues.AtLeast(parsed, steps, 1);
-        int limit = OptionValues.AtLeast(parsed, blocks, 0);
+        string name = parsed.GetValue(_shape)!;
+        QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(_scheme)!);
+        int length = OptionValues.AtLeast(parsed, _context, 1), sequences = OptionValues.AtLeast(parsed, _batch, 1), count = OptionValues.AtLeast(parsed, _steps, 1);
+        int limit = OptionValues.AtLeast(parsed, _blocks, 0);
         ModelConfig whole = OptionValues.Shape(name);
         ModelConfig config = limit > 0 ? whole with { Blocks = [.. whole.Blocks.Take(limit)] } : whole;
         if (length + count > config.MaximumPositions)
@@ -82,11 +82,11 @@ internal sealed class BenchModelVerb : Verb
             throw new UsageException($"--context {length} and --tokens {count} are more than the {config.MaximumPositions} positions of {name}");
         }
 
-        using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(device)!).Open(terminal.Message);
+        using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(_device)!).Open(terminal.Message);
         Executor executor = opened.CreateExecutor();
         var gpu = executor as VulkanExecutor;
-        ProfilingExecutor? profiler = parsed.GetValue(profile) && gpu is null ? new ProfilingExecutor(executor) : null;
-        gpu?.Profiling = parsed.GetValue(profile);
+        ProfilingExecutor? profiler = parsed.GetValue(_profile) && gpu is null ? new ProfilingExecutor(executor) : null;
+        gpu?.Profiling = parsed.GetValue(_profile);
         double stream = gpu is { Profiling: true } ? Rooflines.MeasureStream(gpu.Context) : 0;
         long start = Stopwatch.GetTimestamp();
         using Transformer model = terminal.Track("making weights", bar => new Transformer(

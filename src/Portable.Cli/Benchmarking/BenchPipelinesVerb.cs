@@ -21,9 +21,9 @@ internal sealed record BenchPipelinesReport(string Device, string Driver, IReadO
 /// <summary>Builds the kernels of model shapes and tells what the driver's compiler made of them.</summary>
 internal sealed class BenchPipelinesVerb : Verb
 {
-    private readonly Option<string> shapes = new("--shapes") { Description = $"Model shapes: {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME,...", DefaultValueFactory = _ => "llama-3.2-1b,llama-7b" };
-    private readonly Option<string> schemes = new("--schemes") { Description = "Schemes.", HelpName = "S,...", DefaultValueFactory = _ => "W4A8,W6A6g128KV8,W8A8KV4,W2A8KV2,W4A16" };
-    private readonly Option<string> device = DeviceOption.Create(standard: "vulkan");
+    private readonly Option<string> _shapes = new("--shapes") { Description = $"Model shapes: {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME,...", DefaultValueFactory = _ => "llama-3.2-1b,llama-7b" };
+    private readonly Option<string> _schemes = new("--schemes") { Description = "Schemes.", HelpName = "S,...", DefaultValueFactory = _ => "W4A8,W6A6g128KV8,W8A8KV4,W2A8KV2,W4A16" };
+    private readonly Option<string> _device = DeviceOption.Create(standard: "vulkan");
 
     /// <summary>Defines the verb.</summary>
     public BenchPipelinesVerb()
@@ -32,24 +32,24 @@ internal sealed class BenchPipelinesVerb : Verb
             "Builds every kernel that models of a shape take on a Vulkan device, without running any: registers, spills and scratch memory as the driver tells them.",
             new Example("portable bench pipelines", "a table"))
     {
-        Options.Add(shapes);
-        Options.Add(schemes);
-        Options.Add(device);
+        Options.Add(_shapes);
+        Options.Add(_schemes);
+        Options.Add(_device);
     }
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        if (DeviceOption.Parse(parsed.GetValue(device)!) is not VulkanDevice where)
+        if (DeviceOption.Parse(parsed.GetValue(_device)!) is not VulkanDevice where)
         {
             throw new UsageException("bench pipelines works on Vulkan devices: leave --device out, or give vulkan[:N|:NAME]");
         }
 
         // Not checked before: nothing runs here, and a driver whose device is not there would fail every check.
         VulkanDeviceFacts facts = VulkanDevices.Select(where.Selector);
-        string[] wanted = parsed.GetValue(schemes)!.Split(',');
+        string[] wanted = parsed.GetValue(_schemes)!.Split(',');
         List<PipelineRow> rows = [];
-        foreach (string shape in parsed.GetValue(shapes)!.Split(','))
+        foreach (string shape in parsed.GetValue(_shapes)!.Split(','))
         {
             cancellation.ThrowIfCancellationRequested();
             rows.AddRange(PipelineSurvey.Run(facts, OptionValues.Shape(shape), wanted));

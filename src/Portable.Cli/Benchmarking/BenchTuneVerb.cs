@@ -22,9 +22,9 @@ internal sealed record BenchTuneReport(string Device, string? Table, IReadOnlyLi
 /// <summary>Measures every candidate kernel on a device and keeps the best for the dispatcher.</summary>
 internal sealed class BenchTuneVerb : Verb
 {
-    private readonly Option<int> seconds = new("--seconds") { Description = "Begin nothing new after this time; run again to go on.", HelpName = "N", DefaultValueFactory = _ => 420 };
-    private readonly Option<string?> export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE" };
-    private readonly Option<string> device = DeviceOption.Create("Which device", "vulkan");
+    private readonly Option<int> _seconds = new("--seconds") { Description = "Begin nothing new after this time; run again to go on.", HelpName = "N", DefaultValueFactory = _ => 420 };
+    private readonly Option<string?> _export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE" };
+    private readonly Option<string> _device = DeviceOption.Create("Which device", "vulkan");
 
     /// <summary>Defines the verb.</summary>
     public BenchTuneVerb()
@@ -33,9 +33,9 @@ internal sealed class BenchTuneVerb : Verb
             "Measures every matmul kernel on a Vulkan device, checks its results, and keeps the best for the dispatcher.",
             new Example("portable bench tune", "at most seven minutes; a second run goes on where this one stopped"))
     {
-        Options.Add(seconds);
-        Options.Add(export);
-        Options.Add(device);
+        Options.Add(_seconds);
+        Options.Add(_export);
+        Options.Add(_device);
     }
 
     /// <inheritdoc/>
@@ -44,7 +44,7 @@ internal sealed class BenchTuneVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        if (DeviceOption.Parse(parsed.GetValue(device)!) is not VulkanDevice where)
+        if (DeviceOption.Parse(parsed.GetValue(_device)!) is not VulkanDevice where)
         {
             throw new UsageException("bench tune works on Vulkan devices: leave --device out, or give vulkan[:N|:NAME]");
         }
@@ -53,14 +53,14 @@ internal sealed class BenchTuneVerb : Verb
         Rooflines rooflines = Rooflines.Measure(gpu);
         List<MatmulMeasurement> rows = [];
         List<string> wrong = [];
-        string? path = new MatmulTuner(gpu, rooflines).Run(TimeSpan.FromSeconds(OptionValues.AtLeast(parsed, seconds, 1)), problem =>
+        string? path = new MatmulTuner(gpu, rooflines).Run(TimeSpan.FromSeconds(OptionValues.AtLeast(parsed, _seconds, 1)), problem =>
         {
             MatmulMeasurement m = problem.Measurement;
             rows.Add(m);
             wrong.AddRange(problem.Wrong);
             terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{m.M}x{m.N}x{m.K} {m.Scheme}: {m.Microseconds:F2} µs, {m.Tops:F0} TOPS, {m.Gbps:F0} GB/s, {m.Fraction:P0} with {m.Kernel} of {problem.Candidates}{(problem.Wrong.Count > 0 ? $", {problem.Wrong.Count} wrong" : "")}"));
         }, cancellation);
-        if (parsed.GetValue(export) is { } file)
+        if (parsed.GetValue(_export) is { } file)
         {
             File.WriteAllText(file, TunedChoices.Load(gpu.Facts).Export(gpu.Facts.Name));
         }

@@ -30,38 +30,38 @@ internal abstract class MatmulBench : IDisposable
 
     private sealed class Cpu : MatmulBench
     {
-        private readonly Lazy<MachineRates> rates = new(MachineRates.Measure);
+        private readonly Lazy<MachineRates> _rates = new(MachineRates.Measure);
 
         public override string DeviceName => "cpu";
 
         public override RooflineReport MeasureRoofline()
         {
-            MachineRates r = rates.Value;
+            MachineRates r = _rates.Value;
             return new RooflineReport(r.StreamBytes / 1e9, 2 * r.Int8MultiplyAdds / 1e12, r.Int8Sequence, 2 * r.FusedMultiplyAdds / 1e12, 2 * r.SeparateMultiplyAdds / 1e12);
         }
 
         public override BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, bool best, CancellationToken cancellation)
         {
-            CpuMatmulMeasurement r = new CpuMatmulBenchmark(rates.Value).Measure(m, n, k, scheme, kernel, warm, cancellation);
+            CpuMatmulMeasurement r = new CpuMatmulBenchmark(_rates.Value).Measure(m, n, k, scheme, kernel, warm, cancellation);
             return new BenchMatmulRow(r.Kernel, scheme.ToString(), m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction, r.QuantizeMicroseconds, r.QuantizeMicroseconds + r.Microseconds);
         }
     }
 
     private sealed class Gpu(VulkanContext gpu) : MatmulBench
     {
-        private readonly Lazy<Rooflines> rates = new(() => Rooflines.Measure(gpu));
+        private readonly Lazy<Rooflines> _rates = new(() => Rooflines.Measure(gpu));
 
         public override string DeviceName => $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}";
 
         public override RooflineReport MeasureRoofline()
         {
-            Rooflines r = rates.Value;
+            Rooflines r = _rates.Value;
             return new RooflineReport(r.StreamBytesPerSecond / 1e9, r.MatrixOperationsPerSecond / 1e12, DotTops: r.DotOperationsPerSecond / 1e12, BitCountTops: r.BitCountsPerSecond / 1e12);
         }
 
         public override BenchMatmulRow Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel, bool warm, bool best, CancellationToken cancellation)
         {
-            MatmulMeasurement r = new VulkanMatmulBenchmark(gpu, rates.Value).Measure(m, n, k, scheme, kernel, warm, best);
+            MatmulMeasurement r = new VulkanMatmulBenchmark(gpu, _rates.Value).Measure(m, n, k, scheme, kernel, warm, best);
             return new BenchMatmulRow(
                 r.Kernel, r.Scheme, m, n, k, r.Microseconds, r.Tops, r.Gbps, r.Fraction, r.QuantizeMicroseconds!.Value, r.TotalMicroseconds!.Value,
                 r.Best?.Label, r.Best?.Nanoseconds / 1000, r.Microseconds * 1000 / r.Best?.Nanoseconds);

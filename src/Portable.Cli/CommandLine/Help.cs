@@ -66,7 +66,7 @@ internal static class Help
 
     private sealed class PageWithExamples(IReadOnlyList<Example> examples, Func<ParseResult, string?>? arrange) : SynchronousCommandLineAction
     {
-        private readonly HelpAction page = CreatePage();
+        private readonly HelpAction _page = CreatePage();
 
         /// <summary>Who asks for help need not give what is required.</summary>
         public override bool ClearsParseErrors => true;
@@ -74,7 +74,7 @@ internal static class Help
         public override int Invoke(ParseResult parseResult)
         {
             string? note = arrange?.Invoke(parseResult);
-            int code = page.Invoke(parseResult);
+            int code = _page.Invoke(parseResult);
             TextWriter output = parseResult.InvocationConfiguration.Output;
             if (note is not null)
             {

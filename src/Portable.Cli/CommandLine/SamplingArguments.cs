@@ -6,21 +6,21 @@ namespace Portable.Cli.CommandLine;
 /// <summary>The options of generate and chat that say how tokens are chosen.</summary>
 internal sealed class SamplingArguments
 {
-    private readonly Option<double> temperature = new("--temperature") { Description = "0 = always the likeliest token; 1 = as the model says.", HelpName = "T" };
-    private readonly Option<int> topK = new("--top-k") { Description = "Draw from the K likeliest tokens (0 = all).", HelpName = "K" };
-    private readonly Option<double> topP = new("--top-p") { Description = "Draw from the likeliest tokens that together reach probability P.", HelpName = "P" };
-    private readonly Option<double> minP = new("--min-p") { Description = "Draw from tokens at least P times as likely as the likeliest.", HelpName = "P" };
-    private readonly Option<double> repetition = new("--repetition-penalty") { Description = "Over 1: tokens of the text so far become less likely.", HelpName = "X" };
-    private readonly Option<double> presence = new("--presence-penalty") { Description = "Taken from logits of tokens that the answer holds.", HelpName = "X" };
-    private readonly Option<double> frequency = new("--frequency-penalty") { Description = "Taken from logits for each time that the answer holds the token.", HelpName = "X" };
-    private readonly Option<string[]> bias = new("--logit-bias") { Description = "Adds B to the logit of token ID (several).", HelpName = "ID=B" };
-    private readonly Option<long> seed = new("--seed") { Description = "Seed of the draws: the same seed, the same text.", HelpName = "N" };
-    private readonly Option<string[]> stop = new("--stop") { Description = "Ends the answer before this text (several).", HelpName = "TEXT" };
+    private readonly Option<double> _temperature = new("--temperature") { Description = "0 = always the likeliest token; 1 = as the model says.", HelpName = "T" };
+    private readonly Option<int> _topK = new("--top-k") { Description = "Draw from the K likeliest tokens (0 = all).", HelpName = "K" };
+    private readonly Option<double> _topP = new("--top-p") { Description = "Draw from the likeliest tokens that together reach probability P.", HelpName = "P" };
+    private readonly Option<double> _minP = new("--min-p") { Description = "Draw from tokens at least P times as likely as the likeliest.", HelpName = "P" };
+    private readonly Option<double> _repetition = new("--repetition-penalty") { Description = "Over 1: tokens of the text so far become less likely.", HelpName = "X" };
+    private readonly Option<double> _presence = new("--presence-penalty") { Description = "Taken from logits of tokens that the answer holds.", HelpName = "X" };
+    private readonly Option<double> _frequency = new("--frequency-penalty") { Description = "Taken from logits for each time that the answer holds the token.", HelpName = "X" };
+    private readonly Option<string[]> _bias = new("--logit-bias") { Description = "Adds B to the logit of token ID (several).", HelpName = "ID=B" };
+    private readonly Option<long> _seed = new("--seed") { Description = "Seed of the draws: the same seed, the same text.", HelpName = "N" };
+    private readonly Option<string[]> _stop = new("--stop") { Description = "Ends the answer before this text (several).", HelpName = "TEXT" };
 
     /// <summary>Gives a command the options.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[temperature, topK, topP, minP, repetition, presence, frequency, bias, seed, stop])
+        foreach (Option option in (Option[])[_temperature, _topK, _topP, _minP, _repetition, _presence, _frequency, _bias, _seed, _stop])
         {
             command.Options.Add(option);
         }
@@ -35,16 +35,16 @@ internal sealed class SamplingArguments
         T Given<T>(Option<T> option, T otherwise) => parsed.GetResult(option) is { Implicit: false } ? parsed.GetValue(option)! : otherwise;
         GenerationOptions options = defaults with
         {
-            Temperature = Given(temperature, defaults.Temperature),
-            TopK = Given(topK, defaults.TopK),
-            TopP = Given(topP, defaults.TopP),
-            MinP = Given(minP, defaults.MinP),
-            RepetitionPenalty = Given(repetition, defaults.RepetitionPenalty),
-            PresencePenalty = Given(presence, defaults.PresencePenalty),
-            FrequencyPenalty = Given(frequency, defaults.FrequencyPenalty),
-            LogitBias = Given(bias, []) is { Length: > 0 } given ? Biases(given) : defaults.LogitBias,
-            Seed = Given(seed, defaults.Seed),
-            StopTexts = Given(stop, [.. defaults.StopTexts]),
+            Temperature = Given(_temperature, defaults.Temperature),
+            TopK = Given(_topK, defaults.TopK),
+            TopP = Given(_topP, defaults.TopP),
+            MinP = Given(_minP, defaults.MinP),
+            RepetitionPenalty = Given(_repetition, defaults.RepetitionPenalty),
+            PresencePenalty = Given(_presence, defaults.PresencePenalty),
+            FrequencyPenalty = Given(_frequency, defaults.FrequencyPenalty),
+            LogitBias = Given(_bias, []) is { Length: > 0 } given ? Biases(given) : defaults.LogitBias,
+            Seed = Given(_seed, defaults.Seed),
+            StopTexts = Given(_stop, [.. defaults.StopTexts]),
         };
         try
         {

@@ -44,7 +44,7 @@ internal static class DeviceList
         MemoryBytes = facts.MemoryBytes,
         FailedKernels = check?.Failures is { Count: > 0 } failures ? failures : null,
         Note = check?.Note,
-        FirstTimes = check?.Slowness is { Count: > 0 } times ? times : null,
+        TechniqueTimes = check?.Slowness is { Count: > 0 } times ? times : null,
     };
 
     private static IEnumerable<string> Features(VulkanDeviceFacts facts)

@@ -24,7 +24,7 @@ internal sealed record DeviceReport(string Name, string Kind, string Description
     public string? Note { get; init; }
 
     /// <summary>First times of a Vulkan device: what each technique takes for a token, a few and many ("dot 8"), over the fastest; null where none were taken.</summary>
-    public IReadOnlyDictionary<string, double>? FirstTimes { get; init; }
+    public IReadOnlyDictionary<string, double>? TechniqueTimes { get; init; }
 
     /// <summary>Kernels of a Vulkan device that failed its self-check and are not used, with what was wrong; null where none is known to.</summary>
     public IReadOnlyDictionary<string, string>? FailedKernels { get; init; }

@@ -24,17 +24,17 @@ internal sealed record GenerateReport(string Text, int[] Ids, double TokensPerSe
 /// <summary>Continues a prompt.</summary>
 internal sealed class GenerateVerb : Verb
 {
-    private readonly Argument<string> model = ModelFiles.CreateArgument();
-    private readonly Option<string> prompt = new("--prompt") { Description = "The text to continue.", HelpName = "TEXT" };
-    private readonly Option<string> promptFile = new("--prompt-file") { Description = "The text to continue, from a file (- = standard input).", HelpName = "FILE" };
-    private readonly Option<bool> chat = new("--chat") { Description = "The prompt is a person's turn in a conversation (chat template, recommended sampling)." };
-    private readonly Option<bool> trust = new("--trust-messages") { Description = "With --chat: special tokens that the prompt spells are special tokens." };
-    private readonly SamplingArguments sampling = new();
-    private readonly Option<int> tokens = new("--tokens") { Description = "The most tokens to make.", HelpName = "N", DefaultValueFactory = _ => 128 };
-    private readonly Option<int> context = new("--context") { Description = "Positions to make room for (default: the prompt's tokens and --tokens).", HelpName = "N" };
-    private readonly Option<bool> ignoreEos = new("--ignore-eos") { Description = "Go on after an end-of-text token." };
-    private readonly Option<bool> timings = new("--timings") { Description = "Also say where the time from the start of the process to the first token went, and how fast the checkpoint loaded." };
-    private readonly Option<string> device = DeviceOption.Create();
+    private readonly Argument<string> _model = ModelFiles.CreateArgument();
+    private readonly Option<string> _prompt = new("--prompt") { Description = "The text to continue.", HelpName = "TEXT" };
+    private readonly Option<string> _promptFile = new("--prompt-file") { Description = "The text to continue, from a file (- = standard input).", HelpName = "FILE" };
+    private readonly Option<bool> _chat = new("--chat") { Description = "The prompt is a person's turn in a conversation (chat template, recommended sampling)." };
+    private readonly Option<bool> _trust = new("--trust-messages") { Description = "With --chat: special tokens that the prompt spells are special tokens." };
+    private readonly SamplingArguments _sampling = new();
+    private readonly Option<int> _tokens = new("--tokens") { Description = "The most tokens to make.", HelpName = "N", DefaultValueFactory = _ => 128 };
+    private readonly Option<int> _context = new("--context") { Description = "Positions to make room for (default: the prompt's tokens and --tokens).", HelpName = "N" };
+    private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Go on after an end-of-text token." };
+    private readonly Option<bool> _timings = new("--timings") { Description = "Also say where the time from the start of the process to the first token went, and how fast the checkpoint loaded." };
+    private readonly Option<string> _device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public GenerateVerb()
@@ -44,35 +44,35 @@ internal sealed class GenerateVerb : Verb
             new Example("portable generate llama-w4 --prompt \"The lighthouse keeper\"", "the likeliest continuation"),
             new Example("portable generate llama-w4 --prompt \"Once\" --tokens 200 --temperature 0.8 --top-p 0.95 --seed 7", "a seeded draw; the same on every device"))
     {
-        foreach (Option option in (Option[])[prompt, promptFile, chat, trust, tokens, context, ignoreEos, timings, device])
+        foreach (Option option in (Option[])[_prompt, _promptFile, _chat, _trust, _tokens, _context, _ignoreEos, _timings, _device])
         {
             Options.Add(option);
         }
 
-        sampling.AddTo(this);
-        Arguments.Add(model);
+        _sampling.AddTo(this);
+        Arguments.Add(_model);
     }
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         long began = Stopwatch.GetTimestamp();
-        bool asChat = parsed.GetValue(chat);
-        string directory = parsed.GetValue(model)!, said = Prompt(parsed, terminal);
-        GenerationOptions options = sampling.Read(parsed, (asChat ? GenerationDefaults.Read(directory) : new GenerationOptions()) with
+        bool asChat = parsed.GetValue(_chat);
+        string directory = parsed.GetValue(_model)!, said = Prompt(parsed, terminal);
+        GenerationOptions options = _sampling.Read(parsed, (asChat ? GenerationDefaults.Read(directory) : new GenerationOptions()) with
         {
-            MaximumTokens = OptionValues.AtLeast(parsed, tokens, 1),
-            IgnoreEnd = parsed.GetValue(ignoreEos),
+            MaximumTokens = OptionValues.AtLeast(parsed, _tokens, 1),
+            IgnoreEnd = parsed.GetValue(_ignoreEos),
         });
-        Device where = DeviceOption.Parse(parsed.GetValue(device)!);
-        int room = parsed.GetResult(context) is { Implicit: false } ? OptionValues.AtLeast(parsed, context, 1) : 0, count = options.MaximumTokens;
+        Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
+        int room = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 1) : 0, count = options.MaximumTokens;
         int[] start = [], ends = [];
         using LanguageModel loaded = Loading.Open(directory, where, terminal, cancellation, (config, words) =>
         {
             if (asChat)
             {
                 ModelChat conversation = new(directory, words.Tokenizer);
-                start = conversation.Render(ModelChat.Request([ChatMessage.User(said)], new ChatOptions()), trust: parsed.GetValue(trust)).Ids;
+                start = conversation.Render(ModelChat.Request([ChatMessage.User(said)], new ChatOptions()), trust: parsed.GetValue(_trust)).Ids;
                 ends = conversation.TurnEnd() is { } end ? [end] : [];
             }
             else
@@ -125,7 +125,7 @@ internal sealed class GenerateVerb : Verb
         // The last token is made from the last position of the context, and not fed.
         string stopped = stops.Stopped ? "stop" : ids.Count == count ? "tokens" : start.Length + ids.Count > loaded.Context ? "context" : "end";
         double seconds = Stopwatch.GetElapsedTime(first, last).TotalSeconds;
-        StartTimes? times = parsed.GetValue(timings) && first != 0 ? StartTimes.Of(began, loaded, first) : null;
+        StartTimes? times = parsed.GetValue(_timings) && first != 0 ? StartTimes.Of(began, loaded, first) : null;
         var report = new GenerateReport(text.ToString(), [.. ids], seconds > 0 ? (ids.Count - 1) / seconds : 0, loaded.DeviceName, stopped, SamplingReport.Of(options), times);
         terminal.Result(report, JsonReports.Default.GenerateReport, r =>
         {
@@ -142,7 +142,7 @@ internal sealed class GenerateVerb : Verb
     }
 
     // The text to continue: of the option, a file, or standard input.
-    private string Prompt(ParseResult parsed, Terminal terminal) => (parsed.GetValue(prompt), parsed.GetValue(promptFile)) switch
+    private string Prompt(ParseResult parsed, Terminal terminal) => (parsed.GetValue(_prompt), parsed.GetValue(_promptFile)) switch
     {
         ({ } text, null) => text,
         (null, "-") => terminal.Input.ReadToEnd(),

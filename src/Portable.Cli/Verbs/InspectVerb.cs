@@ -13,7 +13,7 @@ namespace Portable.Cli.Verbs;
 /// <summary>Shows what a checkpoint holds.</summary>
 internal sealed class InspectVerb : Verb
 {
-    private readonly Argument<string> model = ModelFiles.CreateArgument();
+    private readonly Argument<string> _model = ModelFiles.CreateArgument();
 
     /// <summary>Defines the verb.</summary>
     public InspectVerb()
@@ -21,12 +21,12 @@ internal sealed class InspectVerb : Verb
             "inspect",
             "Shows how a checkpoint was made, and its layers with their schemes, sizes and errors.",
             new Example("portable inspect llama-w4", "tables of layer types and of layers"),
-            new Example("portable inspect llama-w4 --json", "the same for programs")) => Arguments.Add(model);
+            new Example("portable inspect llama-w4 --json", "the same for programs")) => Arguments.Add(_model);
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        string directory = parsed.GetValue(model)!;
+        string directory = parsed.GetValue(_model)!;
         using IModelSource source = Checkpoint.Open(directory);
         ModelConfig config = source.Config;
         var quantized = source as PortableCheckpoint;

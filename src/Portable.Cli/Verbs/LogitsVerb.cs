@@ -25,10 +25,10 @@ internal sealed record LogitsReport(string Hash, int[] Argmax, double[] Nll, dou
 /// <summary>Prints the logits of given tokens and a hash of their bits.</summary>
 internal sealed class LogitsVerb : Verb
 {
-    private readonly Argument<string> model = ModelFiles.CreateArgument();
-    private readonly Option<string> ids = new("--ids") { Description = "Token ids, fed as given (no BOS is added).", HelpName = "1,2,3", Required = true };
-    private readonly Option<int> chunk = new("--chunk") { Description = "Positions fed at a time; 1 = token by token, 0 = all. A quantized model gives the same bits for each.", HelpName = "N" };
-    private readonly Option<string> device = DeviceOption.Create();
+    private readonly Argument<string> _model = ModelFiles.CreateArgument();
+    private readonly Option<string> _ids = new("--ids") { Description = "Token ids, fed as given (no BOS is added).", HelpName = "1,2,3", Required = true };
+    private readonly Option<int> _chunk = new("--chunk") { Description = "Positions fed at a time; 1 = token by token, 0 = all. A quantized model gives the same bits for each.", HelpName = "N" };
+    private readonly Option<string> _device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public LogitsVerb()
@@ -38,19 +38,19 @@ internal sealed class LogitsVerb : Verb
             new Example("portable logits llama-w4 --ids 1,15043,3186", "hash, the most likely next token of each position, the last position's best tokens"),
             new Example("portable logits llama-w4 --ids 1,15043,3186 --chunk 1 --device vulkan --json", "the same bits, token by token on a GPU"))
     {
-        Arguments.Add(model);
-        Options.Add(ids);
-        Options.Add(chunk);
-        Options.Add(device);
+        Arguments.Add(_model);
+        Options.Add(_ids);
+        Options.Add(_chunk);
+        Options.Add(_device);
     }
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        int[] tokens = OptionValues.Ids(ids.Name, parsed.GetValue(ids)!);
-        int size = OptionValues.AtLeast(parsed, chunk, 0);
-        Device where = DeviceOption.Parse(parsed.GetValue(device)!);
-        using LanguageModel loaded = Loading.Open(parsed.GetValue(model)!, where, terminal, cancellation, context: tokens.Length);
+        int[] tokens = OptionValues.Ids(_ids.Name, parsed.GetValue(_ids)!);
+        int size = OptionValues.AtLeast(parsed, _chunk, 0);
+        Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
+        using LanguageModel loaded = Loading.Open(parsed.GetValue(_model)!, where, terminal, cancellation, context: tokens.Length);
         LogitsReport report = terminal.Track("logits", bar => Compute(loaded.Model, tokens, size, bar, cancellation));
         terminal.Result(report, JsonReports.Default.LogitsReport, r =>
         {

@@ -20,11 +20,11 @@ internal sealed record PerplexityReport(double Perplexity, double Nll, long Toke
 /// <summary>Measures the perplexity of a model on a text.</summary>
 internal sealed class PerplexityVerb : Verb
 {
-    private readonly Argument<string> model = ModelFiles.CreateArgument();
-    private readonly Option<string> text = new("--text") { Description = "UTF-8 text to score.", HelpName = "FILE", Required = true };
-    private readonly Option<int> context = new("--context") { Description = "Tokens per window; each window is scored on its own.", HelpName = "N", DefaultValueFactory = _ => 512 };
-    private readonly Option<int> windows = new("--windows") { Description = "Only the first N windows (0 = all).", HelpName = "N" };
-    private readonly Option<string> device = DeviceOption.Create();
+    private readonly Argument<string> _model = ModelFiles.CreateArgument();
+    private readonly Option<string> _text = new("--text") { Description = "UTF-8 text to score.", HelpName = "FILE", Required = true };
+    private readonly Option<int> _context = new("--context") { Description = "Tokens per window; each window is scored on its own.", HelpName = "N", DefaultValueFactory = _ => 512 };
+    private readonly Option<int> _windows = new("--windows") { Description = "Only the first N windows (0 = all).", HelpName = "N" };
+    private readonly Option<string> _device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
     public PerplexityVerb()
@@ -34,20 +34,20 @@ internal sealed class PerplexityVerb : Verb
             new Example("portable perplexity models/llama --text wiki.test.txt", "the whole text in windows of 512 tokens, on the CPU"),
             new Example("portable perplexity llama-w4 --text wiki.test.txt --windows 20 --device vulkan --json", "the first 20 windows on the best GPU, as JSON"))
     {
-        Arguments.Add(model);
-        Options.Add(text);
-        Options.Add(context);
-        Options.Add(windows);
-        Options.Add(device);
+        Arguments.Add(_model);
+        Options.Add(_text);
+        Options.Add(_context);
+        Options.Add(_windows);
+        Options.Add(_device);
     }
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        int length = OptionValues.AtLeast(parsed, context, 2), limit = OptionValues.AtLeast(parsed, windows, 0);
-        Device where = DeviceOption.Parse(parsed.GetValue(device)!);
-        using LanguageModel loaded = Loading.Open(parsed.GetValue(model)!, where, terminal, cancellation, context: length);
-        string scored = ModelFiles.ReadText(parsed.GetValue(text)!);
+        int length = OptionValues.AtLeast(parsed, _context, 2), limit = OptionValues.AtLeast(parsed, _windows, 0);
+        Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
+        using LanguageModel loaded = Loading.Open(parsed.GetValue(_model)!, where, terminal, cancellation, context: length);
+        string scored = ModelFiles.ReadText(parsed.GetValue(_text)!);
         PerplexityResult result = terminal.Track("perplexity", bar => loaded.Perplexity(scored, length, limit, bar, cancellation));
         var report = new PerplexityReport(result.Perplexity, result.MeanNll, result.Predictions, result.Windows, length, result.Seconds, loaded.DeviceName);
         terminal.Result(report, JsonReports.Default.PerplexityReport, r =>

@@ -13,24 +13,24 @@ namespace Portable.Cli.Verbs;
 /// <summary>Quantizes a float checkpoint.</summary>
 internal sealed class QuantizeVerb : Verb
 {
-    private readonly Argument<string> model = new("MODEL") { Description = "Directory of a Hugging Face checkpoint." };
-    private readonly Option<string> method = new("--method")
+    private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a Hugging Face checkpoint." };
+    private readonly Option<string> _method = new("--method")
     {
         Description = $"One of {string.Join(", ", QuantizationMethod.All.Select(m => m.NeedsCalibration ? m.Name + "*" : m.Name))} (* needs --calibration).",
         HelpName = "NAME",
         Required = true,
     };
 
-    private readonly Option<string> scheme = new("--scheme") { Description = "Widths: W<1-8>[*]A<1-8|16>[g<group>][KV<2-8|16>], for example W4A8, W6A6g128, W2*A8KV8.", HelpName = "S", Required = true };
-    private readonly Option<string> output = new("--output") { Description = "Directory to make; an unfinished one goes on.", HelpName = "DIR", Required = true };
-    private readonly Option<string?> calibration = new("--calibration") { Description = "UTF-8 text to calibrate on; never the text that you evaluate on.", HelpName = "TEXT" };
-    private readonly Option<int> samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };
-    private readonly Option<int> context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Context };
-    private readonly Option<int> seed = new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Seed };
-    private readonly Option<int> memory = new("--memory") { Description = "Calibration streams kept in memory, MiB; the rest goes to a temporary file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
-    private readonly Option<bool> overwrite = new("--overwrite") { Description = "Replace a finished checkpoint in DIR." };
-    private readonly Option<string> device = DeviceOption.Create("Where windows pass through quantized blocks; the result is the same");
-    private readonly Option<string?>[] named = CreateMethodOptions();
+    private readonly Option<string> _scheme = new("--scheme") { Description = "Widths: W<1-8>[*]A<1-8|16>[g<group>][KV<2-8|16>], for example W4A8, W6A6g128, W2*A8KV8.", HelpName = "S", Required = true };
+    private readonly Option<string> _output = new("--output") { Description = "Directory to make; an unfinished one goes on.", HelpName = "DIR", Required = true };
+    private readonly Option<string?> _calibration = new("--calibration") { Description = "UTF-8 text to calibrate on; never the text that you evaluate on.", HelpName = "TEXT" };
+    private readonly Option<int> _samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };
+    private readonly Option<int> _context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Context };
+    private readonly Option<int> _seed = new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Seed };
+    private readonly Option<int> _memory = new("--memory") { Description = "Calibration streams kept in memory, MiB; the rest goes to a temporary file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
+    private readonly Option<bool> _overwrite = new("--overwrite") { Description = "Replace a finished checkpoint in DIR." };
+    private readonly Option<string> _device = DeviceOption.Create("Where windows pass through quantized blocks; the result is the same");
+    private readonly Option<string?>[] _named = CreateMethodOptions();
 
     /// <summary>Defines the verb.</summary>
     public QuantizeVerb()
@@ -41,8 +41,8 @@ internal sealed class QuantizeVerb : Verb
             new Example("portable quantize llama --method flexq --scheme W6A6g128 --calibration text.txt --output llama-w6", "6 bits, with 8-bit activations where a sensitivity analysis says so"),
             new Example("portable quantize llama --method gptq --scheme W4A8 --calibration text.txt --output llama-w4", "4-bit weights with compensated rounding"))
     {
-        Arguments.Add(model);
-        foreach (Option option in (Option[])[method, scheme, output, calibration, samples, context, seed, memory, overwrite, device, .. named])
+        Arguments.Add(_model);
+        foreach (Option option in (Option[])[_method, _scheme, _output, _calibration, _samples, _context, _seed, _memory, _overwrite, _device, .. _named])
         {
             Options.Add(option);
         }
@@ -54,13 +54,13 @@ internal sealed class QuantizeVerb : Verb
     /// <summary>A page shows the options of no method, or those of the one that was typed, with its defaults.</summary>
     protected override string? Arrange(ParseResult parsed)
     {
-        if (parsed.GetResult(method) is not { Implicit: false, Tokens: [var word, ..] })
+        if (parsed.GetResult(_method) is not { Implicit: false, Tokens: [var word, ..] })
         {
             return "A method's own options, with their defaults: portable quantize --method NAME --help";
         }
 
         QuantizationMethod chosen = OptionValues.Method(word.Value);
-        foreach (Option<string?> option in named)
+        foreach (Option<string?> option in _named)
         {
             if (chosen.Options.FirstOrDefault(o => "--" + o.Name == option.Name) is { } own)
             {
@@ -75,15 +75,15 @@ internal sealed class QuantizeVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        QuantizationMethod chosen = OptionValues.Method(parsed.GetValue(method)!);
-        string? text = parsed.GetValue(calibration);
+        QuantizationMethod chosen = OptionValues.Method(parsed.GetValue(_method)!);
+        string? text = parsed.GetValue(_calibration);
         try
         {
-            QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(scheme)!);
+            QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(_scheme)!);
             QuantizationMethod how = chosen;
             RequireCalibration(how, text);
             NameUnused(parsed, text, terminal);
-            foreach (Option<string?> option in named.Where(o => parsed.GetValue(o) is not null))
+            foreach (Option<string?> option in _named.Where(o => parsed.GetValue(o) is not null))
             {
                 string own = option.Name.TrimStart('-');
                 if (how.Options.Any(o => o.Name == own))
@@ -98,17 +98,17 @@ internal sealed class QuantizeVerb : Verb
 
             var quantizer = new Quantizer
             {
-                Source = parsed.GetValue(model)!,
+                Source = parsed.GetValue(_model)!,
                 Method = how,
                 Scheme = widths,
-                Output = parsed.GetValue(output)!,
-                Overwrite = parsed.GetValue(overwrite),
-                Device = DeviceOption.Parse(parsed.GetValue(device)!),
-                CalibrationMemory = (long)OptionValues.AtLeast(parsed, memory, 0) << 20,
+                Output = parsed.GetValue(_output)!,
+                Overwrite = parsed.GetValue(_overwrite),
+                Device = DeviceOption.Parse(parsed.GetValue(_device)!),
+                CalibrationMemory = (long)OptionValues.AtLeast(parsed, _memory, 0) << 20,
                 CalibrationText = text is null ? null : ModelFiles.ReadText(text),
-                CalibrationWindows = OptionValues.AtLeast(parsed, samples, 1),
-                CalibrationContext = OptionValues.AtLeast(parsed, context, 2),
-                Seed = parsed.GetValue(seed),
+                CalibrationWindows = OptionValues.AtLeast(parsed, _samples, 1),
+                CalibrationContext = OptionValues.AtLeast(parsed, _context, 2),
+                Seed = parsed.GetValue(_seed),
             };
             QuantizationResult result = terminal.Track("quantizing", tracker => quantizer.Run(new Steps(tracker), cancellation));
             if (terminal.Json)
@@ -157,7 +157,7 @@ internal sealed class QuantizeVerb : Verb
     /// <summary>Options of calibration without a calibration text are accepted and named.</summary>
     private void NameUnused(ParseResult parsed, string? text, Terminal terminal)
     {
-        foreach (Option<int> option in (Option<int>[])[samples, context, seed, memory])
+        foreach (Option<int> option in (Option<int>[])[_samples, _context, _seed, _memory])
         {
             if (text is null && parsed.GetResult(option) is { Implicit: false })
             {

@@ -21,14 +21,14 @@ internal sealed record RenderedChatsReport(RenderedReport[] Chats);
 /// <summary>Shows what a model's chat template makes of messages.</summary>
 internal sealed class RenderVerb : Verb
 {
-    private readonly Argument<string> model = new("MODEL") { Description = "Directory of a model, or of its tokenizer files alone." };
-    private readonly Option<string> messages = new("--messages") { Description = "JSON array of messages with role and content.", HelpName = "FILE.json" };
-    private readonly Option<string> tools = new("--tools") { Description = "JSON array of tool definitions.", HelpName = "FILE.json" };
-    private readonly Option<string> variables = new("--variables") { Description = "JSON object of more names for the template.", HelpName = "FILE.json" };
-    private readonly Option<bool> noPrompt = new("--no-generation-prompt") { Description = "End with the last message, not with the start of an answer." };
-    private readonly Option<string> chats = new("--chats") { Description = "JSON array of {messages, tools, add_generation_prompt, variables}.", HelpName = "FILE.json" };
-    private readonly Option<string> template = new("--template") { Description = "Name of the template, where the model has several.", HelpName = "NAME" };
-    private readonly Option<bool> plain = new("--plain") { Description = "Special tokens that messages spell are ordinary text, as in chat." };
+    private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a model, or of its tokenizer files alone." };
+    private readonly Option<string> _messages = new("--messages") { Description = "JSON array of messages with role and content.", HelpName = "FILE.json" };
+    private readonly Option<string> _tools = new("--tools") { Description = "JSON array of tool definitions.", HelpName = "FILE.json" };
+    private readonly Option<string> _variables = new("--variables") { Description = "JSON object of more names for the template.", HelpName = "FILE.json" };
+    private readonly Option<bool> _noPrompt = new("--no-generation-prompt") { Description = "End with the last message, not with the start of an answer." };
+    private readonly Option<string> _chats = new("--chats") { Description = "JSON array of {messages, tools, add_generation_prompt, variables}.", HelpName = "FILE.json" };
+    private readonly Option<string> _template = new("--template") { Description = "Name of the template, where the model has several.", HelpName = "NAME" };
+    private readonly Option<bool> _plain = new("--plain") { Description = "Special tokens that messages spell are ordinary text, as in chat." };
 
     /// <summary>Defines the verb.</summary>
     public RenderVerb()
@@ -38,19 +38,19 @@ internal sealed class RenderVerb : Verb
             new Example("portable render qwen3 --messages chat.json", "the prompt that the model reads"),
             new Example("portable render qwen3 --messages chat.json --tools tools.json --json", "with tools; text and ids"))
     {
-        foreach (Option option in (Option[])[messages, tools, noPrompt, variables, chats, template, plain])
+        foreach (Option option in (Option[])[_messages, _tools, _noPrompt, _variables, _chats, _template, _plain])
         {
             Options.Add(option);
         }
 
-        Arguments.Add(model);
+        Arguments.Add(_model);
     }
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        string directory = parsed.GetValue(model)!;
-        string? several = parsed.GetValue(chats), one = parsed.GetValue(messages);
+        string directory = parsed.GetValue(_model)!;
+        string? several = parsed.GetValue(_chats), one = parsed.GetValue(_messages);
         if ((several is null) == (one is null))
         {
             throw new UsageException("render needs --messages FILE.json or --chats FILE.json");
@@ -59,7 +59,7 @@ internal sealed class RenderVerb : Verb
         ModelChat chat = new(directory, Tokenizer.Open(directory));
         RenderedReport Render(ChatRequest request)
         {
-            (string text, int[] ids) = chat.Render(request, parsed.GetValue(template), !parsed.GetValue(plain));
+            (string text, int[] ids) = chat.Render(request, parsed.GetValue(_template), !parsed.GetValue(_plain));
             return new RenderedReport(text, ids);
         }
 
@@ -67,9 +67,9 @@ internal sealed class RenderVerb : Verb
         {
             RenderedReport report = Render(new ChatRequest(
                 Json(one, JsonValueKind.Array),
-                parsed.GetValue(tools) is { } file ? Json(file, JsonValueKind.Array) : null,
-                !parsed.GetValue(noPrompt),
-                parsed.GetValue(variables) is { } names ? Names(Json(names, JsonValueKind.Object)) : new Dictionary<string, JsonElement>()));
+                parsed.GetValue(_tools) is { } file ? Json(file, JsonValueKind.Array) : null,
+                !parsed.GetValue(_noPrompt),
+                parsed.GetValue(_variables) is { } names ? Names(Json(names, JsonValueKind.Object)) : new Dictionary<string, JsonElement>()));
             terminal.Result(report, JsonReports.Default.RenderedReport, r =>
             {
                 terminal.Line(Printable.Of(r.Text!));

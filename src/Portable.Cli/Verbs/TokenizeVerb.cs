@@ -27,15 +27,15 @@ internal sealed record DecodeManyReport(string[] Texts);
 /// <summary>Shows the token ids of texts, or the texts of ids.</summary>
 internal sealed class TokenizeVerb : Verb
 {
-    private readonly Argument<string> model = new("MODEL") { Description = "Directory of a checkpoint, or of tokenizer files alone." };
-    private readonly Option<string> text = new("--text") { Description = "The text.", HelpName = "TEXT" };
-    private readonly Option<string> file = new("--file") { Description = "A UTF-8 file with the text.", HelpName = "FILE" };
-    private readonly Option<string> strings = new("--strings") { Description = "A JSON array of texts.", HelpName = "FILE" };
-    private readonly Option<bool> withSpecial = new("--with-special") { Description = "What the model would be fed: with what it wants in front of the text and behind it." };
-    private readonly Option<bool> plain = new("--plain") { Description = "The text of special tokens is ordinary text." };
-    private readonly Option<string> decode = new("--decode") { Description = "Token ids whose text to show.", HelpName = "1,2,3" };
-    private readonly Option<string> decodeIds = new("--decode-ids") { Description = "A JSON array of arrays of token ids.", HelpName = "FILE" };
-    private readonly Option<bool> keepSpecial = new("--keep-special") { Description = "Show special tokens in decoded text." };
+    private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a checkpoint, or of tokenizer files alone." };
+    private readonly Option<string> _text = new("--text") { Description = "The text.", HelpName = "TEXT" };
+    private readonly Option<string> _file = new("--file") { Description = "A UTF-8 file with the text.", HelpName = "FILE" };
+    private readonly Option<string> _strings = new("--strings") { Description = "A JSON array of texts.", HelpName = "FILE" };
+    private readonly Option<bool> _withSpecial = new("--with-special") { Description = "What the model would be fed: with what it wants in front of the text and behind it." };
+    private readonly Option<bool> _plain = new("--plain") { Description = "The text of special tokens is ordinary text." };
+    private readonly Option<string> _decode = new("--decode") { Description = "Token ids whose text to show.", HelpName = "1,2,3" };
+    private readonly Option<string> _decodeIds = new("--decode-ids") { Description = "A JSON array of arrays of token ids.", HelpName = "FILE" };
+    private readonly Option<bool> _keepSpecial = new("--keep-special") { Description = "Show special tokens in decoded text." };
 
     /// <summary>Defines the verb.</summary>
     public TokenizeVerb()
@@ -46,45 +46,45 @@ internal sealed class TokenizeVerb : Verb
             new Example("portable tokenize llama-w4 --file prompt.txt --with-special --json", "all ids that the model would be fed"),
             new Example("portable tokenize llama-w4 --decode 1,15043,3186", "their text"))
     {
-        foreach (Option option in (Option[])[text, file, strings, withSpecial, plain, decode, decodeIds, keepSpecial])
+        foreach (Option option in (Option[])[_text, _file, _strings, _withSpecial, _plain, _decode, _decodeIds, _keepSpecial])
         {
             Options.Add(option);
         }
 
-        Arguments.Add(model);
+        Arguments.Add(_model);
     }
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        Option<string>[] given = [.. new[] { text, file, strings, decode, decodeIds }.Where(o => parsed.GetResult(o) is not null)];
+        Option<string>[] given = [.. new[] { _text, _file, _strings, _decode, _decodeIds }.Where(o => parsed.GetResult(o) is not null)];
         if (given.Length != 1)
         {
             throw new UsageException("tokenize wants one of --text, --file, --strings, --decode and --decode-ids");
         }
 
-        bool decoding = given[0] == decode || given[0] == decodeIds;
-        if (decoding && (parsed.GetValue(withSpecial) || parsed.GetValue(plain)))
+        bool decoding = given[0] == _decode || given[0] == _decodeIds;
+        if (decoding && (parsed.GetValue(_withSpecial) || parsed.GetValue(_plain)))
         {
             throw new UsageException("--with-special and --plain go with a text, not with ids");
         }
 
-        if (!decoding && parsed.GetValue(keepSpecial))
+        if (!decoding && parsed.GetValue(_keepSpecial))
         {
             throw new UsageException("--keep-special goes with --decode and --decode-ids");
         }
 
         string value = parsed.GetValue(given[0])!;
-        int[]? ids = given[0] == decode ? OptionValues.Ids(decode.Name, value) : null;
-        ITokenizer tokenizer = Tokenizer.Open(parsed.GetValue(model)!);
+        int[]? ids = given[0] == _decode ? OptionValues.Ids(_decode.Name, value) : null;
+        ITokenizer tokenizer = Tokenizer.Open(parsed.GetValue(_model)!);
         int[] Encode(string of)
         {
             cancellation.ThrowIfCancellationRequested();
-            int[] encoded = parsed.GetValue(plain) ? tokenizer.Encode(of, ..) : tokenizer.Encode(of);
-            return parsed.GetValue(withSpecial) ? [.. tokenizer.Before, .. encoded, .. tokenizer.After] : encoded;
+            int[] encoded = parsed.GetValue(_plain) ? tokenizer.Encode(of, ..) : tokenizer.Encode(of);
+            return parsed.GetValue(_withSpecial) ? [.. tokenizer.Before, .. encoded, .. tokenizer.After] : encoded;
         }
 
-        string Decode(int[] of) => tokenizer.Decode(of, parsed.GetValue(keepSpecial));
+        string Decode(int[] of) => tokenizer.Decode(of, parsed.GetValue(_keepSpecial));
         if (ids is not null)
         {
             terminal.Result(new DecodeReport(Decode(ids)), JsonReports.Default.DecodeReport, r => terminal.Line(r.Text));
@@ -93,13 +93,13 @@ internal sealed class TokenizeVerb : Verb
         {
             terminal.Result(new DecodeManyReport([.. JsonLists.Ids(value).Select(Decode)]), JsonReports.Default.DecodeManyReport, r => Array.ForEach(r.Texts, terminal.Line));
         }
-        else if (given[0] == strings)
+        else if (given[0] == _strings)
         {
             terminal.Result(new TokenizeManyReport([.. JsonLists.Texts(value).Select(Encode)]), JsonReports.Default.TokenizeManyReport, r => Array.ForEach(r.Ids, list => terminal.Line(string.Join(',', list))));
         }
         else
         {
-            string of = given[0] == file ? ModelFiles.ReadText(value, mayBeEmpty: true) : value;
+            string of = given[0] == _file ? ModelFiles.ReadText(value, mayBeEmpty: true) : value;
             terminal.Result(new TokenizeReport(Encode(of)), JsonReports.Default.TokenizeReport, r => Print(terminal, tokenizer, r.Ids));
         }
 

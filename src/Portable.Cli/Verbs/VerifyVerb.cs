@@ -11,20 +11,20 @@ namespace Portable.Cli.Verbs;
 /// <summary>Proves that every kernel of every device gives the same bits.</summary>
 internal sealed class VerifyVerb : Verb
 {
-    private readonly Option<string> device = new("--device")
+    private readonly Option<string> _device = new("--device")
     {
         Description = "What to verify: cpu, vulkan[:N|:NAME], or all usable devices.",
         HelpName = "cpu|vulkan[:N]|all",
         DefaultValueFactory = _ => "cpu",
     };
 
-    private readonly Option<string?> report = new("--report")
+    private readonly Option<string?> _report = new("--report")
     {
         Description = "Also write a file worth attaching to an issue: this machine's devices, drivers, hashes and first times, and nothing else.",
         HelpName = "FILE",
     };
 
-    private readonly Option<int> every = new("--every")
+    private readonly Option<int> _every = new("--every")
     {
         Description = "Run every Nth case only: a sample, with a hash of its own.",
         HelpName = "N",
@@ -40,21 +40,21 @@ internal sealed class VerifyVerb : Verb
             new Example("portable verify --device all --json", "the CPU and every usable GPU"),
             new Example("portable verify --device all --report portable-report.json", "a file about this machine for an issue"))
     {
-        Options.Add(device);
-        Options.Add(report);
-        Options.Add(every);
+        Options.Add(_device);
+        Options.Add(_report);
+        Options.Add(_every);
     }
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        IReadOnlyList<IVerificationTarget> targets = VerificationTargets.Of(parsed.GetValue(device)!, terminal);
+        IReadOnlyList<IVerificationTarget> targets = VerificationTargets.Of(parsed.GetValue(_device)!, terminal);
         try
         {
-            int step = OptionValues.AtLeast(parsed, every, 1);
+            int step = OptionValues.AtLeast(parsed, _every, 1);
             VerificationCase[] cases = [.. VerificationCases.All.Where((_, i) => i % step == 0)];
             VerificationReport result = terminal.Track("verifying", bar => Verifier.Run(cases, targets, bar, cancellation));
-            if (parsed.GetValue(report) is { } file)
+            if (parsed.GetValue(_report) is { } file)
             {
                 File.WriteAllBytes(file, JsonSerializer.SerializeToUtf8Bytes(MachineReport.Of(result, step), JsonReports.Default.MachineReport));
             }

@@ -10,7 +10,7 @@ internal static class MatmulCandidates
     private const int Decode = 16, Few = 24, Many = 40, Hopeless = 20;
 
     /// <summary>The kernels; never the definition.</summary>
-    public static IEnumerable<VulkanKernel> Of(VulkanDeviceFacts device, MatmulProblem problem)
+    public static IEnumerable<MatmulPlan> Of(VulkanDeviceFacts device, MatmulProblem problem)
     {
         MatmulTechnique[] supported = [.. MatmulTechniques.Supported(device, problem).Where(t => t.Name != "naive")];
         double best = supported.Min(t => t.Estimate(device, problem));

@@ -22,17 +22,17 @@ internal sealed record TunedProblem(MatmulMeasurement Measurement, int Candidate
 /// </summary>
 internal sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
 {
-    private static readonly (int N, int K)[] s_weights = [(12288, 4096), (4096, 4096), (28672, 8192), (4096, 14336), (1024, 8192)];
-    private static readonly int[] s_decode = [1, 8], s_prefill = [64, 1024], s_moreTokens = [2, 4, 16, 32, 512, 8192];
-    private static readonly string[] s_schemes =
+    private static readonly (int N, int K)[] Layers = [(12288, 4096), (4096, 4096), (28672, 8192), (4096, 14336), (1024, 8192)];
+    private static readonly int[] Decode = [1, 8], Prefill = [64, 1024], MoreTokens = [2, 4, 16, 32, 512, 8192];
+    private static readonly string[] Schemes =
     [
         "W6A6g128", "W4A8", "W2A8", "W8A8", "W6A8", "W4A8g128", "W3A8", "W5A8", "W7A8", "W1A8",
         "W8A8g128", "W2A8g128", "W3A8g128", "W5A8g128", "W7A8g128", "W4A16",
     ];
 
-    private static readonly (int First, int Count, int[] Tokens, int Schemes)[] s_parts =
+    private static readonly (int First, int Count, int[] Tokens, int Schemes)[] Parts =
     [
-        (0, 3, s_decode, 16), (0, 1, s_prefill, 16), (4, 1, s_decode, 16), (3, 1, s_decode, 16), (0, 1, s_moreTokens, 8), (1, 3, s_prefill, 8),
+        (0, 3, Decode, 16), (0, 1, Prefill, 16), (4, 1, Decode, 16), (3, 1, Decode, 16), (0, 1, MoreTokens, 8), (1, 3, Prefill, 8),
     ];
 
     /// <summary>
@@ -41,10 +41,10 @@ internal sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
     /// </summary>
     public static IEnumerable<(int N, int K, string Scheme, int[] Tokens)> Problems(VulkanDeviceFacts device) =>
         device.Kind == VulkanDeviceKind.Cpu
-            ? from scheme in s_schemes.Take(3) select (256, 512, scheme, new[] { 1, 8, 64 })
-            : from part in s_parts
-              from weights in s_weights.Skip(part.First).Take(part.Count)
-              from scheme in s_schemes.Take(part.Schemes)
+            ? from scheme in Schemes.Take(3) select (256, 512, scheme, new[] { 1, 8, 64 })
+            : from part in Parts
+              from weights in Layers.Skip(part.First).Take(part.Count)
+              from scheme in Schemes.Take(part.Schemes)
               select (weights.N, weights.K, scheme, part.Tokens);
 
     /// <summary>The problems, one for each number of tokens, that a table has no measurement of.</summary>
@@ -103,7 +103,7 @@ internal sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
         List<TunedTime> times = [];
         List<string> wrong = [];
         double best = double.MaxValue;
-        foreach (VulkanKernel kernel in MatmulCandidates.Of(gpu.Facts, p))
+        foreach (MatmulPlan kernel in MatmulCandidates.Of(gpu.Facts, p))
         {
             try
             {

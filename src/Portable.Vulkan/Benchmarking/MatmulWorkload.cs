@@ -37,7 +37,7 @@ internal sealed class MatmulWorkload : IDisposable
 
         // The first rows by the definition; row r of any kernel must equal row r mod Period.
         MatmulProblem few = first.Problem(Math.Min(m, Period));
-        VulkanKernel definition = MatmulTechniques.Named("naive").Candidates(gpu.Facts, few).First();
+        MatmulPlan definition = MatmulTechniques.Named("naive").Candidates(gpu.Facts, few).First();
         gpu.Run(r => definition.Record(gpu, r, first, few, _x.Addresses, _y.Address, n));
         _expected = new float[few.M * n];
         gpu.Download<float>(_y, _expected);
@@ -47,7 +47,7 @@ internal sealed class MatmulWorkload : IDisposable
     public MatmulProblem Problem { get; }
 
     /// <summary>Results that differ from the definition's, over the first and last rows.</summary>
-    public int Mismatches(VulkanKernel kernel)
+    public int Mismatches(MatmulPlan kernel)
     {
         _gpu.Run(r => r.Fill(_y, 0, _y.Size, 0x7fc00000));
         _gpu.Run(r => kernel.Record(_gpu, r, _weights.Copies[0], Problem, _x.Addresses, _y.Address, Problem.N));
@@ -68,14 +68,14 @@ internal sealed class MatmulWorkload : IDisposable
     /// <summary>Nanoseconds of one matmul: the best of some runs, each of many dispatches with a barrier between.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="budgetSeconds">About how long to measure.</param>
-    public double Nanoseconds(VulkanKernel kernel, double budgetSeconds = 0.02) =>
+    public double Nanoseconds(MatmulPlan kernel, double budgetSeconds = 0.02) =>
         Nanoseconds((r, i) => Record(r, kernel, i, _x.Addresses), budgetSeconds);
 
     /// <summary>The same, but no more than a first look at a kernel that is far behind the best one so far.</summary>
     /// <param name="best">Nanoseconds of the best so far.</param>
     /// <param name="kernel">The kernel.</param>
     /// <param name="budgetSeconds">About how long to measure it if it is not.</param>
-    public double NanosecondsAgainst(double best, VulkanKernel kernel, double budgetSeconds = 0.02)
+    public double NanosecondsAgainst(double best, MatmulPlan kernel, double budgetSeconds = 0.02)
     {
         double time = Nanoseconds(kernel, 0.003);
         return time < best * 1.1 ? Nanoseconds(kernel, budgetSeconds) : time;
@@ -84,7 +84,7 @@ internal sealed class MatmulWorkload : IDisposable
     /// <summary>Nanoseconds of quantizing and packing the activations on the device, and of a matmul with that before it.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="budgetSeconds">About how long to measure each.</param>
-    public (double Quantize, double Total) WithQuantizing(VulkanKernel kernel, double budgetSeconds = 0.02)
+    public (double Quantize, double Total) WithQuantizing(MatmulPlan kernel, double budgetSeconds = 0.02)
     {
         using var quantize = new QuantizeWorkload(_gpu, Problem.M, Problem.Layout, _weights.Input);
         double alone = Nanoseconds((r, _) => quantize.Record(r), budgetSeconds);
@@ -129,7 +129,7 @@ internal sealed class MatmulWorkload : IDisposable
         return all;
     }
 
-    private void Record(CommandRecorder recorder, VulkanKernel kernel, int turn, ActivationAddresses x) =>
+    private void Record(CommandRecorder recorder, MatmulPlan kernel, int turn, ActivationAddresses x) =>
         kernel.Record(_gpu, recorder, _weights.Copies[turn % _weights.Copies.Count], Problem, x, _y.Address, Problem.N);
 
     private double Nanoseconds(Action<CommandRecorder, int> step, double budgetSeconds)

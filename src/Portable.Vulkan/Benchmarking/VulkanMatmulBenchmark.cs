@@ -57,7 +57,7 @@ internal sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflin
     {
         using ColdWeights weights = Weights(gpu, n, k, scheme, warm ? 0 : ColdBytes);
         using var work = new MatmulWorkload(gpu, weights, m);
-        VulkanKernel chosen = Choose(work.Problem, kernel);
+        MatmulPlan chosen = Choose(work.Problem, kernel);
         if (work.Mismatches(chosen) is > 0 and var wrong)
         {
             throw new VulkanException($"{chosen.Label} gave {wrong} wrong results at {m}×{n}×{k} {scheme} on {gpu.Facts.Name}; it must not be used there.");
@@ -67,7 +67,7 @@ internal sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflin
         double time = work.Nanoseconds(chosen, Budget);
         (double quantize, double total) = work.WithQuantizing(chosen);
         TunedTime fastest = new(time, chosen.Label);
-        foreach (VulkanKernel other in best ? MatmulCandidates.Of(gpu.Facts, work.Problem).Where(k => k.Label != chosen.Label && work.Mismatches(k) == 0) : [])
+        foreach (MatmulPlan other in best ? MatmulCandidates.Of(gpu.Facts, work.Problem).Where(k => k.Label != chosen.Label && work.Mismatches(k) == 0) : [])
         {
             double its = work.NanosecondsAgainst(fastest.Nanoseconds, other, Budget);
             fastest = its < fastest.Nanoseconds ? new TunedTime(its, other.Label) : fastest;
@@ -119,7 +119,7 @@ internal sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflin
         return (scheme.Balanced ? new CodeFormat(3, signed: false) : new CodeFormat(scheme.WeightBits, symmetric), new CodeFormat(scheme.ActivationBits, symmetric || scheme.ActivationBits == 16));
     }
 
-    private VulkanKernel Choose(MatmulProblem problem, string? kernel)
+    private MatmulPlan Choose(MatmulProblem problem, string? kernel)
     {
         if (kernel is null || MatmulTechniques.All.Any(t => t.Name == kernel))
         {

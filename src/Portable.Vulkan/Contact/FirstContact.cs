@@ -19,8 +19,8 @@ namespace Portable.Vulkan.Contact;
 internal static class FirstContact
 {
     // Of one step of it. Some compilers take a minute over a kernel, software devices seconds, and all of them more on a busy machine.
-    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5), s_softwareLimit = TimeSpan.FromMinutes(15);
-    private static readonly TimeSpan s_glance = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5), SoftwareLimit = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(50);
 
     /// <summary>The result of the check, which is run where there is none yet.</summary>
     /// <param name="device">A device that can be opened.</param>
@@ -33,7 +33,7 @@ internal static class FirstContact
     private static SelfCheckResult Check(VulkanDeviceFacts device)
     {
         SelfCheckResult check = ContactProgram.Command(device, out string? reason) is { } command
-            ? Run(device, command, device.Kind == VulkanDeviceKind.Cpu ? s_softwareLimit : s_limit)
+            ? Run(device, command, device.Kind == VulkanDeviceKind.Cpu ? SoftwareLimit : Limit)
             : RunHere(device, reason!);
         check.Save(device);
         return check;
@@ -53,7 +53,7 @@ internal static class FirstContact
             child.ErrorDataReceived += (_, _) => { };
             child.BeginOutputReadLine();
             child.BeginErrorReadLine();
-            while (!child.WaitForExit(s_glance))
+            while (!child.WaitForExit(Glance))
             {
                 if (output.StepTime < limit)
                 {

@@ -19,7 +19,7 @@ internal static class ModelCheck
 {
     private const int Prompt = 40, Steps = 3;
 
-    private static readonly (string Kind, ModelConfig Config, string Scheme)[] s_models =
+    private static readonly (string Kind, ModelConfig Config, string Scheme)[] Cases =
     [
         ("RMSNorm, rotary and gate over a KV16 cache", Llama(), "W4A8"),
         ("RMSNorm, rotary and gate over a KV8 cache", Llama(), "W4A8KV8"),
@@ -35,7 +35,7 @@ internal static class ModelCheck
     /// <returns>What is wrong, or null.</returns>
     public static string? Run(VulkanContext gpu, SelfCheckResult check, Action<string> report)
     {
-        foreach ((string kind, ModelConfig config, string scheme) in s_models)
+        foreach ((string kind, ModelConfig config, string scheme) in Cases)
         {
             report($"running a model of {kind}");
             SyntheticModel source = new(config, QuantizationScheme.Parse(scheme), 5);

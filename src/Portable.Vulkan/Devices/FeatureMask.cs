@@ -10,7 +10,7 @@ internal sealed record FeatureMask(IReadOnlySet<string> Names)
     /// <summary>The environment variable.</summary>
     public const string Variable = "PORTABLE_VULKAN_MASK";
 
-    private static readonly string[] s_known = ["coopmat", "coopmat2", "dot", "storage8", "storage16"];
+    private static readonly string[] Known = ["coopmat", "coopmat2", "dot", "storage8", "storage16"];
 
     /// <summary>Nothing masked.</summary>
     public static FeatureMask None { get; } = new(new HashSet<string>());
@@ -22,9 +22,9 @@ internal sealed record FeatureMask(IReadOnlySet<string> Names)
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (string name in (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            if (!s_known.Contains(name))
+            if (!Known.Contains(name))
             {
-                throw new FormatException($"{Variable}: '{name}' is none of {string.Join(", ", s_known)}.");
+                throw new FormatException($"{Variable}: '{name}' is none of {string.Join(", ", Known)}.");
             }
 
             names.Add(name);

@@ -5,7 +5,7 @@ namespace Portable.Vulkan.Engine;
 /// <summary>The compiled shaders, embedded in the assembly.</summary>
 internal static class ShaderLibrary
 {
-    private static readonly Lazy<string> s_hash = new(ComputeHash);
+    private static readonly Lazy<string> LazyHash = new(ComputeHash);
 
     /// <summary>Names of the shaders (without .spv).</summary>
     public static IReadOnlyList<string> Names { get; } =
@@ -14,7 +14,7 @@ internal static class ShaderLibrary
             .Select(n => n[6..^4]).Order(StringComparer.Ordinal)];
 
     /// <summary>Hash over all shaders: part of every cache key.</summary>
-    public static string Hash => s_hash.Value;
+    public static string Hash => LazyHash.Value;
 
     /// <summary>The SPIR-V words of a shader.</summary>
     /// <exception cref="ArgumentException">There is no such shader.</exception>

@@ -23,7 +23,7 @@ using Device = Silk.NET.Vulkan.Device;
 internal sealed unsafe class VulkanContext : IDisposable
 {
     // Linux amdgpu and Windows reset a device whose submission runs for longer.
-    private static readonly TimeSpan s_watchdog = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan DefaultWatchdog = TimeSpan.FromSeconds(2);
 
     private readonly VulkanInstance _instance;
     private readonly MemoryPool _memory;
@@ -38,7 +38,7 @@ internal sealed unsafe class VulkanContext : IDisposable
     private VulkanContext(VulkanInstance instance, VulkanDeviceFacts facts)
     {
         (_instance, Api, Facts) = (instance, instance.Api, facts);
-        Watchdog = facts.Kind == VulkanDeviceKind.Cpu ? Timeout.InfiniteTimeSpan : s_watchdog;
+        Watchdog = facts.Kind == VulkanDeviceKind.Cpu ? Timeout.InfiniteTimeSpan : DefaultWatchdog;
         PhysicalDevice physical = DeviceQuery.Enumerate(instance)[facts.Index];
         Device = DeviceCreation.Create(Api, physical, facts, out uint family, out _queue);
         QueueFamily = family;

@@ -16,8 +16,8 @@ internal sealed unsafe class VulkanInstance : IDisposable
     public const string ValidationVariable = "PORTABLE_VULKAN_VALIDATION";
 
     private const string ValidationLayer = "VK_LAYER_KHRONOS_validation";
-    private static readonly Lock s_lock = new();
-    private static readonly ConcurrentQueue<string> s_messages = new();
+    private static readonly Lock Gate = new();
+    private static readonly ConcurrentQueue<string> Messages = new();
     private static VulkanInstance? s_shared;
     private DebugUtilsMessengerEXT _messenger;
     private int _users;
@@ -30,7 +30,7 @@ internal sealed unsafe class VulkanInstance : IDisposable
     }
 
     /// <summary>What the validation layer has said since the process started.</summary>
-    public static IReadOnlyCollection<string> ValidationMessages => s_messages;
+    public static IReadOnlyCollection<string> ValidationMessages => Messages;
 
     /// <summary>Whether the validation layer is on.</summary>
     public bool Validation { get; }
@@ -44,7 +44,7 @@ internal sealed unsafe class VulkanInstance : IDisposable
     /// <summary>Joins the shared instance, or returns null and the reason there can be none.</summary>
     public static VulkanInstance? TryAcquire(out string? reason)
     {
-        lock (s_lock)
+        lock (Gate)
         {
             if (VulkanLoader.TryLoad(out reason) is not { } api)
             {
@@ -69,7 +69,7 @@ internal sealed unsafe class VulkanInstance : IDisposable
     /// <summary>Leaves the shared instance.</summary>
     public void Dispose()
     {
-        lock (s_lock)
+        lock (Gate)
         {
             if (--_users > 0)
             {
@@ -133,7 +133,7 @@ internal sealed unsafe class VulkanInstance : IDisposable
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static uint OnMessage(DebugUtilsMessageSeverityFlagsEXT severity, uint types, DebugUtilsMessengerCallbackDataEXT* data, void* user)
     {
-        s_messages.Enqueue(SilkMarshal.PtrToString((nint)data->PMessage) ?? "");
+        Messages.Enqueue(SilkMarshal.PtrToString((nint)data->PMessage) ?? "");
         return 0;
     }
 

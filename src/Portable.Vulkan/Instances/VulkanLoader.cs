@@ -10,17 +10,17 @@ namespace Portable.Vulkan.Instances;
 /// </summary>
 internal static unsafe class VulkanLoader
 {
-    private static readonly string[] s_names = OperatingSystem.IsWindows()
+    private static readonly string[] Names = OperatingSystem.IsWindows()
         ? ["vulkan-1.dll"]
         : OperatingSystem.IsMacOS() ? ["libvulkan.1.dylib", "libvulkan.dylib", "libMoltenVK.dylib"] : ["libvulkan.so.1", "libvulkan.so"];
 
-    private static readonly Lock s_lock = new();
+    private static readonly Lock Gate = new();
     private static Vk? s_api;
 
     /// <summary>The API, or null with the reason when there is no loader.</summary>
     public static Vk? TryLoad(out string? reason)
     {
-        lock (s_lock)
+        lock (Gate)
         {
             reason = null;
             if (s_api is not null)
@@ -28,7 +28,7 @@ internal static unsafe class VulkanLoader
                 return s_api;
             }
 
-            foreach (string name in s_names)
+            foreach (string name in Names)
             {
                 if (NativeLibrary.TryLoad(name, out nint library))
                 {
@@ -40,7 +40,7 @@ internal static unsafe class VulkanLoader
                 }
             }
 
-            reason = VulkanRefusals.NoLoader(s_names);
+            reason = VulkanRefusals.NoLoader(Names);
             return null;
         }
     }

@@ -17,13 +17,13 @@ namespace Portable.Vulkan.SelfChecks;
 /// </summary>
 internal static class SelfCheck
 {
-    private static readonly ConcurrentDictionary<string, Lazy<SelfCheckResult>> s_results = new();
+    private static readonly ConcurrentDictionary<string, Lazy<SelfCheckResult>> Results = new();
 
     /// <summary>The result for a device: read or made once in a process.</summary>
     public static SelfCheckResult Of(VulkanContext gpu)
     {
         ArgumentNullException.ThrowIfNull(gpu);
-        return s_results.GetOrAdd(SelfCheckResult.KeyOf(gpu.Facts), _ => new Lazy<SelfCheckResult>(() => Load(gpu))).Value;
+        return Results.GetOrAdd(SelfCheckResult.KeyOf(gpu.Facts), _ => new Lazy<SelfCheckResult>(() => Load(gpu))).Value;
     }
 
     /// <summary>Runs the check, or reads an earlier one's result.</summary>
@@ -34,7 +34,7 @@ internal static class SelfCheck
             return known;
         }
 
-        SelfCheckResult check = FirstTimes.Measure(gpu, Run(gpu));
+        SelfCheckResult check = TechniqueTimes.Measure(gpu, Run(gpu));
         check.Save(gpu.Facts);
         return check;
     }
@@ -63,7 +63,7 @@ internal static class SelfCheck
             {
                 try
                 {
-                    VulkanKernel kernel = technique.Candidates(gpu.Facts, problem).First();
+                    MatmulPlan kernel = technique.Candidates(gpu.Facts, problem).First();
                     gpu.Run(r => kernel.Record(gpu, r, weights, problem, activations.Addresses, y.Address, p.N, broken == technique.Name));
                     float[] got = new float[expected.Length];
                     gpu.Download<float>(y, got);

@@ -87,7 +87,7 @@ internal sealed class VulkanVerificationTarget : IVerificationTarget, IDisposabl
     private void Record(CommandRecorder recorder, GpuLinear weights, ActivationAddresses x, int rows, string? kernel, MatmulOutput output, ulong y)
     {
         MatmulProblem problem = weights.Problem(rows, output: output, general: true);
-        VulkanKernel chosen = kernel is null ? _dispatcher.Choose(problem) : MatmulTechniques.Named(kernel).Candidates(_gpu.Facts, problem).First();
+        MatmulPlan chosen = kernel is null ? _dispatcher.Choose(problem) : MatmulTechniques.Named(kernel).Candidates(_gpu.Facts, problem).First();
         if (chosen.Splits > 1)
         {
             recorder.Barrier();

@@ -28,7 +28,7 @@ internal sealed class ModelMemory : IDisposable
         (_gpu, _check) = (gpu, check);
         Batch = new BatchMemory();
         Queries = new QueryMemory();
-        Finished = new FinishedCounters();
+        Finished = new ArrivalCounters();
         Logits = new LogitMemory();
         Hidden = new VulkanActivation(1);
         Gated = new VulkanActivation(1);
@@ -45,7 +45,7 @@ internal sealed class ModelMemory : IDisposable
 
     public QueryMemory Queries { get; }
 
-    public FinishedCounters Finished { get; }
+    public ArrivalCounters Finished { get; }
 
     public StretchMemory Stretches { get; } = new();
 

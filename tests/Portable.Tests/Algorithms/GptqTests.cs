@@ -63,39 +63,39 @@ public class GptqTests
     [Property(MaxTest = 20)]
     public void OutputErrorIsBelowRoundToNearestOnCorrelatedInputs(int seed, byte bits)
     {
-        const int columns = 48, rows = 16, tokens = 200;
-        float[] x = Inputs(seed, tokens, columns), w = Weights(seed, rows * columns);
+        const int Columns = 48, Rows = 16, Tokens = 200;
+        float[] x = Inputs(seed, Tokens, Columns), w = Weights(seed, Rows * Columns);
         QuantizationScheme scheme = new(2 + bits % 3, 8, 16);
-        WeightCodes nearest = new(rows, new GroupLayout(columns, 16), scheme.WeightFormat, RoundToNearest.Grids(w, rows, columns, scheme));
-        WeightCodes compensated = new(rows, nearest.Layout, nearest.Format, nearest.Grids);
+        WeightCodes nearest = new(Rows, new GroupLayout(Columns, 16), scheme.WeightFormat, RoundToNearest.Grids(w, Rows, Columns, scheme));
+        WeightCodes compensated = new(Rows, nearest.Layout, nearest.Format, nearest.Grids);
         nearest.Round(w);
-        Gptq.Quantize(w, rows, columns, Hessian(x, columns), compensated.Grid, compensated.Codes);
-        Assert.True(OutputError(x, tokens, w, compensated.Decode(), columns) < 0.9 * OutputError(x, tokens, w, nearest.Decode(), columns));
+        Gptq.Quantize(w, Rows, Columns, Hessian(x, Columns), compensated.Grid, compensated.Codes);
+        Assert.True(OutputError(x, Tokens, w, compensated.Decode(), Columns) < 0.9 * OutputError(x, Tokens, w, nearest.Decode(), Columns));
     }
 
     [Property(MaxTest = 20)]
     public void CorrectedTargetsAreCloserToTheExactOutputsOnQuantizedInputs(int seed, bool activationOrder)
     {
-        const int columns = 24, rows = 4, tokens = 150;
-        float[] x = Inputs(seed, tokens, columns), w = Weights(seed, rows * columns), seen = [.. x.Select(v => MathF.Round(v * 1.5f) / 1.5f)];
-        double[] h = Hessian(seen, columns), cross = new double[columns * columns];
-        for (int t = 0; t < tokens; t++)
+        const int Columns = 24, Rows = 4, Tokens = 150;
+        float[] x = Inputs(seed, Tokens, Columns), w = Weights(seed, Rows * Columns), seen = [.. x.Select(v => MathF.Round(v * 1.5f) / 1.5f)];
+        double[] h = Hessian(seen, Columns), cross = new double[Columns * Columns];
+        for (int t = 0; t < Tokens; t++)
         {
-            for (int i = 0; i < columns * columns; i++)
+            for (int i = 0; i < Columns * Columns; i++)
             {
-                cross[i] += (double)x[t * columns + i / columns] * seen[t * columns + i % columns];
+                cross[i] += (double)x[t * Columns + i / Columns] * seen[t * Columns + i % Columns];
             }
         }
 
-        int[] order = Gptq.Order(h, columns, activationOrder);
-        float[] corrected = TargetCorrection.Correct(w, rows, columns, cross, h, Gptq.Factor(h, columns, order, 1e-4), order, 1e-4);
+        int[] order = Gptq.Order(h, Columns, activationOrder);
+        float[] corrected = TargetCorrection.Correct(w, Rows, Columns, cross, h, Gptq.Factor(h, Columns, order, 1e-4), order, 1e-4);
         double Error(float[] weights)
         {
             double sum = 0;
-            for (int i = 0; i < tokens * rows; i++)
+            for (int i = 0; i < Tokens * Rows; i++)
             {
-                int t = i / rows, n = i % rows;
-                double e = Enumerable.Range(0, columns).Sum(k => (double)w[n * columns + k] * x[t * columns + k] - (double)weights[n * columns + k] * seen[t * columns + k]);
+                int t = i / Rows, n = i % Rows;
+                double e = Enumerable.Range(0, Columns).Sum(k => (double)w[n * Columns + k] * x[t * Columns + k] - (double)weights[n * Columns + k] * seen[t * Columns + k]);
                 sum += e * e;
             }
 
@@ -105,26 +105,26 @@ public class GptqTests
         Assert.True(Error(corrected) < Error(w));
 
         // With inputs that are not quantized there is nothing to correct.
-        double[] own = Hessian(x, columns);
-        float[] same = TargetCorrection.Correct(w, rows, columns, own, own, Gptq.Factor(own, columns, order, 0.01), order, 0.01);
+        double[] own = Hessian(x, Columns);
+        float[] same = TargetCorrection.Correct(w, Rows, Columns, own, own, Gptq.Factor(own, Columns, order, 0.01), order, 0.01);
         Assert.All(w.Zip(same), p => Assert.Equal(p.First, p.Second, 1e-4f));
     }
 
     [Fact]
     public void ColumnsThatWereNeverUsedAreRoundedToNearest()
     {
-        const int columns = 8;
-        float[] x = Inputs(3, 50, columns), w = Weights(4, 2 * columns);
+        const int Columns = 8;
+        float[] x = Inputs(3, 50, Columns), w = Weights(4, 2 * Columns);
         for (int t = 0; t < 50; t++)
         {
-            x[t * columns + 5] = 0;
+            x[t * Columns + 5] = 0;
         }
 
         WeightGrid grid = WeightGrid.Symmetric(w, 4);
         short[] codes = new short[w.Length];
-        Gptq.Quantize(w, 2, columns, Hessian(x, columns), (_, _) => grid, codes);
+        Gptq.Quantize(w, 2, Columns, Hessian(x, Columns), (_, _) => grid, codes);
         Assert.Equal(grid.Encode(w[5]), codes[5]);
-        Assert.Equal(grid.Encode(w[columns + 5]), codes[columns + 5]);
+        Assert.Equal(grid.Encode(w[Columns + 5]), codes[Columns + 5]);
     }
 
     /// <summary>Optimal brain surgeon, one column at a time, with the whole inverse updated (the definition that GPTQ speeds up).</summary>

@@ -21,7 +21,7 @@ public sealed class FolderArrowTests
             "Tokenizers/Unicode", "Tokenizers/Vocabularies", "Tokenizers/Patterns", "Tokenizers/SentencePieces", "Tokenizers/Pipeline", "Tokenizers/Files", "Tokenizers",
             "Chat/Templates", "Chat/Tools",
             "Execution", "Inference", "Generation", "Evaluation", "Serving", "Calibration",
-            "Quantization", "Quantization/Baselines", "Quantization/Abq", "Quantization/FlexQ", "Quantization/FlattenQuant", "Quantization/Runs",
+            "Quantization", "Quantization/Baselines", "Quantization/AbqLlm", "Quantization/FlexQ", "Quantization/FlattenQuant", "Quantization/Runs",
             "Benchmarking", "Verification", ".",
         ],
         ["Portable.Vulkan"] = ["Instances", "Devices", "Engine", "Shaders", "Matmul/Operands", "Matmul/Techniques", "Matmul/Selection", "Tensors", "Operations", "Model", "SelfChecks", "Contact", "Benchmarking", "."],

@@ -5,18 +5,18 @@ namespace Portable.Tests.Arithmetic;
 public class RotaryTableTests
 {
     [Fact]
-    public void HouseMathIsTheRealMath()
+    public void ReproducibleMathIsTheRealMath()
     {
         Random random = new(3);
         for (int i = 0; i < 20000; i++)
         {
             double angle = (random.NextDouble() - 0.5) * Math.Pow(2, random.Next(-10, 20));
-            (double sine, double cosine) = HouseMath.SineCosine(angle);
+            (double sine, double cosine) = ReproducibleMath.SineCosine(angle);
             Assert.InRange(Math.Abs(sine - Math.Sin(angle)), 0, 1e-12);
             Assert.InRange(Math.Abs(cosine - Math.Cos(angle)), 0, 1e-12);
             double x = (random.NextDouble() - 0.5) * 40, positive = (random.NextDouble() + 1e-3) * Math.Pow(2, random.Next(-20, 40));
-            Assert.InRange(Math.Abs(HouseMath.Exp(x) / Math.Exp(x) - 1), 0, 1e-14);
-            Assert.InRange(Math.Abs(HouseMath.Log(positive) - Math.Log(positive)), 0, 1e-13);
+            Assert.InRange(Math.Abs(ReproducibleMath.Exp(x) / Math.Exp(x) - 1), 0, 1e-14);
+            Assert.InRange(Math.Abs(ReproducibleMath.Log(positive) - Math.Log(positive)), 0, 1e-13);
         }
     }
 

@@ -6,9 +6,9 @@ namespace Portable.Tests.CommandLine;
 /// <summary>Ctrl-C in a process of its own.</summary>
 public sealed class InterruptTests : IDisposable
 {
-    private readonly DirectoryInfo work = Directory.CreateTempSubdirectory("portable-interrupt-");
+    private readonly DirectoryInfo _work = Directory.CreateTempSubdirectory("portable-interrupt-");
 
-    public void Dispose() => work.Delete(recursive: true);
+    public void Dispose() => _work.Delete(recursive: true);
 
     [SkippableTheory]
     [InlineData("INT", 130)]
@@ -19,7 +19,7 @@ public sealed class InterruptTests : IDisposable
         string demo = Path.Combine(AppContext.BaseDirectory, "demo");
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string arg in (string[])[Path.Combine(AppContext.BaseDirectory, "Portable.Cli.dll"), "quantize", Path.Combine(demo, "tiny-llama"), "--method", "abq", "--scheme", "W4A8",
-            "--calibration", Path.Combine(demo, "calibration.txt"), "--samples", "8", "--context", "64", "--epochs", "1", "--output", Path.Combine(work.FullName, "out")])
+            "--calibration", Path.Combine(demo, "calibration.txt"), "--samples", "8", "--context", "64", "--epochs", "1", "--output", Path.Combine(_work.FullName, "out")])
         {
             start.ArgumentList.Add(arg);
         }

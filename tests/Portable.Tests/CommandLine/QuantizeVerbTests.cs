@@ -7,11 +7,11 @@ namespace Portable.Tests.CommandLine;
 public sealed class QuantizeVerbTests : IDisposable
 {
     private static readonly string Model = Path.Combine(AppContext.BaseDirectory, "demo", "tiny-llama");
-    private readonly string folder = Directory.CreateTempSubdirectory("portable-quantize-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("portable-quantize-").FullName;
 
-    private string Output => Path.Combine(folder, "out");
+    private string Output => Path.Combine(_folder, "out");
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public void TheReportNamesEveryLayer()
@@ -63,7 +63,7 @@ public sealed class QuantizeVerbTests : IDisposable
     [Fact]
     public void FailuresLeaveNothingBehind()
     {
-        ToolRun run = ToolRun.Here("quantize", Path.Combine(folder, "nothing"), "--method", "rtn", "--scheme", "W4A8", "--output", Output);
+        ToolRun run = ToolRun.Here("quantize", Path.Combine(_folder, "nothing"), "--method", "rtn", "--scheme", "W4A8", "--output", Output);
         Assert.Equal(1, run.Code);
         Assert.Single(run.ErrorLines);
         Assert.False(Directory.Exists(Output));

@@ -9,14 +9,14 @@ namespace Portable.Tests.CommandLine;
 public sealed class TableTests : IDisposable
 {
     private static readonly string Model = Path.Combine(AppContext.BaseDirectory, "demo", "tiny-llama");
-    private readonly DirectoryInfo work = Directory.CreateTempSubdirectory("portable-tables-");
+    private readonly DirectoryInfo _work = Directory.CreateTempSubdirectory("portable-tables-");
 
-    public void Dispose() => work.Delete(recursive: true);
+    public void Dispose() => _work.Delete(recursive: true);
 
     [Fact]
     public void TablesFitEightyColumns()
     {
-        string output = Path.Combine(work.FullName, "out"), text = Path.Combine(work.FullName, "text.txt");
+        string output = Path.Combine(_work.FullName, "out"), text = Path.Combine(_work.FullName, "text.txt");
         File.WriteAllText(text, string.Concat(Enumerable.Range(0, 20).Select(i => $"The keeper counted {i * i} ships. ")));
         AssertFits("devices");
         AssertFits("quantize", Model, "--method", "flexq", "--scheme", "W6A6g128", "--calibration", text, "--samples", "2", "--context", "16", "--output", output);
@@ -28,7 +28,7 @@ public sealed class TableTests : IDisposable
     [Fact]
     public void InspectTellsMethodBitsAndErrors()
     {
-        string output = Path.Combine(work.FullName, "out");
+        string output = Path.Combine(_work.FullName, "out");
         Assert.Equal(0, ToolRun.Here("quantize", Model, "--method", "rtn", "--scheme", "W4A8", "--output", output).Code);
         string people = ToolRun.Here("inspect", output).Output;
         Assert.Contains("rtn W4A8", people, StringComparison.Ordinal);

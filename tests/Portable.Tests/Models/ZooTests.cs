@@ -15,12 +15,12 @@ namespace Portable.Tests.Models;
 /// <summary>Small trained checkpoints, one or more of every architecture in the table: the reference implementation's values in float, and quantized the same bits however tokens are fed.</summary>
 public sealed class ZooTests
 {
-    private static readonly string[] s_names =
+    private static readonly string[] Checkpoints =
     [
         "llama32", "llama-linear", "llama-dynamic", "qwen2", "qwen3", "qwen3-yarn", "mistral", "gemma2", "gemma3", "phi3", "phi3-plain", "olmo2", "olmo3", "granite", "smollm3", "nemotron", "ministral3",
     ];
 
-    public static TheoryData<string> Names => [.. s_names];
+    public static TheoryData<string> Names => [.. Checkpoints];
 
     [SkippableTheory]
     [MemberData(nameof(Names))]
@@ -62,7 +62,7 @@ public sealed class ZooTests
     [Fact]
     public void Every_architecture_has_a_checkpoint_here()
     {
-        string[] types = [.. s_names.Select(n => SharedData.Models($"zoo/{n}")).OfType<string>().Select(d => JsonDocument.Parse(File.ReadAllBytes(Path.Combine(d, "config.json"))).RootElement.GetProperty("model_type").GetString()!)];
+        string[] types = [.. Checkpoints.Select(n => SharedData.Models($"zoo/{n}")).OfType<string>().Select(d => JsonDocument.Parse(File.ReadAllBytes(Path.Combine(d, "config.json"))).RootElement.GetProperty("model_type").GetString()!)];
         Assert.All(types.Length == 0 ? [] : ArchitectureTable.All.Select(a => a.ModelType).Except(["opt"]), type => Assert.Contains(type, types));
     }
 

@@ -83,12 +83,12 @@ public sealed class ReferenceTests
         string? directory = SharedData.Tokenizers("qwen3");
         Skip.If(directory is null, SharedData.Absent);
         ITokenizer tokenizer = Tokenizer.Open(directory);
-        const string text = "<|im_start|>user<|im_start|><think>";
+        const string Text = "<|im_start|>user<|im_start|><think>";
         int special = tokenizer.Find("<|im_start|>")!.Value;
-        Assert.Equal(2, tokenizer.Encode(text).Count(id => id == special));
-        Assert.Equal(special, Assert.Single(tokenizer.Encode(text, 16..28), id => id == special));
-        Assert.DoesNotContain(special, tokenizer.Encode(text, ..));
-        Assert.Contains(tokenizer.Find("<think>")!.Value, tokenizer.Encode(text, ..));
+        Assert.Equal(2, tokenizer.Encode(Text).Count(id => id == special));
+        Assert.Equal(special, Assert.Single(tokenizer.Encode(Text, 16..28), id => id == special));
+        Assert.DoesNotContain(special, tokenizer.Encode(Text, ..));
+        Assert.Contains(tokenizer.Find("<think>")!.Value, tokenizer.Encode(Text, ..));
         Assert.Throws<ArgumentOutOfRangeException>(() => tokenizer.Encode("a", 0..2));
     }
 
@@ -113,8 +113,8 @@ public sealed class ReferenceTests
         ITokenizer own = Tokenizer.Open(DemoModel.Directory);
         Assert.Equal([284, 1371, 1975], own.Encode("oooo"));
         Assert.NotEqual([284, 1371, 1975], package.EncodeToIds("oooo", addBeginningOfSentence: false, addEndOfSentence: false));
-        const string prose = "The lighthouse keeper wrote a letter.";
-        Assert.Equal(package.EncodeToIds(prose, addBeginningOfSentence: false, addEndOfSentence: false), own.Encode(prose));
+        const string Prose = "The lighthouse keeper wrote a letter.";
+        Assert.Equal(package.EncodeToIds(Prose, addBeginningOfSentence: false, addEndOfSentence: false), own.Encode(Prose));
     }
 
     private static int Runs(byte[] categories, byte category) => Enumerable.Range(0, categories.Length).Count(c => categories[c] == category && (c == 0 || categories[c - 1] != category));

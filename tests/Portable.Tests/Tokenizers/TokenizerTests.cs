@@ -64,8 +64,8 @@ public sealed class TokenizerTests
         Skip.If(directory is null, SharedData.Absent);
         ITokenizer tokenizer = Tokenizer.Open(directory);
         Assert.Equal(32000, tokenizer.VocabularySize);
-        const string text = "Grüße, 世界! def f(x):\n    return x ** 2";
-        Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text)));
+        const string Text = "Grüße, 世界! def f(x):\n    return x ** 2";
+        Assert.Equal(Text, tokenizer.Decode(tokenizer.Encode(Text)));
     }
 
     [Property(MaxTest = 200)]

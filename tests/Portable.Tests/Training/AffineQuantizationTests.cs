@@ -99,14 +99,14 @@ public class AffineQuantizationTests
 
     private static double Difference(double[] values, int at, Func<double> loss)
     {
-        const double step = 1e-6;
+        const double Step = 1e-6;
         double kept = values[at];
-        values[at] = kept + step;
+        values[at] = kept + Step;
         double above = loss();
-        values[at] = kept - step;
+        values[at] = kept - Step;
         double below = loss();
         values[at] = kept;
-        return (above - below) / (2 * step);
+        return (above - below) / (2 * Step);
     }
 
     private static (float[] X, int Top, float Low, float High) Case(int seed, byte length, byte level)

@@ -9,13 +9,13 @@ namespace Portable.Tests.Vulkan;
 /// <summary>Tiles of the attention with matrices on invented devices: no Vulkan needed.</summary>
 public sealed class AttentionTileTests
 {
-    private static readonly CooperativeMatrixShape s_bytes = new(16, 16, 32, MatrixElement.UInt8, MatrixElement.UInt8, MatrixElement.UInt32);
-    private static readonly CooperativeMatrixShape s_signed = s_bytes with { A = MatrixElement.Int8, B = MatrixElement.Int8, C = MatrixElement.Int32 };
+    private static readonly CooperativeMatrixShape Bytes = new(16, 16, 32, MatrixElement.UInt8, MatrixElement.UInt8, MatrixElement.UInt32);
+    private static readonly CooperativeMatrixShape Signed = Bytes with { A = MatrixElement.Int8, B = MatrixElement.Int8, C = MatrixElement.Int32 };
 
-    private static readonly VulkanDeviceFacts s_device = new()
+    private static readonly VulkanDeviceFacts Device = new()
     {
         Kind = VulkanDeviceKind.Discrete, SubgroupSize = 32, SharedMemoryBytes = 49152, MaximumInvocations = 1024, CooperativeMatrix = true,
-        Matrices = [s_signed, s_bytes with { N = 8 }, s_bytes, s_bytes with { Workgroup = true }],
+        Matrices = [Signed, Bytes with { N = 8 }, Bytes, Bytes with { Workgroup = true }],
     };
 
     public static TheoryData<int, int, int, int, int> Devices => new()
@@ -32,7 +32,7 @@ public sealed class AttentionTileTests
     [MemberData(nameof(Devices))]
     public void EveryHeadHasATileThatFits(int m, int n, int k, int subgroup, int shared)
     {
-        VulkanDeviceFacts device = s_device with { SubgroupSize = subgroup, SharedMemoryBytes = shared, Matrices = [s_bytes with { M = m, N = n, K = k }, s_signed with { M = m, N = n, K = k }] };
+        VulkanDeviceFacts device = Device with { SubgroupSize = subgroup, SharedMemoryBytes = shared, Matrices = [Bytes with { M = m, N = n, K = k }, Signed with { M = m, N = n, K = k }] };
         for (int head = 16; head <= 256; head += 4)
         {
             foreach (int bits in shared >= 49152 || head <= 128 ? new[] { 2 + (head % 7), 16 } : [16])
@@ -50,41 +50,41 @@ public sealed class AttentionTileTests
     public void ATileKnowsItsSizes()
     {
         CacheShape cache = new(1, 64, 1, 128, 8);
-        AttentionTile tile = AttentionTile.For(s_device, cache)!;
-        Assert.Equal(new AttentionTile(s_bytes, 32, 32, 2, 2), tile);
+        AttentionTile tile = AttentionTile.For(Device, cache)!;
+        Assert.Equal(new AttentionTile(Bytes, 32, 32, 2, 2), tile);
 
         // 128 columns of 80 bytes, two digits of 32 rows of 80, 32 rows of 72 scores, 36 bytes a row.
         Assert.Equal((128 * 80) + (2 * 32 * 80) + (32 * 72 * 4) + (32 * 36), tile.SharedBytes(cache));
-        Assert.Null(tile.Refusal(s_device, cache));
-        Assert.Equal("too much shared memory", tile.Refusal(s_device with { SharedMemoryBytes = 16384 }, cache));
-        Assert.Equal("the tile is no multiple of the matrix", (tile with { RowGroups = 4, ColumnGroups = 1 }).Refusal(s_device, cache));
-        Assert.Equal("the matrices are not of unsigned bytes", (tile with { Matrix = s_signed }).Refusal(s_device, cache));
+        Assert.Null(tile.Refusal(Device, cache));
+        Assert.Equal("too much shared memory", tile.Refusal(Device with { SharedMemoryBytes = 16384 }, cache));
+        Assert.Equal("the tile is no multiple of the matrix", (tile with { RowGroups = 4, ColumnGroups = 1 }).Refusal(Device, cache));
+        Assert.Equal("the matrices are not of unsigned bytes", (tile with { Matrix = Signed }).Refusal(Device, cache));
         Assert.Equal("attention_matrix", tile.ShaderName);
-        Assert.Equal("attention_matrix_shallow", (tile with { Matrix = s_bytes with { K = 8 } }).ShaderName);
+        Assert.Equal("attention_matrix_shallow", (tile with { Matrix = Bytes with { K = 8 } }).ShaderName);
     }
 
     [Fact]
     public void ATileOfDigitsKnowsItsSizes()
     {
         CacheShape cache = new(1, 64, 1, 128, 16);
-        AttentionTile tile = AttentionTile.For(s_device, cache)!;
-        Assert.Equal(new AttentionTile(s_signed, 32, 32, 2, 2), tile);
+        AttentionTile tile = AttentionTile.For(Device, cache)!;
+        Assert.Equal(new AttentionTile(Signed, 32, 32, 2, 2), tile);
 
         // 64 columns of 80 bytes in two digits, two digits of 32 rows of 80, two integers of 32 rows of 72 scores, 28 bytes a row.
         Assert.Equal((2 * 64 * 80) + (2 * 32 * 80) + (2 * 32 * 72 * 4) + (32 * 28), tile.SharedBytes(cache));
-        Assert.Equal("the matrices are not of signed bytes", (tile with { Matrix = s_bytes }).Refusal(s_device, cache));
-        Assert.Equal("the tile is no multiple of the matrix", (tile with { SubgroupSize = 96 }).Refusal(s_device, cache));
+        Assert.Equal("the matrices are not of signed bytes", (tile with { Matrix = Bytes }).Refusal(Device, cache));
+        Assert.Equal("the tile is no multiple of the matrix", (tile with { SubgroupSize = 96 }).Refusal(Device, cache));
         Assert.Equal("attention_digits_matrix", tile.ShaderName);
-        Assert.Equal("attention_digits_matrix_shallow", (tile with { Matrix = s_signed with { K = 8 } }).ShaderName);
+        Assert.Equal("attention_digits_matrix_shallow", (tile with { Matrix = Signed with { K = 8 } }).ShaderName);
     }
 
     [Fact]
     public void NoTileWithoutMatricesOfItsSign()
     {
         CacheShape cache = new(1, 64, 1, 128, 8);
-        Assert.Null(AttentionTile.For(s_device with { Matrices = [s_signed] }, cache));
-        Assert.Null(AttentionTile.For(s_device with { CooperativeMatrix = false }, cache));
-        Assert.Null(AttentionTile.For(s_device with { Matrices = [s_bytes] }, cache with { Bits = 16 }));
+        Assert.Null(AttentionTile.For(Device with { Matrices = [Signed] }, cache));
+        Assert.Null(AttentionTile.For(Device with { CooperativeMatrix = false }, cache));
+        Assert.Null(AttentionTile.For(Device with { Matrices = [Bytes] }, cache with { Bits = 16 }));
     }
 
     [Theory]
@@ -101,7 +101,7 @@ public sealed class AttentionTileTests
         CacheShape cache = new(1, 64, 1, head, bits);
         foreach (VulkanDeviceKind kind in new[] { VulkanDeviceKind.Discrete, VulkanDeviceKind.Cpu })
         {
-            string? refusal = AttentionLimits.Refusal(s_device with { Kind = kind, SharedMemoryBytes = shared }, cache);
+            string? refusal = AttentionLimits.Refusal(Device with { Kind = kind, SharedMemoryBytes = shared }, cache);
             Assert.Equal(reason is null, refusal is null);
             Assert.Contains(reason ?? "", refusal ?? "", StringComparison.Ordinal);
         }
@@ -115,7 +115,7 @@ public sealed class AttentionTileTests
     [InlineData(512, 256, 17884, 64)]
     public void SegmentsOfADecodeStepFitSharedMemory(int head, int groups, int shared, int tokens)
     {
-        Assert.Equal(tokens, DecodeDigitsShader.Segment(s_device with { SharedMemoryBytes = shared }, head, groups));
+        Assert.Equal(tokens, DecodeDigitsShader.Segment(Device with { SharedMemoryBytes = shared }, head, groups));
         Assert.InRange(DecodeDigitsShader.SharedBytes(head, groups, tokens / 64), 1, shared);
         Assert.True(tokens == 1024 || DecodeDigitsShader.SharedBytes(head, groups, (tokens / 64) + 1) > shared);
     }

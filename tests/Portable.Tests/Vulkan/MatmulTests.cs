@@ -79,7 +79,7 @@ public sealed class MatmulTests(VulkanFixture vulkan)
     {
         RandomMatmul matmul = RandomMatmul.Create(13, 70, 515, 128, new CodeFormat(5, true), new CodeFormat(8, false), 9, bias: true);
         using GpuLinear linear = GpuLinear.Upload(vulkan.Context, [matmul.Linear]);
-        foreach (VulkanKernel kernel in MatmulTechniques.Named(technique).Candidates(vulkan.Context.Facts, linear.Problem(13)))
+        foreach (MatmulPlan kernel in MatmulTechniques.Named(technique).Candidates(vulkan.Context.Facts, linear.Problem(13)))
         {
             Compare(matmul, linear, kernel, MatmulOutput.Float32, residual: false);
         }
@@ -96,7 +96,7 @@ public sealed class MatmulTests(VulkanFixture vulkan)
         RandomMatmul matmul = RandomMatmul.Create(3, 70, k, group, new CodeFormat(3, true), new CodeFormat(8, false), k, bias: true);
         using GpuLinear linear = GpuLinear.Upload(vulkan.Context, [matmul.Linear]);
         MatmulProblem problem = linear.Problem(3, residual: true);
-        foreach (VulkanKernel kernel in MatmulTechniques.Named("dot").Candidates(vulkan.Context.Facts, problem).Where((_, i) => i % 3 == 0))
+        foreach (MatmulPlan kernel in MatmulTechniques.Named("dot").Candidates(vulkan.Context.Facts, problem).Where((_, i) => i % 3 == 0))
         {
             Compare(matmul, linear, kernel, MatmulOutput.Float32, residual: true);
         }
@@ -134,7 +134,7 @@ public sealed class MatmulTests(VulkanFixture vulkan)
         Compare(matmul, linear, t.Candidates(vulkan.Context.Facts, problem).First(), output, seed % 5 == 0);
     }
 
-    private void Compare(RandomMatmul matmul, GpuLinear linear, VulkanKernel kernel, MatmulOutput output, bool residual)
+    private void Compare(RandomMatmul matmul, GpuLinear linear, MatmulPlan kernel, MatmulOutput output, bool residual)
     {
         VulkanContext gpu = vulkan.Context;
         int m = matmul.Activations.Rows, n = linear.Rows, groups = linear.Layout.Groups, digits = matmul.Activations.HighDigits is null ? 1 : 2;

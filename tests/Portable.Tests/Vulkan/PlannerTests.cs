@@ -14,26 +14,26 @@ namespace Portable.Tests.Vulkan;
 /// <summary>The arithmetic of tiles and of choices, on invented devices: no Vulkan needed.</summary>
 public sealed class PlannerTests
 {
-    private static readonly CooperativeMatrixShape s_wide = new(16, 16, 32, MatrixElement.Int8, MatrixElement.Int8, MatrixElement.Int32);
+    private static readonly CooperativeMatrixShape Wide = new(16, 16, 32, MatrixElement.Int8, MatrixElement.Int8, MatrixElement.Int32);
 
-    private static readonly CooperativeMatrixShape s_halves = new(16, 16, 16, MatrixElement.Float16, MatrixElement.Float16, MatrixElement.Float32);
+    private static readonly CooperativeMatrixShape Halves = new(16, 16, 16, MatrixElement.Float16, MatrixElement.Float16, MatrixElement.Float32);
 
-    private static readonly VulkanDeviceFacts s_nvidia = new()
+    private static readonly VulkanDeviceFacts Nvidia = new()
     {
         VendorId = 0x10DE,
         Name = "nvidia-like", Kind = VulkanDeviceKind.Discrete, SubgroupSize = 32, SharedMemoryBytes = 49152, MaximumInvocations = 1024, DotProduct = true, CooperativeMatrix = true,
-        Matrices = [s_wide, s_wide with { N = 8 }, s_halves, s_halves with { N = 8 }, s_wide with { Workgroup = true, Invocations = 128 }],
+        Matrices = [Wide, Wide with { N = 8 }, Halves, Halves with { N = 8 }, Wide with { Workgroup = true, Invocations = 128 }],
     };
 
-    private static readonly VulkanDeviceFacts s_amd = s_nvidia with { Name = "amd-like", VendorId = 0x1002, SubgroupSize = 64, SharedMemoryBytes = 65536, Matrices = [s_wide with { K = 16 }, s_halves] };
-    private static readonly VulkanDeviceFacts s_software = s_nvidia with { Name = "software", Kind = VulkanDeviceKind.Cpu, SubgroupSize = 8, SharedMemoryBytes = 32768, Matrices = [s_wide with { M = 8, N = 8, K = 8 }, s_halves with { M = 8, N = 8, K = 8 }] };
+    private static readonly VulkanDeviceFacts Amd = Nvidia with { Name = "amd-like", VendorId = 0x1002, SubgroupSize = 64, SharedMemoryBytes = 65536, Matrices = [Wide with { K = 16 }, Halves] };
+    private static readonly VulkanDeviceFacts Software = Nvidia with { Name = "software", Kind = VulkanDeviceKind.Cpu, SubgroupSize = 8, SharedMemoryBytes = 32768, Matrices = [Wide with { M = 8, N = 8, K = 8 }, Halves with { M = 8, N = 8, K = 8 }] };
 
-    private static readonly VulkanDeviceFacts s_intel = s_nvidia with
+    private static readonly VulkanDeviceFacts Intel = Nvidia with
     {
-        Name = "intel-like", VendorId = 0x8086, SubgroupSize = 32, MinimumSubgroupSize = 16, SharedMemoryBytes = 65536, Matrices = [s_wide with { M = 8 }, s_halves with { M = 8 }],
+        Name = "intel-like", VendorId = 0x8086, SubgroupSize = 32, MinimumSubgroupSize = 16, SharedMemoryBytes = 65536, Matrices = [Wide with { M = 8 }, Halves with { M = 8 }],
     };
 
-    private static readonly VulkanDeviceFacts s_adreno = s_nvidia with { Name = "adreno-like", VendorId = 0x5143, SubgroupSize = 64, SharedMemoryBytes = 32768, CooperativeMatrix = false, Matrices = [] };
+    private static readonly VulkanDeviceFacts Adreno = Nvidia with { Name = "adreno-like", VendorId = 0x5143, SubgroupSize = 64, SharedMemoryBytes = 32768, CooperativeMatrix = false, Matrices = [] };
 
     public static TheoryData<string> Devices => ["nvidia-like", "amd-like", "software", "intel-like", "adreno-like"];
 
@@ -41,14 +41,14 @@ public sealed class PlannerTests
     [Fact]
     public void KernelsStayInsideOfTheBudgetOfTheirDevice()
     {
-        Assert.Equal(16, DeviceBudget.For(s_intel).MatrixSubgroup);
-        Assert.Equal(32, DeviceBudget.For(s_intel with { RequiresSubgroupSizes = false }).MatrixSubgroup);
-        Assert.Equal(1024, DeviceBudget.For(s_nvidia with { VendorId = 0x10DE, Driver = "NVIDIA 580.1" }).RowInvocations);
-        Assert.Equal(256, DeviceBudget.For(s_nvidia with { VendorId = 0x10DE, Driver = "NVK Mesa 26" }).RowInvocations);
-        foreach (VulkanDeviceFacts device in new[] { s_intel, s_adreno })
+        Assert.Equal(16, DeviceBudget.For(Intel).MatrixSubgroup);
+        Assert.Equal(32, DeviceBudget.For(Intel with { RequiresSubgroupSizes = false }).MatrixSubgroup);
+        Assert.Equal(1024, DeviceBudget.For(Nvidia with { VendorId = 0x10DE, Driver = "NVIDIA 580.1" }).RowInvocations);
+        Assert.Equal(256, DeviceBudget.For(Nvidia with { VendorId = 0x10DE, Driver = "NVK Mesa 26" }).RowInvocations);
+        foreach (VulkanDeviceFacts device in new[] { Intel, Adreno })
         {
             MatmulProblem problem = new(256, 4096, new GroupLayout(4096, 0), new CodeFormat(4, true), new CodeFormat(8, true));
-            foreach (VulkanKernel kernel in MatmulTechniques.All.Where(t => t.Refusal(device, problem) is null).SelectMany(t => t.Candidates(device, problem)))
+            foreach (MatmulPlan kernel in MatmulTechniques.All.Where(t => t.Refusal(device, problem) is null).SelectMany(t => t.Candidates(device, problem)))
             {
                 Assert.True(kernel.Technique != "dot" || kernel.Shader.WorkgroupSize <= 256, kernel.Label);
                 Assert.True(kernel.Shader is not CoopmatShader c || (c.Subgroup == 16 && c.WM * c.WN / c.Subgroup <= 40), kernel.Label);
@@ -70,7 +70,7 @@ public sealed class PlannerTests
                     var problem = new MatmulProblem(m, 4096, new GroupLayout(4096, group), new CodeFormat(6, true), new CodeFormat(bits, true));
                     foreach (MatmulTechnique technique in MatmulTechniques.All)
                     {
-                        VulkanKernel[] kernels = [.. technique.Candidates(device, problem)];
+                        MatmulPlan[] kernels = [.. technique.Candidates(device, problem)];
                         Assert.Equal(technique.Refusal(device, problem) is null, kernels.Length > 0);
                         Assert.Equal(kernels.Length, kernels.Select(k => k.Label).Distinct().Count());
                         Assert.All(kernels, k => Assert.True(k.GroupsX > 0 && k.GroupsY > 0 && k.Shader.WorkgroupSize <= device.MaximumInvocations));
@@ -91,7 +91,7 @@ public sealed class PlannerTests
             foreach (int m in new[] { 1, 8, 16 })
             {
                 var problem = new MatmulProblem(m, 1000, new GroupLayout(8192, group), new CodeFormat(4, true), new CodeFormat(8, true));
-                VulkanKernel[] split = [.. MatmulTechniques.Named("dot").Candidates(device, problem).Where(k => k.Splits > 1)];
+                MatmulPlan[] split = [.. MatmulTechniques.Named("dot").Candidates(device, problem).Where(k => k.Splits > 1)];
                 Assert.NotEmpty(split);
                 Assert.All(split, k => Assert.True(k.ScratchBytes >= 4096 + 4L * m * problem.N * problem.Layout.Groups && k.GroupsX * k.GroupsY <= 1024, k.Label));
                 Assert.Equal(1, MatmulTechniques.Named("dot").Candidates(device, problem).First().Splits);
@@ -106,22 +106,22 @@ public sealed class PlannerTests
     public void ATileKnowsItsSizes()
     {
         var problem = new MatmulProblem(512, 4096, new GroupLayout(4096), new CodeFormat(6, true), new CodeFormat(8, true));
-        var tile = new MatrixTile(s_wide, 32, 128, 128, 64, 64, 1, 2);
+        var tile = new MatrixTile(Wide, 32, 128, 128, 64, 64, 1, 2);
         Assert.Equal(128, tile.Invocations);
         Assert.Equal(128, tile.Accumulators(1, grouped: false));
 
         // Two stages of 256 rows of 80 bytes, and 128 × (3 + 3) epilogue values.
         Assert.Equal(2 * 256 * 80 + 4 * 128 * 6, tile.SharedBytes(problem));
-        Assert.Null(tile.Refusal(s_nvidia, problem));
-        Assert.Equal("too much shared memory", (tile with { BN = 256, Stages = 2 }).Refusal(s_nvidia, problem));
-        Assert.Equal("too many accumulators", tile.Refusal(s_nvidia, problem with { Layout = new GroupLayout(4096, 128) }));
-        Assert.Equal("a step would straddle scale groups", (tile with { WM = 32, StepBlocks = 2, Stages = 1 }).Refusal(s_nvidia, problem with { Layout = new GroupLayout(4096, 64) }));
+        Assert.Null(tile.Refusal(Nvidia, problem));
+        Assert.Equal("too much shared memory", (tile with { BN = 256, Stages = 2 }).Refusal(Nvidia, problem));
+        Assert.Equal("too many accumulators", tile.Refusal(Nvidia, problem with { Layout = new GroupLayout(4096, 128) }));
+        Assert.Equal("a step would straddle scale groups", (tile with { WM = 32, StepBlocks = 2, Stages = 1 }).Refusal(Nvidia, problem with { Layout = new GroupLayout(4096, 64) }));
         // Of each step an invocation holds 4 vectors of activations and a block of 6-bit weights; beside 128 sums there is room for two such steps.
         Assert.Equal((4 * 4) + (2 * 6), tile.Held(problem));
-        Assert.Null((tile with { Stages = 1, Sets = 2 }).Refusal(s_nvidia, problem));
-        Assert.Equal("no room for a second step in registers", (tile with { Sets = 2 }).Refusal(s_nvidia, problem));
-        Assert.Equal("no room for a second step in registers", (tile with { Stages = 1, StepBlocks = 2, Sets = 2 }).Refusal(s_nvidia, problem));
-        Assert.Equal("the tile is no multiple of the matrix", (tile with { WM = 24 }).Refusal(s_nvidia, problem));
+        Assert.Null((tile with { Stages = 1, Sets = 2 }).Refusal(Nvidia, problem));
+        Assert.Equal("no room for a second step in registers", (tile with { Sets = 2 }).Refusal(Nvidia, problem));
+        Assert.Equal("no room for a second step in registers", (tile with { Stages = 1, StepBlocks = 2, Sets = 2 }).Refusal(Nvidia, problem));
+        Assert.Equal("the tile is no multiple of the matrix", (tile with { WM = 24 }).Refusal(Nvidia, problem));
     }
 
     // Every choice that comes with the assembly is a kernel that its problem has; a stale one would be passed over in silence.
@@ -139,7 +139,7 @@ public sealed class PlannerTests
                 var problem = new MatmulProblem(
                     v[5], v[6], new GroupLayout(v[7], v[2] * GroupLayout.BlockSize), new CodeFormat(v[0], v[3] == 0), new CodeFormat(v[1] == 2 ? 16 : 8, v[4] == 0), WeightZeros: v[3] == 1);
                 Assert.Equal(choice.Key, TunedChoices.KeyOf(problem));
-                Assert.Contains(choice.Value, MatmulTechniques.Supported(s_nvidia, problem).SelectMany(t => t.Candidates(s_nvidia, problem)).Select(k => k.Label));
+                Assert.Contains(choice.Value, MatmulTechniques.Supported(Nvidia, problem).SelectMany(t => t.Candidates(Nvidia, problem)).Select(k => k.Label));
             });
         }
     }
@@ -157,14 +157,14 @@ public sealed class PlannerTests
     {
         var problem = new MatmulProblem(512, 4096, new GroupLayout(4096), new CodeFormat(6, true), new CodeFormat(8, true));
         MatmulTechnique coopmat = MatmulTechniques.Named("coopmat");
-        Assert.NotNull(coopmat.Refusal(s_nvidia with { Matrices = [.. s_nvidia.Matrices.Where(s => !s.IsSignedByte || s.Workgroup)] }, problem));
-        Assert.All(coopmat.Candidates(s_nvidia, problem), k => Assert.DoesNotContain("16x16x16", k.Label, StringComparison.Ordinal));
+        Assert.NotNull(coopmat.Refusal(Nvidia with { Matrices = [.. Nvidia.Matrices.Where(s => !s.IsSignedByte || s.Workgroup)] }, problem));
+        Assert.All(coopmat.Candidates(Nvidia, problem), k => Assert.DoesNotContain("16x16x16", k.Label, StringComparison.Ordinal));
     }
 
     [Fact]
     public void MaskedFeaturesAreGoneAndUnknownOnesRefused()
     {
-        VulkanDeviceFacts poor = FeatureMask.Parse("coopmat, dot,storage16").Apply(s_nvidia with { Storage16 = true });
+        VulkanDeviceFacts poor = FeatureMask.Parse("coopmat, dot,storage16").Apply(Nvidia with { Storage16 = true });
         Assert.False(poor.CooperativeMatrix || poor.DotProduct || poor.Storage16 || poor.Matrices.Count > 0);
         var problem = new MatmulProblem(64, 4096, new GroupLayout(4096), new CodeFormat(6, true), new CodeFormat(8, true));
         Assert.Equal(["naive", "popcount"], MatmulTechniques.Supported(poor, problem).Select(t => t.Name));
@@ -176,7 +176,7 @@ public sealed class PlannerTests
     {
         VulkanDeviceFacts[] devices =
         [
-            s_software with { Index = 0 }, s_amd with { Index = 1, Kind = VulkanDeviceKind.Integrated }, s_nvidia with { Index = 2, Refusal = "the driver lacks synchronization2" },
+            Software with { Index = 0 }, Amd with { Index = 1, Kind = VulkanDeviceKind.Integrated }, Nvidia with { Index = 2, Refusal = "the driver lacks synchronization2" },
         ];
         Assert.Equal(1, VulkanDevices.Choose(devices, null).Index);
         Assert.Equal(0, VulkanDevices.Choose(devices, "SOFT").Index);
@@ -205,10 +205,10 @@ public sealed class PlannerTests
     [Fact]
     public void ASoftwareDeviceIsNamedAsSlow()
     {
-        Assert.Contains("several times slower", s_software.Caution, StringComparison.Ordinal);
-        Assert.Null(s_nvidia.Caution);
-        Assert.Null((s_amd with { Kind = VulkanDeviceKind.Integrated }).Caution);
+        Assert.Contains("several times slower", Software.Caution, StringComparison.Ordinal);
+        Assert.Null(Nvidia.Caution);
+        Assert.Null((Amd with { Kind = VulkanDeviceKind.Integrated }).Caution);
     }
 
-    private static VulkanDeviceFacts Device(string name) => new[] { s_nvidia, s_amd, s_software, s_intel, s_adreno }.First(d => d.Name == name);
+    private static VulkanDeviceFacts Device(string name) => new[] { Nvidia, Amd, Software, Intel, Adreno }.First(d => d.Name == name);
 }

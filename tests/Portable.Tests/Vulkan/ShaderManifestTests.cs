@@ -8,15 +8,15 @@ namespace Portable.Tests.Vulkan;
 /// <summary>The committed SPIR-V belongs to the committed sources.</summary>
 public sealed class ShaderManifestTests
 {
-    private static readonly string? s_folder = FindShaders();
+    private static readonly string? Folder = FindShaders();
 
     [SkippableFact]
     public void EverySourceMatchesTheManifest()
     {
-        Skip.If(s_folder is null, "the sources are not beside the tests");
-        string[] manifest = File.ReadAllLines(Path.Combine(s_folder, "spirv", "manifest.txt"));
-        byte[] includes = [.. Directory.GetFiles(Path.Combine(s_folder, "include"), "*.glsl").OrderBy(f => Path.GetFileName(f), StringComparer.Ordinal).SelectMany(File.ReadAllBytes)];
-        string[] sources = [.. Sources(s_folder)];
+        Skip.If(Folder is null, "the sources are not beside the tests");
+        string[] manifest = File.ReadAllLines(Path.Combine(Folder, "spirv", "manifest.txt"));
+        byte[] includes = [.. Directory.GetFiles(Path.Combine(Folder, "include"), "*.glsl").OrderBy(f => Path.GetFileName(f), StringComparer.Ordinal).SelectMany(File.ReadAllBytes)];
+        string[] sources = [.. Sources(Folder)];
         string[] expected = [.. sources.Select(s => $"{Path.GetFileNameWithoutExtension(s)} {Convert.ToHexStringLower(SHA256.HashData([.. File.ReadAllBytes(s), .. includes]))}")];
         Assert.Equal(expected.Order(StringComparer.Ordinal), manifest.Where(l => !l.StartsWith('#')).Order(StringComparer.Ordinal));
         Assert.Equal(sources.Select(s => Path.GetFileNameWithoutExtension(s)).Order(StringComparer.Ordinal), ShaderLibrary.Names);
@@ -25,16 +25,16 @@ public sealed class ShaderManifestTests
     [SkippableFact]
     public void RecompilingGivesTheCommittedWords()
     {
-        Skip.If(s_folder is null, "the sources are not beside the tests");
+        Skip.If(Folder is null, "the sources are not beside the tests");
         string compiler = Environment.GetEnvironmentVariable("GLSLC") ?? "glslc";
-        string recorded = File.ReadLines(Path.Combine(s_folder, "spirv", "manifest.txt")).First();
+        string recorded = File.ReadLines(Path.Combine(Folder, "spirv", "manifest.txt")).First();
         Skip.If(Run(compiler, "--version") is not { } version || recorded != "# compiler: " + version.Split('\n')[0].TrimEnd(), $"no glslc of the manifest's version ({recorded})");
         string output = Directory.CreateTempSubdirectory("spirv").FullName;
-        foreach (string source in Sources(s_folder))
+        foreach (string source in Sources(Folder))
         {
             string name = Path.GetFileNameWithoutExtension(source);
             string target = Path.Combine(output, name + ".spv");
-            Run(compiler, "--target-env=vulkan1.3", "-O", "-I", Path.Combine(s_folder, "include"), "-o", target, source);
+            Run(compiler, "--target-env=vulkan1.3", "-O", "-I", Path.Combine(Folder, "include"), "-o", target, source);
             Assert.True(ShaderLibrary.Load(name).AsSpan().SequenceEqual(File.ReadAllBytes(target)), $"{name}.spv is not what its source compiles to; run shaders/build.sh");
         }
 

@@ -40,7 +40,7 @@ public sealed class SplitTests(VulkanFixture vulkan)
             MatmulOutput output = kind == 0 ? MatmulOutput.Float32 : MatmulOutput.Integers;
             int[] bits = kind == 0 ? [.. expected.Select(BitConverter.SingleToInt32Bits)] : [.. low, .. high];
             MatmulProblem problem = linear.Problem(m, output: output);
-            VulkanKernel[] kernels = [.. Split(gpu.Facts, problem)];
+            MatmulPlan[] kernels = [.. Split(gpu.Facts, problem)];
             Skip.If(kernels.Length == 0, "the device lacks packed dot products");
             Assert.All(kernels, kernel => RunTwice(gpu, linear, x, kernel, problem, bits));
         });
@@ -48,7 +48,7 @@ public sealed class SplitTests(VulkanFixture vulkan)
     }
 
     // The first result would be right with counters and sums that are not left as zeros; those of replays would not.
-    private static void RunTwice(VulkanContext gpu, GpuLinear linear, GpuActivations x, VulkanKernel kernel, MatmulProblem problem, int[] expected)
+    private static void RunTwice(VulkanContext gpu, GpuLinear linear, GpuActivations x, MatmulPlan kernel, MatmulProblem problem, int[] expected)
     {
         using GpuBuffer first = gpu.Allocate(4L * expected.Length), second = gpu.Allocate(4L * expected.Length);
         CommandRecorder recorder = gpu.Record().Fill(first, 0, first.Size, uint.MaxValue).Fill(second, 0, second.Size, uint.MaxValue).Barrier();
@@ -68,6 +68,6 @@ public sealed class SplitTests(VulkanFixture vulkan)
         }
     }
 
-    private static IEnumerable<VulkanKernel> Split(VulkanDeviceFacts device, MatmulProblem problem) =>
+    private static IEnumerable<MatmulPlan> Split(VulkanDeviceFacts device, MatmulProblem problem) =>
         MatmulTechniques.Named("dot").Candidates(device, problem).Where(k => k.Splits > 1);
 }

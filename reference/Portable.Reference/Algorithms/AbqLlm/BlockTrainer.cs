@@ -232,5 +232,5 @@ internal sealed class BlockTrainer
     }
 
     // Half a cosine from 1 to 0, by the house's cosine: the same on every machine.
-    private static double Schedule(int step, int steps) => 0.5 * (1 + HouseMath.SineCosine(Math.PI * step / steps).Cosine);
+    private static double Schedule(int step, int steps) => 0.5 * (1 + ReproducibleMath.SineCosine(Math.PI * step / steps).Cosine);
 }

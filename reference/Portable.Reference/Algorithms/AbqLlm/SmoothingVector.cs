@@ -16,7 +16,7 @@ internal sealed class SmoothingVector
         Group = new ParameterGroup(new float[initial.Length], new float[initial.Length], options.SmoothingRate);
         for (int i = 0; i < initial.Length; i++)
         {
-            Group.Values[i] = _logarithmic ? (float)HouseMath.Log(initial[i]) : initial[i];
+            Group.Values[i] = _logarithmic ? (float)ReproducibleMath.Log(initial[i]) : initial[i];
         }
     }
 
@@ -35,7 +35,7 @@ internal sealed class SmoothingVector
         {
             if (_logarithmic)
             {
-                Scale[i] = (float)HouseMath.Exp(Math.Clamp(Group.Values[i], -12f, 12f));
+                Scale[i] = (float)ReproducibleMath.Exp(Math.Clamp(Group.Values[i], -12f, 12f));
             }
             else
             {
@@ -63,8 +63,8 @@ internal sealed class SmoothingVector
         float[] scale = new float[inputs.Length];
         for (int i = 0; i < scale.Length; i++)
         {
-            double a = HouseMath.Log(Math.Max(inputs[i], 1e-5)), w = HouseMath.Log(Math.Max(weights[i], 1e-5));
-            scale[i] = (float)Math.Max(HouseMath.Exp(alpha * a - (1 - alpha) * w), 1e-5);
+            double a = ReproducibleMath.Log(Math.Max(inputs[i], 1e-5)), w = ReproducibleMath.Log(Math.Max(weights[i], 1e-5));
+            scale[i] = (float)Math.Max(ReproducibleMath.Exp(alpha * a - (1 - alpha) * w), 1e-5);
         }
 
         return scale;

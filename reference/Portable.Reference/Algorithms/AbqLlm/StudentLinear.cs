@@ -246,8 +246,8 @@ internal sealed class StudentLinear
                     Try(w, h, candidate, bestLow, Math.Clamp(centreHigh + 0.03f * i, 0.2f, LargestClip), ref best, ref bestLow, ref bestHigh);
                 }
 
-                low[n * _groups + g] = (float)HouseMath.Log(bestLow / (1 - bestLow));
-                high[n * _groups + g] = (float)HouseMath.Log(bestHigh / (1 - bestHigh));
+                low[n * _groups + g] = (float)ReproducibleMath.Log(bestLow / (1 - bestLow));
+                high[n * _groups + g] = (float)ReproducibleMath.Log(bestHigh / (1 - bestHigh));
             }
         });
         return (low, high);

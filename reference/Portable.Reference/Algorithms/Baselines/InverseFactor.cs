@@ -77,13 +77,13 @@ internal sealed class InverseFactor
     /// <summary>Rows of L⁻¹ by forward substitution; a strip of columns is independent of every other.</summary>
     private static double[] Invert(double[] l, int n)
     {
-        const int strip = 16;
-        int padded = (n + strip - 1) / strip * strip;
+        const int Strip = 16;
+        int padded = (n + Strip - 1) / Strip * Strip;
         double[] inverse = new double[n * n];
-        WorkerPool.Run(padded / strip, s =>
+        WorkerPool.Run(padded / Strip, s =>
         {
-            int c0 = s * strip;
-            double[] block = new double[n * strip];
+            int c0 = s * Strip;
+            double[] block = new double[n * Strip];
             ReadOnlySpan<Vector256<double>> vectors = MemoryMarshal.Cast<double, Vector256<double>>(block.AsSpan());
             for (int i = c0; i < n; i++)
             {
@@ -97,23 +97,23 @@ internal sealed class InverseFactor
                     x3 -= factor * vectors[k * 4 + 3];
                 }
 
-                Span<double> row = block.AsSpan(i * strip, strip);
+                Span<double> row = block.AsSpan(i * Strip, Strip);
                 x0.CopyTo(row);
                 x1.CopyTo(row[4..]);
                 x2.CopyTo(row[8..]);
                 x3.CopyTo(row[12..]);
-                if (i < c0 + strip)
+                if (i < c0 + Strip)
                 {
                     row[i - c0] += 1;
                 }
 
                 double diagonal = l[i * n + i];
-                for (int c = 0; c < strip; c++)
+                for (int c = 0; c < Strip; c++)
                 {
                     row[c] /= diagonal;
                 }
 
-                row[..Math.Min(strip, n - c0)].CopyTo(inverse.AsSpan(i * n + c0));
+                row[..Math.Min(Strip, n - c0)].CopyTo(inverse.AsSpan(i * n + c0));
             }
         });
         return inverse;

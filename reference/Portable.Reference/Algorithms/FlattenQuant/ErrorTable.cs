@@ -76,9 +76,9 @@ internal sealed class ErrorTable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Fill((double Magnitude, double Weight)[] values, int q)
     {
-        const int lanes = 4;
+        const int Lanes = 4;
         Span<Vector256<double>> sums = stackalloc Vector256<double>[_errors.Max(e => e.Length)];
-        for (int first = 0; first < _errors.Length; first += lanes)
+        for (int first = 0; first < _errors.Length; first += Lanes)
         {
             Vector256<double> step = Vector256.Create(Step(First + first), Step(First + first + 1), Step(First + first + 2), Step(First + first + 3));
 
@@ -95,7 +95,7 @@ internal sealed class ErrorTable
                 }
             }
 
-            for (int i = 0; i < Math.Min(lanes, _errors.Length - first); i++)
+            for (int i = 0; i < Math.Min(Lanes, _errors.Length - first); i++)
             {
                 for (int n = 0; n < _errors[first + i].Length; n++)
                 {

@@ -9,7 +9,7 @@ namespace Portable.Vulkan.Matmul.Selection;
 /// <summary>Records matmuls with the kernel that the dispatcher takes for each. One per context; thread-safe.</summary>
 internal sealed class GpuMatmul
 {
-    private readonly ConcurrentDictionary<MatmulProblem, VulkanKernel> _choices = new();
+    private readonly ConcurrentDictionary<MatmulProblem, MatmulPlan> _choices = new();
     private readonly ConcurrentDictionary<MatmulProblem, Task> _built = new();
 
     /// <summary>Prepares a device: reads what tuning has left.</summary>
@@ -28,16 +28,16 @@ internal sealed class GpuMatmul
     public MatmulDispatcher Dispatcher { get; }
 
     /// <summary>The kernel that serves a problem.</summary>
-    public VulkanKernel KernelFor(MatmulProblem problem) => _choices.GetOrAdd(problem, p => Gpu.Facts.PipelineStatistics ? Cleanest(p) : Dispatcher.Choose(p));
+    public MatmulPlan KernelFor(MatmulProblem problem) => _choices.GetOrAdd(problem, p => Gpu.Facts.PipelineStatistics ? Cleanest(p) : Dispatcher.Choose(p));
 
     /// <summary>The best kernel that the driver's compiler builds soon and keeps in registers; where none of the first is so, the one that goes to memory least.</summary>
-    private VulkanKernel Cleanest(MatmulProblem problem)
+    private MatmulPlan Cleanest(MatmulProblem problem)
     {
         const int Tries = 6;
         const double LongestSeconds = 5;
-        VulkanKernel? best = null;
+        MatmulPlan? best = null;
         (long Spills, double Seconds) least = (long.MaxValue, 0);
-        foreach (VulkanKernel kernel in Dispatcher.Candidates(problem).Take(Tries))
+        foreach (MatmulPlan kernel in Dispatcher.Candidates(problem).Take(Tries))
         {
             PipelineStatistics built = kernel.Prepare(Gpu, problem);
             (long Spills, double Seconds) cost = (built.Spills, built.Seconds < LongestSeconds ? 0 : built.Seconds);

@@ -41,19 +41,19 @@ internal sealed class MatmulDispatcher
 
     /// <summary>The kernel for a problem.</summary>
     /// <exception cref="VulkanException">The forced technique cannot serve it.</exception>
-    public VulkanKernel Choose(MatmulProblem problem) => Candidates(problem).FirstOrDefault() ?? throw new VulkanException(_forced is { } name
+    public MatmulPlan Choose(MatmulProblem problem) => Candidates(problem).FirstOrDefault() ?? throw new VulkanException(_forced is { } name
         ? $"The Vulkan kernel '{name}' cannot serve {problem}: {MatmulTechniques.Named(name).Refusal(_gpu.Facts, problem) ?? "no tile fits"}."
         : $"No kernel of {_gpu.Facts.Name} passed its self-check; use the device cpu.");
 
     /// <summary>The kernels that can serve a problem, the best first.</summary>
-    internal IEnumerable<VulkanKernel> Candidates(MatmulProblem problem)
+    internal IEnumerable<MatmulPlan> Candidates(MatmulProblem problem)
     {
         if (_forced is not null)
         {
             return MatmulTechniques.Named(_forced).Candidates(_gpu.Facts, problem);
         }
 
-        IEnumerable<VulkanKernel> candidates = MatmulTechniques.Supported(_gpu.Facts, problem)
+        IEnumerable<MatmulPlan> candidates = MatmulTechniques.Supported(_gpu.Facts, problem)
             .Where(t => !Check.Failures.ContainsKey(t.Name))
             .OrderBy(t => Check.Estimate(t, _gpu.Facts, problem))
             .SelectMany(t => t.Candidates(_gpu.Facts, problem))

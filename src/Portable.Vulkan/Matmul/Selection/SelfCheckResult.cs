@@ -13,7 +13,7 @@ namespace Portable.Vulkan.Matmul.Selection;
 internal sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failures)
 {
     // What this process has found, for where it cannot be kept on disk.
-    private static readonly ConcurrentDictionary<string, SelfCheckResult> s_known = new();
+    private static readonly ConcurrentDictionary<string, SelfCheckResult> Known = new();
 
     // Where first times are taken: a token, a few and many.
     internal static readonly int[] Tokens = [1, 8, 64];
@@ -57,7 +57,7 @@ internal sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failu
     /// <summary>Keeps the result for later processes, where it can be written.</summary>
     public void Save(VulkanDeviceFacts device)
     {
-        s_known[PathOf(device)] = this;
+        Known[PathOf(device)] = this;
         UserCache.TryWrite(PathOf(device), ToJson());
     }
 
@@ -80,7 +80,7 @@ internal sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failu
     /// <summary>The result of an earlier check, or null.</summary>
     public static SelfCheckResult? TryRead(VulkanDeviceFacts device)
     {
-        if (s_known.TryGetValue(PathOf(device), out SelfCheckResult? known))
+        if (Known.TryGetValue(PathOf(device), out SelfCheckResult? known))
         {
             return known;
         }

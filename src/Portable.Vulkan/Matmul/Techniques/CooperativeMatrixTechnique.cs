@@ -8,7 +8,7 @@ namespace Portable.Vulkan.Matmul.Techniques;
 internal sealed class CooperativeMatrixTechnique : MatmulTechnique
 {
     // Workgroup tile (BM, BN) and subgroup tile (WM, WN), best guess first for many tokens.
-    private static readonly (int BM, int BN, int WM, int WN)[] s_tiles =
+    private static readonly (int BM, int BN, int WM, int WN)[] TileSizes =
     [
         (128, 128, 64, 64), (128, 256, 64, 64), (256, 128, 64, 64), (128, 128, 64, 32), (128, 128, 32, 64), (64, 128, 32, 64), (64, 128, 64, 32),
         (64, 64, 32, 32), (32, 128, 32, 32), (32, 64, 32, 16), (16, 128, 16, 32), (16, 64, 16, 16), (16, 16, 16, 16), (8, 32, 8, 8), (8, 16, 8, 16),
@@ -21,7 +21,7 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         : !device.KnowsSubgroupSize ? "the driver fixes no subgroup size for compute (requiredSubgroupSizeStages)"
         : Shapes(device).Any() ? null : "the device has no signed-byte matrices of subgroup scope that tiles can be made of, with f32 accumulators of their shape";
 
-    public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
+    public override IEnumerable<MatmulPlan> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
         Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Kernel(t, problem, unrolled: device.Kind != VulkanDeviceKind.Cpu));
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
@@ -31,7 +31,7 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
     internal static IEnumerable<MatrixTile> Tiles(VulkanDeviceFacts device, MatmulProblem problem) =>
         Shapes(device).Select(s => Preferred(device, problem, s)).Concat(AllTiles(device, problem)).Where(t => t.Refusal(device, problem) is null).Distinct();
 
-    private static VulkanKernel Kernel(MatrixTile tile, MatmulProblem problem, bool unrolled) => new(
+    private static MatmulPlan Kernel(MatrixTile tile, MatmulProblem problem, bool unrolled) => new(
         "coopmat",
         $"coopmat {tile}",
         new CoopmatShader
@@ -74,7 +74,7 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
     private static IEnumerable<MatrixTile> AllTiles(VulkanDeviceFacts device, MatmulProblem problem) =>
         from stages in new[] { 1, 2 }
         from shape in Shapes(device)
-        from tile in s_tiles.OrderBy(t => Waste(t.BM, problem.M))
+        from tile in TileSizes.OrderBy(t => Waste(t.BM, problem.M))
         from step in new[] { 2, 1 }
         from sets in new[] { 1, 2 }
         where device.Kind != VulkanDeviceKind.Cpu || (tile.WM <= 8 && step == 1)

@@ -15,7 +15,7 @@ internal sealed class DotTechnique : MatmulTechnique
     public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) =>
         device.DotProduct ? null : "the device lacks packed dot products (shaderIntegerDotProduct)";
 
-    public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
+    public override IEnumerable<MatmulPlan> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
     {
         if (Refusal(device, problem) is not null)
         {
@@ -23,7 +23,7 @@ internal sealed class DotTechnique : MatmulTechnique
         }
 
         bool software = device.Kind == VulkanDeviceKind.Cpu;
-        IEnumerable<VulkanKernel> whole = Fitting(device, problem, software ? SoftwareTiles(problem) : problem.General ? GeneralTiles(problem) : Tiles(problem));
+        IEnumerable<MatmulPlan> whole = Fitting(device, problem, software ? SoftwareTiles(problem) : problem.General ? GeneralTiles(problem) : Tiles(problem));
         return problem.General ? whole : [.. whole.Take(1), .. Fitting(device, problem, SplitTiles(problem, software)), .. whole.Skip(1)];
     }
 
@@ -34,7 +34,7 @@ internal sealed class DotTechnique : MatmulTechnique
     /// <param name="device">Facts.</param>
     /// <param name="problem">Problem.</param>
     /// <param name="tile">The tile; its depth is fitted to the blocks of a scale group.</param>
-    internal static VulkanKernel? Plan(VulkanDeviceFacts device, MatmulProblem problem, DotTile tile)
+    internal static MatmulPlan? Plan(VulkanDeviceFacts device, MatmulProblem problem, DotTile tile)
     {
         const int LaneBytes = 4 * GpuLinear.TileRows;
         (int slices, int tokens, int rows) = (tile.Slices, tile.Tokens, tile.Rows);
@@ -76,7 +76,7 @@ internal sealed class DotTechnique : MatmulTechnique
         }
 
         long scratch = tile.Splits == 1 ? 0 : 4 * Counters + (long)LaneBytes * x * y * rows * tokens * (problem.GroupBlocks == 0 ? problem.Digits : problem.Layout.Groups);
-        return new VulkanKernel(
+        return new MatmulPlan(
             "dot",
             (tile with { Depth = depth }).ToString(),
             new DotShader { Invocations = invocations, Tokens = tokens, Depth = depth, Round = round, Rows = rows, SharedX = vectors, Rounds = rounds, Splits = tile.Splits },
@@ -147,8 +147,8 @@ internal sealed class DotTechnique : MatmulTechnique
             : from splits in new[] { 2, 4, 8 } from slices in new[] { 16, 8 } select new DotTile(slices, tokens, slices == 8 ? 2 : 1, Splits: splits);
     }
 
-    private static IEnumerable<VulkanKernel> Fitting(VulkanDeviceFacts device, MatmulProblem problem, IEnumerable<DotTile> tiles) =>
-        tiles.Select(t => Plan(device, problem, t)).OfType<VulkanKernel>().DistinctBy(k => k.Label);
+    private static IEnumerable<MatmulPlan> Fitting(VulkanDeviceFacts device, MatmulProblem problem, IEnumerable<DotTile> tiles) =>
+        tiles.Select(t => Plan(device, problem, t)).OfType<MatmulPlan>().DistinctBy(k => k.Label);
 
     private static int RoundUp(int tokens) => (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)tokens);
 

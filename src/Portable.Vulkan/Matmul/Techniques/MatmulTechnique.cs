@@ -13,7 +13,7 @@ internal abstract class MatmulTechnique
     public abstract string? Refusal(VulkanDeviceFacts device, MatmulProblem problem);
 
     /// <summary>Kernels worth trying for a problem, the default first; empty where refused.</summary>
-    public abstract IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem);
+    public abstract IEnumerable<MatmulPlan> Candidates(VulkanDeviceFacts device, MatmulProblem problem);
 
     /// <summary>A rough time in nanoseconds on an unknown device, for choosing before anything is measured.</summary>
     public abstract double Estimate(VulkanDeviceFacts device, MatmulProblem problem);

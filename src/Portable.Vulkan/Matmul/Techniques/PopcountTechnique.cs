@@ -14,7 +14,7 @@ internal sealed class PopcountTechnique : MatmulTechnique
     public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) =>
         device.KnowsSubgroupSize ? null : "the driver fixes no subgroup size for compute (requiredSubgroupSizeStages)";
 
-    public override IEnumerable<VulkanKernel> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
+    public override IEnumerable<MatmulPlan> Candidates(VulkanDeviceFacts device, MatmulProblem problem)
     {
         if (Refusal(device, problem) is not null)
         {
@@ -30,7 +30,7 @@ internal sealed class PopcountTechnique : MatmulTechnique
         }
 
         bool signed = problem.Activations.Signed || problem.Activations.Bits >= 8;
-        return [new VulkanKernel(Name, Name, new PopcountShader { Invocations = invocations, XBits = bits, XSigned = signed, Subgroup = size }, (problem.N + rows - 1) / rows, problem.M)];
+        return [new MatmulPlan(Name, Name, new PopcountShader { Invocations = invocations, XBits = bits, XSigned = signed, Subgroup = size }, (problem.N + rows - 1) / rows, problem.M)];
     }
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>

@@ -17,7 +17,7 @@ internal static class ConfigFile
     private const string Section = "text_config", Tied = "tie_word_embeddings";
 
     // What text_config is where it does not say so.
-    private static readonly Dictionary<string, string> s_languageTypes = new() { ["gemma3"] = "gemma3_text", ["mistral3"] = "mistral" };
+    private static readonly Dictionary<string, string> LanguageTypes = new() { ["gemma3"] = "gemma3_text", ["mistral3"] = "mistral" };
 
     /// <summary>Reads the configuration in a checkpoint directory.</summary>
     /// <exception cref="CheckpointException">Missing, damaged, or a model that Portable does not run.</exception>
@@ -35,7 +35,7 @@ internal static class ConfigFile
     private static ModelConfig Read(string directory, JsonFields whole, string outer)
     {
         JsonFields fields = Language(whole);
-        string type = fields.Text("model_type", s_languageTypes.GetValueOrDefault(outer, outer));
+        string type = fields.Text("model_type", LanguageTypes.GetValueOrDefault(outer, outer));
         Architecture architecture = ArchitectureTable.TryFind(type)
             ?? throw fields.Error("model_type", $"'{type}' is not supported; Portable runs {string.Join(", ", ArchitectureTable.All.Select(a => a.ModelType))}");
         ModelConfig config = architecture.Read(new DecoderFields(fields, type, architecture.Defaults));

@@ -24,16 +24,16 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
     private readonly string _root;
 
     // Roots of a language model alone, and within files that hold a vision model as well.
-    private static readonly string[] s_wrappers = ["*", "language_model.*", "model.language_model."];
+    private static readonly string[] Wrappers = ["*", "language_model.*", "model.language_model."];
 
     // Parts of such files that read images.
-    private static readonly string[] s_vision = ["vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."];
+    private static readonly string[] Vision = ["vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."];
 
     private HuggingFaceCheckpoint(string directory, ModelConfig config)
     {
         (Directory, Config, _names) = (directory, config, new ModelNames(config));
         _store = new TensorStore(directory);
-        _root = s_wrappers.SelectMany(w => _names.Roots.Select(root => w.Replace("*", root, StringComparison.Ordinal))).FirstOrDefault(root => _store.Has(root + _names.Embedding[_names.Root.Length..]), _names.Root);
+        _root = Wrappers.SelectMany(w => _names.Roots.Select(root => w.Replace("*", root, StringComparison.Ordinal))).FirstOrDefault(root => _store.Has(root + _names.Embedding[_names.Root.Length..]), _names.Root);
         try
         {
             Check();
@@ -173,7 +173,7 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
             Require(HeadInFile, Config.VocabularySize, Config.HiddenSize);
         }
 
-        int skipped = _root == _names.Root ? 0 : _store.Tensors.Count(t => s_vision.Any(v => t.Tensor.Name.StartsWith(v, StringComparison.Ordinal)));
+        int skipped = _root == _names.Root ? 0 : _store.Tensors.Count(t => Vision.Any(v => t.Tensor.Name.StartsWith(v, StringComparison.Ordinal)));
         Config = skipped == 0 ? Config : Config with { Notes = [.. Config.Notes, $"{skipped} tensors of the vision model are not used: Portable runs the language model alone"] };
         foreach ((SafetensorsFile file, TensorInfo tensor) in _store.Tensors)
         {
@@ -186,6 +186,6 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
 
     // Old files carry the rotary frequencies, which follow from the config, and tied heads beside the embedding they equal.
     private bool IsHarmless(string name) => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
-        || (_root != _names.Root && s_vision.Any(v => name.StartsWith(v, StringComparison.Ordinal)))
+        || (_root != _names.Root && Vision.Any(v => name.StartsWith(v, StringComparison.Ordinal)))
         || (Config.TiedEmbeddings && name == HeadInFile);
 }

@@ -5,9 +5,9 @@ namespace Portable.Models.Architectures;
 /// <summary>Gemma 3, its text half: Gemma 2 without softcaps, RMSNorm of every query and key head, a window on five layers of six, which turn by a base of their own.</summary>
 internal static class Gemma3
 {
-    private static readonly ConfigDefaults s_defaults = new(262_208, 2304, 9216, 26, 8, 4, 131_072, 2, 1) { HeadSize = 256, TiedEmbeddings = true, RotaryBase = 1e6 };
+    private static readonly ConfigDefaults Defaults = new(262_208, 2304, 9216, 26, 8, 4, 131_072, 2, 1) { HeadSize = 256, TiedEmbeddings = true, RotaryBase = 1e6 };
 
-    public static Architecture Architecture { get; } = new("gemma3_text", s_defaults, Read, Gemma2.Names.With(BlockNorm.Query, "self_attn.q_norm").With(BlockNorm.Key, "self_attn.k_norm"));
+    public static Architecture Architecture { get; } = new("gemma3_text", Defaults, Read, Gemma2.Names.With(BlockNorm.Query, "self_attn.q_norm").With(BlockNorm.Key, "self_attn.k_norm"));
 
     private static ModelConfig Read(DecoderFields decoder)
     {

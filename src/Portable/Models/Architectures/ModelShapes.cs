@@ -6,7 +6,7 @@ namespace Portable.Models.Architectures;
 /// <summary>Shapes of well-known models by name, for benchmarks without their weights: what their config.json says.</summary>
 internal static class ModelShapes
 {
-    private static readonly Dictionary<string, (string Type, string Fields)> s_shapes = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, (string Type, string Fields)> Configs = new(StringComparer.Ordinal)
     {
         ["small-llama"] = ("llama", Llama(512, 1408, 6, 8, 4, 8192, 1024)),
         ["llama-7b"] = ("llama", Llama(4096, 11008, 32, 32, 32, 32000, 2048)),
@@ -23,13 +23,13 @@ internal static class ModelShapes
     };
 
     /// <summary>The names.</summary>
-    public static IEnumerable<string> Names => s_shapes.Keys;
+    public static IEnumerable<string> Names => Configs.Keys;
 
     /// <summary>The shape of a name.</summary>
     /// <exception cref="ArgumentException">No such shape; the message lists those there are.</exception>
     public static ModelConfig Find(string name)
     {
-        if (!s_shapes.TryGetValue(name, out (string Type, string Fields) shape))
+        if (!Configs.TryGetValue(name, out (string Type, string Fields) shape))
         {
             throw new ArgumentException($"There is no shape '{name}'; shapes: {string.Join(", ", Names)}.");
         }

@@ -120,7 +120,7 @@ internal sealed class RotaryFields
     {
         int original = OriginalPositions(section);
         double factor = (double)_decoder.Positions / original;
-        double amplitude = section.Number("attention_factor", 1e-3, 1e3, factor <= 1 ? 1 : Math.Sqrt(1 + (HouseMath.Log(factor) / HouseMath.Log(original))));
+        double amplitude = section.Number("attention_factor", 1e-3, 1e3, factor <= 1 ? 1 : Math.Sqrt(1 + (ReproducibleMath.Log(factor) / ReproducibleMath.Log(original))));
         return new LongRotaryScaling(Divisors(section, "short_factor", dimensions), Divisors(section, "long_factor", dimensions), original, amplitude);
     }
 

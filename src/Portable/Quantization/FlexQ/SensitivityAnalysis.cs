@@ -172,11 +172,11 @@ internal sealed class SensitivityAnalysis : IDisposable
     /// <summary>A few windows of at most 256 tokens, spread over the calibration set; fewer where the vocabulary is large, since their logits are kept.</summary>
     private static IReadOnlyList<int[]> Windows(QuantizationContext context)
     {
-        const int length = 256, most = 8;
-        const long keptLogits = 1L << 25;
+        const int MostTokens = 256, Most = 8;
+        const long KeptLogits = 1L << 25;
         IReadOnlyList<int[]> windows = context.Calibration!.Windows;
-        int each = Math.Min(length, context.Calibration.Context);
-        int count = (int)Math.Clamp(keptLogits / ((long)each * context.Source.Config.VocabularySize), 1, Math.Min(most, windows.Count));
+        int each = Math.Min(MostTokens, context.Calibration.Context);
+        int count = (int)Math.Clamp(KeptLogits / ((long)each * context.Source.Config.VocabularySize), 1, Math.Min(Most, windows.Count));
         return [.. Enumerable.Range(0, count).Select(i => windows[i * windows.Count / count][..each])];
     }
 }

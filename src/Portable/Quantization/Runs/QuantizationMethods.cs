@@ -12,9 +12,9 @@ internal static class QuantizationMethods
         new RoundToNearestMethod(),
         new SmoothQuantMethod(),
         new GptqMethod(),
-        new Abq.ReconstructionMethod("omniquant", "OmniQuant: learned clipping and smoothing, block by block", ("paper", _ => AbqOptions.OmniQuant)),
+        new AbqLlm.ReconstructionMethod("omniquant", "OmniQuant: learned clipping and smoothing, block by block", ("paper", _ => AbqOptions.OmniQuant)),
         new FlexQ.FlexQMethod(),
-        new Abq.ReconstructionMethod("abq", "ABQ-LLM: learned smoothing, clipping and compensation with distribution and attention losses", ("default", _ => new AbqOptions()), ("paper", AbqOptions.Paper)),
+        new AbqLlm.ReconstructionMethod("abq", "ABQ-LLM: learned smoothing, clipping and compensation with distribution and attention losses", ("default", _ => new AbqOptions()), ("paper", AbqOptions.Paper)),
         new FlattenQuant.FlattenMethod(),
     ];
 

@@ -113,11 +113,11 @@ internal sealed class TokenTable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static uint Hash(ReadOnlySpan<byte> token)
     {
-        const ulong factor = 0x9E3779B97F4A7C15;
-        ulong hash = (ulong)token.Length * factor;
+        const ulong Factor = 0x9E3779B97F4A7C15;
+        ulong hash = (ulong)token.Length * Factor;
         for (; token.Length > 8; token = token[8..])
         {
-            hash = BitOperations.RotateLeft((hash ^ MemoryMarshal.Read<ulong>(token)) * factor, 29);
+            hash = BitOperations.RotateLeft((hash ^ MemoryMarshal.Read<ulong>(token)) * Factor, 29);
         }
 
         // The rest as one word; its ends may overlap.
@@ -127,8 +127,8 @@ internal sealed class TokenTable
             >= 1 => token[0] | ((ulong)token[token.Length / 2] << 8) | ((ulong)token[^1] << 16),
             _ => 0,
         };
-        hash = (hash ^ rest) * factor;
-        hash = (hash ^ (hash >> 32)) * factor;
+        hash = (hash ^ rest) * Factor;
+        hash = (hash ^ (hash >> 32)) * Factor;
         return (uint)(hash >> 32);
     }
 

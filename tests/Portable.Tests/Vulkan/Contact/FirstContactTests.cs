@@ -11,7 +11,7 @@ namespace Portable.Tests.Vulkan.Contact;
 [Collection("Vulkan")]
 public sealed class FirstContactTests(VulkanFixture vulkan)
 {
-    private static readonly VulkanDeviceFacts s_invented = new() { Name = "invented", Driver = "none 1" };
+    private static readonly VulkanDeviceFacts Invented = new() { Name = "invented", Driver = "none 1" };
 
     [SkippableTheory]
     [InlineData("echo 'step building kernels'; kill -ILL $$", "illegal instruction", "building kernels")]
@@ -20,7 +20,7 @@ public sealed class FirstContactTests(VulkanFixture vulkan)
     public void AChildThatCrashesRefusesTheDevice(string script, string cause, string step)
     {
         Skip.If(OperatingSystem.IsWindows(), "a shell and signals");
-        SelfCheckResult check = FirstContact.Run(s_invented, Shell(script), TimeSpan.FromMinutes(5));
+        SelfCheckResult check = FirstContact.Run(Invented, Shell(script), TimeSpan.FromMinutes(5));
         Assert.Contains(cause, check.Refusal, StringComparison.Ordinal);
         Assert.Contains(step, check.Refusal, StringComparison.Ordinal);
     }
@@ -29,7 +29,7 @@ public sealed class FirstContactTests(VulkanFixture vulkan)
     public void AChildThatHangsIsEndedAndRefusesTheDevice()
     {
         Skip.If(OperatingSystem.IsWindows(), "a shell");
-        SelfCheckResult check = FirstContact.Run(s_invented, Shell("echo 'step checking kernels'; sleep 100000"), TimeSpan.FromSeconds(1));
+        SelfCheckResult check = FirstContact.Run(Invented, Shell("echo 'step checking kernels'; sleep 100000"), TimeSpan.FromSeconds(1));
         Assert.Contains("did not end within 1 s", check.Refusal, StringComparison.Ordinal);
     }
 
@@ -42,8 +42,8 @@ public sealed class FirstContactTests(VulkanFixture vulkan)
         Environment.SetEnvironmentVariable("PORTABLE_CACHE", folder.FullName);
         try
         {
-            File.WriteAllBytes(SelfCheckResult.PathOf(s_invented) + ".begun", [1]);
-            SelfCheckResult check = FirstContact.Run(s_invented, new ProcessStartInfo(Path.Combine(folder.FullName, "missing")) { RedirectStandardOutput = true, RedirectStandardError = true }, TimeSpan.FromMinutes(5));
+            File.WriteAllBytes(SelfCheckResult.PathOf(Invented) + ".begun", [1]);
+            SelfCheckResult check = FirstContact.Run(Invented, new ProcessStartInfo(Path.Combine(folder.FullName, "missing")) { RedirectStandardOutput = true, RedirectStandardError = true }, TimeSpan.FromMinutes(5));
             Assert.Contains("an earlier first check did not end", check.Refusal, StringComparison.Ordinal);
         }
         finally

@@ -13,16 +13,16 @@ namespace Portable.Tests.Vulkan.Model;
 [Collection("Vulkan")]
 public sealed class BoundedSubmissionTests(VulkanFixture vulkan)
 {
-    private static readonly SelfCheckResult s_fast = Paced(1);
+    private static readonly SelfCheckResult Fast = Paced(1);
 
     [SkippableFact]
     public void APassThatIsExpectedToExceedTheWatchdogIsCutAndGivesTheSameBits()
     {
         using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
-        float[] whole = Logits(gpu, s_fast, out long one);
+        float[] whole = Logits(gpu, Fast, out long one);
         gpu.Watchdog = TimeSpan.FromHours(1);
         Assert.Equal(2, one);
-        Assert.Equal(whole, Logits(gpu, s_fast, out long still));
+        Assert.Equal(whole, Logits(gpu, Fast, out long still));
         Assert.Equal(one, still);
 
         // Each operation is expected to take most of an hour: a submission for each.
@@ -35,10 +35,10 @@ public sealed class BoundedSubmissionTests(VulkanFixture vulkan)
     public void APassThatAResetMayHaveTouchedIsRepeatedInShorterSubmissions()
     {
         using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
-        float[] whole = Logits(gpu, s_fast, out _);
+        float[] whole = Logits(gpu, Fast, out _);
         gpu.Watchdog = TimeSpan.FromMinutes(50);
         gpu.Faults = new FaultInjection { SlowWaits = 1 };
-        Assert.Equal(whole, Logits(gpu, s_fast, out long submissions));
+        Assert.Equal(whole, Logits(gpu, Fast, out long submissions));
         Assert.True(submissions > 2);
     }
 
@@ -48,7 +48,7 @@ public sealed class BoundedSubmissionTests(VulkanFixture vulkan)
         using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
         gpu.Watchdog = TimeSpan.FromMinutes(50);
         gpu.Faults = new FaultInjection { SlowWaits = int.MaxValue };
-        Assert.Contains("not to be trusted", Assert.Throws<VulkanException>(() => Logits(gpu, s_fast, out _)).Message, StringComparison.Ordinal);
+        Assert.Contains("not to be trusted", Assert.Throws<VulkanException>(() => Logits(gpu, Fast, out _)).Message, StringComparison.Ordinal);
     }
 
     private static float[] Logits(VulkanContext gpu, SelfCheckResult check, out long submissions)

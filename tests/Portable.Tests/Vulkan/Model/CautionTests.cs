@@ -8,11 +8,11 @@ namespace Portable.Tests.Vulkan.Model;
 [Collection("Vulkan")]
 public sealed class CautionTests(VulkanFixture vulkan) : IDisposable
 {
-    private readonly DirectoryInfo work = Directory.CreateTempSubdirectory("portable-caution-");
+    private readonly DirectoryInfo _work = Directory.CreateTempSubdirectory("portable-caution-");
 
     private string Device => $"vulkan:{vulkan.Context.Facts.Index}";
 
-    public void Dispose() => work.Delete(recursive: true);
+    public void Dispose() => _work.Delete(recursive: true);
 
     [SkippableFact]
     public void ASoftwareDeviceIsNamedBeforeTheWork()
@@ -39,7 +39,7 @@ public sealed class CautionTests(VulkanFixture vulkan) : IDisposable
 
     private string Quantize(string model, string scheme)
     {
-        string output = Path.Combine(work.FullName, scheme);
+        string output = Path.Combine(_work.FullName, scheme);
         Assert.Equal(0, ToolRun.Here("quantize", model, "--method", "rtn", "--scheme", scheme, "--output", output).Code);
         return output;
     }

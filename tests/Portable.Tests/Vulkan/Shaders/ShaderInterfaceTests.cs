@@ -9,7 +9,7 @@ namespace Portable.Tests.Vulkan.Shaders;
 /// <summary>The host's record of each shader against the compiled shader: ids, types and names of constants, layout of push constants.</summary>
 public sealed partial class ShaderInterfaceTests
 {
-    private static readonly Dictionary<string, Shader> s_records = typeof(Shader).Assembly.GetTypes()
+    private static readonly Dictionary<string, Shader> Records = typeof(Shader).Assembly.GetTypes()
         .Where(t => t.IsSubclassOf(typeof(Shader)) && !t.IsAbstract)
         .Select(t => (Shader)RuntimeHelpers.GetUninitializedObject(t))
         .ToDictionary(s => s.Name);
@@ -17,13 +17,13 @@ public sealed partial class ShaderInterfaceTests
     public static TheoryData<string> Names => [.. ShaderLibrary.Names];
 
     [Fact]
-    public void EveryShaderHasARecordAndEveryRecordAShader() => Assert.Equal(ShaderLibrary.Names, s_records.Keys.Order(StringComparer.Ordinal));
+    public void EveryShaderHasARecordAndEveryRecordAShader() => Assert.Equal(ShaderLibrary.Names, Records.Keys.Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Names))]
     public void SpecializationConstantsAreThoseOfTheShader(string name)
     {
-        IReadOnlyList<SpecializationConstant> written = SpecializationConstants.Of(s_records[name]);
+        IReadOnlyList<SpecializationConstant> written = SpecializationConstants.Of(Records[name]);
         Assert.Equal(written.Count, written.Select(c => c.Id).Distinct().Count());
         foreach ((uint id, string type) in new SpirvModule(ShaderLibrary.Load(name)).Specializations)
         {
@@ -44,14 +44,14 @@ public sealed partial class ShaderInterfaceTests
             declared.Add(uint.Parse(match.Groups["id"].Value), match.Groups["name"].Value);
         }
 
-        foreach (SpecializationConstant constant in SpecializationConstants.Of(s_records[name]))
+        foreach (SpecializationConstant constant in SpecializationConstants.Of(Records[name]))
         {
             // A property may stand for WORKGROUP without the shader naming its local_size_x_id.
             string? source = declared.GetValueOrDefault(constant.Id) ?? (constant.Id == 0 ? "WORKGROUP" : null);
             Assert.True(source is not null && SameName(source, constant.Name), $"{name}: constant {constant.Id} is {source ?? "unknown"} in the shader, {constant.Name} here");
         }
 
-        Assert.Empty(declared.Keys.Except(SpecializationConstants.Of(s_records[name]).Select(c => c.Id)));
+        Assert.Empty(declared.Keys.Except(SpecializationConstants.Of(Records[name]).Select(c => c.Id)));
     }
 
     // The host may push more than a shader reads, at the end: scratch memory of the matmuls that split K.
@@ -61,10 +61,10 @@ public sealed partial class ShaderInterfaceTests
     {
         const int Guaranteed = 128;
         IReadOnlyList<(int Offset, int Bytes)> read = new SpirvModule(ShaderLibrary.Load(name)).PushConstants;
-        (int Offset, int Bytes)[] written = [.. Fields(PushType(s_records[name].GetType()), 0)];
+        (int Offset, int Bytes)[] written = [.. Fields(PushType(Records[name].GetType()), 0)];
         Assert.NotEmpty(read);
         Assert.Equal(read, written.Take(read.Count));
-        Assert.InRange(s_records[name].PushBytes, read[^1].Offset + read[^1].Bytes, Guaranteed);
+        Assert.InRange(Records[name].PushBytes, read[^1].Offset + read[^1].Bytes, Guaranteed);
     }
 
     [GeneratedRegex(@"layout\(constant_id = (?<id>\d+)\) const \w+ (?<name>\w+)")]

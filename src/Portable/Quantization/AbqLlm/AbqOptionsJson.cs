@@ -1,7 +1,7 @@
 using System.Text.Json.Serialization;
 using Portable.Reference.Algorithms.AbqLlm;
 
-namespace Portable.Quantization.Abq;
+namespace Portable.Quantization.AbqLlm;
 
 /// <summary>JSON of the training recipe in the manifest: names as in the code, choices as words.</summary>
 [JsonSourceGenerationOptions(UseStringEnumConverter = true)]

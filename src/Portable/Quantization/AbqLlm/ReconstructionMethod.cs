@@ -3,7 +3,7 @@ using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Quantization;
 using Portable.Reference.Training;
 
-namespace Portable.Quantization.Abq;
+namespace Portable.Quantization.AbqLlm;
 
 /// <summary>
 /// Methods that train blocks: ABQ-LLM, and OmniQuant by configuration. Every part has a switch; an empty option leaves what

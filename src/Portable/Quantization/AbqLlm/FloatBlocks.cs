@@ -2,7 +2,7 @@ using Portable.Models;
 using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 
-namespace Portable.Quantization.Abq;
+namespace Portable.Quantization.AbqLlm;
 
 /// <summary>Blocks of a model as the training code reads them.</summary>
 internal static class FloatBlocks

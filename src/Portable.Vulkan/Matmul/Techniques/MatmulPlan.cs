@@ -5,7 +5,7 @@ using Portable.Vulkan.Shaders;
 namespace Portable.Vulkan.Matmul.Techniques;
 
 /// <summary>A technique with its tiles fixed for one problem: what is dispatched, tested, measured and remembered.</summary>
-internal sealed record VulkanKernel
+internal sealed record MatmulPlan
 {
     /// <summary>Fixes a technique.</summary>
     /// <param name="technique">Name of the technique.</param>
@@ -13,7 +13,7 @@ internal sealed record VulkanKernel
     /// <param name="shader">The shader with its tile.</param>
     /// <param name="groupsX">Workgroups along x.</param>
     /// <param name="groupsY">Workgroups along y.</param>
-    internal VulkanKernel(string technique, string label, MatmulShader shader, int groupsX, int groupsY) =>
+    internal MatmulPlan(string technique, string label, MatmulShader shader, int groupsX, int groupsY) =>
         (Technique, Label, Shader, GroupsX, GroupsY) = (technique, label, shader, groupsX, groupsY);
 
     /// <summary>Name of the technique.</summary>

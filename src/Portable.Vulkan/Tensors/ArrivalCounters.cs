@@ -3,7 +3,7 @@ using Portable.Vulkan.Engine;
 namespace Portable.Vulkan.Tensors;
 
 /// <summary>Per row, the workgroups that have finished; 0 between dispatches.</summary>
-internal sealed class FinishedCounters : IRowStorage, IDeviceMemory
+internal sealed class ArrivalCounters : IRowStorage, IDeviceMemory
 {
     private GpuBuffer? _buffer;
 

@@ -3,7 +3,7 @@ using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Blocks;
 using Portable.Reference.Training;
 
-namespace Portable.Quantization.Abq;
+namespace Portable.Quantization.AbqLlm;
 
 /// <summary>
 /// The float stream of a reconstruction and, for the block in work, what its samples hold: student inputs, both teachers'

@@ -14,7 +14,7 @@ namespace Portable.Vulkan.SelfChecks;
 /// of what its estimate says. The dispatcher goes by them until <c>bench tune</c> has measured the device: estimates are made
 /// for one GPU, and another one may have slow matrices or slow dot products.
 /// </summary>
-internal static class FirstTimes
+internal static class TechniqueTimes
 {
     // An idle device needs tens of milliseconds to reach its clock.
     private static readonly TimeSpan ClockRise = TimeSpan.FromMilliseconds(60);
@@ -40,7 +40,7 @@ internal static class FirstTimes
         foreach (int tokens in SelfCheckResult.Tokens)
         {
             MatmulProblem problem = weights.Problem(tokens);
-            (MatmulTechnique Technique, VulkanKernel Kernel)[] rows =
+            (MatmulTechnique Technique, MatmulPlan Kernel)[] rows =
             [
                 .. from technique in MatmulTechniques.Supported(gpu.Facts, problem)
                    where technique is not NaiveTechnique && !check.Failures.ContainsKey(technique.Name)
@@ -61,7 +61,7 @@ internal static class FirstTimes
     }
 
     /// <summary>The least nanoseconds of each kernel over rounds in which all take their turn.</summary>
-    private static double[] Times(VulkanContext gpu, VulkanKernel[] kernels, GpuLinear weights, MatmulProblem problem, GpuActivations x, GpuBuffer y, TimeSpan atLeast)
+    private static double[] Times(VulkanContext gpu, MatmulPlan[] kernels, GpuLinear weights, MatmulProblem problem, GpuActivations x, GpuBuffer y, TimeSpan atLeast)
     {
         const int Rounds = 3;
         double[] best = [.. kernels.Select(_ => double.PositiveInfinity)];

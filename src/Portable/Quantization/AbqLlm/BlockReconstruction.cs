@@ -9,7 +9,7 @@ using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Reference.Training;
 
-namespace Portable.Quantization.Abq;
+namespace Portable.Quantization.AbqLlm;
 
 /// <summary>
 /// Quantizes blocks by reconstruction: both teachers run once over the calibration windows, the student is trained, and its

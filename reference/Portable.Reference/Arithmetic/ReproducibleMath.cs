@@ -5,7 +5,7 @@ namespace Portable.Reference.Arithmetic;
 /// with them are the same on every platform: <see cref="Math"/> calls the C library, which differs.
 /// Within 1e-14 of the exact value relative to max(1, |result|) over the ranges stated.
 /// </summary>
-internal static class HouseMath
+internal static class ReproducibleMath
 {
     private const double Ln2High = 0.693147180369123816490; // fdlibm: 33 significant bits, so n·Ln2High is exact
     private const double Ln2Low = 1.90821492927058770002e-10;
