@@ -55,7 +55,8 @@ public static class BitPacking
         }
     }
 
-    private static void UnpackRow(BitPlaneMatrix matrix, int row, Span<short> codes)
+    /// <summary>Unpacks one row of a matrix.</summary>
+    internal static void UnpackRow(BitPlaneMatrix matrix, int row, Span<short> codes)
     {
         GroupLayout layout = matrix.Layout;
         int bits = matrix.Format.Bits, sign = matrix.Format.Signed ? 1 << (bits - 1) : 0;
@@ -79,7 +80,8 @@ public static class BitPacking
         }
     }
 
-    private static void PackRow(ReadOnlySpan<short> codes, int row, GroupLayout layout, CodeFormat format, Span<ulong> words, Span<int> sums)
+    /// <summary>Packs one row: its words, and the sum of each of its groups.</summary>
+    internal static void PackRow(ReadOnlySpan<short> codes, int row, GroupLayout layout, CodeFormat format, Span<ulong> words, Span<int> sums)
     {
         int bits = format.Bits;
         Span<byte> digits = stackalloc byte[GroupLayout.BlockSize];

@@ -1,4 +1,7 @@
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
 
 namespace Portable.Reference.Operations;
 
@@ -16,6 +19,26 @@ internal static class Embedding
         for (int r = 0; r < rows.Length; r++)
         {
             ElementConversion.ToSingle(Row(table, type, columns, rows[r]), type, output.Slice(r * columns, columns));
+        }
+    }
+
+    /// <summary>output[k] = fl(fl(code[row, k] − zero point) · scale): the levels of a row, exact products of an integer of at most 8 bits and a scale, rounded once.</summary>
+    /// <param name="table">Codes with one scale and zero point a row.</param>
+    /// <param name="row">The row.</param>
+    /// <param name="output">Its columns.</param>
+    public static unsafe void Lookup(QuantizedLinear table, int row, Span<float> output)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, table.OutputFeatures);
+        const int CodeSlot = 3;
+        Span<short> codes = new(Scratch.Get<short>(CodeSlot, table.Weights.Columns), table.Weights.Columns);
+        BitPacking.UnpackRow(table.Weights, row, codes);
+        int zero = table.ZeroPoints?[row] ?? 0;
+        float scale = table.Scales[row];
+        for (int k = 0; k < codes.Length; k++)
+        {
+            // At least 2^-24 or +0: canonical as it is.
+            output[k] = (codes[k] - zero) * scale;
         }
     }
 

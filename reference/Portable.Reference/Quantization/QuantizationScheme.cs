@@ -6,8 +6,8 @@ using Portable.Reference.BitPlanes;
 namespace Portable.Reference.Quantization;
 
 /// <summary>
-/// The widths of a quantized layer or model: <c>W&lt;1-8&gt;[*]A&lt;1-8|16&gt;[g&lt;K-group&gt;][KV&lt;2-8|16&gt;]</c>, for example W4A8,
-/// W6A6g128, W2*A8KV8, W4A16. Parse and print are inverse; the default KV16 is not printed.
+/// The widths of a quantized layer or model: <c>W&lt;1-8&gt;[*]A&lt;1-8|16&gt;[g&lt;K-group&gt;][KV&lt;2-8|16&gt;][H&lt;2-8|16&gt;]</c>, for example W4A8,
+/// W6A6g128, W2*A8KV8, W4A16, W4A8H8. Parse and print are inverse; the defaults KV16 and H16 are not printed.
 /// </summary>
 public sealed partial record QuantizationScheme
 {
@@ -17,8 +17,9 @@ public sealed partial record QuantizationScheme
     /// <param name="groupSize">Columns of K that share a weight scale, or 0 for the whole row.</param>
     /// <param name="keyValueBits">Bits of the KV cache: 2…8, or 16 for half precision.</param>
     /// <param name="balanced">Five-level 2-bit weights, codes 0…4 (W2*, the bit balance of ABQ-LLM).</param>
+    /// <param name="headBits">Bits of embedding and head: 2…8, or 16 for the checkpoint's own floats.</param>
     /// <exception cref="FormatException">A width is outside its range, or <paramref name="balanced"/> with other than 2 bits.</exception>
-    public QuantizationScheme(int weightBits, int activationBits, int groupSize = 0, int keyValueBits = 16, bool balanced = false)
+    public QuantizationScheme(int weightBits, int activationBits, int groupSize = 0, int keyValueBits = 16, bool balanced = false, int headBits = 16)
     {
         if (weightBits is < 1 or > 8)
         {
@@ -35,6 +36,11 @@ public sealed partial record QuantizationScheme
             throw new FormatException($"The KV cache has 2 to 8 bits, or 16, not {keyValueBits}.");
         }
 
+        if (headBits is (< 2 or > 8) and not 16)
+        {
+            throw new FormatException($"Embedding and head have 2 to 8 bits, or 16, not {headBits}.");
+        }
+
         if (groupSize < 0)
         {
             throw new FormatException($"A group has at least 1 column, not {groupSize}.");
@@ -45,7 +51,7 @@ public sealed partial record QuantizationScheme
             throw new FormatException($"'*' (five balanced levels) goes with W2 only, not W{weightBits}.");
         }
 
-        (WeightBits, ActivationBits, GroupSize, KeyValueBits, Balanced) = (weightBits, activationBits, groupSize, keyValueBits, balanced);
+        (WeightBits, ActivationBits, GroupSize, KeyValueBits, Balanced, HeadBits) = (weightBits, activationBits, groupSize, keyValueBits, balanced, headBits);
     }
 
     /// <summary>Bits of a weight, 1…8; 2 where <see cref="Balanced"/>.</summary>
@@ -63,17 +69,23 @@ public sealed partial record QuantizationScheme
     /// <summary>W2*: five weight levels, codes 0…4.</summary>
     public bool Balanced { get; }
 
+    /// <summary>Bits of embedding and head, 2…8; 16: they keep the checkpoint's element type.</summary>
+    public int HeadBits { get; }
+
     /// <summary>The largest unsigned weight code: 2^b − 1, or 4 for W2*.</summary>
     public int LargestWeightCode => Balanced ? 4 : (1 << WeightBits) - 1;
 
-    /// <summary>The scheme of one layer of a model that has this scheme: the same without the KV part.</summary>
-    public QuantizationScheme Layer => KeyValueBits == 16 ? this : new QuantizationScheme(WeightBits, ActivationBits, GroupSize, 16, Balanced);
+    /// <summary>The scheme of one layer of a model that has this scheme: the same without the KV and H parts.</summary>
+    public QuantizationScheme Layer => (KeyValueBits, HeadBits) == (16, 16) ? this : new QuantizationScheme(WeightBits, ActivationBits, GroupSize, 16, Balanced);
+
+    /// <summary>The scheme of embedding and head as layers of their own, W&lt;H&gt;A8; null where they stay floats.</summary>
+    public QuantizationScheme? Table => HeadBits == 16 ? null : new QuantizationScheme(HeadBits, 8);
 
     /// <summary>Format of asymmetric weight codes in memory: unsigned; three planes for the five levels of W2*.</summary>
     public CodeFormat WeightFormat => new(Balanced ? 3 : WeightBits, signed: false);
 
     /// <summary>This scheme with another activation width.</summary>
-    public QuantizationScheme WithActivationBits(int bits) => new(WeightBits, bits, GroupSize, KeyValueBits, Balanced);
+    public QuantizationScheme WithActivationBits(int bits) => new(WeightBits, bits, GroupSize, KeyValueBits, Balanced, HeadBits);
 
     /// <summary>Reads a scheme.</summary>
     /// <param name="text">Exactly the grammar above, capital letters as shown.</param>
@@ -83,7 +95,7 @@ public sealed partial record QuantizationScheme
         Match match = Grammar().Match(text);
         if (!match.Success)
         {
-            throw new FormatException($"'{text}' is not a scheme: expected W<1-8>[*]A<1-8|16>[g<group>][KV<2-8|16>], for example W4A8 or W6A6g128.");
+            throw new FormatException($"'{text}' is not a scheme: expected W<1-8>[*]A<1-8|16>[g<group>][KV<2-8|16>][H<2-8|16>], for example W4A8, W6A6g128 or W4A8KV8H8.");
         }
 
         try
@@ -94,7 +106,8 @@ public sealed partial record QuantizationScheme
                 throw new FormatException("A group has at least 1 column, not 0.");
             }
 
-            return new QuantizationScheme(Number(match, "w"), Number(match, "a"), group, match.Groups["kv"].Success ? Number(match, "kv") : 16, match.Groups["star"].Success);
+            int Optional(string name) => match.Groups[name].Success ? Number(match, name) : 16;
+            return new QuantizationScheme(Number(match, "w"), Number(match, "a"), group, Optional("kv"), match.Groups["star"].Success, Optional("h"));
         }
         catch (FormatException e)
         {
@@ -134,6 +147,11 @@ public sealed partial record QuantizationScheme
             text.Append(CultureInfo.InvariantCulture, $"KV{KeyValueBits}");
         }
 
+        if (HeadBits != 16)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"H{HeadBits}");
+        }
+
         return text.ToString();
     }
 
@@ -142,6 +160,6 @@ public sealed partial record QuantizationScheme
             ? value
             : throw new FormatException($"{match.Groups[name].Value} is too large.");
 
-    [GeneratedRegex(@"\AW(?<w>[0-9]+)(?<star>\*)?A(?<a>[0-9]+)(g(?<g>[0-9]+))?(KV(?<kv>[0-9]+))?\z", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"\AW(?<w>[0-9]+)(?<star>\*)?A(?<a>[0-9]+)(g(?<g>[0-9]+))?(KV(?<kv>[0-9]+))?(H(?<h>[0-9]+))?\z", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant)]
     private static partial Regex Grammar();
 }

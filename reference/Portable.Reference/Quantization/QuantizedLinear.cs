@@ -42,4 +42,7 @@ public sealed class QuantizedLinear
 
     /// <summary>N.</summary>
     public int OutputFeatures => Weights.Rows;
+
+    /// <summary>Bytes of codes, row sums, scales, zero points and bias in memory.</summary>
+    internal long Bytes => (8L * Weights.Words.Length) + (4L * Weights.RowSums.Length) + (4L * Scales.Length) + (ZeroPoints?.Length ?? 0) + (4L * (Bias?.Length ?? 0));
 }

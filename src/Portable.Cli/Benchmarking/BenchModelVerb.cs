@@ -46,7 +46,7 @@ internal sealed class BenchModelVerb : Verb
     private static readonly TimeSpan ClockRise = TimeSpan.FromSeconds(1);
 
     private readonly Option<string> _shape = new("--shape") { Description = $"One of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME", Required = true };
-    private readonly Option<string> _scheme = new("--scheme") { Description = "Scheme of every linear, for example W4A8 or W6A6g128.", HelpName = "S", Required = true };
+    private readonly Option<string> _scheme = new("--scheme") { Description = "Scheme of every linear, of cache, embedding and head, for example W4A8, W6A6g128 or W4A8KV8H8.", HelpName = "S", Required = true };
     private readonly Option<int> _context = new("--context") { Description = "Tokens of each prompt.", HelpName = "N", DefaultValueFactory = _ => 512 };
     private readonly Option<int> _batch = new("--batch") { Description = "Sequences that are decoded together.", HelpName = "B", DefaultValueFactory = _ => 1 };
     private readonly Option<int> _steps = new("--tokens") { Description = "Decode steps to measure.", HelpName = "N", DefaultValueFactory = _ => 16 };

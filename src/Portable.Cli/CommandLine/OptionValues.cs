@@ -11,7 +11,7 @@ internal static class OptionValues
 {
     private static readonly string[] CommonSchemes =
     [
-        "W8A8", "W4A8", "W6A6g128", "W2*A8KV8", "W4A4KV4", "W4A16", "W6A8", "W3A8", "W2A8", "W2*A8", "W4A8KV8", "W8A8KV8", "W6A6", "W4A4", "W4A8g128", "W6A8g128", "W3A8KV8", "W2A8KV8", "W8A16",
+        "W8A8", "W4A8", "W6A6g128", "W2*A8KV8", "W4A4KV4", "W4A16", "W6A8", "W3A8", "W2A8", "W2*A8", "W4A8KV8", "W8A8KV8", "W6A6", "W4A4", "W4A8g128", "W6A8g128", "W3A8KV8", "W2A8KV8", "W8A16", "W4A8H8", "W4A8KV8H8", "W8A8H8", "W4A8H4",
     ];
 
     /// <summary>The value of an integer option.</summary>

@@ -21,7 +21,7 @@ internal sealed class QuantizeVerb : Verb
         Required = true,
     };
 
-    private readonly Option<string> _scheme = new("--scheme") { Description = "Widths: W<1-8>[*]A<1-8|16>[g<group>][KV<2-8|16>], for example W4A8, W6A6g128, W2*A8KV8.", HelpName = "S", Required = true };
+    private readonly Option<string> _scheme = new("--scheme") { Description = "Widths: W<1-8>[*]A<1-8|16>[g<group>][KV<2-8|16>][H<2-8|16>], for example W4A8, W6A6g128, W2*A8KV8H8; H is embedding and head.", HelpName = "S", Required = true };
     private readonly Option<string> _output = new("--output") { Description = "Directory to make; an unfinished one goes on.", HelpName = "DIR", Required = true };
     private readonly Option<string?> _calibration = new("--calibration") { Description = "UTF-8 text to calibrate on; never the text that you evaluate on.", HelpName = "TEXT" };
     private readonly Option<int> _samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };

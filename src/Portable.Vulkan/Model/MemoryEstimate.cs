@@ -28,7 +28,7 @@ internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, lon
         ModelConfig config = source.Config;
         BlockWeights block = source.LoadBlock(0);
         long linears = config.Layers * block.Linears.Sum(BytesOf);
-        long tables = TableBytes(source.LoadEmbedding()) + TableBytes(source.LoadPositions()) + TableBytes(source.LoadHead());
+        long tables = source.LoadEmbedding().Bytes + (source.LoadPositions()?.Bytes ?? 0) + (source.LoadHead()?.Bytes ?? 0);
         (BlockLayout layout, AttentionLayout attention) = (block.Layout, block.Layout.Attention);
         CacheShape cache = new(sequences, context, attention.KeyValueHeads, attention.HeadSize, source.KeyValueBits);
         long slots = VulkanCache.Slots(cache);
@@ -56,6 +56,4 @@ internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, lon
         long rows = (q.OutputFeatures + 31) / 32 * 32L;
         return rows * ((q.Weights.RowWords * 8L) + (q.Weights.Layout.Groups * (GpuLinear.NeedsSums(q.Input.Format) ? 9L : 5L)) + (q.Bias is null ? 0 : 4));
     }
-
-    private static long TableBytes(FloatTable? table) => table?.Bytes ?? 0;
 }

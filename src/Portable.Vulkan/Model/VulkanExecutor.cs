@@ -114,7 +114,13 @@ internal sealed class VulkanExecutor : Executor
             RequireServed(new CacheShape(sequences, context, block.Attention.KeyValueHeads, block.Attention.HeadSize, source.KeyValueBits));
         }
 
-        foreach (FloatTable table in new[] { source.LoadEmbedding(), source.LoadPositions(), source.LoadHead() }.OfType<FloatTable>())
+        TableWeights embedding = source.LoadEmbedding();
+        if (embedding.Quantized is not null)
+        {
+            throw new VulkanException("A quantized embedding and head (the H part of a scheme) run on the device cpu only.");
+        }
+
+        foreach (FloatTable table in new[] { embedding.Float, source.LoadPositions(), source.LoadHead()?.Float }.OfType<FloatTable>())
         {
             RequireServed(table);
         }
@@ -128,8 +134,9 @@ internal sealed class VulkanExecutor : Executor
     }
 
     /// <inheritdoc/>
-    public override DeviceTable Upload(FloatTable table)
+    public override DeviceTable Upload(TableWeights weights)
     {
+        FloatTable table = weights.Float!;
         RequireServed(table);
         GpuBuffer buffer = Keep(_gpu.Allocate(table.Bytes));
         foreach ((int firstRow, FloatTable piece) in table.Pieces)

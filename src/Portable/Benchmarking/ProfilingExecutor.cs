@@ -31,7 +31,7 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     public override void Reserve(IModelSource source, int sequences, int context) => inner.Reserve(source, sequences, context);
 
     /// <inheritdoc/>
-    public override DeviceTable Upload(FloatTable table) => inner.Upload(table);
+    public override DeviceTable Upload(TableWeights table) => inner.Upload(table);
 
     /// <inheritdoc/>
     public override DeviceNorm Upload(NormWeights norm, float epsilon) => inner.Upload(norm, epsilon);

@@ -54,7 +54,7 @@ internal sealed class BlockStream : IDisposable
         _slots = [.. windows.Select(w => storage.Allocate(w.Length * _config.HiddenSize))];
         _rows = new float[context * _config.HiddenSize];
         DeviceTable embedding = _cpu.Executor.Upload(source.LoadEmbedding());
-        DeviceTable? positions = source.LoadPositions() is { } table ? _cpu.Executor.Upload(table) : null;
+        DeviceTable? positions = source.LoadPositions() is { } table ? _cpu.Executor.Upload(new TableWeights(table)) : null;
         for (int window = 0; window < windows.Count; window++)
         {
             ForEachBatch(_cpu, window, read: false, write: true, "The embedding", _ => _cpu.Executor.Embed(embedding, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));

@@ -26,7 +26,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     private Batch Current => _batch ?? throw new InvalidOperationException("Begin has not been called.");
 
     /// <inheritdoc/>
-    public override DeviceTable Upload(FloatTable table) => new CpuTable(table);
+    public override DeviceTable Upload(TableWeights table) => new CpuTable(table, MaximumRows);
 
     /// <inheritdoc/>
     public override DeviceNorm Upload(NormWeights norm, float epsilon) => new CpuNorm(norm, epsilon);
@@ -64,14 +64,22 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     /// <inheritdoc/>
     public override void Embed(DeviceTable embedding, float scale, DeviceTable? positions, int positionOffset, DeviceActivation x)
     {
-        FloatTable table = ((CpuTable)embedding).Table;
+        CpuTable table = (CpuTable)embedding;
         Span<float> rows = ((CpuActivation)x).Rows(Current.Rows);
-        FloatTable? learned = (positions as CpuTable)?.Table;
+        FloatTable? learned = (positions as CpuTable)?.Float;
         for (int r = 0; r < Current.Rows; r++)
         {
             Span<float> row = rows.Slice(r * x.Columns, x.Columns);
-            (int first, FloatTable piece) = table.PieceOf(Current.Tokens[r]);
-            Embedding.Lookup(piece.Data.Span, table.Type, x.Columns, [Current.Tokens[r] - first], row);
+            if (table.Quantized is { } codes)
+            {
+                Embedding.Lookup(codes, Current.Tokens[r], row);
+            }
+            else
+            {
+                (int start, FloatTable rowsOfPiece) = table.Float!.PieceOf(Current.Tokens[r]);
+                Embedding.Lookup(rowsOfPiece.Data.Span, rowsOfPiece.Type, x.Columns, [Current.Tokens[r] - start], row);
+            }
+
             if (scale != 1)
             {
                 Embedding.Scale(row, scale);
@@ -80,7 +88,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
             if (learned is not null)
             {
                 int position = Current.Positions[r] + positionOffset;
-                (first, piece) = learned.PieceOf(position);
+                (int first, FloatTable piece) = learned.PieceOf(position);
                 Embedding.Add(piece.Data.Span, learned.Type, x.Columns, [position - first], row);
             }
         }
@@ -223,10 +231,16 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
             _logits = GC.AllocateUninitializedArray<float>(_logitCount, pinned: true);
         }
 
-        FloatTable table = ((CpuTable)head).Table;
-        foreach ((int first, FloatTable piece) in table.Pieces)
+        CpuTable table = (CpuTable)head;
+        if (table.Quantized is { } codes && wanted.Length > 0)
         {
-            Head.Logits(hidden.Rows(wanted.Length), wanted.Length, x.Columns, piece.Data.Span, table.Type, piece.Rows, _logits.AsSpan(first, _logitCount - first), head.Rows);
+            ActivationQuantization.Quantize(hidden.Rows(wanted.Length), wanted.Length, x.Columns, codes.Input, table.Input);
+            BitMatmul.Multiply(table.Input, codes, _logits.AsSpan(0, _logitCount), head.Rows);
+        }
+
+        foreach ((int first, FloatTable piece) in table.Float?.Pieces ?? [])
+        {
+            Head.Logits(hidden.Rows(wanted.Length), wanted.Length, x.Columns, piece.Data.Span, piece.Type, piece.Rows, _logits.AsSpan(first, _logitCount - first), head.Rows);
         }
 
         if (softcap != 0)

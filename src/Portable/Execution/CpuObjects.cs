@@ -6,9 +6,16 @@ using Portable.Reference.Quantization;
 
 namespace Portable.Execution;
 
-internal sealed class CpuTable(FloatTable table) : DeviceTable(table.Rows, table.Columns)
+internal sealed class CpuTable(TableWeights table, int rows) : DeviceTable(table.Rows, table.Columns)
 {
-    public FloatTable Table => table;
+    private QuantizedActivations? _input;
+
+    public FloatTable? Float => table.Float;
+
+    public QuantizedLinear? Quantized => table.Quantized;
+
+    /// <summary>What a head of codes multiplies, made when first asked for: an embedding alone needs none.</summary>
+    public QuantizedActivations Input => _input ??= new QuantizedActivations(rows, Quantized!.Weights.Layout, Quantized.Input.Format, groupScales: false);
 }
 
 internal sealed class CpuNorm(NormWeights weights, float epsilon) : DeviceNorm

@@ -4,7 +4,7 @@ using Portable.Reference.Quantization;
 
 namespace Portable.Execution;
 
-/// <summary>A float table (embedding, positions, head) held by an executor.</summary>
+/// <summary>A table (embedding, positions, head) held by an executor.</summary>
 /// <param name="rows">Rows.</param>
 /// <param name="columns">Columns.</param>
 internal abstract class DeviceTable(int rows, int columns)

@@ -29,8 +29,8 @@ internal abstract class Executor : IDisposable
     {
     }
 
-    /// <summary>Takes a table to the device.</summary>
-    public abstract DeviceTable Upload(FloatTable table);
+    /// <summary>Takes a table to the device: an embedding, learned positions, a head, or what is embedding and head at once.</summary>
+    public abstract DeviceTable Upload(TableWeights table);
 
     /// <summary>Takes a normalisation to the device.</summary>
     public abstract DeviceNorm Upload(NormWeights norm, float epsilon);

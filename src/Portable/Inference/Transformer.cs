@@ -34,7 +34,7 @@ internal sealed class Transformer : IDisposable
         {
             executor.Reserve(source, sequences, Context);
             _embedding = executor.Upload(source.LoadEmbedding());
-            _positions = source.LoadPositions() is { } positions ? executor.Upload(positions) : null;
+            _positions = source.LoadPositions() is { } positions ? executor.Upload(new TableWeights(positions)) : null;
             Workspace workspace = new(executor, Config.HiddenSize, sequences, Context);
             _x = workspace.Hidden;
             _blocks = new TransformerBlock[Config.Layers];

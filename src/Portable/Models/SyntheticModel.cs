@@ -10,7 +10,7 @@ namespace Portable.Models;
 /// weights of every block are its own, so that no cache makes it faster than a real model.
 /// </summary>
 /// <param name="config">The shape.</param>
-/// <param name="scheme">The scheme of every linear. With groups, weights and activations are symmetric and share them (as FlexQ does); otherwise weights are asymmetric per channel and activations symmetric per token.</param>
+/// <param name="scheme">The scheme of every linear, of the cache, and of embedding and head. With groups, weights and activations are symmetric and share them (as FlexQ does); otherwise weights are asymmetric per channel and activations symmetric per token.</param>
 /// <param name="seed">Seed of the weights.</param>
 internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme scheme, int seed = 0) : IModelSource
 {
@@ -21,13 +21,13 @@ internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme sche
     public int KeyValueBits => scheme.KeyValueBits;
 
     /// <inheritdoc/>
-    public FloatTable LoadEmbedding() => CreateTable(config.VocabularySize, 1);
+    public TableWeights LoadEmbedding() => CreateVocabulary(1);
 
     /// <inheritdoc/>
     public FloatTable? LoadPositions() => config.LearnedPositionOffset is { } offset ? CreateTable(config.MaximumPositions + offset, 2) : null;
 
     /// <inheritdoc/>
-    public FloatTable? LoadHead() => config.TiedEmbeddings ? null : CreateTable(config.VocabularySize, 3);
+    public TableWeights? LoadHead() => config.TiedEmbeddings ? null : CreateVocabulary(3);
 
     /// <inheritdoc/>
     public NormWeights LoadFinalNorm() => CreateNorm(config.HiddenSize, config.FinalNormBias);
@@ -56,6 +56,10 @@ internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme sche
 
     /// <summary>The first counter of a part: parts lie 2^52 words apart, seeds and blocks further.</summary>
     private ulong Start(ulong block, ulong part) => ((ulong)(uint)seed * 0xD1342543DE82EF95) + (block << 56) + (part << 52);
+
+    private TableWeights CreateVocabulary(ulong part) => scheme.Table is { } table
+        ? new TableWeights(SyntheticLinear.Create(config.VocabularySize, config.HiddenSize, table, Start(0, part)))
+        : new TableWeights(CreateTable(config.VocabularySize, part));
 
     private FloatTable CreateTable(int rows, ulong part)
     {

@@ -4,7 +4,6 @@ using Portable.Reference.Quantization;
 
 namespace Portable.Models;
 
-/// <summary>A row-major float matrix in the checkpoint's own element type: an embedding, a head, or unquantized weights.</summary>
 /// <summary>Gain, and for LayerNorm also bias, of a normalisation.</summary>
 /// <param name="Gain">Hidden-size values.</param>
 /// <param name="Bias">LayerNorm's bias, or null for RMSNorm.</param>
@@ -64,7 +63,7 @@ internal interface IModelSource : IDisposable
     int KeyValueBits { get; }
 
     /// <summary>Token embedding, vocabulary × hidden.</summary>
-    FloatTable LoadEmbedding();
+    TableWeights LoadEmbedding();
 
     /// <summary>Learned positions, (positions + offset) × hidden, or null.</summary>
     FloatTable? LoadPositions();
@@ -76,5 +75,5 @@ internal interface IModelSource : IDisposable
     NormWeights LoadFinalNorm();
 
     /// <summary>Head, vocabulary × hidden, or null where it is the embedding.</summary>
-    FloatTable? LoadHead();
+    TableWeights? LoadHead();
 }

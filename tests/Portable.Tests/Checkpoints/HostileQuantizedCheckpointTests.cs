@@ -62,6 +62,17 @@ public sealed class HostileQuantizedCheckpointTests : IDisposable
         ["embedding infinite"] = ("W4A8", s => s.Poke("model.embed_tokens.weight", 10, [0, 0xFC], Tables), [Tables, "model.embed_tokens.weight", "element 5", "at byte"]),
         ["embedding of another shape"] = ("W4A8", s => s.Header(h => h["model.embed_tokens.weight"]!["shape"] = new JsonArray(8, 16), Tables), [Tables, "model.embed_tokens.weight", "at byte"]),
         ["embedding of integers"] = ("W4A8", s => s.Header(h => h["model.embed_tokens.weight"]!["dtype"] = "I16", Tables), [Tables, "model.embed_tokens.weight", "I16", "at byte"]),
+        ["table metadata gone"] = ("W4A8H4", s => s.Header(h => h.Remove("__metadata__"), Tables), [Tables, "portable"]),
+        ["table metadata of another version"] = ("W4A8H4", s => s.Metadata(m => m["version"] = 2, Tables), [Tables, "portable.version"]),
+        ["table missing in the metadata"] = ("W4A8H4", s => s.Metadata(m => m["tables"]!.AsArray().RemoveAt(1), Tables), [Tables, "portable.tables"]),
+        ["tables swapped"] = ("W4A8H4", s => s.Metadata(m => m["tables"]![0]!["name"] = "lm_head", Tables), [Tables, "portable.tables[0].name"]),
+        ["table of another width than the scheme"] = ("W4A8H4", s => { s.Config(c => c["quantization_config"]!["scheme"] = "W4A8H5"); s.Json("manifest.json", m => m["scheme"] = "W4A8H5"); }, [Tables, "model.embed_tokens.codes", "H5", "at byte"]),
+        ["table in groups"] = ("W4A8H4", s => s.Metadata(m => m["tables"]![0]!["group"] = 4, Tables), [Tables, "model.embed_tokens.", "at byte"]),
+        ["table for 16-bit activations"] = ("W4A8H4", s => s.Metadata(m => m["tables"]![1]!["input"]!["bits"] = 16, Tables), [Tables, "lm_head.codes", "8-bit activations"]),
+        ["table of floats under an H part"] = ("W4A8", s => { s.Config(c => c["quantization_config"]!["scheme"] = "W4A8H4"); s.Json("manifest.json", m => m["scheme"] = "W4A8H4"); }, ["manifest.json", "layers"]),
+        ["table of codes without an H part"] = ("W4A8H4", s => { s.Config(c => c["quantization_config"]!["scheme"] = "W4A8"); s.Json("manifest.json", m => { m["scheme"] = "W4A8"; m["layers"]!.AsArray().RemoveAt(8); m["layers"]!.AsArray().RemoveAt(7); }); }, [Tables, "model.embed_tokens.weight"]),
+        ["scale of a table"] = ("W4A8H4", s => s.Poke("model.embed_tokens.scales", 8, [0, 0, 0, 0], Tables), [Tables, "model.embed_tokens.scales", "element 2", "at byte"]),
+        ["zero point of a table"] = ("W4A8H4", s => s.Poke("lm_head.zero_points", 5, [16], Tables), [Tables, "lm_head.zero_points", "element 5", "at byte"]),
         ["tables missing"] = ("W4A8", s => File.Delete(s.At(Tables)), [Tables, "no such file"]),
     };
 
@@ -74,6 +85,7 @@ public sealed class HostileQuantizedCheckpointTests : IDisposable
     [Theory]
     [InlineData("W4A8")]
     [InlineData("W2*A8")]
+    [InlineData("W4A8H4")]
     public void Control_the_unspoilt_checkpoint_loads(string scheme) => HostileFloatCheckpointTests.LoadAll(Make(scheme).Directory);
 
     [Theory]
@@ -136,12 +148,12 @@ public sealed class HostileQuantizedCheckpointTests : IDisposable
             Write(file, header, data);
         }
 
-        public void Metadata(Action<JsonObject> edit) => Header(header =>
+        public void Metadata(Action<JsonObject> edit, string file = Block) => Header(header =>
         {
             JsonObject own = JsonNode.Parse((string)header["__metadata__"]!["portable"]!)!.AsObject();
             edit(own);
             header["__metadata__"]!["portable"] = own.ToJsonString();
-        });
+        }, file);
 
         public void Rename(string from, string to, bool extra = false) => Header(header =>
         {

@@ -3,6 +3,8 @@ using System.Text.Json;
 using FsCheck.Xunit;
 using Portable.Checkpoints.Format;
 using Portable.Models;
+using Portable.Models.Architectures;
+using Portable.Quantization.Runs;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
@@ -20,15 +22,18 @@ public class PortableCheckpointTests
     {
         Random random = new((int)(seed % int.MaxValue));
         string scheme = RandomScheme(random);
-        using TinyCheckpoint checkpoint = new(Families[random.Next(3)], Dtypes[random.Next(3)], hidden: 4 * random.Next(1, 36), inner: random.Next(1, 200), layers: random.Next(1, 3));
+        bool tied = random.Next(2) == 0;
+        string family = Families[random.Next(3)];
+        using TinyCheckpoint checkpoint = new(family, Dtypes[random.Next(3)], config => config["tie_word_embeddings"] = tied || family == "opt", hidden: 4 * random.Next(1, 36), inner: random.Next(1, 200), layers: random.Next(1, 3));
         string output = Path.Combine(checkpoint.Directory, "out");
         RandomQuantizedBlocks.Write(checkpoint, output, scheme, (int)seed % 1000);
         using IModelSource source = Checkpoint.Open(checkpoint.Directory), quantized = Checkpoint.Open(output);
         Assert.Equal(QuantizationScheme.Parse(scheme).KeyValueBits, quantized.KeyValueBits);
         Assert.Equivalent(source.Config, quantized.Config);
-        AssertSame(source.LoadEmbedding(), quantized.LoadEmbedding());
+        (ModelTables tables, IReadOnlyList<LayerReport> tableReports) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), QuantizationScheme.Parse(scheme));
+        AssertSame(tables.Embedding, quantized.LoadEmbedding());
         AssertSame(source.LoadPositions(), quantized.LoadPositions());
-        AssertSame(source.LoadHead(), quantized.LoadHead());
+        AssertSame(tables.Head, quantized.LoadHead());
         AssertSame(source.LoadFinalNorm(), quantized.LoadFinalNorm());
         List<LayerReport> all = [];
         for (int i = 0; i < checkpoint.Layers; i++)
@@ -38,6 +43,7 @@ public class PortableCheckpointTests
             all.AddRange(reports);
         }
 
+        all.AddRange(tableReports);
         Assert.Equivalent(all, ((PortableCheckpoint)quantized).Manifest.Layers, strict: true);
         ((PortableCheckpoint)quantized).VerifyHashes();
     }
@@ -114,6 +120,26 @@ public class PortableCheckpointTests
         Assert.Equal([8, 4 * (2 + 1)], shape); // 16 columns in two bytes, 4 in one, per plane.
     }
 
+    /// <summary>A tied table is stored once, under the embedding's name; nothing of the float table is left.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Tables_of_codes_are_stored_once(bool tied)
+    {
+        using TinyCheckpoint checkpoint = new(config: c => c["tie_word_embeddings"] = tied, hidden: 16);
+        string output = Path.Combine(checkpoint.Directory, "out"), shard = Path.Combine(output, "model-00002-of-00002.safetensors");
+        RandomQuantizedBlocks.Write(checkpoint, output, "W4A8H5");
+        byte[] file = File.ReadAllBytes(shard);
+        using JsonDocument header = JsonDocument.Parse(file.AsMemory(8, BitConverter.ToInt32(file)));
+        string[] names = [.. header.RootElement.EnumerateObject().Select(e => e.Name).Where(n => n != "__metadata__").Order(StringComparer.Ordinal)];
+        string[] Of(string table) => [table + ".codes", table + ".scales", table + ".zero_points"];
+        Assert.Equal([.. tied ? [] : Of("lm_head"), .. Of("model.embed_tokens"), "model.norm.weight"], names);
+        Assert.Equal([16, 5 * 2], Tensor(shard, "model.embed_tokens.codes").Shape);
+        using PortableCheckpoint quantized = PortableCheckpoint.Open(output);
+        Assert.Equal(tied, quantized.LoadHead() is null);
+        Assert.Equal((string[])["model.embed_tokens", .. tied ? [] : (string[])["lm_head"]], quantized.Manifest.Layers.Where(l => l.Scheme == "W5A8").Select(l => l.Name));
+    }
+
     [Fact]
     public void Manifest_and_config_hold_no_fact_of_the_host()
     {
@@ -139,20 +165,34 @@ public class PortableCheckpointTests
         foreach ((LinearWeights e, LinearWeights a) in expected.Linears.Zip(actual.Linears))
         {
             Assert.Equal((e.Name, e.Scheme), (a.Name, a.Scheme));
-            QuantizedLinear x = e.Quantized!, y = a.Quantized!;
-            Assert.Equal((x.Weights.Rows, x.Weights.Layout, x.Weights.Format), (y.Weights.Rows, y.Weights.Layout, y.Weights.Format));
-            Assert.Equal(x.Weights.Words.ToArray(), y.Weights.Words.ToArray());
-            Assert.Equal(x.Weights.RowSums, y.Weights.RowSums);
-            Assert.Equal(x.Scales, y.Scales);
-            Assert.Equal(x.ZeroPoints, y.ZeroPoints);
-            Assert.Equal(x.Bias, y.Bias);
-            Assert.Equal(x.Input with { Map = null }, y.Input with { Map = null });
-            Assert.Equal(x.Input.Map?.Source, y.Input.Map?.Source);
-            Assert.Equal(x.Input.Map?.Offset, y.Input.Map?.Offset);
-            Assert.Equal(x.Input.Map?.Limit, y.Input.Map?.Limit);
+            AssertSame(e.Quantized!, a.Quantized!);
         }
 
         Assert.Equal(expected.Linears.Count(), actual.Linears.Count());
+    }
+
+    private static void AssertSame(QuantizedLinear x, QuantizedLinear y)
+    {
+        Assert.Equal((x.Weights.Rows, x.Weights.Layout, x.Weights.Format), (y.Weights.Rows, y.Weights.Layout, y.Weights.Format));
+        Assert.Equal(x.Weights.Words.ToArray(), y.Weights.Words.ToArray());
+        Assert.Equal(x.Weights.RowSums, y.Weights.RowSums);
+        Assert.Equal(x.Scales, y.Scales);
+        Assert.Equal(x.ZeroPoints, y.ZeroPoints);
+        Assert.Equal(x.Bias, y.Bias);
+        Assert.Equal(x.Input with { Map = null }, y.Input with { Map = null });
+        Assert.Equal(x.Input.Map?.Source, y.Input.Map?.Source);
+        Assert.Equal(x.Input.Map?.Offset, y.Input.Map?.Offset);
+        Assert.Equal(x.Input.Map?.Limit, y.Input.Map?.Limit);
+    }
+
+    private static void AssertSame(TableWeights? expected, TableWeights? actual)
+    {
+        Assert.Equal(expected?.Quantized is null, actual?.Quantized is null);
+        AssertSame(expected?.Float, actual?.Float);
+        if (expected?.Quantized is { } codes)
+        {
+            AssertSame(codes, actual!.Quantized!);
+        }
     }
 
     private static void AssertSame(FloatTable? expected, FloatTable? actual)
@@ -171,8 +211,8 @@ public class PortableCheckpointTests
     {
         bool balanced = random.Next(4) == 0;
         int activation = random.Next(1, 10);
-        string group = random.Next(2) == 0 ? "" : $"g{random.Next(1, 150)}", kv = random.Next(2) == 0 ? "" : $"KV{random.Next(2, 9)}";
-        return $"W{(balanced ? "2*" : random.Next(1, 9))}A{(activation == 1 ? 2 : activation == 9 ? 16 : activation)}{group}{kv}";
+        string group = random.Next(2) == 0 ? "" : $"g{random.Next(1, 150)}", kv = random.Next(2) == 0 ? "" : $"KV{random.Next(2, 9)}", head = random.Next(2) == 0 ? "" : $"H{random.Next(2, 9)}";
+        return $"W{(balanced ? "2*" : random.Next(1, 9))}A{(activation == 1 ? 2 : activation == 9 ? 16 : activation)}{group}{kv}{head}";
     }
 
     // The tests' own reading of the file.

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using Portable.Checkpoints.Format;
 using Portable.Models;
+using Portable.Quantization.Runs;
+using Portable.Models.Architectures;
 using Portable.Quantization;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
@@ -35,13 +37,14 @@ internal static class RandomQuantizedBlocks
             if (!writer.IsBlockFinished(i))
             {
                 (BlockWeights block, List<LayerReport> reports) = Block(source, i, scheme, seed);
-                writer.WriteBlock(i, block, reports, source.LoadEmbedding().Type);
+                writer.WriteBlock(i, block, reports, source.LoadEmbedding().Float!.Type);
             }
         }
 
         if (stopBefore > checkpoint.Layers && !writer.AreTablesFinished)
         {
-            writer.WriteTables(source);
+            (ModelTables tables, IReadOnlyList<LayerReport> reports) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), QuantizationScheme.Parse(scheme));
+            writer.WriteTables(tables, reports);
         }
     }
 

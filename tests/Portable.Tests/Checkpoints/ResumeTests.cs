@@ -55,7 +55,7 @@ public sealed class ResumeTests : IDisposable
         {
             using IModelSource source = Checkpoint.Open(_checkpoint.Directory);
             (BlockWeights block, List<LayerReport> reports) = RandomQuantizedBlocks.Block(source, 0, Scheme, 0);
-            Assert.Throws<ArgumentException>(() => first.WriteBlock(0, block.MapLinears((slot, linear) => slot == BlockSlot.Down ? WithCodeFive(linear) : linear), reports, source.LoadEmbedding().Type));
+            Assert.Throws<ArgumentException>(() => first.WriteBlock(0, block.MapLinears((slot, linear) => slot == BlockSlot.Down ? WithCodeFive(linear) : linear), reports, source.LoadEmbedding().Float!.Type));
             Assert.False(first.IsBlockFinished(0));
             Assert.Contains(Directory.EnumerateFiles(Partial), f => f.EndsWith(".tmp", StringComparison.Ordinal));
         }

@@ -14,7 +14,7 @@ public sealed class ChunkingTests
         TheoryData<string, string> data = [];
         foreach (string family in new[] { "llama", "opt" })
         {
-            foreach (string scheme in new[] { "W8A8", "W6A6g128", "W4A4KV4", "W2*A8KV8", "W4A16", "W3A5g64KV2" })
+            foreach (string scheme in new[] { "W8A8", "W6A6g128", "W4A4KV4", "W2*A8KV8", "W4A16", "W3A5g64KV2", "W4A8H8", "W2*A8KV8H3" })
             {
                 data.Add(family, scheme);
             }
@@ -38,6 +38,7 @@ public sealed class ChunkingTests
     [InlineData("llama", "W4A8")]
     [InlineData("opt", "W3A5g64KV2")]
     [InlineData("llama", "W2*A16")]
+    [InlineData("opt", "W4A8H4")]
     public void Logits_do_not_depend_on_the_number_of_threads(string family, string scheme)
     {
         int[] tokens = Tokens(40, 3);
@@ -48,6 +49,7 @@ public sealed class ChunkingTests
     [Theory]
     [InlineData("W4A4KV4")]
     [InlineData("W6A6g128")]
+    [InlineData("W4A8H5")]
     public void Sequences_of_a_batch_do_not_see_each_other(string scheme)
     {
         int[] first = Tokens(20, 5), second = Tokens(20, 6);

@@ -82,11 +82,11 @@ public sealed class TablePieceTests(VulkanFixture vulkan)
 
     private sealed class CutModel(IModelSource model, int pieceRows) : WrappedModel(model)
     {
-        public override FloatTable LoadEmbedding() => Cut(base.LoadEmbedding())!;
+        public override TableWeights LoadEmbedding() => new(Cut(base.LoadEmbedding().Float)!);
 
         public override FloatTable? LoadPositions() => Cut(base.LoadPositions());
 
-        public override FloatTable? LoadHead() => Cut(base.LoadHead());
+        public override TableWeights? LoadHead() => new(Cut(base.LoadHead()!.Float)!);
 
         private FloatTable? Cut(FloatTable? table)
         {

@@ -7,12 +7,12 @@ namespace Portable.Tests.Quantization;
 public class QuantizationSchemeTests
 {
     [Property]
-    public void PrintingAndParsingAreInverse(byte w, byte a, ushort g, byte kv, bool balanced)
+    public void PrintingAndParsingAreInverse(byte w, byte a, ushort g, byte kv, bool balanced, byte h)
     {
         int weight = balanced ? 2 : 1 + w % 8;
         int activation = a % 9 == 8 ? 16 : 1 + a % 9;
-        int keyValue = kv % 8 == 0 ? 16 : 1 + kv % 8;
-        QuantizationScheme scheme = new(weight, activation, g, keyValue, balanced);
+        int keyValue = kv % 8 == 0 ? 16 : 1 + kv % 8, head = h % 8 == 0 ? 16 : 1 + h % 8;
+        QuantizationScheme scheme = new(weight, activation, g, keyValue, balanced, head);
         string text = scheme.ToString();
         Assert.Equal(scheme, QuantizationScheme.Parse(text));
         Assert.Equal(text, QuantizationScheme.Parse(text).ToString());
@@ -24,10 +24,12 @@ public class QuantizationSchemeTests
     [InlineData("W2*A8KV8", 2, 8, 0, 8, true)]
     [InlineData("W4A16", 4, 16, 0, 16, false)]
     [InlineData("W1A1g7KV2", 1, 1, 7, 2, false)]
-    public void ReadsTheGrammar(string text, int w, int a, int g, int kv, bool balanced)
+    [InlineData("W4A8H8", 4, 8, 0, 16, false, 8)]
+    [InlineData("W2*A8g64KV8H4", 2, 8, 64, 8, true, 4)]
+    public void ReadsTheGrammar(string text, int w, int a, int g, int kv, bool balanced, int h = 16)
     {
         QuantizationScheme scheme = QuantizationScheme.Parse(text);
-        Assert.Equal(new QuantizationScheme(w, a, g, kv, balanced), scheme);
+        Assert.Equal(new QuantizationScheme(w, a, g, kv, balanced, h), scheme);
         Assert.Equal(text, scheme.ToString());
     }
 
@@ -42,6 +44,11 @@ public class QuantizationSchemeTests
     [InlineData("W4A15")]
     [InlineData("W4A8KV1")]
     [InlineData("W4A8KV9")]
+    [InlineData("W4A8H1")]
+    [InlineData("W4A8H9")]
+    [InlineData("W4A8H15")]
+    [InlineData("W4A8H")]
+    [InlineData("W4A8H8KV8")]
     [InlineData("W4A8g0")]
     [InlineData("W4A8g-1")]
     [InlineData("W3*A8")]
@@ -62,5 +69,16 @@ public class QuantizationSchemeTests
         scheme.RequireSymmetric(weights: false, activations: true);
         Assert.Throws<FormatException>(() => scheme.RequireSymmetric(weights: true, activations: true));
         Assert.Throws<FormatException>(() => QuantizationScheme.Parse("W4A1").RequireSymmetric(weights: false, activations: true));
+    }
+
+    [Fact]
+    public void ALayerHasNeitherCacheNorHead()
+    {
+        QuantizationScheme scheme = QuantizationScheme.Parse("W2*A8g64KV8H4");
+        Assert.Equal("W2*A8g64", scheme.Layer.ToString());
+        Assert.Equal("W4A8", scheme.Table!.ToString());
+        Assert.Equal("W2*A6g64KV8H4", scheme.WithActivationBits(6).ToString());
+        Assert.Null(QuantizationScheme.Parse("W4A8H16").Table);
+        Assert.Equal("W4A8", QuantizationScheme.Parse("W4A8H16").ToString());
     }
 }

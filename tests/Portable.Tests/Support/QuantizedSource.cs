@@ -9,7 +9,7 @@ internal sealed class QuantizedSource(IModelSource model, IReadOnlyList<BlockWei
 
     public int KeyValueBits => keyValueBits;
 
-    public FloatTable LoadEmbedding() => model.LoadEmbedding();
+    public TableWeights LoadEmbedding() => model.LoadEmbedding();
 
     public FloatTable? LoadPositions() => model.LoadPositions();
 
@@ -17,7 +17,7 @@ internal sealed class QuantizedSource(IModelSource model, IReadOnlyList<BlockWei
 
     public NormWeights LoadFinalNorm() => model.LoadFinalNorm();
 
-    public FloatTable? LoadHead() => model.LoadHead();
+    public TableWeights? LoadHead() => model.LoadHead();
 
     public void Dispose()
     {

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Portable.Models;
+using Portable.Quantization.Runs;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
@@ -21,6 +22,9 @@ internal sealed class RandomModel : IModelSource
     public ModelConfig Config { get; }
 
     public int KeyValueBits { get; }
+
+    /// <summary>Bits of embedding and head; 16: floats.</summary>
+    public int HeadBits { get; init; } = 16;
 
     public static ModelConfig Llama(int heads = 4, int keyValueHeads = 2, int layers = 2, int intermediate = 152) => Of("llama", layers, new BlockLayout
     {
@@ -56,15 +60,15 @@ internal sealed class RandomModel : IModelSource
     {
         QuantizationScheme parsed = QuantizationScheme.Parse(scheme);
         return new RandomModel(config, parsed.KeyValueBits, seed, (_, w, n, k, bias) =>
-            (Reference.Quantization.RoundToNearest.Quantize(w, n, k, bias, parsed), parsed.Layer.ToString()));
+            (Reference.Quantization.RoundToNearest.Quantize(w, n, k, bias, parsed), parsed.Layer.ToString())) { HeadBits = parsed.HeadBits };
     }
 
-    public FloatTable LoadEmbedding() => Table("embedding", Config.VocabularySize, Config.HiddenSize, ElementType.Float16, 1);
+    public TableWeights LoadEmbedding() => Vocabulary("embedding", ElementType.Float16, 1);
 
     public FloatTable? LoadPositions() =>
         Config.LearnedPositionOffset is { } offset ? Table("positions", Config.MaximumPositions + offset, Config.HiddenSize, ElementType.Float16, 0.3) : null;
 
-    public FloatTable? LoadHead() => Table("head", Config.VocabularySize, Config.HiddenSize, ElementType.BFloat16, 0.3);
+    public TableWeights? LoadHead() => Config.TiedEmbeddings ? null : Vocabulary("head", ElementType.BFloat16, 0.3);
 
     public NormWeights LoadFinalNorm() => Norm("final", Config.HiddenSize, Config.FinalNormBias);
 
@@ -105,6 +109,12 @@ internal sealed class RandomModel : IModelSource
         }
 
         return new NormWeights(gain, biased ? Values(name + ".bias", width, 0.1) : null);
+    }
+
+    private TableWeights Vocabulary(string name, ElementType type, double deviation)
+    {
+        TableWeights floats = new(Table(name, Config.VocabularySize, Config.HiddenSize, type, deviation));
+        return HeadBits == 16 ? floats : floats.Quantized(HeadBits, out _);
     }
 
     private FloatTable Table(string name, int rows, int columns, ElementType type, double deviation)

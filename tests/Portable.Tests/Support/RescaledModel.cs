@@ -16,7 +16,7 @@ internal class WrappedModel(IModelSource model) : IModelSource
 
     public virtual int KeyValueBits => model.KeyValueBits;
 
-    public virtual FloatTable LoadEmbedding() => model.LoadEmbedding();
+    public virtual TableWeights LoadEmbedding() => model.LoadEmbedding();
 
     public virtual FloatTable? LoadPositions() => model.LoadPositions();
 
@@ -24,7 +24,7 @@ internal class WrappedModel(IModelSource model) : IModelSource
 
     public NormWeights LoadFinalNorm() => model.LoadFinalNorm();
 
-    public virtual FloatTable? LoadHead() => model.LoadHead();
+    public virtual TableWeights? LoadHead() => model.LoadHead();
 
     public void Dispose()
     {

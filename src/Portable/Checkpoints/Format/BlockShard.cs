@@ -1,8 +1,4 @@
-using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using Portable.Checkpoints.Files;
-using Portable.Checkpoints.HuggingFace;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models;
 using Portable.Models.Architectures;
@@ -17,24 +13,20 @@ namespace Portable.Checkpoints.Format;
 /// </summary>
 internal static class BlockShard
 {
-    /// <summary>Key of the metadata that is ours.</summary>
-    private const string MetadataKey = "portable";
-
     /// <summary>Writes a block.</summary>
     public static void Write(string path, ModelNames names, int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType normType)
     {
         Dictionary<string, LayerReport> byName = reports.ToDictionary(r => r.Name, StringComparer.Ordinal);
-        JsonArray records = [];
+        List<LinearRecord> records = [];
         List<TensorSource> tensors = [.. block.Layout.Norms.SelectMany(n => FloatVectors.ToTensors(names.Norm(index, n).Name, block[n], normType))];
         foreach (LinearWeights linear in block.Linears)
         {
             LinearRecord record = LinearRecord.Of(linear, byName.TryGetValue(linear.Name, out LayerReport? report) ? report : throw new ArgumentException($"{linear.Name} has no report."));
-            records.Add((JsonNode)record.ToJson());
-            tensors.AddRange(Tensors(linear.Name, linear.Quantized!, record.Store));
+            records.Add(record);
+            tensors.AddRange(QuantizedTensors.ToTensors(linear.Name, linear.Quantized!, record.Store));
         }
 
-        JsonObject metadata = new() { ["version"] = PortableFormat.Version, ["block"] = index, ["linears"] = records };
-        SafetensorsWriter.Write(path, tensors, new Dictionary<string, string> { [MetadataKey] = metadata.ToJsonString() });
+        SafetensorsWriter.Write(path, tensors, ShardMetadata.Of(new JsonObject { ["block"] = index }, "linears", records));
     }
 
     /// <summary>Reads a block with its reports.</summary>
@@ -62,60 +54,16 @@ internal static class BlockShard
         return [.. names.Linears(index).Select(l => records[l.Name].Report)];
     }
 
-    private static IEnumerable<TensorSource> Tensors(string name, QuantizedLinear linear, CodeStore store)
-    {
-        int n = linear.OutputFeatures, groups = linear.Weights.Layout.Groups;
-        yield return store.ToTensor(name + QuantizedTensors.Codes, linear.Weights);
-        yield return TensorSource.Of(name + QuantizedTensors.Scales, TensorType.F32, linear.Scales, n, groups);
-        if (linear.ZeroPoints is { } zeroPoints)
-        {
-            yield return TensorSource.Of(name + QuantizedTensors.ZeroPoints, TensorType.U8, zeroPoints, n, groups);
-        }
-
-        if (linear.Bias is { } bias)
-        {
-            yield return TensorSource.Of(name + QuantizedTensors.Bias, TensorType.F32, bias, n);
-        }
-
-        if (linear.Input.Map is { } map)
-        {
-            yield return TensorSource.Of(name + QuantizedTensors.MapSource, TensorType.I32, map.Source, map.Source.Length);
-            yield return TensorSource.Of(name + QuantizedTensors.MapOffset, TensorType.I32, map.Offset, map.Offset.Length);
-            yield return TensorSource.Of(name + QuantizedTensors.MapLimit, TensorType.I32, map.Limit, map.Limit.Length);
-        }
-    }
-
     private static Dictionary<string, LinearRecord> Records(SafetensorsFile file, ModelNames names, int index)
     {
-        if (!file.Metadata.TryGetValue(MetadataKey, out string? text))
-        {
-            throw new CheckpointException(file.Path, $"the metadata has no entry '{MetadataKey}'", offset: 8);
-        }
-
-        using JsonDocument document = JsonFile.Parse(file.Path, Encoding.UTF8.GetBytes(text), 8);
-        JsonFields fields = new(file.Path, document.RootElement, MetadataKey + ".");
-        PortableFormat.CheckVersion(fields);
-        if (fields.Integer("block", 0, int.MaxValue) != index)
-        {
-            throw fields.Error("block", $"the file holds block {fields.Integer("block", 0, int.MaxValue)} where {index} belongs");
-        }
-
-        LinearName[] linears = [.. names.Linears(index)];
-        List<JsonElement> entries = fields.Array("linears");
-        if (entries.Count != linears.Length)
-        {
-            throw fields.Error("linears", $"{entries.Count} linears where the block has {linears.Length}");
-        }
-
         TensorReader reader = new(file);
-        Dictionary<string, LinearRecord> records = new(StringComparer.Ordinal);
-        for (int i = 0; i < linears.Length; i++)
+        Dictionary<string, LinearRecord> records = ShardMetadata.Read(reader, "linears", [.. names.Linears(index)], fields =>
         {
-            LinearRecord record = LinearRecord.Parse(new JsonFields(file.Path, entries[i], FormattableString.Invariant($"{MetadataKey}.linears[{i}].")), linears[i]);
-            QuantizedTensors.Require(reader, linears[i], record);
-            records.Add(linears[i].Name, record);
-        }
-
+            if (fields.Integer("block", 0, int.MaxValue) != index)
+            {
+                throw fields.Error("block", $"the file holds block {fields.Integer("block", 0, int.MaxValue)} where {index} belongs");
+            }
+        });
         foreach (NormName norm in names.Norms(index))
         {
             NormTensors.Require(reader, norm);

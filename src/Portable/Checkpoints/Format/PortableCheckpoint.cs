@@ -16,11 +16,12 @@ internal sealed class PortableCheckpoint : IModelSource
 {
     private readonly ModelNames _names;
     private readonly SafetensorsFile _tables;
+    private readonly IReadOnlyDictionary<string, LinearRecord> _records;
 
     private PortableCheckpoint(string directory, ModelConfig config, QuantizationScheme scheme, Manifest manifest)
     {
         (Directory, Config, _names, Scheme, Manifest) = (directory, config, new ModelNames(config), scheme, manifest);
-        string[] listed = [.. manifest.Layers.Select(l => l.Name)], expected = [.. Enumerable.Range(0, config.Layers).SelectMany(_names.Linears).Select(l => l.Name)];
+        string[] listed = [.. manifest.Layers.Select(l => l.Name)], expected = [.. Enumerable.Range(0, config.Layers).SelectMany(_names.Linears).Concat(scheme.Table is null ? [] : _names.QuantizedTables).Select(l => l.Name)];
         if (!listed.AsSpan().SequenceEqual(expected))
         {
             string wrong = listed.Zip(expected).FirstOrDefault(p => p.First != p.Second).Second ?? "their number";
@@ -49,7 +50,7 @@ internal sealed class PortableCheckpoint : IModelSource
         _tables = SafetensorsFile.Open(ShardPath(config.Layers));
         try
         {
-            CheckTables();
+            _records = TableShard.Check(_tables, _names, scheme);
         }
         catch
         {
@@ -116,13 +117,13 @@ internal sealed class PortableCheckpoint : IModelSource
     }
 
     /// <inheritdoc/>
-    public FloatTable LoadEmbedding() => TensorReader.Table(_tables, _tables.Find(_names.Embedding));
+    public TableWeights LoadEmbedding() => Table(_names.EmbeddingTable);
 
     /// <inheritdoc/>
     public FloatTable? LoadPositions() => Config.LearnedPositionOffset is null ? null : TensorReader.Table(_tables, _tables.Find(_names.Positions));
 
     /// <inheritdoc/>
-    public FloatTable? LoadHead() => Config.TiedEmbeddings ? null : TensorReader.Table(_tables, _tables.Find(_names.Head));
+    public TableWeights? LoadHead() => Config.TiedEmbeddings ? null : Table(_names.HeadTable);
 
     /// <inheritdoc/>
     public NormWeights LoadFinalNorm() => NormTensors.Read(_tables, _names.FinalNorm);
@@ -140,21 +141,5 @@ internal sealed class PortableCheckpoint : IModelSource
 
     private string ShardPath(int index) => Path.Combine(Directory, PortableFormat.ShardName(index, Config.Layers));
 
-    private void CheckTables()
-    {
-        TensorReader reader = new(_tables);
-        reader.RequireFloat(_names.Embedding, Config.VocabularySize, Config.HiddenSize);
-        NormTensors.Require(reader, _names.FinalNorm);
-        if (Config.LearnedPositionOffset is { } offset)
-        {
-            reader.RequireFloat(_names.Positions, Config.MaximumPositions + offset, Config.HiddenSize);
-        }
-
-        if (!Config.TiedEmbeddings)
-        {
-            reader.RequireFloat(_names.Head, Config.VocabularySize, Config.HiddenSize);
-        }
-
-        reader.RefuseOthers();
-    }
+    private TableWeights Table(LinearName name) => TableShard.Read(_tables, name, _records.GetValueOrDefault(name.Name));
 }

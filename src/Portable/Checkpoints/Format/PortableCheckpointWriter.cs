@@ -78,22 +78,17 @@ internal sealed class PortableCheckpointWriter : IDisposable
     public void WriteBlock(int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType tableType) =>
         BlockShard.Write(ShardPath(index), _names, index, block, reports, tableType);
 
-    /// <summary>Writes embedding, positions, final norm and head as the float model has them.</summary>
-    public void WriteTables(IModelSource source)
+    /// <summary>Writes embedding, positions, final norm and head.</summary>
+    /// <param name="tables">Embedding and head as the float model has them, or quantized where the scheme has an H part.</param>
+    /// <param name="reports">A report for each that is quantized, named as the float checkpoint names it.</param>
+    public void WriteTables(ModelTables tables, IReadOnlyList<LayerReport> reports) => TableShard.Write(ShardPath(_config.Layers), _names, tables, reports);
+
+    /// <summary>The reports of finished tables; none where they are floats.</summary>
+    /// <exception cref="CheckpointException">Their file is damaged.</exception>
+    public IReadOnlyList<LayerReport> ReadTableReports()
     {
-        FloatTable embedding = source.LoadEmbedding();
-        List<TensorSource> tensors = [FloatVectors.ToTensor(_names.Embedding, embedding), .. FloatVectors.ToTensors(_names.FinalNorm.Name, source.LoadFinalNorm(), embedding.Type)];
-        if (source.LoadPositions() is { } positions)
-        {
-            tensors.Add(FloatVectors.ToTensor(_names.Positions, positions));
-        }
-
-        if (source.LoadHead() is { } head)
-        {
-            tensors.Add(FloatVectors.ToTensor(_names.Head, head));
-        }
-
-        SafetensorsWriter.Write(ShardPath(_config.Layers), tensors, new Dictionary<string, string>());
+        using SafetensorsFile file = SafetensorsFile.Open(ShardPath(_config.Layers));
+        return [.. TableShard.Check(file, _names, _header.Scheme).Values.Select(r => r.Report)];
     }
 
     /// <summary>What an interrupted run kept under a name, or null.</summary>
@@ -124,7 +119,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
         }
 
         JsonObject manifest = _identity.DeepClone().AsObject();
-        manifest["layers"] = new JsonArray([.. Enumerable.Range(0, _config.Layers).SelectMany(i => BlockShard.Check(ShardPath(i), _names, i)).Select(LayerReports.ToJson)]);
+        manifest["layers"] = new JsonArray([.. Enumerable.Range(0, _config.Layers).SelectMany(i => BlockShard.Check(ShardPath(i), _names, i)).Concat(ReadTableReports()).Select(LayerReports.ToJson)]);
         if (facts is not null)
         {
             manifest["facts"] = facts.DeepClone();

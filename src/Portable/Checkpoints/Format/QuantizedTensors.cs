@@ -32,6 +32,30 @@ internal static class QuantizedTensors
     /// <summary>I32, K'.</summary>
     public const string MapLimit = ".input_limit";
 
+    /// <summary>The tensors of a layer that is to be written.</summary>
+    public static IEnumerable<TensorSource> ToTensors(string name, QuantizedLinear linear, CodeStore store)
+    {
+        int n = linear.OutputFeatures, groups = linear.Weights.Layout.Groups;
+        yield return store.ToTensor(name + Codes, linear.Weights);
+        yield return TensorSource.Of(name + Scales, TensorType.F32, linear.Scales, n, groups);
+        if (linear.ZeroPoints is { } zeroPoints)
+        {
+            yield return TensorSource.Of(name + ZeroPoints, TensorType.U8, zeroPoints, n, groups);
+        }
+
+        if (linear.Bias is { } bias)
+        {
+            yield return TensorSource.Of(name + Bias, TensorType.F32, bias, n);
+        }
+
+        if (linear.Input.Map is { } map)
+        {
+            yield return TensorSource.Of(name + MapSource, TensorType.I32, map.Source, map.Source.Length);
+            yield return TensorSource.Of(name + MapOffset, TensorType.I32, map.Offset, map.Offset.Length);
+            yield return TensorSource.Of(name + MapLimit, TensorType.I32, map.Limit, map.Limit.Length);
+        }
+    }
+
     /// <summary>Checks presence, types and shapes.</summary>
     public static void Require(TensorReader reader, LinearName name, LinearRecord record)
     {

@@ -74,13 +74,13 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
     }
 
     /// <inheritdoc/>
-    public FloatTable LoadEmbedding() => _store.Table(InFile(_names.Embedding));
+    public TableWeights LoadEmbedding() => new(_store.Table(InFile(_names.Embedding)));
 
     /// <inheritdoc/>
     public FloatTable? LoadPositions() => Config.LearnedPositionOffset is null ? null : _store.Table(InFile(_names.Positions));
 
     /// <inheritdoc/>
-    public FloatTable? LoadHead() => Config.TiedEmbeddings ? null : _store.Table(HeadInFile);
+    public TableWeights? LoadHead() => Config.TiedEmbeddings ? null : new(_store.Table(HeadInFile));
 
     /// <inheritdoc/>
     public NormWeights LoadFinalNorm() => Norm(_names.FinalNorm, Config.LogitScale);

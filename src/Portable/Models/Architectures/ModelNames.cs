@@ -37,13 +37,22 @@ internal sealed class ModelNames(ModelConfig config)
     public string Root => _names.Roots[0];
 
     /// <summary>Token embedding.</summary>
-    public string Embedding => $"{Root}{_names.Embedding}.weight";
+    public string Embedding => $"{EmbeddingTable.Name}.weight";
+
+    /// <summary>Token embedding as a linear: what it is where it is quantized, and where it is the head.</summary>
+    public LinearName EmbeddingTable => new(Root + _names.Embedding, config.VocabularySize, config.HiddenSize, HasBias: false);
+
+    /// <summary>Head as a linear.</summary>
+    public LinearName HeadTable => new(_names.Head, config.VocabularySize, config.HiddenSize, HasBias: false);
+
+    /// <summary>The tables that a scheme's H part quantizes: the embedding, and the head where it is another.</summary>
+    public LinearName[] QuantizedTables => config.TiedEmbeddings ? [EmbeddingTable] : [EmbeddingTable, HeadTable];
 
     /// <summary>Learned positions.</summary>
     public string Positions => $"{Root}{_names.Positions}.weight";
 
     /// <summary>Head.</summary>
-    public string Head => $"{_names.Head}.weight";
+    public string Head => $"{HeadTable.Name}.weight";
 
     /// <summary>Norm before the head.</summary>
     public NormName FinalNorm => new(Root + _names.FinalNorm, config.HiddenSize, config.FinalNormBias);

@@ -34,7 +34,7 @@ internal sealed class VariantModel : IDisposable
         _keyValueBits = keyValueBits;
         _finalNorm = _executor.Upload(source.LoadFinalNorm(), _config.NormEpsilon);
         DeviceTable embedding = _executor.Upload(source.LoadEmbedding());
-        DeviceTable? positions = source.LoadPositions() is { } table ? _executor.Upload(table) : null;
+        DeviceTable? positions = source.LoadPositions() is { } table ? _executor.Upload(new TableWeights(table)) : null;
         _head = source.LoadHead() is { } head ? _executor.Upload(head) : embedding;
         _batches = [.. windows.Chunk(perBatch).Select(Join)];
         _embedded = [.. _batches.Select(batch =>

@@ -85,7 +85,8 @@ internal sealed class LayerReporter(BlockStream? stream)
 
     private static double Ratio(double difference, double norm) => norm > 0 ? Math.Sqrt(difference / norm) : Math.Sqrt(difference);
 
-    private static double SensibleDigits(double value) => FlexQ.SensitivityTable.Rounded(value);
+    /// <summary>A number of a report as it is stored.</summary>
+    public static double SensibleDigits(double value) => FlexQ.SensitivityTable.Rounded(value);
 
     /// <summary>‖Y−Ŷ‖² and ‖Y‖² of one linear.</summary>
     private sealed class OutputComparison(LinearWeights exact, QuantizedLinear quantized, QuantizedBlock block, int capacity)

@@ -8,6 +8,7 @@ using Portable.Checkpoints;
 using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Format;
 using Portable.Models;
+using Portable.Models.Architectures;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Tokenizers;
 
@@ -93,7 +94,7 @@ internal static class QuantizationRun
     private static QuantizationResult Run(QuantizationRequest request, IQuantizationMethod method, QuantizationContext context, PortableCheckpointWriter writer, Stopwatch clock)
     {
         IModelSource source = context.Source;
-        Reference.Arithmetic.ElementType tableType = source.LoadEmbedding().Type;
+        Reference.Arithmetic.ElementType tableType = source.LoadEmbedding().Float!.Type;
         IReadOnlyList<LayerReport>[] reports = new IReadOnlyList<LayerReport>[source.Config.Layers];
         BlockTraining?[] training = new BlockTraining?[source.Config.Layers];
         JsonObject? facts = BlockPipeline.Run(method, context, Finished, (index, block, layers) =>
@@ -109,11 +110,15 @@ internal static class QuantizationRun
         });
         if (!writer.AreTablesFinished)
         {
-            writer.WriteTables(source);
+            context.Progress("embedding and head", 0, 1);
+            (ModelTables tables, IReadOnlyList<LayerReport> found) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), request.Scheme);
+            writer.WriteTables(tables, found);
+            context.Progress("embedding and head", 1, 1);
         }
 
+        IReadOnlyList<LayerReport> tableReports = writer.ReadTableReports();
         writer.Finish(facts);
-        return new QuantizationResult(method.Name, request.Scheme, [.. reports.SelectMany(r => r)], TensorBytes(request.Model), TensorBytes(request.Output), clock.Elapsed.TotalSeconds, [.. training.OfType<BlockTraining>()], facts);
+        return new QuantizationResult(method.Name, request.Scheme, [.. reports.SelectMany(r => r), .. tableReports], TensorBytes(request.Model), TensorBytes(request.Output), clock.Elapsed.TotalSeconds, [.. training.OfType<BlockTraining>()], facts);
 
         BlockWeights? Finished(int index)
         {

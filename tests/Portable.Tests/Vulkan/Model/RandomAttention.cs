@@ -58,8 +58,8 @@ internal sealed class RandomAttention
         return _executor.End().ToArray();
     }
 
-    private static FloatTable Table(int rows, int columns, float[] values) =>
-        new(rows, columns, ElementType.Float32, MemoryMarshal.AsBytes(values.AsSpan()).ToArray());
+    private static TableWeights Table(int rows, int columns, float[] values) =>
+        new(new FloatTable(rows, columns, ElementType.Float32, MemoryMarshal.AsBytes(values.AsSpan()).ToArray()));
 
     // Heads of very different sizes, with outliers; some are constant and some zero but for one value.
     private static float[] Rows(int columns, int headSize, int seed)
