@@ -1,36 +1,33 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 
 namespace Portable.Generation;
 
 /// <summary>
-/// Draws a token from softmax(logits / temperature) cut to top-k, top-p and min-p. A token's weight is the 40-bit integer
-/// ⌊2⁴⁰·exp(z − max z)⌋, so that all sums are exact and no order of summation matters; tokens less likely than 2⁻⁴⁰ times the
-/// likeliest are never drawn. Likelier means a larger z, among equals the lower id. Instead of sorting a vocabulary, tokens are
-/// counted in buckets of z, and only those of the buckets that can be kept are sorted.
+/// Draws a token from softmax(logits / temperature) cut to top-k, top-p and min-p, as docs/float-contract.md says: weights are
+/// the integers ⌊2⁴⁰·exp(−distance to the largest)⌋, so that no order of summation matters. Likelier means less distant, among
+/// equals the lower id. Nothing is sorted: the distance at which a cut falls is found digit by digit (a radix selection), what is
+/// behind it loses its weight, and the draw walks the vocabulary in the order of ids.
 /// </summary>
 internal sealed class CandidateSelection
 {
-    private const int WeightBits = 40;
-    private const int BucketsPerUnit = 16;
+    private const double WeightScale = 1UL << 40;
 
-    // exp(-27.75) · 2⁴⁰ is 0.97: nothing beyond has a weight.
-    private const float Reach = 27.75f;
-    private const int Buckets = (int)(Reach * BucketsPerUnit) + 1;
+    // Added to an integer below it, leaves that integer in a double's low bits.
+    private const ulong Magic = 1UL << 52;
 
-    private readonly int[] _counts = new int[Buckets];
-    private readonly ulong[] _masses = new ulong[Buckets];
-    private Candidate[] _candidates = [];
-    private int _count;
+    // A draw skips whole blocks.
+    private const int Block = 256;
 
-    // Distance to the largest z, ≥ 0.
-    private readonly record struct Candidate(int Id, float Distance, ulong Weight) : IComparable<Candidate>
-    {
-        public int Bucket => (int)(Distance * BucketsPerUnit);
+    // Of the 31 bits of a distance, which is never negative, the most significant first.
+    private static readonly (int Shift, int Bits)[] Digits = [(20, 11), (10, 10), (0, 10)];
 
-        public int CompareTo(Candidate other) => Distance != other.Distance ? Distance.CompareTo(other.Distance) : Id.CompareTo(other.Id);
-    }
+    private readonly ulong[] _sizes = new ulong[1 << 11];
+    private float[] _distances = [];
+    private ulong[] _weights = [];
+    private int[] _boundary = [];
 
     /// <summary>Draws.</summary>
     /// <param name="logits">One per token, adjusted by biases and penalties.</param>
@@ -38,151 +35,166 @@ internal sealed class CandidateSelection
     /// <param name="random">64 random bits.</param>
     public int Draw(ReadOnlySpan<float> logits, SamplingOptions options, ulong random)
     {
-        Gather(logits, (float)(1 / options.Temperature));
-        Span<Candidate> kept = _candidates.AsSpan(0, _count);
-        ulong total = 0;
-        foreach (ulong mass in _masses)
+        ulong total = Weigh(logits, (float)Math.Min(1 / options.Temperature, float.MaxValue));
+        if (total == 0)
         {
-            total += mass;
+            throw new ArgumentException("Logit biases leave no token to draw.");
         }
 
-        if (options.TopK > 0 && options.TopK < kept.Length)
+        if (options.TopK > 0 && options.TopK < logits.Length)
         {
-            kept = Likeliest(bucket => (ulong)_counts[bucket], (ulong)options.TopK)[..options.TopK];
-            total = Mass(kept);
+            total = Keep((ulong)options.TopK, byCount: true);
         }
 
         if (options.TopP < 1)
         {
-            ulong limit = Math.Clamp((ulong)Math.Ceiling(options.TopP * total), 1, total);
-            if (kept.Length == _count)
-            {
-                kept = Likeliest(bucket => _masses[bucket], limit);
-            }
-
-            int nucleus = 0;
-            for (ulong mass = 0; mass < limit; nucleus++)
-            {
-                mass += kept[nucleus].Weight;
-            }
-
-            kept = kept[..nucleus];
-            total = Mass(kept);
+            total = Keep(Math.Clamp((ulong)Math.Ceiling(options.TopP * total), 1, total), byCount: false);
         }
 
-        ulong least = (ulong)Math.Ceiling(options.MinP * (1UL << WeightBits));
+        ulong least = (ulong)Math.Ceiling(options.MinP * WeightScale);
         if (least > 1)
         {
             total = 0;
-            foreach (Candidate candidate in kept)
+            foreach (ref ulong weight in _weights.AsSpan())
             {
-                total += candidate.Weight >= least ? candidate.Weight : 0;
+                weight = weight >= least ? weight : 0;
+                total += weight;
             }
         }
 
-        ulong drawn = Math.BigMul(random, total, out _);
-        foreach (Candidate candidate in kept)
+        return At(Math.BigMul(random, total, out _));
+    }
+
+    // Distances and weights of all tokens; gives the sum of the weights.
+    private ulong Weigh(ReadOnlySpan<float> logits, float inverse)
+    {
+        ReadOnlySpan<Vector256<float>> whole = MemoryMarshal.Cast<float, Vector256<float>>(logits);
+        int padded = (logits.Length + VectorContract.Lanes - 1) / VectorContract.Lanes * VectorContract.Lanes;
+        if (_distances.Length != padded)
         {
-            ulong weight = candidate.Weight >= least ? candidate.Weight : 0;
-            if (drawn < weight)
+            (_distances, _weights, _boundary) = (new float[padded], new ulong[padded], new int[padded]);
+        }
+
+        // What is behind the vocabulary has no weight.
+        Vector256<float> last = Vector256.Create(float.NegativeInfinity);
+        for (int i = whole.Length * VectorContract.Lanes; i < logits.Length; i++)
+        {
+            last = last.WithElement(i % VectorContract.Lanes, logits[i]);
+        }
+
+        Vector256<float> largest = Vector256.Create(TensorPrimitives.Max(logits)), scale = Vector256.Create(inverse);
+        Span<Vector256<float>> distances = Distances;
+        Span<Vector256<ulong>> weights = Weights;
+        Vector256<ulong> sum = default;
+        for (int i = 0; i < distances.Length; i++)
+        {
+            distances[i] = (largest - (i < whole.Length ? whole[i] : last)) * scale;
+            (Vector256<double> low, Vector256<double> high) = Vector256.Widen(VectorContract.ExpBelow60(-distances[i]));
+            weights[2 * i] = Weight(low);
+            weights[(2 * i) + 1] = Weight(high);
+            sum += weights[2 * i] + weights[(2 * i) + 1];
+        }
+
+        return Vector256.Sum(sum);
+    }
+
+    private static Vector256<ulong> Weight(Vector256<double> share) =>
+        (Vector256.Floor(share * Vector256.Create(WeightScale)) + Vector256.Create((double)Magic)).AsUInt64() & Vector256.Create(Magic - 1);
+
+    // Leaves a weight only to the likeliest tokens that together are as many, or weigh as much, as wanted; gives the sum of those.
+    private ulong Keep(ulong wanted, bool byCount)
+    {
+        ReadOnlySpan<uint> keys = MemoryMarshal.Cast<float, uint>(_distances);
+        Span<ulong> weights = _weights.AsSpan(0, keys.Length);
+        Span<int> boundary = _boundary.AsSpan(0, keys.Length);
+        for (int i = 0; i < boundary.Length; i++)
+        {
+            boundary[i] = i;
+        }
+
+        // The tokens whose first digits are those of the boundary: fewer with every digit, always in the order of ids.
+        foreach ((int shift, int bits) in Digits)
+        {
+            Span<ulong> sizes = _sizes.AsSpan(0, 1 << bits);
+            sizes.Clear();
+            foreach (int i in boundary)
             {
-                return candidate.Id;
+                sizes[(int)(keys[i] >> shift) & (sizes.Length - 1)] += byCount ? 1 : weights[i];
             }
 
-            drawn -= weight;
+            int digit = 0;
+            for (; digit < sizes.Length - 1 && sizes[digit] < wanted; digit++)
+            {
+                wanted -= sizes[digit];
+            }
+
+            int count = 0;
+            foreach (int i in boundary)
+            {
+                boundary[count] = i;
+                count += ((int)(keys[i] >> shift) & (sizes.Length - 1)) == digit ? 1 : 0;
+            }
+
+            boundary = boundary[..count];
+        }
+
+        // All of them are equally far.
+        foreach (int i in boundary)
+        {
+            ulong size = byCount ? 1 : weights[i];
+            weights[i] = wanted > 0 ? weights[i] : 0;
+            wanted -= Math.Min(wanted, size);
+        }
+
+        return KeepWithin(_distances[boundary[0]]);
+    }
+
+    private ulong KeepWithin(float distance)
+    {
+        Span<Vector256<float>> distances = Distances;
+        Span<Vector256<ulong>> weights = Weights;
+        Vector256<ulong> sum = default;
+        for (int i = 0; i < distances.Length; i++)
+        {
+            (Vector256<long> low, Vector256<long> high) = Vector256.Widen(Vector256.LessThanOrEqual(distances[i], Vector256.Create(distance)).AsInt32());
+            weights[2 * i] &= low.AsUInt64();
+            weights[(2 * i) + 1] &= high.AsUInt64();
+            sum += weights[2 * i] + weights[(2 * i) + 1];
+        }
+
+        return Vector256.Sum(sum);
+    }
+
+    // The token in whose weight a point of the whole falls.
+    private int At(ulong point)
+    {
+        ReadOnlySpan<ulong> weights = _weights;
+        int i = 0;
+        for (; i + Block < weights.Length; i += Block)
+        {
+            ulong block = TensorPrimitives.Sum(weights.Slice(i, Block));
+            if (point < block)
+            {
+                break;
+            }
+
+            point -= block;
+        }
+
+        for (; i < weights.Length; i++)
+        {
+            if (point < weights[i])
+            {
+                return i;
+            }
+
+            point -= weights[i];
         }
 
         throw new InvalidOperationException("The weights do not add up to their sum.");
     }
 
-    // All tokens with a weight, in ascending order of ids, and what their buckets hold.
-    private void Gather(ReadOnlySpan<float> logits, float inverse)
-    {
-        if (_candidates.Length < logits.Length)
-        {
-            _candidates = new Candidate[logits.Length];
-        }
+    private Span<Vector256<float>> Distances => MemoryMarshal.Cast<float, Vector256<float>>(_distances.AsSpan());
 
-        _counts.AsSpan().Clear();
-        _masses.AsSpan().Clear();
-        _count = 0;
-        float maximum = TensorPrimitives.Max(logits) * inverse;
-        Span<float> distances = stackalloc float[VectorContract.Lanes], weights = stackalloc float[VectorContract.Lanes];
-        Vector256<float> scale = Vector256.Create(inverse), top = Vector256.Create(maximum), reach = Vector256.Create(Reach);
-        for (int i = 0; i < logits.Length; i += VectorContract.Lanes)
-        {
-            int lanes = Math.Min(VectorContract.Lanes, logits.Length - i);
-            Vector256<float> distance = top - (Load(logits.Slice(i, lanes)) * scale);
-            if (!Vector256.LessThanAny(distance, reach))
-            {
-                continue;
-            }
-
-            distance.CopyTo(distances);
-            VectorContract.ExpBelow60(-distance).CopyTo(weights);
-            for (int lane = 0; lane < lanes; lane++)
-            {
-                if (distances[lane] < Reach)
-                {
-                    ulong weight = (ulong)(weights[lane] * (double)(1UL << WeightBits));
-                    if (weight > 0)
-                    {
-                        Candidate candidate = new(i + lane, distances[lane], weight);
-                        _counts[candidate.Bucket]++;
-                        _masses[candidate.Bucket] += weight;
-                        _candidates[_count++] = candidate;
-                    }
-                }
-            }
-        }
-    }
-
-    private static Vector256<float> Load(ReadOnlySpan<float> values)
-    {
-        if (values.Length == VectorContract.Lanes)
-        {
-            return Vector256.Create(values);
-        }
-
-        Span<float> padded = stackalloc float[VectorContract.Lanes];
-        padded.Fill(float.NegativeInfinity);
-        values.CopyTo(padded);
-        return Vector256.Create<float>(padded);
-    }
-
-    // The candidates of the first buckets that together hold as much as asked for, likeliest first.
-    private Span<Candidate> Likeliest(Func<int, ulong> size, ulong wanted)
-    {
-        int last = 0;
-        for (ulong held = size(0); held < wanted; held += size(last))
-        {
-            last++;
-        }
-
-        // To the front, in order: what is behind is not looked at again.
-        int count = 0;
-        for (int i = 0; i < _count; i++)
-        {
-            if (_candidates[i].Bucket <= last)
-            {
-                (_candidates[count], _candidates[i]) = (_candidates[i], _candidates[count]);
-                count++;
-            }
-        }
-
-        Span<Candidate> front = _candidates.AsSpan(0, count);
-        front.Sort();
-        return front;
-    }
-
-    private static ulong Mass(ReadOnlySpan<Candidate> candidates)
-    {
-        ulong mass = 0;
-        foreach (Candidate candidate in candidates)
-        {
-            mass += candidate.Weight;
-        }
-
-        return mass;
-    }
+    private Span<Vector256<ulong>> Weights => MemoryMarshal.Cast<ulong, Vector256<ulong>>(_weights.AsSpan());
 }

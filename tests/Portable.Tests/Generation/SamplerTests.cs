@@ -1,5 +1,7 @@
+using System.Numerics;
 using FsCheck.Xunit;
 using Portable.Generation;
+using Portable.Reference.Arithmetic;
 
 namespace Portable.Tests.Generation;
 
@@ -21,6 +23,22 @@ public sealed class SamplerTests
         SamplingOptions options = new() { Temperature = 0.3 + random.NextDouble(), TopK = k % 20, TopP = (1 + (percent % 100)) / 100.0, MinP = least % 4 == 0 ? least / 300.0 : 0, Seed = seed };
         (HashSet<int> allowed, _) = Definition(logits, options, 1e-6);
         Assert.All(Enumerable.Range(0, 40), position => Assert.Contains(new Sampler(options).Next(logits, position), allowed));
+    }
+
+    [Property]
+    public void Draws_are_the_contracts_to_the_id(int seed, byte k, byte percent, byte least, byte spread)
+    {
+        // Few distinct values, so that cuts fall among equals; some shapes flat, some with a single token in reach.
+        Random random = new(seed);
+        float unit = spread % 3 switch { 0 => 0.5f, 1 => 20f, _ => 1e-5f };
+        float[] logits = [.. Enumerable.Range(0, 1 + random.Next(700)).Select(_ => random.Next(40) == 0 ? float.NegativeInfinity : unit * random.Next(-6, 7))];
+        logits[random.Next(logits.Length)] = 0;
+        SamplingOptions options = new()
+        {
+            Temperature = spread % 7 == 0 ? 1e-300 : 0.1 + (2 * random.NextDouble()), TopK = k % 2 * random.Next(1, logits.Length + 5), TopP = percent % 2 == 0 ? 1 : 0.001 + (0.998 * random.NextDouble()), MinP = least % 2 * random.NextDouble(), Seed = seed,
+        };
+        Sampler sampler = new(options);
+        Assert.All(Enumerable.Range(0, 20), position => Assert.Equal(Drawn(logits, options, position), sampler.Next(logits, position)));
     }
 
     [Theory]
@@ -122,6 +140,10 @@ public sealed class SamplerTests
     }
 
     [Fact]
+    public void Biases_that_leave_no_token_are_an_error() =>
+        Assert.Throws<ArgumentException>(() => new Sampler(new SamplingOptions { Temperature = 1, TopP = 0.5, LogitBias = new Dictionary<int, double> { [0] = double.NegativeInfinity } }).Next([1f], 0));
+
+    [Fact]
     public void Options_out_of_range_are_errors()
     {
         SamplingOptions[] wrong =
@@ -130,6 +152,27 @@ public sealed class SamplerTests
             new() { RepetitionPenalty = 0 }, new() { PresencePenalty = double.PositiveInfinity }, new() { FrequencyPenalty = double.NaN }, new() { LogitBias = new Dictionary<int, double> { [-1] = 0 } },
         ];
         Assert.All(wrong, options => Assert.Throws<ArgumentException>(() => new Sampler(options)));
+    }
+
+    // docs/float-contract.md as it stands there: sorted, summed, scalar.
+    private static int Drawn(float[] logits, SamplingOptions options, int position)
+    {
+        float largest = logits.Max(), inverse = (float)Math.Min(1 / options.Temperature, float.MaxValue);
+        float[] distances = [.. logits.Select(l => (largest - l) * inverse)];
+        BigInteger[] weights = [.. distances.Select(d => new BigInteger(Math.Floor(Contract.Exp(-d) * Math.Pow(2, 40))))];
+        int[] kept = [.. Enumerable.Range(0, logits.Length).OrderBy(i => distances[i]).ThenBy(i => i)];
+        kept = options.TopK > 0 ? [.. kept.Take(options.TopK)] : kept;
+        if (options.TopP < 1)
+        {
+            BigInteger wanted = BigInteger.Max(1, new BigInteger(Math.Ceiling(options.TopP * (double)Total()))), mass = 0;
+            kept = [.. kept.TakeWhile(i => (mass += weights[i]) - weights[i] < wanted)];
+        }
+
+        kept = [.. kept.Where(i => weights[i] >= new BigInteger(Math.Ceiling(options.MinP * Math.Pow(2, 40))))];
+        BigInteger point = (Total() * RandomNumbers.Of(options.Seed, 0, position)) >> 64;
+        return kept.Order().First(i => (point -= weights[i]) < 0);
+
+        BigInteger Total() => kept.Aggregate(BigInteger.Zero, (sum, i) => sum + weights[i]);
     }
 
     // The tokens that may be drawn, and their probabilities. Rounding in the sampler may take one token more or less where the mass
