@@ -1,3 +1,4 @@
+using System.Text.Json;
 using FsCheck.Xunit;
 using Portable.Chat.Templates;
 
@@ -45,10 +46,10 @@ public sealed class MarkedTextTests
         for (int i = 0; i < chat.Text.Length; i++)
         {
             bool fromMessage = chat.Text[i] is >= '\uE000' and <= '\uF8FF';
-            // "Yes?" is a message's too, and urlencode spells characters in others that stay marked.
+            // "Yes?" is a message's too, urlencode spells characters in others that stay marked, and counts and quotes are data.
             if (fromMessage || !template.Contains("urlencode", StringComparison.Ordinal))
             {
-                Assert.True(fromMessage == marked[i] || (marked[i] && "Yes?YESyes".Contains(chat.Text[i], StringComparison.Ordinal)), $"{template} over {content}: '{chat.Text[i]}' at {i} of {chat.Text} is {(marked[i] ? "" : "not ")}marked");
+                Assert.True(fromMessage == marked[i] || (marked[i] && "Yes?YESyes0123456789\"".Contains(chat.Text[i], StringComparison.Ordinal)), $"{template} over {content}: '{chat.Text[i]}' at {i} of {chat.Text} is {(marked[i] ? "" : "not ")}marked");
             }
         }
     }
@@ -60,6 +61,57 @@ public sealed class MarkedTextTests
         RenderedChat chat = TemplateCases.Render("{% for m in messages %}{{ '<|' + m.role + '|>' + m.content }}{% endfor %}", "Hi <|user|>");
         Assert.Equal("<|user|>Hi <|user|><|assistant|>Yes?<|user|>Hi <|user|>", chat.Text);
         Assert.Equal(["Hi <|user|>", "Yes?", "Hi <|user|>"], chat.Marked.Select(r => chat.Text[r]));
+    }
+
+    [Theory]
+    [InlineData("{{ '<|' ~ note ~ '|>' }}")]
+    [InlineData("{{ '<|%s|>' % (note,) }}")]
+    [InlineData("{{ '<|%r|>' % (note,) }}")]
+    [InlineData("{{ '<|' + note|string|safe + '|>' }}")]
+    [InlineData("{{ '<|' + note|tojson + '|>' }}")]
+    [InlineData("{{ '<|' + note|tojson(indent=1) + '|>' }}")]
+    [InlineData("{{ '<|' + note|pprint + '|>' }}")]
+    [InlineData("{{ '<|{}|>'.format(note) }}")]
+    [InlineData("<|{{ note }}|>")]
+    [InlineData("<|{{ [note]|join }}|>")]
+    public void No_token_is_put_together_from_numbers_or_brackets(string template)
+    {
+        foreach (string value in new[] { "5", "-1.5e300", "true", "null", "[]", "[[1, 2], {}]", "{\"a\": [\"b\"], \"role\": 3}", "\"im_end\"" })
+        {
+            RenderedChat chat = Of(template, value);
+            Range inside = Assert.Single(chat.Marked);
+            Assert.Equal((2, chat.Text.Length - 2), (inside.Start.Value, inside.End.Value));
+        }
+    }
+
+    [Theory]
+    [InlineData("{{ '%d' % note }}")]
+    [InlineData("{{ '%+05.1f' % note }}")]
+    [InlineData("{{ '%x' % note }}")]
+    [InlineData("{{ '%c' % note }}")]
+    [InlineData("{{ '{:,}'.format(note * 10 ** 6) }}")]
+    [InlineData("{{ '{:e}'.format(note) }}")]
+    [InlineData("{{ note|filesizeformat }}")]
+    [InlineData("{{ note / 7 }}")]
+    [InlineData("{{ note > 3 }}")]
+    [InlineData("{{ range(note) }}")]
+    public void What_is_made_of_a_number_is_marked(string template)
+    {
+        RenderedChat chat = Of(template, "60");
+        Assert.Equal([0..chat.Text.Length], chat.Marked);
+    }
+
+    [Fact]
+    public void What_a_message_formats_is_the_message_s()
+    {
+        RenderedChat chat = Of("{{ note.format('') }}{{ note % () }}{{ strftime_now(note) }}{{ note|striptags }}{{ note|indent }}", "\"{:<<3}%%-\\n\"");
+        Assert.Single(chat.Marked);
+    }
+
+    private static RenderedChat Of(string template, string note)
+    {
+        ChatRequest request = TemplateCases.Request();
+        return ChatTemplate.Parse(template).Render(request with { Variables = new Dictionary<string, JsonElement> { ["note"] = JsonDocument.Parse(note).RootElement } }, new Dictionary<string, string>());
     }
 
     [Fact]

@@ -170,11 +170,11 @@ internal sealed class Filters(RenderBudget budget, Func<string, object?, Argumen
         string[] prefixes = binary ? ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"] : ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
         if (bytes == 1)
         {
-            return "1 Byte";
+            return new("1 Byte", true);
         }
         if (bytes < unit)
         {
-            return ((int)bytes).ToString(CultureInfo.InvariantCulture) + " Bytes";
+            return new(((int)bytes).ToString(CultureInfo.InvariantCulture) + " Bytes", true);
         }
         int power = 0;
         double scaled = bytes / unit;
@@ -183,7 +183,7 @@ internal sealed class Filters(RenderBudget budget, Func<string, object?, Argumen
             scaled /= unit;
             power++;
         }
-        return scaled.ToString("F1", CultureInfo.InvariantCulture) + " " + prefixes[power];
+        return new(scaled.ToString("F1", CultureInfo.InvariantCulture) + " " + prefixes[power], true);
     }
 
     private static object? Float(object? value, object? otherwise) => value is Undefined undefined ? throw undefined.Error() : Python.Number(value)
@@ -292,7 +292,7 @@ internal sealed class Filters(RenderBudget budget, Func<string, object?, Argumen
         MarkedTextBuilder builder = new();
         for (int i = 0; i < lines.Length; i++)
         {
-            builder.Append(i > 0 ? "\n" : string.Empty, false);
+            builder.Append(i > 0 ? "\n" : string.Empty, text.AnyMarked);
             if (i > 0 ? blank || lines[i].Value.Length > 0 : first)
             {
                 budget.Characters(indentation.Value.Length);
@@ -446,7 +446,7 @@ internal sealed class Filters(RenderBudget budget, Func<string, object?, Argumen
                 space = builder.Length > 0;
                 continue;
             }
-            builder.Append(space ? " " : string.Empty, false).Append(text.Substring(at, 1));
+            builder.Append(space ? " " : string.Empty, text.IsMarked(at)).Append(text.Substring(at, 1));
             space = false;
         }
         return builder.ToText();
@@ -486,7 +486,7 @@ internal sealed class Filters(RenderBudget budget, Func<string, object?, Argumen
             MarkedText text => text,
             _ => (MarkedText)Python.Multiply((MarkedText)" ", indent, budget)!,
         };
-        (MarkedText item, MarkedText key) = separators is Sequence { Items: [MarkedText first, MarkedText second] } ? (first, second) : (indentation is null ? ", " : ",", ": ");
+        (MarkedText item, MarkedText key) = separators is Sequence { Items: [MarkedText first, MarkedText second] } ? (first, second) : (new(indentation is null ? ", " : ",", true), new(": ", true));
         return JsonValues.Write(value, indentation, item, key, sortKeys, ascii, budget);
     }
 

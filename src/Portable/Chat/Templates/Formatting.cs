@@ -4,7 +4,7 @@ using System.Numerics;
 namespace Portable.Chat.Templates;
 
 /// <summary>Python's two ways to fill a text: 'a %s b' % values, and 'a {} b'.format(values), without conversions that reach into
-/// objects.</summary>
+/// objects. What is made of numbers is marked, as in <see cref="Printing"/>.</summary>
 internal static class Formatting
 {
     /// <summary>%-formatting of one value, a tuple or a mapping.</summary>
@@ -56,7 +56,7 @@ internal static class Formatting
             char kind = at < text.Length ? text[at++] : throw new TemplateException("incomplete format");
             if (kind == '%')
             {
-                builder.Append("%", false);
+                builder.Append(format.Substring(at - 1, 1));
                 continue;
             }
             MarkedText part = Convert(hasName ? named : Take(), kind, flag, precision, budget);
@@ -107,7 +107,7 @@ internal static class Formatting
                 return Signed(Real(Math.Abs(real), kind, precision < 0 ? 6 : Math.Min(precision, 300)), double.IsNegative(real), flag);
             case 'c':
                 return value is MarkedText { Length: 1 } one ? one
-                    : Python.Integer(value) is BigInteger point && point >= 0 && point <= 0x10FFFF && (point < 0xD800 || point > 0xDFFF) ? char.ConvertFromUtf32((int)point)
+                    : Python.Integer(value) is BigInteger point && point >= 0 && point <= 0x10FFFF && (point < 0xD800 || point > 0xDFFF) ? new MarkedText(char.ConvertFromUtf32((int)point), true)
                     : throw Wrong(value, kind);
             default:
                 throw new TemplateException($"unsupported format character '{kind}'");
@@ -161,7 +161,7 @@ internal static class Formatting
     }
 
     private static MarkedText Signed(string digits, bool negative, string flag) =>
-        (negative ? "-" : flag.Contains('+', StringComparison.Ordinal) ? "+" : flag.Contains(' ', StringComparison.Ordinal) ? " " : string.Empty) + digits;
+        new((negative ? "-" : flag.Contains('+', StringComparison.Ordinal) ? "+" : flag.Contains(' ', StringComparison.Ordinal) ? " " : string.Empty) + digits, true);
 
     private static MarkedText Fit(MarkedText text, int width, string flag, char kind, RenderBudget budget)
     {
@@ -202,7 +202,7 @@ internal static class Formatting
                 {
                     throw new TemplateException($"format: a single '{c}'");
                 }
-                MarkedText field = Field(text[(at + 1)..close], arguments, ref automatic, budget);
+                MarkedText field = Field(text[(at + 1)..close], format.IsMarked(at), arguments, ref automatic, budget);
                 budget.Characters(field.Value.Length);
                 builder.Append(field);
                 at = close + 1;
@@ -216,7 +216,7 @@ internal static class Formatting
         return builder.ToText();
     }
 
-    private static MarkedText Field(string field, Arguments arguments, ref int automatic, RenderBudget budget)
+    private static MarkedText Field(string field, bool marked, Arguments arguments, ref int automatic, RenderBudget budget)
     {
         int colon = field.IndexOf(':', StringComparison.Ordinal);
         string specification = colon < 0 ? string.Empty : field[(colon + 1)..];
@@ -249,10 +249,10 @@ internal static class Formatting
             rest = rest[(item ? stop + 1 : stop)..];
         }
         MarkedText? converted = conversion switch { 's' => Printing.Text(value, budget), 'r' => Printing.Representation(value, budget), _ => null };
-        return Specified(converted ?? value, specification, budget);
+        return Specified(converted ?? value, specification, marked, budget);
     }
 
-    private static MarkedText Specified(object? value, string specification, RenderBudget budget)
+    private static MarkedText Specified(object? value, string specification, bool marked, RenderBudget budget)
     {
         if (specification.Length == 0)
         {
@@ -263,7 +263,7 @@ internal static class Formatting
         char align = '\0';
         if (specification.Length > 1 && specification[1] is '<' or '>' or '^' or '=')
         {
-            fill = specification[0].ToString();
+            fill = new MarkedText(specification[0].ToString(), marked);
             align = specification[1];
             at = 2;
         }
@@ -301,7 +301,7 @@ internal static class Formatting
         {
             throw new TemplateException($"format: '{specification}' is not supported");
         }
-        MarkedText text = kind == 's' && value is double real ? Python.Float(real) : Convert(value, kind, flag, precision, budget);
+        MarkedText text = kind == 's' && value is double real ? new MarkedText(Python.Float(real), true) : Convert(value, kind, flag, precision, budget);
         if (thousands)
         {
             int sign = text.Value[0] == '-' ? 1 : 0, point = text.Value.IndexOf('.', StringComparison.Ordinal) is int dot and >= 0 ? dot : text.Value.Length;
@@ -310,7 +310,7 @@ internal static class Formatting
             {
                 grouped = grouped.Insert(i, ",");
             }
-            text = grouped;
+            text = new MarkedText(grouped, true);
         }
         int padding = width - text.Length;
         if (padding <= 0)

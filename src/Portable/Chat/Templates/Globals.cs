@@ -16,7 +16,7 @@ internal static class Globals
         Add("cycler", a => new Cycler(a.Positional));
         Add("joiner", a => Joiner(a.NextText("sep", ", ")));
         Add("raise_exception", a => throw TemplateException.Raised(Printing.Text(a.Next("message"), budget).Value));
-        Add("strftime_now", a => (MarkedText)TimeFormat.Write(a.NextText("format").Value, clock.GetLocalNow(), budget));
+        Add("strftime_now", a => a.NextText("format") is var format ? new MarkedText(TimeFormat.Write(format.Value, clock.GetLocalNow(), budget), format.AnyMarked) : null);
     }
 
     private static Sequence Range(Arguments arguments, RenderBudget budget)

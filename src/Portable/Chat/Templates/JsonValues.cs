@@ -41,7 +41,8 @@ internal static class JsonValues
         }
     }
 
-    /// <summary>What json.dumps writes of a value.</summary>
+    /// <summary>What json.dumps writes of a value. Texts and the template's separators keep their marks, all else is marked, as in
+    /// <see cref="Printing"/>.</summary>
     /// <param name="value">None, booleans, numbers, texts, lists, tuples and mappings of those.</param>
     /// <param name="indent">What a level is indented by; null: everything on one line.</param>
     /// <param name="itemSeparator">Between items.</param>
@@ -61,10 +62,10 @@ internal static class JsonValues
             budget.Step();
             switch (item)
             {
-                case null: builder.Append("null", false); break;
-                case bool flag: builder.Append(flag ? "true" : "false", false); break;
-                case BigInteger number: builder.Append(number.ToString(CultureInfo.InvariantCulture), false); break;
-                case double number: builder.Append(Number(number), false); break;
+                case null: builder.Append("null", true); break;
+                case bool flag: builder.Append(flag ? "true" : "false", true); break;
+                case BigInteger number: builder.Append(number.ToString(CultureInfo.InvariantCulture), true); break;
+                case double number: builder.Append(Number(number), true); break;
                 case MarkedText text: Quote(builder, text, ascii, budget); break;
                 case Sequence { Kind: <= SequenceKind.Tuple } sequence:
                     Enclosed("[", "]", sequence.Items, level, inner => WriteValue(inner, level + 1));
@@ -89,7 +90,7 @@ internal static class JsonValues
 
         void Enclosed<T>(string open, string close, IReadOnlyList<T> items, int level, Action<T> write)
         {
-            builder.Append(open, false);
+            builder.Append(open, true);
             for (int i = 0; i < items.Count; i++)
             {
                 if (i > 0)
@@ -103,7 +104,7 @@ internal static class JsonValues
             {
                 NewLine(level - 1);
             }
-            builder.Append(close, false);
+            builder.Append(close, true);
             budget.Characters(2 + (items.Count * itemSeparator.Value.Length));
         }
 
@@ -112,7 +113,7 @@ internal static class JsonValues
             if (indent is not null)
             {
                 budget.Characters(1 + ((long)level * indent.Value.Length));
-                builder.Append("\n", false);
+                builder.Append("\n", true);
                 for (int i = 0; i < level; i++)
                 {
                     builder.Append(indent);
@@ -124,19 +125,21 @@ internal static class JsonValues
     private static MarkedText Key(object? key) => key switch
     {
         MarkedText text => text,
-        bool flag => flag ? "true" : "false",
-        null => "null",
-        BigInteger number => number.ToString(CultureInfo.InvariantCulture),
-        double number => Number(number),
+        bool flag => Data(flag ? "true" : "false"),
+        null => Data("null"),
+        BigInteger number => Data(number.ToString(CultureInfo.InvariantCulture)),
+        double number => Data(Number(number)),
         _ => throw new TemplateException($"tojson: a key must not be a '{Python.TypeName(key)}'"),
     };
+
+    private static MarkedText Data(string text) => new(text, true);
 
     private static string Number(double number) => double.IsNaN(number) ? "NaN" : double.IsInfinity(number) ? number > 0 ? "Infinity" : "-Infinity" : Python.Float(number);
 
     private static void Quote(MarkedTextBuilder builder, MarkedText text, bool ascii, RenderBudget budget)
     {
         budget.Characters((ascii ? 6 : 1) * (long)text.Value.Length);
-        builder.Append("\"", false).Append(NeedsNoEscape(text.Value, ascii) ? text : text.Map((rune, _) => rune.Value switch
+        builder.Append("\"", true).Append(NeedsNoEscape(text.Value, ascii) ? text : text.Map((rune, _) => rune.Value switch
         {
             '"' => "\\\"",
             '\\' => "\\\\",
@@ -148,7 +151,7 @@ internal static class JsonValues
             < 0x20 => $"\\u{rune.Value:x4}",
             > 0x7E when ascii => string.Concat(rune.ToString().Select(unit => $"\\u{(int)unit:x4}")),
             _ => rune.ToString(),
-        })).Append("\"", false);
+        })).Append("\"", true);
     }
 
     private static bool NeedsNoEscape(string text, bool ascii)

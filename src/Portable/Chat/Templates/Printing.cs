@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Portable.Chat.Templates;
 
-/// <summary>Python's str() and repr() of a template's values; marks stay on what came from texts.</summary>
+/// <summary>Python's str() and repr() of a template's values. Texts keep their marks; whatever else prints (numbers, booleans, none,
+/// what encloses items) is data and marked wherever it came from: a message's number must not complete a special token, and none is
+/// written out of numbers.</summary>
 internal static class Printing
 {
     public static MarkedText Text(object? value, RenderBudget budget)
@@ -34,12 +36,12 @@ internal static class Printing
         {
             case MarkedText text when top: builder.Append(text); break;
             case MarkedText text: Quote(builder, text); break;
-            case Sequence { Label: string label }: builder.Append(label, false); break;
-            case Sequence { Kind: SequenceKind.Generator }: builder.Append("<generator object>", false); break;
+            case Sequence { Label: string label }: builder.Append(label, true); break;
+            case Sequence { Kind: SequenceKind.Generator }: builder.Append("<generator object>", true); break;
             case Sequence sequence: Items(builder, sequence, budget); break;
             case Mapping mapping: Pairs(builder, mapping, "{", "}", budget); break;
             case Namespace space: Pairs(builder, space.Values, "<Namespace {", "}>", budget); break;
-            default: builder.Append(Simple(value, top), false); break;
+            default: builder.Append(Simple(value, top), true); break;
         }
         // Nested parts have counted theirs.
         budget.Characters(value is Sequence or Mapping or Namespace ? 2 : builder.Length - before);
@@ -59,33 +61,33 @@ internal static class Printing
     private static void Items(MarkedTextBuilder builder, Sequence sequence, RenderBudget budget)
     {
         (string open, string close) = sequence.Kind == SequenceKind.Tuple ? ("(", sequence.Items.Count == 1 ? ",)" : ")") : ("[", "]");
-        builder.Append(open, false);
+        builder.Append(open, true);
         for (int i = 0; i < sequence.Items.Count; i++)
         {
-            builder.Append(i > 0 ? ", " : string.Empty, false);
+            builder.Append(i > 0 ? ", " : string.Empty, true);
             Write(builder, sequence.Items[i], budget, top: false);
         }
-        builder.Append(close, false);
+        builder.Append(close, true);
     }
 
     private static void Pairs(MarkedTextBuilder builder, Mapping mapping, string open, string close, RenderBudget budget)
     {
-        builder.Append(open, false);
+        builder.Append(open, true);
         for (int i = 0; i < mapping.Count; i++)
         {
-            builder.Append(i > 0 ? ", " : string.Empty, false);
+            builder.Append(i > 0 ? ", " : string.Empty, true);
             Write(builder, mapping.Items[i].Key, budget, top: false);
-            builder.Append(": ", false);
+            builder.Append(": ", true);
             Write(builder, mapping.Items[i].Value, budget, top: false);
         }
-        builder.Append(close, false);
+        builder.Append(close, true);
     }
 
     // Single quotes, unless the text holds some and no double ones; escapes for what does not print.
     private static void Quote(MarkedTextBuilder builder, MarkedText text)
     {
         char quote = text.Value.Contains('\'', StringComparison.Ordinal) && !text.Value.Contains('"', StringComparison.Ordinal) ? '"' : '\'';
-        builder.Append(quote.ToString(), false);
+        builder.Append(quote.ToString(), true);
         builder.Append(text.Map((rune, _) => rune.Value switch
         {
             '\\' => "\\\\",
@@ -98,7 +100,7 @@ internal static class Printing
             < 0x10000 => $"\\u{rune.Value:x4}",
             _ => $"\\U{rune.Value:x8}",
         }));
-        builder.Append(quote.ToString(), false);
+        builder.Append(quote.ToString(), true);
     }
 
     public static bool IsPrintable(Rune rune) => rune.Value == ' ' || Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
