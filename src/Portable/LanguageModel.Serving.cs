@@ -5,6 +5,7 @@ using Portable.Chat.Templates;
 using Portable.Chat.Tools;
 using Portable.Checkpoints.Format;
 using Portable.Generation;
+using Portable.Generation.Constraints;
 using Portable.Reference.Arithmetic;
 using Portable.Serving;
 
@@ -52,6 +53,19 @@ public sealed partial class LanguageModel
         int[] prompt = _chat.Value.Render(new ChatRequest(ChatTurn.Json(turns), chat.Tools, AddGenerationPrompt: true, chat.Variables), chat.Template, chat.TrustMessages).Ids;
         TextRequest request = Request(prompt, options) with { Ends = ChatEnd(), KeepSpecial = format != ToolCallFormat.None };
         return new ServedChat(Engine.Submit(adjust?.Invoke(request) ?? request, Tokenizer, cancellation), format);
+    }
+
+    /// <summary>An answer's shape over the model's tokens.</summary>
+    internal TokenConstraint Shape(ByteProgram program) => new(program, _spellings.Value);
+
+    /// <summary>Shapes of calls of functions that must come.</summary>
+    /// <param name="functions">Names and schemas of their arguments.</param>
+    /// <exception cref="ConstraintException">A schema is not supported.</exception>
+    internal ByteProgram CallShape(IEnumerable<(string Name, JsonElement Parameters)> functions)
+    {
+        string key = ToolCallFormat == ToolCallFormat.Tagged ? "arguments" : "parameters";
+        (string open, string close) = ToolCallFormat == ToolCallFormat.Tagged ? ("<tool_call>\n", "\n</tool_call>") : (string.Empty, string.Empty);
+        return JsonShape.OfAny(functions.Select(f => ($"{open}{{\"name\": \"{JsonEncodedText.Encode(f.Name, System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\", \"{key}\": ", f.Parameters, $"}}{close}")));
     }
 
     /// <summary>How the model writes calls of functions.</summary>

@@ -6,6 +6,7 @@ using Portable.Checkpoints.Format;
 using Portable.Evaluation;
 using Portable.Execution;
 using Portable.Generation;
+using Portable.Generation.Constraints;
 using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Threading;
@@ -30,12 +31,14 @@ public sealed partial class LanguageModel : IDisposable
     private readonly ModelText _text;
     private readonly Lock _steps = new();
     private readonly Lazy<Engine> _engine;
+    private readonly Lazy<TokenSpellings> _spellings;
 
     private LanguageModel(string directory, OpenedDevice device, IModelSource source, ModelText text, Transformer model)
     {
         (Directory, _device, _source, _text, Model) = (directory, device, source, text, model);
         _slots = new CacheSlots(model.Sequences);
         _chat = new Lazy<ModelChat>(() => new ModelChat(directory, Tokenizer));
+        _spellings = new Lazy<TokenSpellings>(() => new TokenSpellings(Tokenizer, VocabularySize));
         int threads = WorkerPool.Threads;
         _engine = new Lazy<Engine>(() => new Engine(Model, _slots, _steps, threads));
     }

@@ -1,10 +1,8 @@
 using System.CommandLine;
-using System.Globalization;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Conversations;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
-using Portable.Models;
 
 namespace Portable.Cli.Verbs;
 
@@ -50,7 +48,7 @@ internal sealed class ChatVerb : Verb
         int asked = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 2) : 0;
         int most = parsed.GetResult(_tokens) is { Implicit: false } ? OptionValues.AtLeast(parsed, _tokens, 1) : int.MaxValue;
         _sampling.Read(parsed, new GenerationOptions());
-        using LanguageModel loaded = Open(parsed.GetValue(_model)!, where, asked, terminal, cancellation);
+        using LanguageModel loaded = ConversationRoom.Open(parsed.GetValue(_model)!, where, asked, 1, terminal, cancellation);
         GenerationOptions options = _sampling.Read(parsed, loaded.RecommendedOptions with { MaximumTokens = most });
         Conversation conversation = new(loaded, options, new ChatOptions { Template = parsed.GetValue(_template), TrustMessages = parsed.GetValue(_trust) }, parsed.GetValue(_system));
         ChatConsole console = new(terminal);
@@ -61,41 +59,5 @@ internal sealed class ChatVerb : Verb
         }
 
         return ExitCode.Done;
-    }
-
-    // The model's context, or what memory has room for.
-    private static LanguageModel Open(string directory, Device device, int asked, Terminal terminal, CancellationToken cancellation)
-    {
-        int limit = int.MaxValue;
-        while (true)
-        {
-            int full = 0, room = 0;
-            try
-            {
-                LanguageModel opened = Loading.Open(directory, device, terminal, cancellation, (config, _) =>
-                {
-                    full = config.MaximumPositions;
-                    return room = asked > 0 ? asked : Math.Min(Math.Min(full, limit), Affordable(config));
-                });
-                if (asked == 0 && room < full)
-                {
-                    terminal.Message(string.Create(CultureInfo.InvariantCulture, $"the conversation can have {room:N0} of the model's {full:N0} tokens: memory has no room for more"));
-                }
-
-                return opened;
-            }
-            catch (InvalidOperationException) when (asked == 0 && room > 2048)
-            {
-                // A device that is full says so before it takes anything.
-                limit = room / 2;
-            }
-        }
-    }
-
-    // A quarter of the machine's memory for keys and values at their largest, 4 bytes each.
-    private static int Affordable(ModelConfig config)
-    {
-        long bytes = 8L * config.Blocks.Sum(b => (long)b.Attention.KeyValueWidth);
-        return (int)Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / bytes, 256, int.MaxValue);
     }
 }

@@ -20,4 +20,5 @@ namespace Portable.Cli.Verbs;
 [JsonSerializable(typeof(RenderedReport))]
 [JsonSerializable(typeof(RenderedChatsReport))]
 [JsonSerializable(typeof(ChatReport))]
+[JsonSerializable(typeof(ServeReport))]
 internal sealed partial class JsonReports : JsonSerializerContext;

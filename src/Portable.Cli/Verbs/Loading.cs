@@ -22,6 +22,7 @@ internal static class Loading
     /// <param name="terminal">Shows progress and warnings.</param>
     /// <param name="cancellation">Stops loading.</param>
     /// <param name="contextOf">Positions wanted of the model, asked before anything is loaded; 0 = the model's maximum.</param>
-    public static LanguageModel Open(string directory, Device device, Terminal terminal, CancellationToken cancellation, Func<ModelConfig, ModelText, int> contextOf) =>
-        terminal.Track("loading", bar => LanguageModel.Open(directory, device, new LanguageModelOptions { Progress = bar, Messages = line => bar.Say($"warning: {line}") }, contextOf, cancellation));
+    /// <param name="sequences">Texts at once.</param>
+    public static LanguageModel Open(string directory, Device device, Terminal terminal, CancellationToken cancellation, Func<ModelConfig, ModelText, int> contextOf, int sequences = 1) =>
+        terminal.Track("loading", bar => LanguageModel.Open(directory, device, new LanguageModelOptions { Sequences = sequences, Progress = bar, Messages = line => bar.Say($"warning: {line}") }, contextOf, cancellation));
 }

@@ -31,6 +31,7 @@ internal sealed class Answer
     private readonly StreamingDecoder? _decoder;
     private readonly StopTexts _stops;
     private readonly List<TokenLikelihood> _prompt = [];
+    private float[]? _shaped;
 
     /// <param name="request">What is asked.</param>
     /// <param name="tokenizer">Makes text of tokens; null = tokens alone are wanted.</param>
@@ -103,8 +104,8 @@ internal sealed class Answer
             return;
         }
 
-        int token = _sampler.Next(logits, Position);
-        if (!Request.IgnoreEnd && (endTokens.Contains(token) || Request.Ends.Contains(token)))
+        int token = Choose(logits, endTokens);
+        if ((!Request.IgnoreEnd || Request.Shape is not null) && (endTokens.Contains(token) || Request.Ends.Contains(token)))
         {
             Finish(AnswerEnd.Stop);
             return;
@@ -115,7 +116,8 @@ internal sealed class Answer
         ToFirst ??= Stopwatch.GetElapsedTime(Asked);
         string text = _decoder is null ? string.Empty : _stops.Push(_decoder.Next(token));
         _pieces.Writer.TryWrite(new AnswerPiece(token, text, Request.Likeliest is { } count ? TokenLikelihood.Of(logits, token, count) : null));
-        if (_stops.Stopped)
+        Request.Shape?.Advance(token);
+        if (_stops.Stopped || Request.Shape is { Finished: true })
         {
             Finish(AnswerEnd.Stop);
         }
@@ -134,6 +136,19 @@ internal sealed class Answer
 
     /// <summary>Ends it for whoever no longer wants it.</summary>
     internal void Cancel() => Fail(new OperationCanceledException(Cancellation));
+
+    private int Choose(ReadOnlySpan<float> logits, IReadOnlyList<int> endTokens)
+    {
+        if (Request.Shape is not { } shape)
+        {
+            return _sampler.Next(logits, Position);
+        }
+
+        _shaped ??= new float[logits.Length];
+        logits.CopyTo(_shaped);
+        shape.Apply(_shaped, endTokens.Concat(Request.Ends));
+        return _sampler.Next(_shaped, Position);
+    }
 
     private void Finish(AnswerEnd end)
     {

@@ -324,7 +324,15 @@ internal sealed class Scheduler
 
                 if (answer.Position >= length)
                 {
-                    answer.Next(new ReadOnlySpan<float>(next, vocabulary), _model.Config.EndTokens, _model.Context);
+                    try
+                    {
+                        answer.Next(new ReadOnlySpan<float>(next, vocabulary), _model.Config.EndTokens, _model.Context);
+                    }
+                    catch (Exception e)
+                    {
+                        // A shape that no token goes on in, for one: it is this answer's own fault.
+                        answer.Fail(e);
+                    }
                 }
             });
         }

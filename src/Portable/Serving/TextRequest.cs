@@ -1,4 +1,5 @@
 using Portable.Generation;
+using Portable.Generation.Constraints;
 
 namespace Portable.Serving;
 
@@ -31,6 +32,9 @@ internal sealed record TextRequest
 
     /// <summary>Whether the text of special tokens is part of the answer's text.</summary>
     public bool KeepSpecial { get; init; }
+
+    /// <summary>The shape of the answer; this answer's own. Null = any text.</summary>
+    public TokenConstraint? Shape { get; init; }
 
     /// <summary>Likeliest tokens to tell of beside each token of the answer; null = tell nothing of likelihoods.</summary>
     public int? Likeliest { get; init; }

@@ -5,16 +5,18 @@ using System.Runtime.CompilerServices;
 
 namespace Portable.Tests.Architecture;
 
-/// <summary>The house's arrows, read from the built assemblies: Reference ← Portable ← Vulkan, Cli.</summary>
+/// <summary>The house's arrows, read from the built assemblies: Reference ← Portable ← Vulkan, Extensions.AI ← Server ← Cli.</summary>
 public sealed class AssemblyArrowTests
 {
-    private static readonly string[] Products = ["Portable.Reference", "Portable", "Portable.Vulkan", "Portable.Cli"];
+    private static readonly string[] Products = ["Portable.Reference", "Portable", "Portable.Vulkan", "Portable.Extensions.AI", "Portable.Server", "Portable.Cli"];
 
     [Theory]
     [InlineData("Portable.Reference", "")]
     [InlineData("Portable", "Portable.Reference")]
     [InlineData("Portable.Vulkan", "Portable.Reference Portable")]
-    [InlineData("Portable.Cli", "Portable.Reference Portable Portable.Vulkan")]
+    [InlineData("Portable.Extensions.AI", "Portable")]
+    [InlineData("Portable.Server", "Portable Portable.Extensions.AI")]
+    [InlineData("Portable.Cli", "Portable.Reference Portable Portable.Vulkan Portable.Server")]
     public void AssembliesReferenceOnlyWhatTheyMay(string assembly, string allowed)
     {
         string[] references = ReadReferences(assembly).Intersect(Products).ToArray();
@@ -45,6 +47,8 @@ public sealed class AssemblyArrowTests
     [InlineData("Portable.Reference", "Portable Portable.Vulkan Portable.Cli Portable.Tests Portable.Benchmarks")]
     [InlineData("Portable", "Portable.Vulkan Portable.Extensions.AI Portable.Server Portable.Cli Portable.Tests Portable.Benchmarks")]
     [InlineData("Portable.Vulkan", "Portable.Cli Portable.Tests Portable.Benchmarks")]
+    [InlineData("Portable.Extensions.AI", "Portable.Server Portable.Tests")]
+    [InlineData("Portable.Server", "Portable.Cli Portable.Tests")]
     [InlineData("Portable.Cli", "Portable.Tests")]
     public void InternalsAreOpenAlongTheArrowsOnly(string assembly, string allowed) =>
         Assert.Equal(allowed.Split(' '), Assembly.Load(assembly).GetCustomAttributes<InternalsVisibleToAttribute>().Select(a => a.AssemblyName));

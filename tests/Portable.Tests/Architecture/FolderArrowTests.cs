@@ -20,11 +20,13 @@ public sealed class FolderArrowTests
             "Checkpoints", "Checkpoints/Files", "Models", "Models/Architectures", "Checkpoints/Safetensors", "Checkpoints/HuggingFace", "Checkpoints/Format",
             "Tokenizers/Unicode", "Tokenizers/Vocabularies", "Tokenizers/Patterns", "Tokenizers/SentencePieces", "Tokenizers/Pipeline", "Tokenizers/Files", "Tokenizers",
             "Chat/Templates", "Chat/Tools",
-            "Execution", "Inference", "Generation", "Evaluation", "Serving", "Calibration",
+            "Execution", "Inference", "Generation/Constraints", "Generation", "Evaluation", "Serving", "Calibration",
             "Quantization", "Quantization/Baselines", "Quantization/AbqLlm", "Quantization/FlexQ", "Quantization/FlattenQuant", "Quantization/Runs",
             "Benchmarking", "Verification", ".",
         ],
         ["Portable.Vulkan"] = ["Instances", "Devices", "Engine", "Shaders", "Matmul/Operands", "Matmul/Techniques", "Matmul/Selection", "Tensors", "Operations", "Model", "SelfChecks", "Contact", "Benchmarking", "."],
+        ["Portable.Extensions.AI"] = ["."],
+        ["Portable.Server"] = ["Http", "Api", "."],
         ["Portable.Cli"] = ["CommandLine", "Output", "Conversations", "Devices", "Verbs", "Benchmarking", "."],
     };
 

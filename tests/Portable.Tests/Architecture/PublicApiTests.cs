@@ -10,7 +10,7 @@ namespace Portable.Tests.Architecture;
 public sealed class PublicApiTests
 {
     private const int MostTypes = 90;
-    private static readonly string[] Packages = ["Portable.Reference", "Portable", "Portable.Vulkan", "Portable.Cli"];
+    private static readonly string[] Packages = ["Portable.Reference", "Portable", "Portable.Vulkan", "Portable.Extensions.AI", "Portable.Server", "Portable.Cli"];
 
     public static TheoryData<string> All => [.. Packages];
 

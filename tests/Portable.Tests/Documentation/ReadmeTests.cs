@@ -56,6 +56,7 @@ public sealed partial class ReadmeTests
     [Theory]
     [InlineData("Generate")]
     [InlineData("Quantize")]
+    [InlineData("Chat")]
     public void TheReadmeShowsTheSamples(string name)
     {
         string program = File.ReadAllText(Path.Combine(Repository.Root, "samples", name, "Program.cs")).ReplaceLineEndings("\n");

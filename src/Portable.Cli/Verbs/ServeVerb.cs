@@ -1,0 +1,124 @@
+using System.CommandLine;
+using System.Globalization;
+using Portable.Cli.CommandLine;
+using Portable.Cli.Devices;
+using Portable.Cli.Output;
+using Portable.Reference.Threading;
+using Portable.Server;
+
+namespace Portable.Cli.Verbs;
+
+/// <summary>What <c>portable serve --json</c> says once the model is loaded.</summary>
+/// <param name="Url">Where the server listens.</param>
+/// <param name="Model">What requests call the model.</param>
+/// <param name="Device">The device that serves.</param>
+/// <param name="Context">Tokens that a text can have.</param>
+/// <param name="Parallel">Texts at once.</param>
+/// <param name="SystemFingerprint">Equal fingerprint and equal request mean equal text; null for an unquantized model.</param>
+internal sealed record ServeReport(string Url, string Model, string Device, int Context, int Parallel, string? SystemFingerprint);
+
+/// <summary>Serves a model over HTTP.</summary>
+internal sealed class ServeVerb : Verb
+{
+    private const string KeyVariable = "PORTABLE_API_KEY";
+    private readonly Argument<string> _model = ModelFiles.CreateArgument();
+    private readonly Option<string> _host = new("--host") { Description = "Address to listen on; beyond this machine a key is needed.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
+    private readonly Option<int> _port = new("--port") { Description = "Port to listen on (0 = any that is free).", HelpName = "N", DefaultValueFactory = _ => 8080 };
+    private readonly Option<int> _parallel = new("--parallel") { Description = "Texts at once; more wait.", HelpName = "N", DefaultValueFactory = _ => 8 };
+    private readonly Option<int> _context = new("--context") { Description = "Tokens that a text can have (default: the model's, at most what memory allows).", HelpName = "N" };
+    private readonly Option<string> _key = new("--api-key") { Description = $"Key that requests must bear (others on the machine can read it here: better in {KeyVariable}, or a file).", HelpName = "KEY" };
+    private readonly Option<string> _keyFile = new("--api-key-file") { Description = "File of keys, one a line; prefixes are reused within one key.", HelpName = "FILE" };
+    private readonly Option<string[]> _cors = new("--cors") { Description = "Origin whose pages may call (several).", HelpName = "ORIGIN" };
+    private readonly Option<string> _device = DeviceOption.Create();
+    private readonly SamplingArguments _sampling = new();
+
+    /// <summary>Defines the verb.</summary>
+    public ServeVerb()
+        : base(
+            "serve",
+            "Serves a model over HTTP as OpenAI's protocol has it, with a page at /.",
+            new Example("portable serve qwen3-w4", "on http://127.0.0.1:8080, for this machine alone"),
+            new Example("portable serve qwen3-w4 --host 0.0.0.0 --api-key-file keys.txt --parallel 32 --device vulkan", "for others, on the GPU"))
+    {
+        foreach (Option option in (Option[])[_host, _port, _parallel, _context, _key, _keyFile, _cors, _device])
+        {
+            Options.Add(option);
+        }
+
+        _sampling.AddTo(this);
+        Arguments.Add(_model);
+    }
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        string directory = parsed.GetValue(_model)!;
+        Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
+        int asked = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 2) : 0, texts = OptionValues.AtLeast(parsed, _parallel, 1), threads = WorkerPool.Threads;
+        ServerOptions options = new()
+        {
+            Host = parsed.GetValue(_host)!,
+            Port = OptionValues.AtLeast(parsed, _port, 0) is <= 65535 and int number ? number : throw new UsageException("--port must be at most 65535"),
+            Keys = Keys(parsed),
+            Origins = parsed.GetValue(_cors) ?? [],
+            Defaults = _sampling.Read(parsed, GenerationDefaults.Read(directory)),
+            Messages = terminal.Message,
+        };
+
+        // A trailing separator is no part of the name.
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
+        return Serve(name, Open, options, texts, terminal, cancellation).GetAwaiter().GetResult();
+
+        LanguageModel Open()
+        {
+            using WorkerPool pool = new(threads);
+            using WorkerPool.Scope scope = pool.Use();
+            return ConversationRoom.Open(directory, where, asked, texts, terminal, cancellation);
+        }
+    }
+
+    private static async Task<int> Serve(string name, Func<LanguageModel> open, ServerOptions options, int texts, Terminal terminal, CancellationToken cancellation)
+    {
+        LanguageModel? opened = null;
+        ModelServer server;
+        try
+        {
+            server = await ModelServer.StartAsync(name, () => opened = open(), options, cancellation).ConfigureAwait(false);
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException(e.Message.TrimEnd('.') + (options.Keys.Count == 0 && e.Message.Contains("key is needed", StringComparison.Ordinal) ? $" (in {KeyVariable}, or --api-key-file)" : ""));
+        }
+
+        await using (server.ConfigureAwait(false))
+        {
+            terminal.Message($"listening on {server.Address}");
+            await server.Ready.WaitAsync(cancellation).ConfigureAwait(false);
+            ServeReport report = new(server.Address.ToString(), name, opened!.DeviceName, opened.Context, texts, opened.Fingerprint);
+            terminal.Result(report, JsonReports.Default.ServeReport, r =>
+            {
+                terminal.Message(string.Create(CultureInfo.InvariantCulture, $"serving {r.Model} on {r.Device}: {r.Parallel} texts at once, {r.Context:N0} tokens each"));
+                terminal.Message(r.SystemFingerprint is { } print
+                    ? $"fingerprint {print}: equal fingerprint and equal request mean equal text"
+                    : "no fingerprint: an unquantized model's bits differ from device to device");
+                terminal.Line(r.Url);
+            });
+            await Task.Delay(Timeout.Infinite, cancellation).ContinueWith(_ => { }, TaskScheduler.Default).ConfigureAwait(false);
+            terminal.Message("stopping: answers under way are finished (once more to end them)");
+            await server.StopAsync().ConfigureAwait(false);
+        }
+
+        return ExitCode.Done;
+    }
+
+    private string[] Keys(ParseResult parsed)
+    {
+        if (parsed.GetValue(_keyFile) is { } file)
+        {
+            return [.. ModelFiles.ReadText(file).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+        }
+
+        string? single = parsed.GetValue(_key) ?? Environment.GetEnvironmentVariable(KeyVariable);
+        return string.IsNullOrEmpty(single) ? [] : [single];
+    }
+}

@@ -1,0 +1,137 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using FsCheck.Xunit;
+using Portable.Generation.Constraints;
+
+namespace Portable.Tests.Generation.Constraints;
+
+/// <summary>Shapes of answers: what an automaton takes is what the schema says, told by others' readers of JSON and of expressions.</summary>
+public sealed class JsonShapeTests
+{
+    private const string Person = """
+        {"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer"},"tags":{"type":"array","items":{"enum":["a","b\"c",1,null]},"maxItems":2},
+         "home":{"$ref":"#/$defs/place"}},"required":["name","home"],"additionalProperties":false,"$defs":{"place":{"type":["object","null"],"properties":{"x":{"type":"number"}},"required":["x"]}}}
+        """;
+
+    [Theory]
+    [InlineData(Person, """{"name":"Zoë 🌊","home":null}""", true)]
+    [InlineData(Person, """{"name":"a\n\u00e9","age":-12,"tags":["a",null],"home":{"x":1.5e-3}}""", true)]
+    [InlineData(Person, """{"name": "a", "tags": [], "home": {"x": 0}}""", true)]
+    [InlineData(Person, """{"name":"a"}""", false)]
+    [InlineData(Person, """{"home":null,"name":"a"}""", false)]
+    [InlineData(Person, """{"name":"a","age":01,"home":null}""", false)]
+    [InlineData(Person, """{"name":"a","tags":["a","a","a"],"home":null}""", false)]
+    [InlineData(Person, """{"name":"a","tags":["c"],"home":null}""", false)]
+    [InlineData(Person, """{"name":"a","home":null,"more":1}""", false)]
+    [InlineData(Person, """{"name":"\ud800","home":null}""", false)]
+    [InlineData("{}", """{"a":[1,{"b":[[],{},"x"]},true]}""", true)]
+    [InlineData("{}", """[1,]""", false)]
+    [InlineData("""{"type":"string","minLength":2,"maxLength":3}""", "\"añ\"", true)]
+    [InlineData("""{"type":"string","minLength":2,"maxLength":3}""", "\"a\"", false)]
+    [InlineData("""{"type":"string","minLength":2,"maxLength":3}""", "\"abcd\"", false)]
+    [InlineData("""{"type":"string","pattern":"^[A-Z]{2}-\\d+\"?$"}""", "\"AB-12\\\"\"", true)]
+    [InlineData("""{"type":"string","pattern":"^[A-Z]{2}-\\d+\"?$"}""", "\"AB-\"", false)]
+    [InlineData("""{"type":"object","additionalProperties":{"type":"boolean"}}""", """{"x":true,"y":false}""", true)]
+    [InlineData("""{"type":"object","additionalProperties":{"type":"boolean"}}""", """{"x":1}""", false)]
+    [InlineData("""{"type":"array","items":{"type":"integer"},"minItems":2}""", "[1]", false)]
+    [InlineData("""{"type":"array","items":{"type":"integer"},"minItems":2}""", "[1,2,3]", true)]
+    [InlineData("""{"anyOf":[{"const":{"a":1}},{"type":"boolean"}]}""", """{"a":1}""", true)]
+    [InlineData("""{"$ref":"#/$defs/tree","$defs":{"tree":{"type":"object","properties":{"next":{"$ref":"#/$defs/tree"}}}}}""", """{"next":{"next":{}}}""", true)]
+    public void ValuesOfASchemaAreTakenAndOthersAreNot(string schema, string text, bool taken) => Assert.Equal(taken, Takes(JsonShape.Of(Parse(schema)), text));
+
+    [Theory]
+    [InlineData("""{"$ref":"https://example.org/schema"}""", "nothing is fetched")]
+    [InlineData("""{"$ref":"#/$defs/none"}""", "is not in the schema")]
+    [InlineData("""{"type":"integer","minimum":3}""", "'minimum' is not supported")]
+    [InlineData("""{"type":"object","properties":{"a":{"type":"date"}}}""", "'date' is no type")]
+    [InlineData("""{"allOf":[{}]}""", "'allOf' is not supported")]
+    [InlineData("""{"type":"string","maxLength":1000000}""", "maxLength")]
+    [InlineData("""{"type":"string","pattern":"a"}""", "must begin with ^")]
+    [InlineData("""{"type":"string","pattern":"^(?=a)a$"}""", "not supported")]
+    [InlineData("""{"type":"string","pattern":"^(a$"}""", "cannot be read")]
+    [InlineData("""{"type":"object","required":["a"]}""", "not declared")]
+    [InlineData("[]", "a schema is an object")]
+    public void WhatIsNotSupportedIsRefusedByName(string schema, string said) =>
+        Assert.Contains(said, Assert.Throws<ConstraintException>(() => JsonShape.Of(Parse(schema))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void VastAndCircularSchemasAreBounded()
+    {
+        Assert.Throws<ConstraintException>(() => JsonShape.Of(Parse("""{"type":"array","minItems":1000,"maxItems":1000,"items":{"type":"string","pattern":"^(\\w{1000}){1000}$"}}""")));
+        Assert.Equal(ByteAutomaton.Dead, new ByteAutomaton(JsonShape.Of(Parse("""{"$ref":"#"}"""))).Start);
+        string deep = string.Concat(Enumerable.Repeat("[", 200)) + string.Concat(Enumerable.Repeat("]", 200));
+        Assert.False(Takes(JsonShape.Of(Parse("{}")), deep));
+    }
+
+    /// <summary>Whatever random way an automaton is walked to its end, the text is JSON of the schema's kind.</summary>
+    [Property(MaxTest = 60)]
+    public void WalksEndInJson(int seed)
+    {
+        Random random = new(seed);
+        ByteAutomaton automaton = new(seed % 3 == 0 ? JsonShape.AnyObject() : JsonShape.Of(Parse(Person)));
+        List<byte> text = [];
+        int state = automaton.Start;
+        while (!automaton.Ends(state) && text.Count < 4000)
+        {
+            byte[] possible = [.. Enumerable.Range(0, 256).Select(b => (byte)b).Where(b => automaton.Next(state, b) != ByteAutomaton.Dead)];
+            Assert.NotEmpty(possible);
+            // Closers are likelier, so that walks end.
+            byte[] closing = [.. possible.Where(b => b is (byte)'"' or (byte)'}' or (byte)']')];
+            byte next = closing.Length > 0 && random.Next(3) > 0 ? closing[random.Next(closing.Length)] : possible[random.Next(possible.Length)];
+            text.Add(next);
+            state = automaton.Next(state, next);
+        }
+
+        if (automaton.Accepts(state))
+        {
+            using JsonDocument document = JsonDocument.Parse(text.ToArray());
+            Assert.Equal(JsonValueKind.Object, document.RootElement.ValueKind);
+            if (seed % 3 != 0)
+            {
+                Assert.Equal(JsonValueKind.String, document.RootElement.GetProperty("name").ValueKind);
+                Assert.NotNull(document.RootElement.GetProperty("name").GetString());
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("^[a-c]+(x|yz)?$")]
+    [InlineData("(ab|a)*b{1,2}")]
+    [InlineData("[^b]a.?")]
+    [InlineData("\\d{2,3}|é+")]
+    public void ExpressionsTakeWhatDotNetsTake(string pattern)
+    {
+        Regex regex = new($"^(?:{pattern.Trim('^', '$')})$", RegexOptions.CultureInvariant);
+        ByteProgram program = JsonShape.OfPattern(pattern);
+        Random random = new(3);
+        for (int i = 0; i < 400; i++)
+        {
+            string text = string.Concat(Enumerable.Range(0, random.Next(7)).Select(_ => "abcxyz1é"[random.Next(8)]));
+            Assert.Equal(regex.IsMatch(text), Takes(program, text));
+        }
+    }
+
+    private static bool Takes(ByteProgram program, string text)
+    {
+        ByteAutomaton automaton = new(program);
+        int state = automaton.Start;
+        foreach (byte value in Encoding.UTF8.GetBytes(text))
+        {
+            if (state == ByteAutomaton.Dead)
+            {
+                return false;
+            }
+
+            state = automaton.Next(state, value);
+        }
+
+        return state != ByteAutomaton.Dead && automaton.Accepts(state);
+    }
+
+    private static JsonElement Parse(string json)
+    {
+        using JsonDocument document = JsonDocument.Parse(json);
+        return document.RootElement.Clone();
+    }
+}

@@ -1,0 +1,90 @@
+using System.ClientModel;
+using System.ComponentModel;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
+using OpenAI;
+using Portable.Extensions.AI;
+using AIMessage = Microsoft.Extensions.AI.ChatMessage;
+using AIOptions = Microsoft.Extensions.AI.ChatOptions;
+
+namespace Portable.Tests.Server;
+
+/// <summary>Microsoft.Extensions.AI: OpenAI's client over the wire, and the model itself as a client, give the same.</summary>
+[Collection("Server")]
+public sealed class ClientTests(ServedModel served)
+{
+    private static readonly AIMessage[] Messages = [new(ChatRole.System, "Be brief."), new(ChatRole.User, "Tell me of the sea")];
+
+    [Fact]
+    public async Task OverTheWireAndInTheProcessAnswersAreTheSame()
+    {
+        using LanguageModel model = LanguageModel.Open(served.Directory, Device.Cpu, new LanguageModelOptions { Context = 256, Sequences = 2 });
+        IChatClient local = model.AsIChatClient(), remote = Remote();
+        foreach (AIOptions options in (AIOptions[])[new() { MaxOutputTokens = 20 }, new() { MaxOutputTokens = 30, Temperature = 0.7f, TopP = 0.9f, Seed = 11 }, new() { MaxOutputTokens = 40, StopSequences = ["e"], FrequencyPenalty = 0.3f, PresencePenalty = 0.2f }])
+        {
+            ChatResponse near = await local.GetResponseAsync(Messages, options), far = await remote.GetResponseAsync(Messages, options);
+            Assert.Equal(near.Text, far.Text);
+            Assert.Equal(near.FinishReason, far.FinishReason);
+            Assert.Equal((near.Usage!.InputTokenCount, near.Usage.OutputTokenCount), (far.Usage!.InputTokenCount, far.Usage.OutputTokenCount));
+            List<ChatResponseUpdate> nearPieces = [], farPieces = [];
+            await foreach (ChatResponseUpdate update in local.GetStreamingResponseAsync(Messages, options))
+            {
+                nearPieces.Add(update);
+            }
+
+            await foreach (ChatResponseUpdate update in remote.GetStreamingResponseAsync(Messages, options))
+            {
+                farPieces.Add(update);
+            }
+
+            Assert.Equal((near.Text, near.Text), (nearPieces.ToChatResponse().Text, farPieces.ToChatResponse().Text));
+        }
+    }
+
+    [Fact]
+    public async Task ErrorsReachTheClientWithTheirStatus()
+    {
+        ClientResultException error = await Assert.ThrowsAsync<ClientResultException>(() => Remote("other").GetResponseAsync(Messages));
+        Assert.Equal(404, error.Status);
+        Assert.Contains("There is no model 'other' here", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WhatIsNotServedIsRefusedByName()
+    {
+        IChatClient client = served.Model.AsIChatClient();
+        Assert.Contains("ToolMode", (await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync(Messages, new AIOptions { ToolMode = ChatToolMode.RequireAny }))).Message, StringComparison.Ordinal);
+        Assert.Contains("UriContent", (await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync([new AIMessage(ChatRole.User, [new UriContent("https://example.org/a.png", "image/png")])]))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ToolsAreOfferedAndResultsGoBack()
+    {
+        AIFunction weather = AIFunctionFactory.Create(([Description("The city")] string city) => $"Sunny in {city}", "weather", "Tells the weather");
+        AIMessage[] conversation =
+        [
+            new(ChatRole.User, "How is the weather?"),
+            new(ChatRole.Assistant, [new FunctionCallContent("call_0", "weather", new Dictionary<string, object?> { ["city"] = "Oslo" })]),
+            new(ChatRole.Tool, [new FunctionResultContent("call_0", "Sunny in Oslo")]),
+        ];
+        AIOptions options = new() { Tools = [weather], MaxOutputTokens = 5 };
+        ChatResponse near = await served.Model.AsIChatClient().GetResponseAsync(conversation, options), far = await Remote().GetResponseAsync(conversation, options);
+        Assert.Equal(5, near.Usage!.OutputTokenCount);
+        // Definitions differ in their spelling, not in kind: both prompts hold the call, its result and the tool.
+        Assert.InRange(far.Usage!.InputTokenCount!.Value, near.Usage.InputTokenCount!.Value / 2, near.Usage.InputTokenCount!.Value * 2);
+    }
+
+    [Fact]
+    public async Task AContainerOpensTheModelOnceAndClosesIt()
+    {
+        ServiceCollection services = new();
+        services.AddPortable(served.Directory, options: new LanguageModelOptions { Context = 64 });
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        IChatClient client = provider.GetRequiredService<IChatClient>();
+        Assert.NotEmpty((await client.GetResponseAsync("Hi", new AIOptions { MaxOutputTokens = 3 })).Text);
+        Assert.Same(provider.GetRequiredService<LanguageModel>(), client.GetService<LanguageModel>());
+    }
+
+    private IChatClient Remote(string model = "tiny") =>
+        new OpenAIClient(new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri(served.Server.Address, "/v1") }).GetChatClient(model).AsIChatClient();
+}
