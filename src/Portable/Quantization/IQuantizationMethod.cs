@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
-using Portable.Reference.Blocks;
 
 namespace Portable.Quantization;
 
@@ -22,9 +21,6 @@ internal interface IQuantizationMethod
 
     /// <summary>Named options that it understands.</summary>
     IReadOnlyList<MethodOption> Options { get; }
-
-    /// <summary>Why the method cannot quantize blocks of a layout, as the object of "cannot", or null where it can.</summary>
-    string? Refusal(BlockLayout layout) => null;
 
     /// <summary>Checks scheme and options, and does what must be done before the first block (an analysis of the whole model).</summary>
     /// <exception cref="MethodUsageException">The method cannot serve the scheme or an option.</exception>

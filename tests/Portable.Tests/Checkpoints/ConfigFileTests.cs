@@ -67,6 +67,38 @@ public class ConfigFileTests
         ["rope base"] = ("llama", c => c["rope_theta"] = 0, "rope_theta"),
         ["flag as text"] = ("llama", c => c["tie_word_embeddings"] = "yes", "tie_word_embeddings"),
         ["bias announced, absent"] = ("llama", c => c["attention_bias"] = true, "q_proj.bias"),
+        ["yarn without factor"] = ("qwen3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["original_max_position_embeddings"] = 4 }, "rope_parameters.factor"),
+        ["yarn factor below one"] = ("qwen3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["factor"] = 0.5 }, "rope_parameters.factor"),
+        ["yarn beta"] = ("qwen3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["factor"] = 4, ["beta_slow"] = 0 }, "rope_parameters.beta_slow"),
+        ["yarn mscale"] = ("ministral3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["factor"] = 4, ["mscale"] = -1 }, "rope_parameters.mscale"),
+        ["yarn original"] = ("qwen3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["factor"] = 4, ["original_max_position_embeddings"] = 0 }, "rope_parameters.original_max_position_embeddings"),
+        ["growing queries negative"] = ("ministral3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["factor"] = 4, ["llama_4_scaling_beta"] = -0.1 }, "rope_parameters.llama_4_scaling_beta"),
+        ["two original lengths"] = ("phi3", c => (c["original_max_position_embeddings"], c["rope_scaling"]) = (8, new JsonObject { ["type"] = "longrope", ["short_factor"] = new JsonArray(1, 1), ["long_factor"] = new JsonArray(1, 2), ["original_max_position_embeddings"] = 4 }), "rope_scaling.original_max_position_embeddings"),
+        ["two rotary parts"] = ("phi3", c => (c["partial_rotary_factor"], c["rope_parameters"]) = (0.5, new JsonObject { ["rope_type"] = "default", ["partial_rotary_factor"] = 1 }), "rope_parameters.partial_rotary_factor"),
+        ["longrope without factors"] = ("phi3", c => c["rope_scaling"] = new JsonObject { ["type"] = "longrope", ["short_factor"] = new JsonArray(1, 1) }, "rope_scaling.long_factor"),
+        ["rotary part zero"] = ("nemotron", c => c["partial_rotary_factor"] = 0, "partial_rotary_factor"),
+        ["rotary part negative"] = ("nemotron", c => c["partial_rotary_factor"] = -0.5, "partial_rotary_factor"),
+        ["odd explicit head"] = ("qwen3", c => c["head_dim"] = 3, "head_dim"),
+        ["head of one"] = ("qwen3", c => c["head_dim"] = 1, "head_dim"),
+        ["window negative"] = ("mistral", c => c["sliding_window"] = -1, "sliding_window"),
+        ["window zero"] = ("gemma2", c => c["sliding_window"] = 0, "sliding_window"),
+        ["window as text"] = ("phi3", c => c["sliding_window"] = "64", "sliding_window"),
+        ["window flag as number"] = ("qwen3", c => c["use_sliding_window"] = 1, "use_sliding_window"),
+        ["window layers negative"] = ("qwen3", c => c["max_window_layers"] = -1, "max_window_layers"),
+        ["window layers without a window"] = ("gemma2", c => (c["sliding_window"], c["layer_types"]) = (null, new JsonArray("sliding_attention")), "layer_types"),
+        ["layer types no list"] = ("olmo3", c => c["layer_types"] = "full_attention", "layer_types"),
+        ["layer type as number"] = ("olmo3", c => c["layer_types"] = new JsonArray(1), "layer_types"),
+        ["rotary per layer type as number"] = ("olmo3", c => c["rope_parameters"] = new JsonObject { ["full_attention"] = new JsonObject(), ["sliding_attention"] = 1 }, "rope_parameters.sliding_attention"),
+        ["rotary of a layer type"] = ("gemma3_text", c => c["rope_parameters"] = new JsonObject { ["full_attention"] = new JsonObject { ["rope_type"] = "linear" }, ["sliding_attention"] = new JsonObject() }, "rope_parameters.full_attention.factor"),
+        ["softcap negative"] = ("gemma2", c => c["final_logit_softcapping"] = -30, "final_logit_softcapping"),
+        ["granite embedding factor huge"] = ("granite", c => c["embedding_multiplier"] = 1e300, "embedding_multiplier"),
+        ["granite attention factor negative"] = ("granite", c => c["attention_multiplier"] = -1, "attention_multiplier"),
+        ["attention bias as text"] = ("olmo2", c => c["attention_bias"] = "no", "attention_bias"),
+        ["text section no object"] = ("gemma3_text", c => c["text_config"] = 1, "text_config"),
+        ["text section of another type"] = ("llama", c => c["text_config"] = new JsonObject { ["model_type"] = "clip" }, "model_type"),
+        ["tied as number in a text section"] = ("llama", c => c["text_config"] = new JsonObject { ["model_type"] = "llama", ["tie_word_embeddings"] = 1 }, "tie_word_embeddings"),
+        ["FP8"] = ("llama", c => c["quantization_config"] = new JsonObject { ["quant_method"] = "fp8" }, "(fp8)"),
+        ["FP8 in a text section"] = ("llama", c => c["text_config"] = new JsonObject { ["model_type"] = "llama", ["quantization_config"] = new JsonObject { ["quant_method"] = "fp8" } }, "text_config.quantization_config"),
         ["other tool's quantization"] = ("llama", c => c["quantization_config"] = new JsonObject { ["quant_method"] = "gptq" }, "quantization_config"),
         ["vocabulary of other size"] = ("llama", c => c["vocab_size"] = 15, "model.embed_tokens.weight"),
         ["opt norm after"] = ("opt", c => c["do_layer_norm_before"] = false, "do_layer_norm_before"),
@@ -178,6 +210,93 @@ public class ConfigFileTests
         Assert.Equal([4096, 4096, 4096, 0], olmo3.Blocks.Take(4).Select(b => b.Attention.Window));
         Assert.Equal([true, true, true, false], smol.Blocks.Take(4).Select(b => b.Rotary is not null));
         Assert.Equal(512, Config("llama", c => (c["max_position_embeddings"], c["rope_scaling"]) = (256, new JsonObject { ["rope_type"] = "dynamic", ["factor"] = 2.0 })).MaximumPositions);
+    }
+
+    /// <summary>What the reference implementation does where one guesses otherwise.</summary>
+    [Fact]
+    public void FamiliesDoNotDoWhatOneGuesses()
+    {
+        // Gemma: the root of the width in f32; scores by query_pre_attn_scalar, not by the head; scaling and the long base on full layers alone.
+        ModelConfig gemma2 = Config("gemma2", c => (c["query_pre_attn_scalar"], c["hidden_size"]) = (144, 128)), gemma3 = Config("gemma3_text", c => (c["num_hidden_layers"], c["rope_scaling"], c["rope_theta"]) = (6, new JsonObject { ["rope_type"] = "linear", ["factor"] = 8.0 }, 5e5));
+        Assert.Equal((11.3137085f, 1 / 12f), (gemma2.EmbeddingScale, gemma2.Blocks[0].Attention.Scale));
+        Assert.Equal((50f, 30f), (gemma2.Blocks[0].Attention.Softcap, gemma2.LogitSoftcap));
+        Assert.Equal(1 / 16f, Config("gemma2", c => { }).Blocks[0].Attention.Scale);
+        Assert.Equal((new RotaryLayout(256, 1e4), new RotaryLayout(256, 5e5, new LinearRotaryScaling(8))), (gemma3.Blocks[0].Rotary, gemma3.Blocks[5].Rotary));
+        Assert.Equal((0f, 0f, QueryKeyNorm.Heads, NormPlace.Both), (gemma3.Blocks[0].Attention.Softcap, gemma3.LogitSoftcap, gemma3.Blocks[0].Attention.QueryKeyNorm, gemma3.Blocks[0].NormPlace));
+
+        // Granite: a factor in place of 1/√d, logits divided. OLMo 2: norms behind the parts, of all heads together.
+        ModelConfig granite = Config("granite", c => (c["attention_multiplier"], c["logits_scaling"], c["embedding_multiplier"], c["residual_multiplier"]) = (0.02, 4.0, 12.0, 0.25));
+        Assert.Equal((0.02f, 0.25f, 12f, 0.25f), (granite.Blocks[0].Attention.Scale, granite.LogitScale, granite.EmbeddingScale, granite.ResidualScale));
+        BlockLayout olmo2 = Config("olmo2", c => { }).Blocks[0];
+        Assert.Equal((NormPlace.After, QueryKeyNorm.Width), (olmo2.NormPlace, olmo2.Attention.QueryKeyNorm));
+
+        // SmolLM3: 1 means rotary. Nemotron: LayerNorm and an ungated MLP of relu², half of a head turns.
+        Assert.Equal([true, false], Config("smollm3", c => (c["num_hidden_layers"], c["no_rope_layers"]) = (2, new JsonArray(1, 0))).Blocks.Select(b => b.Rotary is not null));
+        BlockLayout nemotron = Config("nemotron", c => { }).Blocks[0];
+        Assert.Equal((NormKind.Layer, ActivationKind.SquaredRelu, false, 2), (nemotron.Norm, nemotron.Activation, nemotron.Gated, nemotron.Rotary!.Dimensions));
+        Assert.True(Portable.Models.Architectures.Nemotron.Architecture.Names.GainsExceedOne && Portable.Models.Architectures.Gemma2.Architecture.Names.GainsExceedOne);
+
+        // OLMo 3: scaling on full layers alone.
+        ModelConfig olmo3 = Config("olmo3", c => (c["num_hidden_layers"], c["rope_theta"], c["rope_scaling"]) = (4, 5e5, new JsonObject { ["rope_type"] = "linear", ["factor"] = 8.0 }));
+        Assert.Equal((new RotaryLayout(4, 5e5), new RotaryLayout(4, 5e5, new LinearRotaryScaling(8))), (olmo3.Blocks[0].Rotary, olmo3.Blocks[3].Rotary));
+
+        // Ministral 3: queries grow by ⌊position / original⌋, whole.
+        YarnRotaryScaling grown = (YarnRotaryScaling)Config("ministral3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["factor"] = 4.0, ["original_max_position_embeddings"] = 100, ["llama_4_scaling_beta"] = 0.5 }).Blocks[0].Rotary!.Scaling!;
+        Assert.All([(0, 1), (99, 1), (100, 2), (199, 2), (200, 3)], ((int Position, int Stretch) at) => Assert.Equal(1 + 0.5 * Math.Log(at.Stretch), grown.QueryFactor(at.Position), 1e-12));
+    }
+
+    /// <summary>The factor of cosines and sines: 0.1·ln f + 1 unless mscale and mscale_all_dim give a ratio; longrope's holds for short sequences, too.</summary>
+    [Theory]
+    [InlineData("qwen3", """{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4}""", 1.1386294361119891)]
+    [InlineData("qwen3", """{"rope_type": "yarn", "factor": null, "original_max_position_embeddings": 5}""", 1.0693147180559945)]
+    [InlineData("qwen3", """{"rope_type": "yarn", "factor": 4.0, "mscale": 1.0}""", 1.1386294361119891)]
+    [InlineData("qwen3", """{"rope_type": "yarn", "factor": 4.0, "mscale": 1.0, "mscale_all_dim": 1.0}""", 1)]
+    [InlineData("qwen3", """{"rope_type": "yarn", "factor": 4.0, "mscale": 2.0, "mscale_all_dim": 1.0}""", 1.121751143713058)]
+    [InlineData("qwen3", """{"rope_type": "yarn", "factor": 4.0, "attention_factor": 1.5}""", 1.5)]
+    [InlineData("phi3", """{"type": "longrope", "short_factor": [1, 1], "long_factor": [1, 2], "original_max_position_embeddings": 5}""", 1.1961089240003993)]
+    [InlineData("phi3", """{"type": "longrope", "short_factor": [1, 1], "long_factor": [1, 2], "original_max_position_embeddings": 5, "factor": 4.0}""", 1.3643141559577787)]
+    [InlineData("phi3", """{"type": "longrope", "short_factor": [1, 1], "long_factor": [1, 2]}""", 1)] // Trained on 4,096 positions, more than it has.
+    [InlineData("phi3", """{"type": "su", "short_factor": [1, 1], "long_factor": [1, 2], "attention_factor": 1.25}""", 1.25)]
+    public void CosinesAndSinesHaveAFactor(string type, string section, double amplitude)
+    {
+        RotaryLayout rotary = Config(type, c => (c["head_dim"], c["rope_scaling"]) = (4, JsonNode.Parse(section))).Blocks[0].Rotary!;
+        Assert.Equal(amplitude, rotary.Scaling!.Amplitude, 1e-12);
+        Assert.Equal((float)amplitude, rotary.Table(3).Cosine(0)[0], 1e-6f);
+    }
+
+    /// <summary>A length before scaling stands in the section or beside it; without either it is the context, and for Phi-3 4,096.</summary>
+    [Fact]
+    public void OriginalLengthsStandInEitherPlace()
+    {
+        static int Of(string type, string scaling, int? beside) => Config(type, c =>
+        {
+            (c["head_dim"], c["rope_scaling"]) = (4, JsonNode.Parse(scaling));
+            if (beside is { } original)
+            {
+                c["original_max_position_embeddings"] = original;
+            }
+        }).Blocks[0].Rotary!.Scaling switch { YarnRotaryScaling yarn => yarn.OriginalMaximumPositions, LongRotaryScaling longrope => longrope.OriginalMaximumPositions, WavelengthRotaryScaling llama => llama.OriginalMaximumPositions, _ => 0 };
+        const string Yarn = """{"rope_type": "yarn", "factor": 4.0}""", Long = """{"type": "longrope", "short_factor": [1, 1], "long_factor": [1, 2]}""", Llama = """{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 6}""";
+        Assert.Equal((10, 7, 4096, 7, 6, 6), (Of("qwen3", Yarn, null), Of("qwen3", Yarn, 7), Of("phi3", Long, null), Of("phi3", Long, 7), Of("llama", Llama, null), Of("llama", Llama, 6)));
+    }
+
+    /// <summary>Sections per layer type that leave their bases out: the families', or those beside them.</summary>
+    [Fact]
+    public void LayerTypesHaveBasesOfTheirOwn()
+    {
+        static (double, double) Bases(Action<JsonObject> edit)
+        {
+            ModelConfig config = Config("gemma3_text", c =>
+            {
+                (c["num_hidden_layers"], c["rope_parameters"]) = (6, new JsonObject { ["full_attention"] = new JsonObject { ["rope_type"] = "default" }, ["sliding_attention"] = new JsonObject { ["rope_type"] = "default" } });
+                edit(c);
+            });
+            return (config.Blocks[5].Rotary!.Base, config.Blocks[0].Rotary!.Base);
+        }
+
+        Assert.Equal((1e6, 1e4), Bases(c => { }));
+        Assert.Equal((5e5, 2e4), Bases(c => (c["rope_theta"], c["rope_local_base_freq"]) = (5e5, 2e4)));
+        Assert.Equal((7e5, 3e4), Bases(c => (c["rope_theta"], c["rope_parameters"]!["full_attention"]!["rope_theta"], c["rope_parameters"]!["sliding_attention"]!["rope_theta"]) = (5e5, 7e5, 3e4)));
     }
 
     [Theory]

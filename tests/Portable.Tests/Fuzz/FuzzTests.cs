@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Portable.Tests.Checkpoints;
+using Portable.Tests.Models;
 using Portable.Tests.Support;
 using Xunit;
 
@@ -66,6 +67,23 @@ public sealed class FuzzTests : IDisposable
         model.Config["rope_parameters"] = type == "llama" ? System.Text.Json.Nodes.JsonNode.Parse("""{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8}""") : null;
         model.WriteConfig();
         Spoil(Path.Combine(model.Directory, "config.json"), json: true, () => Run("logits", model.Directory, "--ids", "1,5,3"));
+    }
+
+    /// <summary>Files of transformers 5, of every architecture: done, or one line that names file and field or tensor.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(ZooTests.Names), MemberType = typeof(ZooTests))]
+    public void ConfigsOfTheZoo(string name)
+    {
+        string? model = SharedData.Models($"zoo/{name}");
+        Skip.If(model is null, SharedData.Absent);
+        File.CreateSymbolicLink(Path.Combine(_words, "model.safetensors"), Path.Combine(model, "model.safetensors"));
+        string path = Path.Combine(_words, "config.json");
+        File.Copy(Path.Combine(model, "config.json"), path);
+        Spoil(path, json: true, () =>
+        {
+            ToolRun run = Run("logits", _words, "--ids", "1,5,3");
+            Assert.True(run.Code == 0 || run.Error.Contains("config.json", StringComparison.Ordinal) || run.Error.Contains("model.safetensors", StringComparison.Ordinal), run.Error);
+        }, Cases / 8);
     }
 
     [Fact]
@@ -137,11 +155,11 @@ public sealed class FuzzTests : IDisposable
 
     private void Tokenize() => Run("tokenize", _words, "--text", "The keeper the the\nÄé 漢字 \U0001F600 <s> abc", "--with-special");
 
-    private static void Spoil(string path, bool json, Action check)
+    private static void Spoil(string path, bool json, Action check, int? cases = null)
     {
         byte[] source = File.ReadAllBytes(path);
         check();
-        for (int seed = First; seed < First + Cases; seed++)
+        for (int seed = First; seed < First + (cases ?? Cases); seed++)
         {
             Mutation mutation = new(seed);
             byte[] spoilt = json && seed % 4 != 0 ? mutation.Json(source) : mutation.Bytes(source);

@@ -11,6 +11,7 @@ internal sealed class Mutation(int seed)
     [
         "null", "true", "false", "0", "-1", "1", "2", "3", "16", "1e999", "-0.0", "1.5", "2147483647", "2147483648", "-9223372036854775809", "123456789012345678901234567890", "\"\"", "\"x\"",
         "\"1\"", "[]", "{}", "[1, 2]", "[null]", "[[[[]]]]", "{\"a\": {\"b\": []}}", "\"\\ud800\"", "\"\\u0000\"", "\"../../etc/passwd\"", "\"a\\nb\"", "[-1]", "[1, \"2\"]", "\"silu\"", "\"llama3\"", "\"default\"",
+        "0.25", "-64", "\"yarn\"", "\"longrope\"", "\"dynamic\"", "\"linear\"", "\"sliding_attention\"", "[\"full_attention\"]", "[1, 1, 1, 1]", "{\"rope_type\": \"yarn\"}", "{\"full_attention\": {}}", "1e-300", "1e300",
     ];
 
     private static readonly byte[][] Insertions = [[0], [0xFF], [0xEF, 0xBB, 0xBF], "\\u"u8.ToArray(), "\""u8.ToArray(), "["u8.ToArray(), "}"u8.ToArray(), ","u8.ToArray(), "-"u8.ToArray(), "9999999999"u8.ToArray(), "1e"u8.ToArray(), "//"u8.ToArray(), [0xC0, 0x80], [0xED, 0xA0, 0x80], "\r\n"u8.ToArray()];

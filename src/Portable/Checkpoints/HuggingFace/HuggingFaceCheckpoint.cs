@@ -17,6 +17,8 @@ namespace Portable.Checkpoints.HuggingFace;
 /// </remarks>
 internal sealed class HuggingFaceCheckpoint : IModelSource
 {
+    private const string Quantized = "quantization_config";
+
     private readonly TensorStore _store;
     private readonly ModelNames _names;
 
@@ -64,10 +66,14 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
         ModelConfig config = ConfigFile.Read(directory);
         string path = Path.Combine(directory, ConfigFile.FileName);
         using JsonDocument document = JsonFile.Read(path);
-        JsonFields fields = new(path, document.RootElement);
-        if (fields.Has("quantization_config"))
+        JsonFields whole = new(path, document.RootElement), language = ConfigFile.Language(whole);
+        foreach (JsonFields fields in (JsonFields[])[whole, language])
         {
-            throw fields.Error("quantization_config", "quantized checkpoints of other tools are not supported");
+            if (fields.Has(Quantized))
+            {
+                string method = fields.Object(Quantized).Text("quant_method", "none named");
+                throw fields.Error(Quantized, $"weights quantized by another tool ({method}) are not supported; give the checkpoint in F32, F16 or BF16 that they were made from");
+            }
         }
 
         return new HuggingFaceCheckpoint(directory, config);

@@ -22,6 +22,9 @@ internal sealed record ConfigDefaults(
     /// <summary>partial_rotary_factor.</summary>
     public double RotaryPart { get; init; } = 1;
 
+    /// <summary>original_max_position_embeddings; null = max_position_embeddings.</summary>
+    public int? OriginalPositions { get; init; }
+
     /// <summary>rms_norm_eps, or as the family spells it.</summary>
     public double NormEpsilon { get; init; } = 1e-6;
 

@@ -7,7 +7,7 @@ internal static class Phi3
 {
     public static Architecture Architecture { get; } = new(
         "phi3",
-        new ConfigDefaults(32064, 3072, 8192, 32, 32, null, 4096, 1, 32000) { NormEpsilon = 1e-5 },
+        new ConfigDefaults(32064, 3072, 8192, 32, 32, null, 4096, 1, 32000) { NormEpsilon = 1e-5, OriginalPositions = 4096 },
         d => d.Model(d.Blocks(d.Block(), new RotaryFields(d, partial: true).Whole, Windows.Read(d, null))),
         new TensorNames
         {

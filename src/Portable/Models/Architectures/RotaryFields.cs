@@ -12,7 +12,7 @@ namespace Portable.Models.Architectures;
 /// </summary>
 internal sealed class RotaryFields
 {
-    private const string New = "rope_parameters", Old = "rope_scaling", Part = "partial_rotary_factor", Original = "original_max_position_embeddings";
+    private const string New = "rope_parameters", Old = "rope_scaling", Theta = "rope_theta", Part = "partial_rotary_factor", Original = "original_max_position_embeddings";
     private readonly DecoderFields _decoder;
     private readonly JsonFields? _section;
     private readonly bool _partial;
@@ -42,25 +42,28 @@ internal sealed class RotaryFields
         : Read(_section, _decoder.Defaults.RotaryBase);
 
     /// <summary>The positions of a layer type that has a section of its own.</summary>
-    public RotaryLayout Of(string layerType)
-    {
-        JsonFields own = _section!.Value.Object(layerType);
-        return Read(own, _decoder.Defaults.RotaryBase);
-    }
+    /// <param name="layerType">Name of the section.</param>
+    /// <param name="baseField">The field of config.json that holds the base where the section does not.</param>
+    /// <param name="absent">The base where neither does.</param>
+    public RotaryLayout Of(string layerType, string baseField = Theta, double? absent = null) =>
+        Read(_section!.Value.Object(layerType), absent ?? _decoder.Defaults.RotaryBase, baseField);
 
     /// <summary>Positions without scaling.</summary>
     public RotaryLayout Plain(double rotaryBase) => new(Dimensions(null), rotaryBase);
 
-    private RotaryLayout Read(JsonFields? section, double defaultBase)
+    /// <summary>Positions without scaling, their base in a field of its own.</summary>
+    public RotaryLayout Plain(string baseField, double absent) => Plain(Base(_decoder.Fields, baseField, absent));
+
+    private RotaryLayout Read(JsonFields? section, double defaultBase, string baseField = Theta)
     {
         int dimensions = Dimensions(section);
-        double rotaryBase = Base(section is { } s && s.Has("rope_theta") ? s : _decoder.Fields, defaultBase);
+        double rotaryBase = section is { } s && s.Has(Theta) ? Base(s, Theta, defaultBase) : Base(_decoder.Fields, baseField, defaultBase);
         return new RotaryLayout(dimensions, rotaryBase, section is { } fields ? Scaling(fields, dimensions) : null);
     }
 
     private int Dimensions(JsonFields? section)
     {
-        JsonFields holder = section is { } s && s.Has(Part) ? s : _decoder.Fields;
+        JsonFields holder = section is { } s ? OneOf(s, Part) : _decoder.Fields;
         double part = holder.Number(Part, 0, 1, _decoder.Defaults.RotaryPart);
         if (part != 1 && !_partial)
         {
@@ -103,7 +106,9 @@ internal sealed class RotaryFields
 
     private YarnRotaryScaling Yarn(JsonFields section)
     {
-        double factor = Factor(section), fast = section.Number("beta_fast", 1e-6, 1e6, 32), slow = section.Number("beta_slow", 1e-6, 1e6, 1);
+        int original = OriginalPositions(section);
+        // A factor that is null is that of the contexts; one that is missing is not.
+        double factor = section.IsNull("factor") ? (double)_decoder.Positions / original : Factor(section), fast = section.Number("beta_fast", 1e-6, 1e6, 32), slow = section.Number("beta_slow", 1e-6, 1e6, 1);
         if (fast < slow)
         {
             throw section.Error("beta_fast", FormattableString.Invariant($"{fast} is below beta_slow {slow}"));
@@ -113,13 +118,13 @@ internal sealed class RotaryFields
         double amplitude = section.Number("attention_factor", 1e-3, 1e3, own != 0 && all != 0
             ? YarnRotaryScaling.StandardAmplitude(factor, own) / YarnRotaryScaling.StandardAmplitude(factor, all)
             : YarnRotaryScaling.StandardAmplitude(factor));
-        return new YarnRotaryScaling(factor, OriginalPositions(section), fast, slow, section.Flag("truncate", true), amplitude, section.Number("llama_4_scaling_beta", 0, 1e3, 0));
+        return new YarnRotaryScaling(factor, original, fast, slow, section.Flag("truncate", true), amplitude, section.Number("llama_4_scaling_beta", 0, 1e3, 0));
     }
 
     private LongRotaryScaling Long(JsonFields section, int dimensions)
     {
         int original = OriginalPositions(section);
-        double factor = (double)_decoder.Positions / original;
+        double factor = section.Has("factor") ? Factor(section) : (double)_decoder.Positions / original;
         double amplitude = section.Number("attention_factor", 1e-3, 1e3, factor <= 1 ? 1 : Math.Sqrt(1 + (ReproducibleMath.Log(factor) / ReproducibleMath.Log(original))));
         return new LongRotaryScaling(Divisors(section, "short_factor", dimensions), Divisors(section, "long_factor", dimensions), original, amplitude);
     }
@@ -140,9 +145,15 @@ internal sealed class RotaryFields
     private static double Factor(JsonFields section) => section.Number("factor", 1, 1e6);
 
     // Phi-3 has it beside the section.
-    private int OriginalPositions(JsonFields section) => (section.Has(Original) ? section : _decoder.Fields).Integer(Original, 2, int.MaxValue, _decoder.Positions);
+    private int OriginalPositions(JsonFields section) => OneOf(section, Original).Integer(Original, 2, int.MaxValue, _decoder.Defaults.OriginalPositions ?? _decoder.Positions);
 
-    private static double Base(JsonFields fields, double absent) => fields.Number("rope_theta", 1.0001, 1e15, absent);
+    /// <summary>The section or config.json, whichever has a field that may stand in either.</summary>
+    private JsonFields OneOf(JsonFields section, string name) =>
+        !section.Has(name) ? _decoder.Fields
+        : !_decoder.Fields.Has(name) || JsonElement.DeepEquals(section.Required(name), _decoder.Fields.Required(name)) ? section
+        : throw section.Error(name, $"{JsonFields.Shorten(section.Required(name))} contradicts {name} {JsonFields.Shorten(_decoder.Fields.Required(name))} beside it");
+
+    private static double Base(JsonFields fields, string name, double absent) => fields.Number(name, 1.0001, 1e15, absent);
 
     private static JsonFields? Section(JsonFields fields, string name) =>
         fields.Has(name) && fields.Object(name) is var section && section.Element.EnumerateObject().Any() ? section : null;

@@ -16,15 +16,10 @@ internal static class BlockPipeline
     /// <param name="finished">A block finished earlier, read back, or null.</param>
     /// <param name="done">Receives each newly quantized block and its reports.</param>
     /// <returns>The method's facts for the manifest, or null.</returns>
-    /// <exception cref="MethodUsageException">The method declines the model's layout, the scheme or an option.</exception>
+    /// <exception cref="MethodUsageException">The method declines the scheme or an option.</exception>
     /// <exception cref="NonFiniteModelException">The float model does not compute finite values; the message names the layer.</exception>
     public static System.Text.Json.Nodes.JsonObject? Run(IQuantizationMethod method, QuantizationContext context, Func<int, BlockWeights?> finished, Action<int, QuantizedBlock, IReadOnlyList<LayerReport>> done)
     {
-        if (context.Source.Config.Blocks.Select(method.Refusal).FirstOrDefault(r => r is not null) is { } refusal)
-        {
-            throw new MethodUsageException($"{method.Name} cannot {refusal}, which {context.Source.Config.ModelType} models have; rtn, gptq, smoothquant and flexq quantize them.");
-        }
-
         RequireFinite(context);
         IBlockQuantizer quantizer = method.Prepare(context);
         using IDisposable? owned = quantizer as IDisposable;
