@@ -72,6 +72,63 @@ float contractExp(float x)
     return canonical(y);
 }
 
+// 1/(1 + e^-x).
+float sigmoid(float x)
+{
+    precise float e = 1.0 + contractExp(-x);
+    return reciprocal(e);
+}
+
+// tanh x: an odd polynomial below |x| = 0.625, 1 - 2/(e^(2|x|) + 1) with the sign of x above.
+float contractTanh(float x)
+{
+    float magnitude = abs(x);
+    precise float z = x * x;
+    precise float p = -5.70498872745e-3;
+    precise float m;
+    m = p * z; p = m + 2.06390887954e-2;
+    m = p * z; p = m - 5.37397155531e-2;
+    m = p * z; p = m + 1.33314422036e-1;
+    m = p * z; p = m - 3.33332819422e-1;
+    precise float near = p * z;
+    near = near * x;
+    near = near + x;
+    precise float twice = 2.0 * magnitude;
+    precise float e = contractExp(twice) + 1.0;
+    precise float rest = 2.0 * reciprocal(e);
+    precise float far = 1.0 - rest;
+    return magnitude < 0.625 ? near : x < 0.0 ? -far : far;
+}
+
+// c·tanh(x/c), canonical; inverse is fl(1/c).
+float softcapped(float x, float cap, float inverse)
+{
+    precise float scaled = x * inverse;
+    precise float v = cap * contractTanh(scaled);
+    return canonical(v);
+}
+
+// The normal distribution function (1 + erf(x/sqrt 2))/2.
+float normalDistribution(float x)
+{
+    precise float y = abs(x) * 0.70710678;
+    precise float d = 0.3275911 * y;
+    d = 1.0 + d;
+    float t = reciprocal(d);
+    precise float p = 1.061405429;
+    precise float m;
+    m = p * t; p = m - 1.453152027;
+    m = p * t; p = m + 1.421413741;
+    m = p * t; p = m - 0.284496736;
+    m = p * t; p = m + 0.254829592;
+    precise float square = y * y;
+    precise float tail = p * t;
+    tail = tail * contractExp(-square);
+    tail = 0.5 * tail;
+    precise float upper = 1.0 - tail;
+    return x < 0.0 ? tail : upper;
+}
+
 // sign(v) * floor(|v| + 0.5)
 float roundHalfAway(float v)
 {

@@ -5,9 +5,10 @@
 #include "table.glsl"
 #include "rows.glsl"
 
-// x[row] = embedding[token] (+ positions[position + offset]), one workgroup per row and span of columns.
+// x[row] = embedding[token] · scale (+ positions[position + offset]), one workgroup per row and span of columns.
 layout(local_size_x_id = 0) in;
 layout(constant_id = 2) const uint POSITION_TYPE = 3;   // TABLE_NONE
+layout(constant_id = 3) const float SCALE = 1.0;
 
 layout(push_constant) uniform Push
 {
@@ -29,6 +30,12 @@ void main()
     }
 
     float v = tableElement(TABLE_TYPE, table, row.token * columns + column);
+    if (SCALE != 1.0)
+    {
+        precise float scaled = v * SCALE;
+        v = canonical(scaled);
+    }
+
     if (POSITION_TYPE != TABLE_NONE)
     {
         precise float sum = v + tableElement(POSITION_TYPE, positions, (row.position + positionOffset) * columns + column);

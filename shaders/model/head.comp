@@ -15,6 +15,8 @@ layout(constant_id = 2) const uint ROWS = 1;
 layout(constant_id = 3) const uint TOKENS = 1;
 layout(constant_id = 4) const uint AHEAD = 4;
 layout(constant_id = 5) const bool WIDE = false;        // 16-bit elements, columns a multiple of 8
+layout(constant_id = 6) const float SOFTCAP = 0.0;      // c of c·tanh(logit/c); 0: none
+layout(constant_id = 7) const float INVERSE_SOFTCAP = 0.0;  // fl(1/c)
 
 layout(push_constant) uniform Push
 {
@@ -140,7 +142,8 @@ void main()
                 p[j] = partials[i * 8u + j];
             }
 
-            logits.v[token * vocabulary + row] = canonical(foldPartials(p));
+            float logit = canonical(foldPartials(p));
+            logits.v[token * vocabulary + row] = SOFTCAP != 0.0 ? softcapped(logit, SOFTCAP, INVERSE_SOFTCAP) : logit;
         }
     }
 }

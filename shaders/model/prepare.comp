@@ -5,12 +5,14 @@
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_vote : require
 #include "contract.glsl"
+#include "activation.glsl"
 #include "buffers.glsl"
 #include "handshake.glsl"
 
-// One row of activations through RMSNorm, LayerNorm, gate, ReLU or nothing, then quantized for a linear layer, or kept as
-// f32. One workgroup per row; see include/prepare.glsl. With PARTS > 1 several workgroups compute the values of a row and the
-// last of them to finish quantizes it: the gate's exp is too much for one when there are few rows.
+// One row of activations through RMSNorm, LayerNorm, an activation, a gate or nothing, then quantized for a linear layer, kept as
+// f32, or added to a row of the residual stream. One workgroup per row; see include/prepare.glsl. With PARTS > 1 several
+// workgroups compute the values of a row and the last of them to finish quantizes it: an activation's exp is too much for one
+// when there are few rows.
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint WORKGROUP = 256;
 layout(constant_id = 1) const uint QUANTIZER_MODE = 0;
@@ -24,12 +26,14 @@ layout(constant_id = 8) const uint SOURCE = 0;
 layout(constant_id = 9) const bool SELECTED_ROWS = false;
 layout(constant_id = 10) const uint STAGE = 4096;           // floats of a row held in shared memory, a multiple of 64
 layout(constant_id = 11) const uint PARTS = 1;
+layout(constant_id = 12) const uint ACTIVATION = 0;
+layout(constant_id = 13) const bool RESIDUAL = false;       // f32 output is added to what is there
 
 const uint SOURCE_COPY = 0u;
 const uint SOURCE_RMS_NORM = 1u;
 const uint SOURCE_LAYER_NORM = 2u;
 const uint SOURCE_GATE = 3u;
-const uint SOURCE_RELU = 4u;
+const uint SOURCE_ACTIVATION = 4u;
 
 #include "prepare_push.glsl"
 
@@ -38,7 +42,7 @@ layout(push_constant) uniform Push
     InFloats x;
     InFloats norm;          // gain, then LayerNorm's bias
     InWords selection;      // rows to read, where selected; with PARTS > 1 the workgroups of each row that are done, 0 before and after
-    SharedFloats y;         // f32 output of MODE_FLOAT; with PARTS > 1 the values of each row
+    SharedFloats y;         // f32 output of MODE_FLOAT, or the residual stream; with PARTS > 1 the values of each row
     InMap map;
     Prepared prepared;
     Quantizer quantizer;
@@ -68,9 +72,7 @@ float normalized(float raw, float gain, float bias)
 
 float gated(float gate, float up)
 {
-    precise float e = 1.0 + contractExp(-gate);
-    precise float activated = gate * reciprocal(e);
-    precise float v = activated * up;
+    precise float v = activated(ACTIVATION, gate) * up;
     return canonical(v);
 }
 
@@ -93,7 +95,7 @@ float inputValue(uint k)
         return normalized(raw, norm.v[k], SOURCE == SOURCE_LAYER_NORM ? norm.v[sourceColumns + k] : 0.0);
     }
 
-    return SOURCE == SOURCE_RELU ? max(raw, 0.0) : raw;
+    return SOURCE == SOURCE_ACTIVATION ? canonical(activated(ACTIVATION, raw)) : raw;
 }
 
 vec4 rawValues(uint k)
@@ -128,7 +130,9 @@ vec4 inputValues(uint k)
         return normalizedValues(raw, InQuads(norm).v[k >> 2], k);
     }
 
-    return SOURCE == SOURCE_RELU ? max(raw, vec4(0.0)) : raw;
+    return SOURCE == SOURCE_ACTIVATION
+        ? vec4(canonical(activated(ACTIVATION, raw.x)), canonical(activated(ACTIVATION, raw.y)), canonical(activated(ACTIVATION, raw.z)), canonical(activated(ACTIVATION, raw.w)))
+        : raw;
 }
 
 #include "prepare.glsl"
@@ -193,6 +197,13 @@ bool gather(uint row)
     return arrivesLast(ArrivalCounters(selection), row, PARTS);
 }
 
+// A value, or the residual stream's with it added.
+float stored(float before, float v)
+{
+    precise float sum = before + v;
+    return RESIDUAL ? canonical(sum) : v;
+}
+
 void storeFloats(uint row)
 {
     if (QUADS)
@@ -202,7 +213,9 @@ void storeFloats(uint row)
             uint word = gl_LocalInvocationIndex + i * WORKGROUP;
             if (word < quantizer.rowWords)
             {
-                SharedQuads(y).v[row * quantizer.rowWords + word] = held[i];
+                uint at = row * quantizer.rowWords + word;
+                vec4 before = RESIDUAL ? SharedQuads(y).v[at] : vec4(0.0);
+                SharedQuads(y).v[at] = vec4(stored(before.x, held[i].x), stored(before.y, held[i].y), stored(before.z, held[i].z), stored(before.w, held[i].w));
             }
         }
     }
@@ -210,7 +223,8 @@ void storeFloats(uint row)
     uint first = QUADS ? HELD * WORKGROUP * 4u : 0u;
     for (uint k = first + gl_LocalInvocationIndex; k < quantizer.columns; k += WORKGROUP)
     {
-        y.v[row * quantizer.columns + k] = inputValue(k);
+        uint at = row * quantizer.columns + k;
+        y.v[at] = stored(RESIDUAL ? y.v[at] : 0.0, inputValue(k));
     }
 }
 

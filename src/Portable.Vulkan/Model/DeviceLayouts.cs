@@ -8,14 +8,10 @@ internal static class DeviceLayouts
 {
     /// <summary>The first feature of a model that they do not run, as the subject of "runs on …", or null.</summary>
     public static string? Refusal(ModelConfig config) =>
-        config.EmbeddingScale != 1 ? "Scaled embeddings run"
-        : config.LogitSoftcap != 0 ? "A softcap of the logits runs"
-        : config.Blocks.Select(Refusal).FirstOrDefault(r => r is not null);
+        config.Blocks.Select(Refusal).FirstOrDefault(r => r is not null);
 
     private static string? Refusal(BlockLayout block) =>
-        block.HasNormsAfter ? "Norms after attention and MLP run"
-        : block.Activation != (block.Gated ? ActivationKind.Silu : ActivationKind.Relu) ? $"The activation {block.Activation} runs"
-        : block.Attention.QueryKeyNorm != QueryKeyNorm.None ? "Norms of queries and keys run"
+        block.Attention.QueryKeyNorm != QueryKeyNorm.None ? "Norms of queries and keys run"
         : block.Attention.Softcap != 0 ? "A softcap of the scores runs"
         : block.Attention.Window != 0 ? "Attention windows run"
         : block.Attention.Scale != new AttentionLayout(1, 1, block.Attention.HeadSize).Scale ? "A factor of the scores of its own runs"

@@ -222,7 +222,7 @@ internal sealed class VulkanExecutor : Executor
 
     /// <inheritdoc/>
     public override void Embed(DeviceTable embedding, float scale, DeviceTable? positions, int positionOffset, DeviceActivation x) =>
-        Note(new EmbedOperation((VulkanTable)embedding, (VulkanTable?)positions, positionOffset, (VulkanActivation)x));
+        Note(new EmbedOperation((VulkanTable)embedding, scale, (VulkanTable?)positions, positionOffset, (VulkanActivation)x));
 
     /// <inheritdoc/>
     public override void Normalize(DeviceActivation x, DeviceNorm norm, ReadOnlySpan<DeviceInput> inputs)
@@ -259,32 +259,19 @@ internal sealed class VulkanExecutor : Executor
     }
 
     /// <inheritdoc/>
-    public override void AddNormalized(DeviceActivation y, DeviceNorm norm, DeviceActivation x) => throw new NotSupportedException();
+    public override void AddNormalized(DeviceActivation y, DeviceNorm norm, DeviceActivation x) =>
+        Note(new AddNormalizedOperation((VulkanActivation)y, (VulkanNorm)norm, (VulkanActivation)x));
 
     /// <inheritdoc/>
-    public override void Gate(DeviceActivation gateUp, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs)
-    {
-        foreach (DeviceInput input in inputs)
-        {
-            Note(new GateOperation((VulkanActivation)gateUp, (VulkanInput)input));
-        }
-
-        _memory.NeedGated(gateUp.Columns / 2);
-    }
+    public override void Gate(DeviceActivation gateUp, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs) => Activate(gateUp, kind, gated: true, inputs);
 
     /// <inheritdoc/>
-    public override void Activate(DeviceActivation x, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs)
-    {
-        foreach (DeviceInput input in inputs)
-        {
-            Note(new ReluOperation((VulkanActivation)x, (VulkanInput)input));
-        }
-    }
+    public override void Activate(DeviceActivation x, ActivationKind kind, ReadOnlySpan<DeviceInput> inputs) => Activate(x, kind, gated: false, inputs);
 
     /// <inheritdoc/>
     public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head, float softcap)
     {
-        Note(new LogitsOperation((VulkanActivation)x, (VulkanNorm)norm, (VulkanTable)head));
+        Note(new LogitsOperation((VulkanActivation)x, (VulkanNorm)norm, (VulkanTable)head, softcap));
         _memory.NeedHidden(x.Columns);
         _vocabulary = head.Rows;
     }
@@ -344,6 +331,19 @@ internal sealed class VulkanExecutor : Executor
         if (_ownsContext)
         {
             _gpu.Dispose();
+        }
+    }
+
+    private void Activate(DeviceActivation x, ActivationKind kind, bool gated, ReadOnlySpan<DeviceInput> inputs)
+    {
+        foreach (DeviceInput input in inputs)
+        {
+            ActivateOperation operation = new((VulkanActivation)x, kind, gated, (VulkanInput)input);
+            Note(operation);
+            if (operation.IsShared)
+            {
+                _memory.NeedActivated(operation.Columns);
+            }
         }
     }
 

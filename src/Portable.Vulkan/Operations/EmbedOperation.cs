@@ -4,14 +4,14 @@ using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Operations;
 
-/// <summary>x = embedding[token] (+ positions[position + offset]).</summary>
-internal readonly record struct EmbedOperation(VulkanTable Embedding, VulkanTable? Positions, int PositionOffset, VulkanActivation X) : IOperation
+/// <summary>x = embedding[token] · scale (+ positions[position + offset]).</summary>
+internal readonly record struct EmbedOperation(VulkanTable Embedding, float Scale, VulkanTable? Positions, int PositionOffset, VulkanActivation X) : IOperation
 {
     public string Name => "Embed";
 
     public void Record(PlanRecorder plan)
     {
-        EmbedShader shader = new() { Workgroup = 128, TableType = Embedding.ShaderType, PositionType = Positions?.ShaderType ?? TableType.None };
+        EmbedShader shader = new() { Workgroup = 128, TableType = Embedding.ShaderType, PositionType = Positions?.ShaderType ?? TableType.None, Scale = Scale };
         EmbedPush push = new(plan.Memory.Batch.Rows, Embedding.Buffer.Address, Positions?.Buffer.Address ?? 0, X.Address, (uint)X.Columns, (uint)PositionOffset);
         plan.Order([], [X]);
         plan.Dispatch(shader, push, (X.Columns + shader.Workgroup - 1) / shader.Workgroup, plan.Key.Rows);

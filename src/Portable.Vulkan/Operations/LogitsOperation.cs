@@ -4,8 +4,8 @@ using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Operations;
 
-/// <summary>Logits of the batch's logit rows: final norm, then the head's table.</summary>
-internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm Norm, VulkanTable Head) : IOperation
+/// <summary>Logits of the batch's logit rows: final norm, the head's table, and a softcap where there is one.</summary>
+internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm Norm, VulkanTable Head, float Softcap) : IOperation
 {
     public string Name => "Logits";
 
@@ -14,7 +14,7 @@ internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm N
         Normalize(plan);
         plan.Stamp("FinalNorm", 0..0);
         int rows = plan.Key.LogitRows, tokens = rows >= 4 ? 4 : 1;
-        HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = tokens, Ahead = 4, Wide = Head.Wide };
+        HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = tokens, Ahead = 4, Wide = Head.Wide, Softcap = Softcap };
         HeadPush push = new(plan.Memory.Hidden.Address, Head.Buffer.Address, plan.Memory.Logits.Device, (uint)Head.Columns, (uint)Head.Rows, (uint)rows);
         plan.Order([plan.Memory.Hidden], [plan.Memory.Logits]);
         plan.Dispatch(shader, push, (Head.Rows + shader.RowsOfWorkgroup - 1) / shader.RowsOfWorkgroup, (rows + tokens - 1) / tokens);
@@ -34,22 +34,8 @@ internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm N
     // The rows of the selection stay f32.
     private void Normalize(PlanRecorder plan)
     {
-        uint columns = (uint)X.Columns, words = (columns + 3) / 4;
-        PrepareShader shader = new()
-        {
-            Workgroup = plan.Memory.PrepareWorkgroup,
-            Quantizer = new RowQuantizer(RowQuantizer.FloatMode, 8, false, 1, words, X.Columns % 4 == 0, VulkanInput.HeldWords(words, plan.Memory.PrepareWorkgroup)),
-            Source = Norm.Source,
-            SelectedRows = true,
-            Stage = plan.Memory.Stage(X.Columns),
-        };
-        PreparePush push = Preparation.PushFor(X, Norm, X.Columns, null) with
-        {
-            Selection = plan.Memory.Batch.Selection,
-            Y = plan.Memory.Hidden.Address,
-            Quantizer = new QuantizerSizes { Columns = columns, GroupColumns = columns, RowWords = words, Groups = 1, Scales = 1 },
-        };
+        PreparePush push = Preparation.FloatPush(X, Norm, plan.Memory.Hidden) with { Selection = plan.Memory.Batch.Selection };
         plan.Order([X], [plan.Memory.Hidden]);
-        plan.Dispatch(shader, push, plan.Key.LogitRows);
+        plan.Dispatch(Preparation.FloatShader(plan, X, Norm) with { SelectedRows = true }, push, plan.Key.LogitRows);
     }
 }

@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Reference.Blocks;
 using Portable.Vulkan.Shaders;
 using Portable.Vulkan.Tensors;
 
@@ -37,15 +38,50 @@ internal readonly record struct PrepareOperation(VulkanActivation X, VulkanInput
     public long Bytes(Batch batch) => batch.Rows * (X.RowBytes + Input.RowBytes);
 }
 
-/// <summary>Rows through ReLU, then quantized.</summary>
-internal readonly record struct ReluOperation(VulkanActivation X, VulkanInput Input) : IOperation
+/// <summary>x += norm(y).</summary>
+internal readonly record struct AddNormalizedOperation(VulkanActivation Y, VulkanNorm Norm, VulkanActivation X) : IOperation
 {
-    public string Name => "Relu";
+    public string Name => "AddNormalized";
 
     public void Record(PlanRecorder plan)
     {
+        plan.Order([Y], [X]);
+        plan.Dispatch(Preparation.FloatShader(plan, Y, Norm) with { Residual = true }, Preparation.FloatPush(Y, Norm, X), plan.Key.Rows);
+    }
+
+    public OperationWork Work(PlanKey key) => new(3 * key.Rows * X.RowBytes);
+
+    public long Bytes(Batch batch) => 3 * batch.Rows * X.RowBytes;
+}
+
+/// <summary>Rows through an activation, or of gate and up through f(gate)·up, then quantized; few rows are shared by several workgroups each.</summary>
+/// <param name="X">Rows; of gate and up: both side by side.</param>
+/// <param name="Kind">f.</param>
+/// <param name="Gated">Whether there is a gate.</param>
+/// <param name="Input">Where the codes go.</param>
+internal readonly record struct ActivateOperation(VulkanActivation X, ActivationKind Kind, bool Gated, VulkanInput Input) : IOperation
+{
+    public string Name => Gated ? "Gate" : "Activate";
+
+    /// <summary>Whether workgroups share a row: what takes no exponential is not worth it.</summary>
+    public bool IsShared => Gated || Kind is not (ActivationKind.Relu or ActivationKind.SquaredRelu);
+
+    /// <summary>Columns of what is quantized.</summary>
+    public int Columns => Gated ? X.Columns / 2 : X.Columns;
+
+    public void Record(PlanRecorder plan)
+    {
+        int parts = IsShared ? plan.Memory.ActivationParts(plan.Key.Rows) : 1;
+        PreparePush push = Preparation.PushFor(X, null, Columns, Input);
         plan.Order([X], [Input]);
-        plan.Dispatch(Preparation.ShaderFor(plan, Input, PrepareSource.Relu), Preparation.PushFor(X, null, X.Columns, Input), plan.Key.Rows);
+        if (parts > 1)
+        {
+            plan.Order([], [plan.Memory.Finished, plan.Memory.Activated]);
+            push = push with { Selection = plan.Memory.Finished.Address, Y = plan.Memory.Activated.Address };
+        }
+
+        PrepareShader shader = Preparation.ShaderFor(plan, Input, Gated ? PrepareSource.Gate : PrepareSource.Activation) with { Activation = Kind, Parts = parts };
+        plan.Dispatch(shader, push, plan.Key.Rows, parts);
     }
 
     public OperationWork Work(PlanKey key) => new(key.Rows * (X.RowBytes + Input.RowBytes));
@@ -53,31 +89,7 @@ internal readonly record struct ReluOperation(VulkanActivation X, VulkanInput In
     public long Bytes(Batch batch) => batch.Rows * (X.RowBytes + Input.RowBytes);
 }
 
-/// <summary>Rows of gate and up through SiLU(gate)·up, then quantized; few rows are shared by several workgroups each.</summary>
-internal readonly record struct GateOperation(VulkanActivation GateUp, VulkanInput Input) : IOperation
-{
-    public string Name => "Gate";
-
-    public void Record(PlanRecorder plan)
-    {
-        int parts = plan.Memory.GateParts(plan.Key.Rows);
-        PreparePush push = Preparation.PushFor(GateUp, null, GateUp.Columns / 2, Input);
-        plan.Order([GateUp], [Input]);
-        if (parts > 1)
-        {
-            plan.Order([], [plan.Memory.Finished, plan.Memory.Gated]);
-            push = push with { Selection = plan.Memory.Finished.Address, Y = plan.Memory.Gated.Address };
-        }
-
-        plan.Dispatch(Preparation.ShaderFor(plan, Input, PrepareSource.Gate) with { Parts = parts }, push, plan.Key.Rows, parts);
-    }
-
-    public OperationWork Work(PlanKey key) => new(key.Rows * (GateUp.RowBytes + Input.RowBytes));
-
-    public long Bytes(Batch batch) => batch.Rows * (GateUp.RowBytes + Input.RowBytes);
-}
-
-/// <summary>What the operations that quantize rows have in common.</summary>
+/// <summary>What the operations that prepare rows have in common.</summary>
 internal static class Preparation
 {
     /// <summary>The shader that quantizes rows as an input wants them.</summary>
@@ -100,5 +112,28 @@ internal static class Preparation
             Epsilon = norm?.Epsilon ?? 0,
         };
         return input is null ? push : push with { Map = input.Map, Prepared = input.Addresses, Quantizer = input.Sizes };
+    }
+
+    /// <summary>The shader that normalises rows and leaves them as f32.</summary>
+    public static PrepareShader FloatShader(PlanRecorder plan, VulkanActivation x, VulkanNorm norm)
+    {
+        int workgroup = plan.Memory.PrepareWorkgroup;
+        uint words = (uint)(x.Columns + 3) / 4;
+        RowQuantizer none = new(RowQuantizer.FloatMode, 8, false, 1, words, x.Columns % 4 == 0, VulkanInput.HeldWords(words, workgroup));
+        return new PrepareShader { Workgroup = workgroup, Quantizer = none, Source = norm.Source, Stage = plan.Memory.Stage(x.Columns) };
+    }
+
+    /// <summary>Its push constants.</summary>
+    /// <param name="x">What is read.</param>
+    /// <param name="norm">The norm.</param>
+    /// <param name="y">What is written.</param>
+    public static PreparePush FloatPush(VulkanActivation x, VulkanNorm norm, VulkanActivation y)
+    {
+        uint columns = (uint)x.Columns;
+        return PushFor(x, norm, x.Columns, null) with
+        {
+            Y = y.Address,
+            Quantizer = new QuantizerSizes { Columns = columns, GroupColumns = columns, RowWords = (columns + 3) / 4, Groups = 1, Scales = 1 },
+        };
     }
 }

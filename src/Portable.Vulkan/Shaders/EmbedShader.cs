@@ -15,6 +15,9 @@ internal sealed record EmbedShader : Shader<EmbedPush>
     /// <summary>Element type of the table of positions.</summary>
     public required TableType PositionType { get; init; }
 
+    /// <summary>Factor of the embeddings.</summary>
+    public required float Scale { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "embed";
 
@@ -24,6 +27,7 @@ internal sealed record EmbedShader : Shader<EmbedPush>
         constants.Set(0, Workgroup);
         constants.Set(1, (uint)TableType);
         constants.Set(2, (uint)PositionType);
+        constants.Set(3, Scale);
     }
 }
 

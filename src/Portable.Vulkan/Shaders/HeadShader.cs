@@ -24,6 +24,12 @@ internal sealed record HeadShader : Shader<HeadPush>
     /// <summary>Whether rows are read as vectors of eight 16-bit elements.</summary>
     public required bool Wide { get; init; }
 
+    /// <summary>c of c·tanh(logit/c), 0 = none.</summary>
+    public float Softcap { get; init; }
+
+    /// <summary>fl(1/c).</summary>
+    private float InverseSoftcap => 1f / Softcap;
+
     /// <inheritdoc/>
     public override string Name => "head";
 
@@ -39,6 +45,8 @@ internal sealed record HeadShader : Shader<HeadPush>
         constants.Set(3, Tokens);
         constants.Set(4, Ahead);
         constants.Set(5, Wide);
+        constants.Set(6, Softcap);
+        constants.Set(7, InverseSoftcap);
     }
 }
 

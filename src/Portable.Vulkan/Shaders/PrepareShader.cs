@@ -1,9 +1,10 @@
 using System.Runtime.InteropServices;
+using Portable.Reference.Blocks;
 using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/model/prepare.comp: a row through a norm, gate, ReLU or nothing, then quantized or kept as f32.</summary>
+/// <summary>shaders/model/prepare.comp: a row through a norm, an activation, a gate or nothing, then quantized, kept as f32, or added to the residual stream.</summary>
 internal sealed record PrepareShader : Shader<PreparePush>
 {
     /// <summary>Invocations of a workgroup.</summary>
@@ -24,6 +25,12 @@ internal sealed record PrepareShader : Shader<PreparePush>
     /// <summary>Workgroups of a row.</summary>
     public int Parts { get; init; } = 1;
 
+    /// <summary>The activation of an MLP, alone or of a gate.</summary>
+    public ActivationKind Activation { get; init; }
+
+    /// <summary>Whether f32 output is added to what is there.</summary>
+    public bool Residual { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "prepare";
 
@@ -36,6 +43,8 @@ internal sealed record PrepareShader : Shader<PreparePush>
         constants.Set(9, SelectedRows);
         constants.Set(10, Stage);
         constants.Set(11, Parts);
+        constants.Set(12, (uint)Activation);
+        constants.Set(13, Residual);
     }
 }
 
@@ -46,7 +55,7 @@ internal enum PrepareSource : uint
     RmsNorm,
     LayerNorm,
     Gate,
-    Relu,
+    Activation,
 }
 
 /// <summary>Push constants of <see cref="PrepareShader"/>.</summary>

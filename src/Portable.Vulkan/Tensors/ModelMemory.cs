@@ -31,7 +31,7 @@ internal sealed class ModelMemory : IDisposable
         Finished = new ArrivalCounters();
         Logits = new LogitMemory();
         Hidden = new VulkanActivation(1);
-        Gated = new VulkanActivation(1);
+        Activated = new VulkanActivation(1);
 
         // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
         bool software = gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu;
@@ -60,8 +60,8 @@ internal sealed class ModelMemory : IDisposable
     /// <summary>The same for a device.</summary>
     public static int PrepareWorkgroupOf(Devices.VulkanDeviceFacts device) => Devices.DeviceBudget.For(device).RowInvocations;
 
-    /// <summary>Values behind a gate whose rows several workgroups share.</summary>
-    public VulkanActivation Gated { get; private set; }
+    /// <summary>Values behind an activation whose rows several workgroups share.</summary>
+    public VulkanActivation Activated { get; private set; }
 
     /// <summary>Invocations of a workgroup that attends.</summary>
     public int AttentionWorkgroup { get; }
@@ -102,19 +102,19 @@ internal sealed class ModelMemory : IDisposable
         }
     }
 
-    /// <summary>Tells the width of what is behind a gate.</summary>
-    public void NeedGated(int columns)
+    /// <summary>Tells the width of what is behind an activation.</summary>
+    public void NeedActivated(int columns)
     {
-        if (columns > Gated.Columns)
+        if (columns > Activated.Columns)
         {
-            Gated.Dispose();
-            Gated = new VulkanActivation(columns);
+            Activated.Dispose();
+            Activated = new VulkanActivation(columns);
             Capacity = 0;
         }
     }
 
-    /// <summary>Workgroups that share a row behind a gate: enough to spread few rows over a GPU.</summary>
-    public int GateParts(int rows) => rows > SharedRows ? 1 : _gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu ? 2 : 8;
+    /// <summary>Workgroups that share a row behind an activation: enough to spread few rows over a GPU.</summary>
+    public int ActivationParts(int rows) => rows > SharedRows ? 1 : _gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu ? 2 : 8;
 
     /// <summary>Floats of a row that a normalising workgroup holds in shared memory, beside 8 KiB for the rest.</summary>
     public int Stage(int columns) => Math.Min((columns + 63) / 64 * 64, Math.Max(1024, (_gpu.Facts.SharedMemoryBytes - 8192) / 4 / 64 * 64));
@@ -175,7 +175,7 @@ internal sealed class ModelMemory : IDisposable
         Batch.Resize(_gpu, capacity);
         Queries.Resize(_gpu, capacity);
         Finished.Resize(_gpu, capacity);
-        Gated.Resize(_gpu, Math.Min(capacity, SharedRows));
+        Activated.Resize(_gpu, Math.Min(capacity, SharedRows));
         Capacity = capacity;
         return true;
     }
@@ -207,7 +207,7 @@ internal sealed class ModelMemory : IDisposable
         Finished.Dispose();
         Stretches.Dispose();
         Hidden.Dispose();
-        Gated.Dispose();
+        Activated.Dispose();
         Logits.Dispose();
         _scores.ForEach(b => b.Dispose());
     }
