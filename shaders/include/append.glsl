@@ -1,4 +1,4 @@
-// Rotates queries and keys of every row and appends keys and values to the cache: workgroup (four head slots, row), slots being the
+// Normalises and rotates queries and keys of every row and appends keys and values to the cache: workgroup (four head slots, row), slots being the
 // query heads, then key heads, then value heads. The including shader quantizes in appendHeads. Needs heads.glsl, cache.glsl.
 #ifndef APPEND_GLSL
 #define APPEND_GLSL
@@ -37,7 +37,9 @@ void main()
         first[i] = (gl_WorkGroupID.y * slots + firstSlot + min(i, count - 1u)) * HEAD_SIZE;
     }
 
-    loadHeads(first, row.position, ROTARY ? shape.heads + shape.kvHeads - min(firstSlot, shape.heads + shape.kvHeads) : 0u);
+    uint firstQuery = gl_WorkGroupID.y * slots * HEAD_SIZE, queries = shape.heads, keys = shape.heads + shape.kvHeads;
+    loadHeads(first, row.position, HeadKinds(
+        firstQuery, firstQuery + queries * HEAD_SIZE, min(queries - min(firstSlot, queries), count), min(keys - min(firstSlot, keys), count)));
     findHeadRanges();
     appendHeads(row, count);
 }

@@ -172,7 +172,7 @@ void loadQueries(Tile tile, uint head)
 // One digit of a stretch's keys.
 void stageKeys(uint chunk, uint firstWord)
 {
-    uint base = ((slot * shape.chunks + chunk) * HEAD_WORDS + firstWord) * CHUNK;
+    uint base = ((slot * shape.chunks + placeOf(shape, chunk)) * HEAD_WORDS + firstWord) * CHUNK;
     for (uint e = lane; e < CHUNK * (DEPTH / 16u); e += WORKGROUP)
     {
         uint key = e % CHUNK, item = e / CHUNK;
@@ -191,7 +191,7 @@ void stageKeys(uint chunk, uint firstWord)
 void stageValues(uint chunk, uint firstColumn)
 {
     const uint ITEMS = VALUE_COLUMNS / 4u * TOKEN_GROUPS;
-    uint base = (slot * shape.chunks + chunk) * CHUNK * HEAD_WORDS;
+    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK * HEAD_WORDS;
     for (uint e = lane; e < 2u * ITEMS; e += WORKGROUP)
     {
         uint digit = e / ITEMS, item = e % ITEMS, group = item % TOKEN_GROUPS, first = item / TOKEN_GROUPS * 4u;
@@ -278,7 +278,7 @@ void multiplyKeys(uint chunk)
 void findCodes(uint chunk, uint firstPosition, float queryScale[ROWS_EACH])
 {
     // What the cache holds past the tile's last token counts as 0.
-    uint plane = shape.slots * shape.chunks * (CHUNK / 4u), at = (slot * shape.chunks + chunk) * (CHUNK / 4u) + quad;
+    uint plane = shape.slots * shape.chunks * (CHUNK / 4u), at = (slot * shape.chunks + placeOf(shape, chunk)) * (CHUNK / 4u) + quad;
     uvec4 tokens = chunk * CHUNK + quad * 4u + uvec4(0u, 1u, 2u, 3u);
     bvec4 written = lessThanEqual(tokens, uvec4(lastToken));
     vec4 keyScale = uintBitsToFloat(mix(uvec4(0u), parameters.v[at], written)), valueScale = uintBitsToFloat(mix(uvec4(0u), parameters.v[plane + at], written));
@@ -291,7 +291,7 @@ void findCodes(uint chunk, uint firstPosition, float queryScale[ROWS_EACH])
         UNROLLED for (uint j = 0u; j < 4u; j++)
         {
             score[r][j] = digitScore(exactSum(high[j], low[j]), queryScale[r], keyScale[j]);
-            maximum = max(maximum, tokens[j] <= last ? score[r][j] : BELOW_ALL_SCORES);
+            maximum = max(maximum, sees(firstPosition + row, tokens[j], last) ? score[r][j] : BELOW_ALL_SCORES);
         }
 
         atomicMax(stretchMaximum[row], ordered(maximum));
@@ -306,8 +306,9 @@ void findCodes(uint chunk, uint firstPosition, float queryScale[ROWS_EACH])
         {
             uint seen = 0u;
             float contribution = contributionOf(score[r][j], maximum, valueScale[j], seen);
-            score[r][j] = tokens[j] <= last ? contribution : 0.0;
-            mass += tokens[j] <= last ? seen : 0u;
+            bool visible = sees(firstPosition + row, tokens[j], last);
+            score[r][j] = visible ? contribution : 0.0;
+            mass += visible ? seen : 0u;
         }
 
         atomicMax(stretchLargest[row], floatBitsToUint(max(max(score[r].x, score[r].y), max(score[r].z, score[r].w))));
@@ -448,7 +449,7 @@ void main()
         sums[own] = 0.0;
     }
 
-    for (uint chunk = 0u; chunk <= lastToken / CHUNK; chunk++)
+    for (uint chunk = firstSeen(firstPosition) / CHUNK; chunk <= lastToken / CHUNK; chunk++)
     {
         multiplyKeys(chunk);
         stageValues(chunk, 0u);

@@ -157,7 +157,7 @@ void loadQueries(Tile tile, uint head)
 
 void loadKeys(uint chunk)
 {
-    uint base = (slot * shape.chunks + chunk) * HEAD_WORDS * CHUNK;
+    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * HEAD_WORDS * CHUNK;
     UNROLLED for (uint i = 0u; i < KEY_LOADS; i++)
     {
         uint e = i * WORKGROUP + lane, item = e / CHUNK;
@@ -189,7 +189,7 @@ void storeKeys()
 
 void loadValues(uint chunk)
 {
-    uint base = (slot * shape.chunks + chunk) * CHUNK * HEAD_WORDS;
+    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK * HEAD_WORDS;
     UNROLLED for (uint i = 0u; i < VALUE_LOADS; i++)
     {
         uint e = i * WORKGROUP + lane, word = e / TOKEN_GROUPS, token = e % TOKEN_GROUPS * VECTOR_CODES;
@@ -234,7 +234,7 @@ void storeValues()
 // Of this invocation's four keys; what the cache holds past the tile's last token becomes 0.
 void loadParameters(uint chunk)
 {
-    uint plane = shape.slots * shape.chunks * (CHUNK / 4u), at = (slot * shape.chunks + chunk) * (CHUNK / 4u) + quad;
+    uint plane = shape.slots * shape.chunks * (CHUNK / 4u), at = (slot * shape.chunks + placeOf(shape, chunk)) * (CHUNK / 4u) + quad;
     uvec4 first = chunk * CHUNK + quad * 4u + uvec4(0u, 1u, 2u, 3u);
     bvec4 written = lessThanEqual(first, uvec4(lastToken));
     keyScale = uintBitsToFloat(mix(uvec4(0u), parameters.v[at], written));
@@ -300,7 +300,7 @@ void multiplyValues()
     }
 }
 
-// integerScore of fields.glsl with the row's share of the correction taken together. A score is 0 or at least 2^-48/16: canonical as it is.
+// integerScore of fields.glsl with the row's share of the correction taken together. A score is 0 or at least 2^-48 times its factor: canonical as it is, unless that is tiny.
 float scoreOf(uint dot_, uvec4 q, uint j)
 {
     int zero = int(keyZeroAndSum[j] & 255u), sum = int(keyZeroAndSum[j] >> 8);
@@ -308,7 +308,12 @@ float scoreOf(uint dot_, uvec4 q, uint j)
     precise float scale = uintBitsToFloat(q.x) * keyScale[j];
     precise float score = float(i) * scale;
     score = score * SCORE_SCALE;
-    return score;
+    if (SOFTCAP != 0.0)
+    {
+        return cappedScore(score);
+    }
+
+    return SCORE_SCALE >= 2.44140625e-4 ? score : canonical(score);
 }
 
 void storeAttended(Tile tile, uint head)
@@ -343,10 +348,10 @@ void main()
     slot = slotOf(shape, rows.v[tile.firstRow].sequence, head / (shape.heads / shape.kvHeads));
     uint firstPosition = rows.v[tile.firstRow].position;
     lastToken = firstPosition + tile.rowCount - 1u;
-    uint chunkCount = lastToken / CHUNK + 1u;
+    uint firstChunk = firstSeen(firstPosition) / CHUNK, lastChunk = lastToken / CHUNK;
     subgroupRow = gl_SubgroupID / COLUMN_GROUPS * SUBGROUP_ROWS;
     columnGroup = gl_SubgroupID % COLUMN_GROUPS;
-    loadKeys(0u);
+    loadKeys(firstChunk);
     for (uint row = lane; row < TILE_ROWS; row += WORKGROUP)
     {
         uvec4 q = queryParameters.v[(tile.firstRow + min(row, tile.rowCount - 1u)) * shape.heads + head];
@@ -357,20 +362,18 @@ void main()
     }
 
     loadQueries(tile, head);
-    uint last[ROWS_EACH];                       // the last key that a row sees
     float maximum[ROWS_EACH], largest[ROWS_EACH];
     for (uint r = 0u; r < ROWS_EACH; r++)
     {
-        last[r] = min(firstPosition + rowLane + r * ROW_LANES, lastToken);
         maximum[r] = -3.4e38;
         largest[r] = 0.0;
     }
 
-    for (uint chunk = 0u; chunk < chunkCount; chunk++)
+    for (uint chunk = firstChunk; chunk <= lastChunk; chunk++)
     {
         storeKeys();
         barrier();
-        loadKeys(min(chunk + 1u, chunkCount - 1u));
+        loadKeys(min(chunk + 1u, lastChunk));
         loadParameters(chunk);
         multiplyKeys();
         barrier();
@@ -380,14 +383,14 @@ void main()
             uvec4 dots = scores[row * SCORE_STRIDE + quad], q = rowQuery[row];
             UNROLLED for (uint j = 0u; j < 4u; j++)
             {
-                bool seen = chunk * CHUNK + quad * 4u + j <= last[r];
+                bool seen = sees(firstPosition + row, chunk * CHUNK + quad * 4u + j, lastToken);
                 maximum[r] = max(maximum[r], seen ? scoreOf(dots[j], q, j) : -3.4e38);
                 largest[r] = max(largest[r], seen ? valueScale[j] : 0.0);
             }
         }
     }
 
-    loadKeys(0u);
+    loadKeys(firstChunk);
     barrier();
     for (uint r = 0u; r < ROWS_EACH; r++)
     {
@@ -422,7 +425,7 @@ void main()
         low[i] = C_MATRIX(0u);
     }
 
-    for (uint chunk = 0u; chunk < chunkCount; chunk++)
+    for (uint chunk = firstChunk; chunk <= lastChunk; chunk++)
     {
         storeKeys();
         barrier();
@@ -439,7 +442,7 @@ void main()
             float inverse = rowScale[row].y;
             UNROLLED for (uint j = 0u; j < 4u; j++)
             {
-                bool seen = chunk * CHUNK + quad * 4u + j <= last[r];
+                bool seen = sees(firstPosition + row, chunk * CHUNK + quad * 4u + j, lastToken);
                 float score = seen ? scoreOf(dots[j], q, j) : -3.4e38;
                 code[j] = probabilityDigits(score, uintBitsToFloat(q.w), valueScale[j], inverse, total[r]);
             }
@@ -453,7 +456,7 @@ void main()
         }
 
         barrier();
-        loadKeys(min(chunk + 1u, chunkCount - 1u));
+        loadKeys(min(chunk + 1u, lastChunk));
         multiplyValues();
         barrier();
     }

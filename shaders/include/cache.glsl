@@ -2,8 +2,9 @@
 #ifndef CACHE_GLSL
 #define CACHE_GLSL
 
-void storeCached(bool isKey, uint slot, uint t, uint word, uint packed)
+void storeCached(bool isKey, uint slot, uint position, uint word, uint packed)
 {
+    uint t = tokenPlace(shape, position);
     if (isKey)
     {
         keys.v[((slot * shape.chunks + t / CHUNK) * HEAD_WORDS + word) * CHUNK + t % CHUNK] = packed;
@@ -15,16 +16,17 @@ void storeCached(bool isKey, uint slot, uint t, uint word, uint packed)
 }
 
 // Of 16-bit codes.
-void storeScale(bool isKey, uint slot, uint t, float scale)
+void storeScale(bool isKey, uint slot, uint position, float scale)
 {
+    uint t = tokenPlace(shape, position);
     parameters.v[(isKey ? 0u : shape.slots * shape.chunks * CHUNK) + slot * shape.chunks * CHUNK + t] = floatBitsToUint(scale);
 }
 
 // Of 2 … 8-bit codes.
-void storeParameters(bool isKey, uint slot, uint t, float scale, uint zero, uint sum)
+void storeParameters(bool isKey, uint slot, uint position, float scale, uint zero, uint sum)
 {
     uint plane = shape.slots * shape.chunks * CHUNK;
-    uint at = slot * shape.chunks * CHUNK + t + (isKey ? 0u : 2u * plane);
+    uint at = slot * shape.chunks * CHUNK + tokenPlace(shape, position) + (isKey ? 0u : 2u * plane);
     parameters.v[at] = floatBitsToUint(scale);
     parameters.v[at + plane] = isKey ? zero | sum << 8 : zero;
 }

@@ -1,4 +1,4 @@
-// Attention of one new token a sequence: workgroup (head, row) rotates its query and its KV head's key and value, appends the
+// Attention of one new token a sequence: workgroup (head, row) normalises and rotates its query and its KV head's key and value, appends the
 // latter, attends over the cache and itself, and the last workgroup of a row to finish quantizes the row for the output
 // projection.
 //
@@ -44,8 +44,10 @@ layout(push_constant) uniform Push
     SharedFloats attended;
     ArrivalCounters finished;   // workgroups of each row that are done; 0 between dispatches
     ArrivalCounters headFinished;   // stretches of each row's head that are done, [row × heads + head]; 0 between dispatches
-    Words scratch;              // where scores exceed shared memory: [(row × heads + head) × chunks × 64]; split: see decode_split.glsl
+    Words scratch;              // where scores exceed shared memory: [(row × heads + head) × seen chunks × 64]; split: see decode_split.glsl
     InRowQuantizer rowQuantizer;
+    InFloats queryGain;
+    InFloats keyGain;
     AttentionShape shape;
 };
 
@@ -54,12 +56,14 @@ Prepared prepared;
 
 shared uint scores[SCORE_CAPACITY];
 
-uint begin, end;        // the tokens of this workgroup
+uint origin;            // the first token of the chunk in which the row begins to see
+uint seen;              // the first token that the row sees
+uint begin, end;        // the tokens of this workgroup, from the beginning of a chunk on
 uint scratchBase;
 
 uint loadScore(uint t)
 {
-    return SCORE_CAPACITY > 1u ? scores[t - begin] : SharedWords(scratch).v[scratchBase + t];
+    return SCORE_CAPACITY > 1u ? scores[t - begin] : SharedWords(scratch).v[scratchBase + t - origin];
 }
 
 void storeScore(uint t, uint bits)
@@ -70,7 +74,7 @@ void storeScore(uint t, uint bits)
     }
     else
     {
-        SharedWords(scratch).v[scratchBase + t] = bits;
+        SharedWords(scratch).v[scratchBase + t - origin] = bits;
     }
 }
 

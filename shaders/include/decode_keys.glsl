@@ -11,7 +11,7 @@ uint keyBatch[KEY_BATCH];
 
 void loadKey(uint t, uint firstWord)
 {
-    uint base = ((slot * shape.chunks + t / CHUNK) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
+    uint base = ((slot * shape.chunks + placeOf(shape, t / CHUNK)) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
     [[unroll]] for (uint i = 0u; i < KEY_BATCH; i++)
     {
         if (firstWord + i < HEAD_WORDS)

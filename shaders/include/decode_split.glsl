@@ -1,5 +1,5 @@
 // A stretch of a split decode attention, and what it leaves in `scratch` for each (row, head) of a 2 … 8-bit cache:
-//   scores [chunks × 64]     maxima [MOST_STRETCHES][2]     PARTIALS words of sums, the shader's own
+//   scores [seen chunks × 64]     maxima [MOST_STRETCHES][2]     PARTIALS words of sums, the shader's own
 #ifndef DECODE_SPLIT_GLSL
 #define DECODE_SPLIT_GLSL
 
@@ -10,17 +10,18 @@ uint maximaBase, partialBase;
 // Sums that other workgroups of the dispatch read.
 #define partialSums SharedWords(scratch).v
 
-// Whole chunks of the row's tokens 0 … now; none: no tokens.
+// Whole chunks of the row's tokens up to now; none: no tokens.
 void findTokens(uint now)
 {
-    begin = 0u;
+    seen = firstSeen(now);
+    origin = seen / CHUNK * CHUNK;
+    begin = origin;
     end = now + 1u;
     if (PART != PART_ALL)
     {
-        uint tokens = (now / CHUNK + gl_NumWorkGroups.z) / gl_NumWorkGroups.z * CHUNK;
-        begin = gl_WorkGroupID.z * tokens;
-        begin = begin > now ? 0u : begin;
-        end = begin == 0u && gl_WorkGroupID.z > 0u ? 0u : min(begin + tokens, end);
+        uint tokens = ((now - origin) / CHUNK + gl_NumWorkGroups.z) / gl_NumWorkGroups.z * CHUNK, first = origin + gl_WorkGroupID.z * tokens;
+        begin = first > now ? origin : first;
+        end = first > now ? origin : min(first + tokens, end);
     }
 }
 
@@ -28,7 +29,7 @@ void findTokens(uint now)
 void findStretch(uint row, uint head, uint now, uint partials)
 {
     findTokens(now);
-    uint capacity = shape.chunks * CHUNK;
+    uint capacity = seenChunks(shape) * CHUNK;
     scratchBase = (row * shape.heads + head) * capacity;
     if (PART != PART_ALL)
     {

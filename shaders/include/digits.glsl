@@ -31,7 +31,7 @@ float digitScore(float dot_, float queryScale, float keyScale)
     precise float scale = queryScale * keyScale;
     precise float score = dot_ * scale;
     score = score * SCORE_SCALE;
-    return canonical(score);
+    return cappedScore(score);
 }
 
 // What a key contributes: e = exp(score − the stretch's maximum) times its value's scale; adds e in units of the total to mass.

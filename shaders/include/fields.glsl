@@ -10,7 +10,7 @@ const uint FIELD_MASK = FIELD_BITS == 8u ? 0xFFFFFFFFu : FIELD_BITS == 4u ? 0x0F
 const uint HEAD_WORDS = (HEAD_SIZE + CODES_PER_WORD - 1u) / CODES_PER_WORD;   // packed words of a head
 const uint BYTE_WORDS = HEAD_WORDS * PHASES;                                  // the same at one byte a code
 
-// Score of a query (scale, zero point, Σ codes) and a key: canonical(((float)I·(sq·sk))·fl(1/√d)), I = Σ (q − zq)(k − zk).
+// Score of a query (scale, zero point, Σ codes) and a key: canonical(((float)I·(sq·sk))·SCORE_SCALE), I = Σ (q − zq)(k − zk).
 float integerScore(uint dot_, uvec4 q, float keyScale, uint keyZeroAndSum)
 {
     int keyZero = int(keyZeroAndSum & 255u), keySum = int(keyZeroAndSum >> 8);
@@ -18,7 +18,7 @@ float integerScore(uint dot_, uvec4 q, float keyScale, uint keyZeroAndSum)
     precise float scale = uintBitsToFloat(q.x) * keyScale;
     precise float score = float(i) * scale;
     score = score * SCORE_SCALE;
-    return canonical(score);
+    return cappedScore(score);
 }
 
 // 16-bit code of p·(sv/SV); adds the code of p to total.

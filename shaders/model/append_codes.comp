@@ -1,5 +1,6 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_integer_dot_product : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
@@ -21,6 +22,8 @@ layout(push_constant) uniform Push
     Words parameters;
     Words queries;
     Vectors queryParameters;
+    InFloats queryGain;
+    InFloats keyGain;
     AttentionShape shape;
 };
 

@@ -80,7 +80,7 @@ void multiplyKeys(uint chunk, out vec4 dots[ROWS_EACH])
         ll[r] = ivec4(0);
     }
 
-    uint base = (slot * shape.chunks + chunk) * HEAD_WORDS * CHUNK + keyQuad * 4u;
+    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * HEAD_WORDS * CHUNK + keyQuad * 4u;
     for (uint word = 0u; word < DIGIT_WORDS; word++)
     {
         uvec4 high, low;
@@ -129,7 +129,7 @@ void addValues(uint chunk, uint step, inout vec4 sums[SUM_ROWS])
         ll[r] = ivec4(0);
     }
 
-    uint base = (slot * shape.chunks + chunk) * CHUNK * HEAD_WORDS + word;
+    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK * HEAD_WORDS + word;
     for (uint quad = 0u; quad < QUADS; quad++)
     {
         uvec4 high, low;
@@ -187,11 +187,11 @@ void main()
         }
     }
 
-    for (uint chunk = 0u; chunk <= lastToken / CHUNK; chunk++)
+    for (uint chunk = firstSeen(firstPosition) / CHUNK; chunk <= lastToken / CHUNK; chunk++)
     {
-        // Tokens past the tile's last are not written yet; a row sees those up to its own.
-        uint first = chunk * CHUNK + keyQuad * 4u, at = slot * shape.chunks * CHUNK + first;
-        uvec4 tokens = first + uvec4(0u, 1u, 2u, 3u);
+        // Tokens past the tile's last are not written yet; a row sees those up to its own, from the beginning of its window.
+        uint at = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK + keyQuad * 4u;
+        uvec4 tokens = chunk * CHUNK + keyQuad * 4u + uvec4(0u, 1u, 2u, 3u);
         vec4 keyScale, valueScale;
         for (uint j = 0u; j < 4u; j++)
         {
@@ -208,7 +208,7 @@ void main()
             for (uint j = 0u; j < 4u; j++)
             {
                 score[r][j] = digitScore(score[r][j], queryScale[r], keyScale[j]);
-                maximum = tokens[j] <= last ? max(maximum, score[r][j]) : maximum;
+                maximum = sees(firstPosition + row, tokens[j], last) ? max(maximum, score[r][j]) : maximum;
             }
 
             atomicMax(stretchMaximum[row], ordered(maximum));
@@ -222,7 +222,7 @@ void main()
             for (uint j = 0u; j < 4u; j++)
             {
                 float contribution = 0.0;
-                if (tokens[j] <= last)
+                if (sees(firstPosition + row, tokens[j], last))
                 {
                     contribution = contributionOf(score[r][j], maximum, valueScale[j], mass);
                 }

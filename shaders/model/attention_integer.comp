@@ -52,7 +52,7 @@ uint tokenBase;
 void loadKeys(uint slot, uint chunk)
 {
     barrier();
-    uint base = (slot * shape.chunks + chunk) * HEAD_WORDS * CHUNK;
+    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * HEAD_WORDS * CHUNK;
     for (uint i = lane; i < HEAD_WORDS * CHUNK; i += WORKGROUP)
     {
         uint packed = keys.v[base + i];
@@ -69,7 +69,7 @@ void loadKeys(uint slot, uint chunk)
 void loadValues(uint slot, uint chunk)
 {
     barrier();
-    uint base = (slot * shape.chunks + chunk) * CHUNK * HEAD_WORDS;
+    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK * HEAD_WORDS;
     for (uint i = lane; i < HEAD_WORDS * 16u; i += WORKGROUP)
     {
         uint word = i % HEAD_WORDS, quad = i / HEAD_WORDS;
@@ -120,7 +120,7 @@ void scoreChunk(uint chunk, out float score[ROWS_EACH][4])
 
     for (uint j = 0u; j < 4u; j++)
     {
-        uint t = tokenBase + chunk * CHUNK + keyQuad * 4u + j;
+        uint t = tokenBase + placeOf(shape, chunk) * CHUNK + keyQuad * 4u + j;
         float scale = uintBitsToFloat(parameters.v[t]);
         uint zeroAndSum = parameters.v[plane + t];
         for (uint r = 0u; r < ROWS_EACH; r++)
@@ -137,7 +137,7 @@ void main()
     uint kvHead = head / (shape.heads / shape.kvHeads);
     uint slot = slotOf(shape, rows.v[tile.firstRow].sequence, kvHead);
     uint firstPosition = rows.v[tile.firstRow].position;
-    uint chunkCount = (firstPosition + tile.rowCount - 1u) / CHUNK + 1u;
+    uint lastToken = firstPosition + tile.rowCount - 1u, firstChunk = firstSeen(firstPosition) / CHUNK;
     plane = shape.slots * shape.chunks * CHUNK;
     tokenBase = slot * shape.chunks * CHUNK;
     for (uint i = lane; i < TILE_ROWS * BYTE_WORDS; i += WORKGROUP)
@@ -163,17 +163,17 @@ void main()
         valueScale[r] = 0.0;
     }
 
-    for (uint chunk = 0u; chunk < chunkCount; chunk++)
+    for (uint chunk = firstChunk; chunk <= lastToken / CHUNK; chunk++)
     {
         loadKeys(slot, chunk);
         scoreChunk(chunk, score);
         for (uint j = 0u; j < 4u; j++)
         {
             uint t = chunk * CHUNK + keyQuad * 4u + j;
-            float scale = uintBitsToFloat(parameters.v[2u * plane + tokenBase + t]);
+            float scale = uintBitsToFloat(parameters.v[2u * plane + tokenBase + tokenPlace(shape, t)]);
             for (uint r = 0u; r < ROWS_EACH; r++)
             {
-                if (t <= firstPosition + rowLane + r * ROW_LANES && t < firstPosition + tile.rowCount)
+                if (sees(firstPosition + rowLane + r * ROW_LANES, t, lastToken))
                 {
                     maximum[r] = max(maximum[r], score[r][j]);
                     valueScale[r] = max(valueScale[r], scale);
@@ -221,7 +221,7 @@ void main()
         }
     }
 
-    for (uint chunk = 0u; chunk < chunkCount; chunk++)
+    for (uint chunk = firstChunk; chunk <= lastToken / CHUNK; chunk++)
     {
         loadKeys(slot, chunk);
         scoreChunk(chunk, score);
@@ -234,11 +234,12 @@ void main()
         for (uint j = 0u; j < 4u; j++)
         {
             uint t = chunk * CHUNK + keyQuad * 4u + j;
-            float scale = uintBitsToFloat(parameters.v[2u * plane + tokenBase + t]);
-            uint zero = parameters.v[3u * plane + tokenBase + t];
+            uint at = tokenBase + tokenPlace(shape, t);
+            float scale = uintBitsToFloat(parameters.v[2u * plane + at]);
+            uint zero = parameters.v[3u * plane + at];
             for (uint r = 0u; r < ROWS_EACH; r++)
             {
-                if (t <= firstPosition + rowLane + r * ROW_LANES && t < firstPosition + tile.rowCount)
+                if (sees(firstPosition + rowLane + r * ROW_LANES, t, lastToken))
                 {
                     uint code = probabilityCode(score[r][j], maximum[r], scale, inverseValueScale[r], total[r]);
                     packed[r] |= uvec2(code >> 8, code & 255u) << (8u * j);

@@ -47,7 +47,7 @@ float column[COLUMN_STEPS];                                     // what this inv
 
 void loadKey(uint t, uint firstWord)
 {
-    uint base = ((slot * shape.chunks + t / CHUNK) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
+    uint base = ((slot * shape.chunks + placeOf(shape, t / CHUNK)) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
     [[unroll]] for (uint i = 0u; i < BATCH; i++)
     {
         if (firstWord + i < DIGIT_WORDS)
@@ -63,7 +63,8 @@ void prepareHeads(uint rowIndex, uint head, uint kvHead)
 {
     uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
     bool appends = head % (shape.heads / shape.kvHeads) == 0u && end > now;
-    loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
+    uint firstKey = first + shape.heads * HEAD_SIZE, firstValue = firstKey + shape.kvHeads * HEAD_SIZE;
+    loadHeads(uint[3](first + head * HEAD_SIZE, firstKey + kvHead * HEAD_SIZE, firstValue + kvHead * HEAD_SIZE), now, HeadKinds(first, firstKey, 1u, 2u));
     findHeadRanges();
     vec3 scale, inverse;
     [[unroll]] for (uint i = 0u; i < 3u; i++)
@@ -130,7 +131,7 @@ float scoreOf(uint t, bool loaded)
         }
     }
 
-    float keyScale = t == now ? ownKeyScale : uintBitsToFloat(parameters.v[firstToken + t]);
+    float keyScale = t == now ? ownKeyScale : uintBitsToFloat(parameters.v[firstToken + tokenPlace(shape, t)]);
     return digitScore(exactSum(hh, hl, ll), queryScale, keyScale);
 }
 
@@ -174,6 +175,7 @@ void findCodes(uint segment, uint last, bool firstLoaded)
     {
         float score = scoreOf(t, firstLoaded && t == segment + lane);
         uint chunk = (t - segment) / CHUNK;
+        score = WINDOW == 0u || t >= seen ? score : BELOW_ALL_SCORES;
         scores[t - segment] = floatBitsToUint(score);
         raiseMaximum(chunk, ordered(score));
     }
@@ -182,8 +184,14 @@ void findCodes(uint segment, uint last, bool firstLoaded)
     for (uint t = segment + lane; t <= last; t += WORKGROUP)
     {
         uint chunk = (t - segment) / CHUNK, mass = 0u;
-        float valueScale = t == now ? ownValueScale : uintBitsToFloat(parameters.v[shape.slots * shape.chunks * CHUNK + firstToken + t]);
+        float valueScale = t == now ? ownValueScale : uintBitsToFloat(parameters.v[shape.slots * shape.chunks * CHUNK + firstToken + tokenPlace(shape, t)]);
         float contribution = contributionOf(uintBitsToFloat(scores[t - segment]), unordered(stretchMaximum[chunk]), valueScale, mass);
+        if (WINDOW > 0u && t < seen)
+        {
+            contribution = 0.0;
+            mass = 0u;
+        }
+
         scores[t - segment] = floatBitsToUint(contribution);
         addContribution(chunk, floatBitsToUint(contribution), mass);
     }
@@ -221,7 +229,7 @@ void multiplyValues(uint segment, uint chunks)
                 [[unroll]] for (uint j = 0u; j < 4u; j++)
                 {
                     // Tokens past the last lie in the cache's last chunk and meet code 0.
-                    uint t = segment + token + q * 4u + j, at = (firstToken + t) * HEAD_WORDS + word;
+                    uint t = segment + token + q * 4u + j, at = (firstToken + tokenPlace(shape, t)) * HEAD_WORDS + word;
                     high[q][j] = t == now ? valueWords[word] : values.v[at];
                     low[q][j] = t == now ? valueWords[DIGIT_WORDS + word] : values.v[at + DIGIT_WORDS];
                 }
@@ -325,7 +333,7 @@ void addSegment(uint chunks)
 // The sums of a segment of a split context.
 void leaveSegment(uint segment, uint chunks)
 {
-    uint base = pairBase + segment / CHUNK * STRETCH_WORDS;
+    uint base = pairBase + (segment - origin) / CHUNK * STRETCH_WORDS;
     for (uint i = lane; i < chunks * HEAD_SIZE; i += WORKGROUP)
     {
         partialSums[base + i / HEAD_SIZE * STRETCH_WORDS + i % HEAD_SIZE] = floatBitsToUint(sumOf(i / HEAD_SIZE, i % HEAD_SIZE));
@@ -344,9 +352,10 @@ void leaveSegment(uint segment, uint chunks)
 void addAll()
 {
     const uint AHEAD = 8u;
-    for (uint first = 0u; first <= now / CHUNK; first += SEGMENT_CHUNKS)
+    uint all = (now - origin) / CHUNK + 1u;
+    for (uint first = 0u; first < all; first += SEGMENT_CHUNKS)
     {
-        uint chunks = min(SEGMENT_CHUNKS, now / CHUNK + 1u - first), base = pairBase + first * STRETCH_WORDS;
+        uint chunks = min(SEGMENT_CHUNKS, all - first), base = pairBase + first * STRETCH_WORDS;
         barrier();
         for (uint i = lane; i < chunks; i += WORKGROUP)
         {
@@ -392,7 +401,7 @@ void main()
     firstToken = slot * shape.chunks * CHUNK;
     now = row.position;
     findTokens(now);
-    pairBase = (rowIndex * shape.heads + head) * shape.chunks * STRETCH_WORDS;
+    pairBase = (rowIndex * shape.heads + head) * seenChunks(shape) * STRETCH_WORDS;
     carried = DigitRow(BELOW_ALL_SCORES, 0.0, 0.0, 0.0);
     [[unroll]] for (uint s = 0u; s < COLUMN_STEPS; s++)
     {

@@ -41,7 +41,7 @@ uvec4 valueBatch[VALUE_QUADS];
 // Scale of k, zero point and sum of k, scale of v, zero point of v.
 uvec4 loadParameters(uint t)
 {
-    uint plane = shape.slots * shape.chunks * CHUNK, at = firstToken + t;
+    uint plane = shape.slots * shape.chunks * CHUNK, at = firstToken + tokenPlace(shape, t);
     return uvec4(parameters.v[at], parameters.v[plane + at], parameters.v[2u * plane + at], parameters.v[3u * plane + at]);
 }
 
@@ -74,7 +74,7 @@ void loadValues(uint word, uint firstQuad)
         uint quad = firstQuad + j * SPLITS;
         if (quad < (end + 3u) / 4u)
         {
-            uint base = (firstToken + quad * 4u) * HEAD_WORDS + word;
+            uint base = (firstToken + tokenPlace(shape, quad * 4u)) * HEAD_WORDS + word;
             valueBatch[j] = uvec4(values.v[base], values.v[base + HEAD_WORDS], values.v[base + 2u * HEAD_WORDS], values.v[base + 3u * HEAD_WORDS]);
         }
     }
@@ -118,7 +118,8 @@ void prepareHeads(uint rowIndex, uint head, uint kvHead, out uvec4 query, out uv
     uint lane = gl_LocalInvocationIndex;
     uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
     bool appends = head % (shape.heads / shape.kvHeads) == 0u && end > now;
-    loadHeads(uint[3](first + head * HEAD_SIZE, first + (shape.heads + kvHead) * HEAD_SIZE, first + (shape.heads + shape.kvHeads + kvHead) * HEAD_SIZE), now, ROTARY ? 2u : 0u);
+    uint firstKey = first + shape.heads * HEAD_SIZE, firstValue = firstKey + shape.kvHeads * HEAD_SIZE;
+    loadHeads(uint[3](first + head * HEAD_SIZE, firstKey + kvHead * HEAD_SIZE, firstValue + kvHead * HEAD_SIZE), now, HeadKinds(first, firstKey, 1u, 2u));
     findHeadRanges();
     vec3 scale, inverse, zero;
     [[unroll]] for (uint i = 0u; i < 3u; i++)
@@ -257,7 +258,10 @@ void main()
             uvec4 p = t == now ? own : t == first ? firstParameters : loadParameters(t);
             float score = integerScore(dot_, query, uintBitsToFloat(p.x), p.y);
             storeScore(t, floatBitsToUint(score));
-            maximum = max(maximum, vec2(score, uintBitsToFloat(p.z)));
+            if (WINDOW == 0u || t >= seen)
+            {
+                maximum = max(maximum, vec2(score, uintBitsToFloat(p.z)));
+            }
         }
     }
 
@@ -287,10 +291,10 @@ void main()
     for (uint t = first; t < ((end + 3u) & ~3u); t += WORKGROUP)
     {
         uint code = 0u;
-        if (t < end)
+        if (t < end && (WINDOW == 0u || t >= seen))
         {
             uvec4 p = PART == PART_ALL && t == now ? own : t == first ? firstParameters : loadParameters(t);
-            uint score = PART == PART_SUMS ? scratch.v[scratchBase + t] : loadScore(t);
+            uint score = PART == PART_SUMS ? scratch.v[scratchBase + t - origin] : loadScore(t);
             code = probabilityCode(uintBitsToFloat(score), maximum.x, uintBitsToFloat(p.z), inverseScale, totals.x);
             totals.yz += uvec2(code >> 8, code & 255u) * p.w;
         }

@@ -10,7 +10,7 @@ namespace Portable.Vulkan.Model;
 
 /// <summary>Device memory that a model will take, known before it is loaded.</summary>
 /// <param name="Linears">Packed weights, scales, zero points and sums of all blocks; the first block stands for the others.</param>
-/// <param name="Tables">Embedding, positions, head.</param>
+/// <param name="Tables">Embedding, learned positions, head; cosines and sines.</param>
 /// <param name="Cache">Keys and values.</param>
 /// <param name="Working">Activations of the largest batch, a prompt's or a decode step's.</param>
 internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, long Working)
@@ -28,11 +28,9 @@ internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, lon
         ModelConfig config = source.Config;
         BlockWeights block = source.LoadBlock(0);
         long linears = config.Layers * block.Linears.Sum(BytesOf);
-        long tables = source.LoadEmbedding().Bytes + (source.LoadPositions()?.Bytes ?? 0) + (source.LoadHead()?.Bytes ?? 0);
+        long tables = source.LoadEmbedding().Bytes + (source.LoadPositions()?.Bytes ?? 0) + (source.LoadHead()?.Bytes ?? 0) + RotaryBytes(config, context);
         (BlockLayout layout, AttentionLayout attention) = (block.Layout, block.Layout.Attention);
-        CacheShape cache = new(sequences, context, attention.KeyValueHeads, attention.HeadSize, source.KeyValueBits);
-        long slots = VulkanCache.Slots(cache);
-        long cached = config.Layers * slots * ((2 * VulkanCache.HeadWords(cache) * 4) + VulkanCache.ParameterBytes(cache));
+        long cached = config.Blocks.Sum(b => CacheBytes(CacheShape.For(b.Attention, source.KeyValueBits, sequences, context, maximumRows)));
 
         // The residual stream; what attention and MLP take in turn; a code for each input of a linear; the logits.
         long rows = Math.Min(BitOperations.RoundUpToPowerOf2((uint)Math.Max(sequences, context)), maximumRows);
@@ -44,6 +42,12 @@ internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, lon
     /// <summary>The sizes in words.</summary>
     public override string ToString() =>
         FormattableString.Invariant($"{Total / 1e9:F2} GB (linears {Linears / 1e9:F2}, tables {Tables / 1e9:F2}, cache {Cache / 1e9:F2}, activations {Working / 1e9:F2})");
+
+    // A table for each kind of positions; queries that grow with them have their own.
+    private static long RotaryBytes(ModelConfig config, int context) => config.Blocks.Select(b => b.Rotary).OfType<RotaryLayout>().Distinct()
+        .Sum(r => (long)context * r.Dimensions * sizeof(float) * (r.Scaling is { } scaling && scaling.QueryFactor(int.MaxValue) != 1 ? 2 : 1));
+
+    private static long CacheBytes(CacheShape cache) => VulkanCache.Slots(cache) * ((2 * VulkanCache.HeadWords(cache) * 4) + VulkanCache.ParameterBytes(cache));
 
     private static long BytesOf(LinearWeights linear)
     {

@@ -104,14 +104,9 @@ internal sealed class VulkanExecutor : Executor
             throw new VulkanException("Unquantized models run on the device cpu only; quantize this one first (Portable.Quantizer).");
         }
 
-        if (DeviceLayouts.Refusal(source.Config) is { } refusal)
-        {
-            throw new VulkanException($"{refusal} on the device cpu only.");
-        }
-
         foreach (BlockLayout block in source.Config.Blocks)
         {
-            RequireServed(new CacheShape(sequences, context, block.Attention.KeyValueHeads, block.Attention.HeadSize, source.KeyValueBits));
+            RequireServed(CacheShape.For(block.Attention, source.KeyValueBits, sequences, context, MaximumRows));
         }
 
         TableWeights embedding = source.LoadEmbedding();
@@ -149,7 +144,7 @@ internal sealed class VulkanExecutor : Executor
 
     /// <inheritdoc/>
     public override DeviceNorm Upload(NormWeights norm, float epsilon) =>
-        new VulkanNorm(Keep(_gpu.Allocate<float>([.. norm.Gain, .. norm.Bias ?? []])), norm.Bias is not null, epsilon);
+        new VulkanNorm(Keep(_gpu.Allocate<float>([.. norm.Gain, .. norm.Bias ?? []])), norm.Gain.Length, norm.Bias is not null, epsilon);
 
     /// <inheritdoc/>
     public override DeviceLinear Upload(IReadOnlyList<LinearWeights> parts)
@@ -172,15 +167,21 @@ internal sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     public override DeviceRotary CreateRotary(RotaryTable table)
     {
-        float[] values = new float[table.Positions * 2 * table.Half];
+        int half = table.Half, stride = (table.HasQueryFactors ? 4 : 2) * half;
+        float[] values = new float[table.Positions * stride];
         for (int position = 0; position < table.Positions; position++)
         {
-            Span<float> row = values.AsSpan(position * 2 * table.Half, 2 * table.Half);
+            Span<float> row = values.AsSpan(position * stride, stride);
             table.Cosine(position).CopyTo(row);
-            table.Sine(position).CopyTo(row[table.Half..]);
+            table.Sine(position).CopyTo(row[half..]);
+            if (table.HasQueryFactors)
+            {
+                table.QueryCosine(position).CopyTo(row[(2 * half)..]);
+                table.QuerySine(position).CopyTo(row[(3 * half)..]);
+            }
         }
 
-        return new VulkanRotary(Keep(_gpu.Allocate<float>(values)));
+        return new VulkanRotary(Keep(_gpu.Allocate<float>(values)), half, table.HasQueryFactors);
     }
 
     /// <inheritdoc/>
@@ -254,8 +255,8 @@ internal sealed class VulkanExecutor : Executor
     public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceHeads parts, DeviceCache cache, DeviceActivation output)
     {
         VulkanCache keysAndValues = (VulkanCache)cache;
-        Note(new AttentionOperation((VulkanActivation)qkv, layout, (VulkanRotary?)parts.Rotary, keysAndValues, (VulkanActivation)output));
-        _memory.NeedQueries(layout.Heads, keysAndValues.Shape);
+        Note(new AttentionOperation((VulkanActivation)qkv, layout, parts, keysAndValues, (VulkanActivation)output));
+        _memory.NeedQueries(layout.Heads, keysAndValues.Shape, layout.Window);
     }
 
     /// <inheritdoc/>

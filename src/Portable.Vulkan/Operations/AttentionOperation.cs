@@ -6,8 +6,8 @@ using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Operations;
 
-/// <summary>Rotates queries and keys, appends keys and values to the cache, and attends over it.</summary>
-internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValue, AttentionLayout Layout, VulkanRotary? Rotary, VulkanCache Cache, VulkanActivation Attended) : IOperation
+/// <summary>Normalises and rotates queries and keys, appends keys and values to the cache, and attends over it.</summary>
+internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValue, AttentionLayout Layout, DeviceHeads Parts, VulkanCache Cache, VulkanActivation Attended) : IOperation
 {
     public string Name => "Attention";
 
@@ -16,12 +16,25 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
     /// <summary>Whether the cache holds codes of two digits.</summary>
     private bool Digits => Cache.Shape.Bits == 16;
 
-    private AttentionConstants Constants => AttentionConstants.For(Cache.Shape, Layout, Rotary is not null);
+    private VulkanRotary? Rotary => (VulkanRotary?)Parts.Rotary;
+
+    private AttentionConstants Constants => AttentionConstants.For(Cache.Shape, Layout);
+
+    private HeadPreparation Preparation => Parts is { QueryNorm: VulkanNorm query, KeyNorm: VulkanNorm key }
+        ? new(Rotary?.Pairs ?? 0, Rotary?.HasQueries ?? false, Layout.QueryKeyNorm, query.Epsilon, 1f / query.Width, 1f / key.Width)
+        : new(Rotary?.Pairs ?? 0, Rotary?.HasQueries ?? false, QueryKeyNorm.None, 0, 0, 0);
+
+    /// <summary>Chunks of the cache that a row sees at most.</summary>
+    private int SeenChunks => VulkanCache.SeenChunks(Cache.Shape, Layout.Window);
 
     private AttentionSizes Sizes => new(
         (uint)Heads, (uint)Cache.Shape.KeyValueHeads, (uint)VulkanCache.Chunks(Cache.Shape), (uint)(Cache.Shape.Sequences * Cache.Shape.KeyValueHeads));
 
     private ulong RotaryAddress => Rotary?.Buffer.Address ?? 0;
+
+    private ulong QueryGain => (Parts.QueryNorm as VulkanNorm)?.Buffer.Address ?? 0;
+
+    private ulong KeyGain => (Parts.KeyNorm as VulkanNorm)?.Buffer.Address ?? 0;
 
     /// <summary>A decode step quantizes the attended row in the same dispatch where nothing else reads it.</summary>
     public int Record(PlanRecorder plan, ReadOnlySpan<IOperation> following)
@@ -41,10 +54,10 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
     {
         ModelMemory memory = plan.Memory;
         AppendShader append = Digits
-            ? new AppendDigitsShader { Workgroup = memory.AppendWorkgroup, Attention = Constants }
-            : new AppendCodesShader { Workgroup = memory.AppendWorkgroup, Attention = Constants };
+            ? new AppendDigitsShader { Workgroup = memory.AppendWorkgroup, Attention = Constants, Heads = Preparation }
+            : new AppendCodesShader { Workgroup = memory.AppendWorkgroup, Attention = Constants, Heads = Preparation };
         AppendPush appendPush = new(
-            memory.Batch.Rows, QueryKeyValue.Address, RotaryAddress, Cache.Keys.Address, Cache.Values.Address, Cache.Parameters.Address, memory.Queries.Codes, memory.Queries.Parameters, Sizes);
+            memory.Batch.Rows, QueryKeyValue.Address, RotaryAddress, Cache.Keys.Address, Cache.Values.Address, Cache.Parameters.Address, memory.Queries.Codes, memory.Queries.Parameters, QueryGain, KeyGain, Sizes);
         plan.Order([QueryKeyValue, Rotary], [Cache, memory.Queries]);
         int slots = Heads + (2 * Cache.Shape.KeyValueHeads);
         plan.Dispatch(append, appendPush, (slots + AppendShader.HeadsAtOnce - 1) / AppendShader.HeadsAtOnce, plan.Key.Rows);
@@ -54,17 +67,18 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
         plan.Dispatch(TileShader(plan), push, Heads, plan.Key.Tiles);
     }
 
-    /// <summary>Scores twice and sums of two digits, or four products of digits for each, over the longest context that the cache has room for.</summary>
+    /// <summary>Scores twice and sums of two digits, or four products of digits for each, over the longest context that the cache has room for, or a window of it.</summary>
     public OperationWork Work(PlanKey key)
     {
-        long tokens = Cache.Shape.Capacity;
+        long tokens = Math.Min(Cache.Shape.Capacity, SeenChunks * VulkanCache.ChunkTokens);
         return new OperationWork(tokens * Cache.TokenBytes, (Digits ? 8L : 4L) * key.Rows * Heads * tokens * Cache.Shape.HeadSize);
     }
 
     /// <summary>Keys and values of every token that a sequence of the batch looks back on, activations in and out.</summary>
     public long Bytes(Batch batch)
     {
-        long tokens = Enumerable.Range(0, batch.Rows).GroupBy(i => batch.Sequences[i]).Sum(s => s.Max(i => batch.Positions[i]) + 1L);
+        AttentionLayout layout = Layout;
+        long tokens = Enumerable.Range(0, batch.Rows).GroupBy(i => batch.Sequences[i], i => batch.Positions[i]).Sum(s => s.Max() + 1L - layout.FirstSeen(s.Min()));
         return (tokens * Cache.TokenBytes) + (batch.Rows * (QueryKeyValue.RowBytes + Attended.RowBytes));
     }
 
@@ -74,7 +88,7 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
 
     private void Decode(PlanRecorder plan, VulkanInput input)
     {
-        int stretches = plan.Key.Stretches;
+        int stretches = Stretches(plan);
         GpuBuffer rowQuantizer = plan.Keep(plan.Gpu.Allocate<RowQuantizerMemory>([new(input.Map, input.Addresses, input.Sizes)]));
         DecodePush push = DecodePush(plan, rowQuantizer.Address);
         if (stretches == 1)
@@ -99,20 +113,27 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
 
     private DecodeShader DecodeShader(PlanRecorder plan, VulkanInput input, DecodePart part)
     {
-        int chunks = VulkanCache.Chunks(Cache.Shape), stretches = plan.Key.Stretches, tokens = (chunks + stretches - 1) / stretches * VulkanCache.ChunkTokens;
+        int stretches = Stretches(plan), tokens = (SeenChunks + stretches - 1) / stretches * VulkanCache.ChunkTokens;
         int workgroup = plan.Memory.DecodeWorkgroup, scores = part == DecodePart.Scores || tokens > ModelMemory.SharedScores ? 1 : tokens;
         int segment = Math.Min(tokens, DecodeDigitsShader.Segment(plan.Gpu.Facts, Cache.Shape.HeadSize, input.Spec.Layout.Groups));
         RowQuantizer quantizer = input.Quantizer(workgroup);
         return Digits
-            ? new DecodeDigitsShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = segment, Quantizer = quantizer, Part = part }
-            : new DecodeIntegerShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = scores, Quantizer = quantizer, Part = part };
+            ? new DecodeDigitsShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = segment, Quantizer = quantizer, Part = part, Heads = Preparation }
+            : new DecodeIntegerShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = scores, Quantizer = quantizer, Part = part, Heads = Preparation };
+    }
+
+    /// <summary>Workgroups that share what a row's head sees: those that share a whole context, unless a window takes too little off each.</summary>
+    private int Stretches(PlanRecorder plan)
+    {
+        int stretches = plan.Key.Stretches, window = Layout.Window;
+        return window == 0 || window - (window / stretches) >= plan.Memory.SplitTokens ? stretches : 1;
     }
 
     private DecodePush DecodePush(PlanRecorder plan, ulong rowQuantizer)
     {
         ModelMemory memory = plan.Memory;
-        bool split = plan.Key.Stretches > 1;
-        int capacity = VulkanCache.Chunks(Cache.Shape) * VulkanCache.ChunkTokens;
+        bool split = Stretches(plan) > 1;
+        int capacity = SeenChunks * VulkanCache.ChunkTokens;
         return new DecodePush
         {
             Rows = memory.Batch.Rows,
@@ -126,6 +147,8 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
             HeadFinished = split ? memory.Stretches.Finished : 0,
             Scratch = split ? memory.Stretches.Scratch : Digits || capacity <= ModelMemory.SharedScores ? 0 : memory.Scores(plan.Key.Rows, Heads, capacity),
             RowQuantizer = rowQuantizer,
+            QueryGain = QueryGain,
+            KeyGain = KeyGain,
             Shape = Sizes,
         };
     }

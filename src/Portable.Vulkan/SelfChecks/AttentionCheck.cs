@@ -8,10 +8,13 @@ using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.SelfChecks;
 
-/// <summary>Proves attention with cooperative matrices against attention without: random queries, keys and values of a few widths, tiles that end inside chunks.</summary>
+/// <summary>Proves attention with cooperative matrices against attention without: random queries, keys and values of a few widths, tiles that end inside chunks, windows over caches that wrap.</summary>
 internal static class AttentionCheck
 {
-    private const int Heads = 4, KeyValueHeads = 2, HeadSize = 64, First = 41, Rows = 53;
+    private const int Heads = 4, KeyValueHeads = 2, HeadSize = 64, First = 169, Rows = 53, Window = 40;
+
+    // Every shader without and with a window and a softcap; a window and the rows span two chunks.
+    private static readonly (int Bits, bool Windowed)[] Cases = [(16, false), (16, true), (8, false), (4, true), (2, false)];
 
     /// <summary>Runs the check.</summary>
     /// <param name="gpu">The device.</param>
@@ -20,9 +23,9 @@ internal static class AttentionCheck
     public static IReadOnlyDictionary<string, string> Run(VulkanContext gpu, bool broken = false)
     {
         Dictionary<string, string> failures = [];
-        foreach (int bits in new[] { 16, 8, 4, 2 })
+        foreach ((int bits, bool windowed) in Cases)
         {
-            CacheShape cache = new(1, First + Rows, KeyValueHeads, HeadSize, bits);
+            CacheShape cache = new(1, windowed ? Window + Rows : First + Rows, KeyValueHeads, HeadSize, bits, windowed);
             if (AttentionTile.For(gpu.Facts, cache) is not { } tile)
             {
                 continue;
@@ -61,7 +64,7 @@ internal static class AttentionCheck
         using GpuBuffer y = gpu.Allocate(4L * expected.Length);
         AttentionSizes shape = new(Heads, KeyValueHeads, (uint)VulkanCache.Chunks(cache), KeyValueHeads);
         AttentionTilePush push = new(r.Address, t2.Address, q.Address, qp.Address, k.Address, v.Address, p.Address, y.Address, shape);
-        AttentionConstants attention = AttentionConstants.For(cache, new AttentionLayout(Heads, KeyValueHeads, HeadSize), false);
+        AttentionConstants attention = AttentionConstants.For(cache, new AttentionLayout(Heads, KeyValueHeads, HeadSize) { Window = cache.Wraps ? Window : 0, Softcap = cache.Wraps ? 20 : 0 });
         Run(AttentionTileShader.WithoutMatrices(attention, 64, tile.Rows), expected);
         Run(tile.ShaderFor(attention), actual);
         return expected.Zip(actual).Count(e => BitConverter.SingleToInt32Bits(e.First) != BitConverter.SingleToInt32Bits(e.Second)) + (broken ? 1 : 0);

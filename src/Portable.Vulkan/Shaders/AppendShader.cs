@@ -1,12 +1,23 @@
 using System.Runtime.InteropServices;
+using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/include/append.glsl: rotates queries and keys, appends keys and values.</summary>
+/// <summary>shaders/include/append.glsl: normalises and rotates queries and keys, appends keys and values.</summary>
 internal abstract record AppendShader : AttentionShader<AppendPush>
 {
     /// <summary>Heads of a workgroup.</summary>
     public const int HeadsAtOnce = 4;
+
+    /// <summary>What queries and keys go through.</summary>
+    public required HeadPreparation Heads { get; init; }
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants)
+    {
+        base.Specialize(constants);
+        Heads.Specialize(constants);
+    }
 }
 
 /// <summary>shaders/model/append_codes.comp: to a cache of 2 … 8-bit codes.</summary>
@@ -25,4 +36,4 @@ internal sealed record AppendDigitsShader : AppendShader
 
 /// <summary>Push constants of <see cref="AppendShader"/>.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal record struct AppendPush(ulong Rows, ulong Qkv, ulong Rotary, ulong Keys, ulong Values, ulong Parameters, ulong Queries, ulong QueryParameters, AttentionSizes Shape);
+internal record struct AppendPush(ulong Rows, ulong Qkv, ulong Rotary, ulong Keys, ulong Values, ulong Parameters, ulong Queries, ulong QueryParameters, ulong QueryGain, ulong KeyGain, AttentionSizes Shape);

@@ -16,6 +16,9 @@ internal abstract record DecodeShader : AttentionShader<DecodePush>
     /// <summary>What this dispatch does.</summary>
     public required DecodePart Part { get; init; }
 
+    /// <summary>What the token's query and key go through.</summary>
+    public required HeadPreparation Heads { get; init; }
+
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
@@ -23,6 +26,7 @@ internal abstract record DecodeShader : AttentionShader<DecodePush>
         constants.Set(7, ScoreCapacity);
         Quantizer.Specialize(constants, 8);
         constants.Set(15, (uint)Part);
+        Heads.Specialize(constants);
     }
 }
 
@@ -34,11 +38,11 @@ internal sealed record DecodeDigitsShader : DecodeShader
 
     private const int Stretch = 64, MostStretches = 16;
 
-    /// <summary>Bytes of shared memory, as the shader and what it includes declare it: the token's own heads and their words, the row's quantizer; per stretch scores, digits of codes, two sums a column, and factors.</summary>
+    /// <summary>Bytes of shared memory, as the shader and what it includes declare it: the token's own heads, their words and the sums of their norms, the row's quantizer; per stretch scores, digits of codes, two sums a column, and factors.</summary>
     /// <param name="headSize">Width of a head.</param>
     /// <param name="groups">Groups of the quantizer of the attended row.</param>
     /// <param name="stretches">Stretches of 64 tokens at a time.</param>
-    public static int SharedBytes(int headSize, int groups, int stretches) => (18 * headSize) + (16 * groups) + 64 + (stretches * ((6 * Stretch) + (8 * headSize) + 28));
+    public static int SharedBytes(int headSize, int groups, int stretches) => (18 * headSize) + (16 * groups) + 464 + (stretches * ((6 * Stretch) + (8 * headSize) + 28));
 
     /// <summary>Tokens that it takes at a time: what shared memory holds, at most 1,024.</summary>
     /// <param name="device">The device.</param>
@@ -86,5 +90,7 @@ internal record struct DecodePush
     public ulong HeadFinished;
     public ulong Scratch;
     public ulong RowQuantizer;
+    public ulong QueryGain;
+    public ulong KeyGain;
     public AttentionSizes Shape;
 }

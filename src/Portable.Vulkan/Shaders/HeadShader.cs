@@ -27,8 +27,8 @@ internal sealed record HeadShader : Shader<HeadPush>
     /// <summary>c of c·tanh(logit/c), 0 = none.</summary>
     public float Softcap { get; init; }
 
-    /// <summary>fl(1/c).</summary>
-    private float InverseSoftcap => 1f / Softcap;
+    /// <summary>fl(1/c), or 0.</summary>
+    private float InverseSoftcap => Softcap == 0 ? 0 : 1f / Softcap;
 
     /// <inheritdoc/>
     public override string Name => "head";

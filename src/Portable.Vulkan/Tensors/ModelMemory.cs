@@ -19,8 +19,8 @@ internal sealed class ModelMemory : IDisposable
     private readonly SelfCheckResult _check;
     private readonly List<IRowStorage> _storage = [];
     private readonly List<GpuBuffer> _scores = [];
-    private CacheShape? _attended;
-    private int _heads = 1;
+    private (int HeadSize, int Bits) _attended;
+    private int _heads = 1, _stretchWords;
     private int _hiddenRows;
 
     public ModelMemory(VulkanContext gpu, SelfCheckResult check)
@@ -119,19 +119,25 @@ internal sealed class ModelMemory : IDisposable
     /// <summary>Floats of a row that a normalising workgroup holds in shared memory, beside 8 KiB for the rest.</summary>
     public int Stage(int columns) => Math.Min((columns + 63) / 64 * 64, Math.Max(1024, (_gpu.Facts.SharedMemoryBytes - 8192) / 4 / 64 * 64));
 
-    /// <summary>Tells the query heads that meet a cache.</summary>
-    public void NeedQueries(int heads, CacheShape cache)
+    /// <summary>Tokens that splitting a context must take off each workgroup, as the last batch was written.</summary>
+    public int SplitTokens { get; private set; }
+
+    /// <summary>Tells the query heads that meet a cache, and the window that they see of it (0 = all).</summary>
+    public void NeedQueries(int heads, CacheShape cache, int window)
     {
         if (Queries.Widen(heads, cache))
         {
             Capacity = 0;
         }
 
-        _heads = heads;
-        if (cache != _attended)
+        _heads = Math.Max(_heads, heads);
+        _stretchWords = Math.Max(_stretchWords, StretchMemory.WordsOfPair(cache, window));
+
+        // Blocks have one width of heads; where they have several, the widest decides and the others' kernels follow its tiles.
+        if (cache.HeadSize > _attended.HeadSize || cache.Bits != _attended.Bits)
         {
             AttentionTile? tile = AttentionTile.For(_gpu.Facts, cache);
-            (_attended, MatrixTile) = (cache, tile is null || _check.Failures.ContainsKey(tile.ShaderName) ? null : tile);
+            (_attended, MatrixTile) = ((cache.HeadSize, cache.Bits), tile is null || _check.Failures.ContainsKey(tile.ShaderName) ? null : tile);
         }
     }
 
@@ -139,12 +145,13 @@ internal sealed class ModelMemory : IDisposable
     /// <returns>Whether that takes cooperative matrices, and the workgroups that share each context of a decode step.</returns>
     public (bool Matrices, int Stretches) Write(Batch batch, AttentionChoice choice)
     {
+        SplitTokens = choice.SplitTokens;
         bool matrices = MatrixTile is not null && batch.Rows >= (long)choice.MatrixRowsOn(_gpu.Facts) * BatchMemory.Runs(batch);
         Batch.Write(batch, matrices ? MatrixTile!.Rows : AttentionLimits.TileRows);
         int pairs = batch.Rows * _heads, stretches = Batch.SingleTokens ? choice.Stretches(_gpu.Facts, pairs, Batch.Context) : 1;
         if (stretches > 1)
         {
-            Stretches.Ensure(_gpu, choice.SplitPairsOn(_gpu.Facts), _attended!);
+            Stretches.Ensure(_gpu, choice.SplitPairsOn(_gpu.Facts), _stretchWords);
         }
 
         return (matrices, stretches);

@@ -17,9 +17,12 @@ internal sealed class StretchMemory : IDisposable, IDeviceMemory
     public ulong Scratch => _scratch!.Address;
 
     /// <summary>Makes room. Recorded commands keep the addresses that they have: what was too small stays.</summary>
-    public void Ensure(VulkanContext gpu, int pairs, CacheShape cache)
+    /// <param name="gpu">The device.</param>
+    /// <param name="pairs">(row, head) pairs.</param>
+    /// <param name="wordsOfPair">The most that one leaves.</param>
+    public void Ensure(VulkanContext gpu, int pairs, int wordsOfPair)
     {
-        long words = (long)pairs * WordsOfPair(cache);
+        long words = (long)pairs * wordsOfPair;
         if (_scratch is null || _scratch.Size < words * sizeof(uint) || _finished!.Size < pairs * sizeof(uint))
         {
             _all.Add(_finished = gpu.Allocate<uint>(new uint[pairs]));
@@ -38,9 +41,12 @@ internal sealed class StretchMemory : IDisposable, IDeviceMemory
 
     public void Dispose() => _all.ForEach(b => b.Dispose());
 
-    private static int WordsOfPair(CacheShape cache)
+    /// <summary>Words that the stretches of a (row, head) pair leave.</summary>
+    /// <param name="cache">The cache.</param>
+    /// <param name="window">Positions that a token sees, 0 = all before it.</param>
+    public static int WordsOfPair(CacheShape cache, int window)
     {
-        int chunks = VulkanCache.Chunks(cache);
+        int chunks = VulkanCache.SeenChunks(cache, window);
         if (cache.Bits == 16)
         {
             return chunks * (cache.HeadSize + 3);

@@ -26,9 +26,12 @@ internal sealed class VulkanTable(int rows, int columns, ElementType type, GpuBu
 }
 
 /// <summary>Gain, then LayerNorm's bias.</summary>
-internal sealed class VulkanNorm(GpuBuffer buffer, bool biased, float epsilon) : DeviceNorm
+internal sealed class VulkanNorm(GpuBuffer buffer, int width, bool biased, float epsilon) : DeviceNorm
 {
     public GpuBuffer Buffer => buffer;
+
+    /// <summary>Values that it runs over.</summary>
+    public int Width => width;
 
     /// <summary>What a row goes through: LayerNorm where there is a bias.</summary>
     public PrepareSource Source => biased ? PrepareSource.LayerNorm : PrepareSource.RmsNorm;
@@ -36,10 +39,16 @@ internal sealed class VulkanNorm(GpuBuffer buffer, bool biased, float epsilon) :
     public float Epsilon => epsilon;
 }
 
-/// <summary>Cosines and sines, [position × head size]: half the head's cosines, then its sines.</summary>
-internal sealed class VulkanRotary(GpuBuffer buffer) : DeviceRotary, IDeviceMemory
+/// <summary>Of each position the cosines of all pairs that turn, then their sines; then the same for queries where they have their own.</summary>
+internal sealed class VulkanRotary(GpuBuffer buffer, int pairs, bool queries) : DeviceRotary, IDeviceMemory
 {
     public GpuBuffer Buffer => buffer;
+
+    /// <summary>Pairs of a head that turn.</summary>
+    public int Pairs => pairs;
+
+    /// <summary>Whether queries have cosines and sines of their own.</summary>
+    public bool HasQueries => queries;
 }
 
 /// <summary>Keys and values of one block; the layout is drawn in shaders/include/attention.glsl.</summary>
@@ -86,6 +95,11 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
 
     /// <summary>Capacity in chunks of 64 tokens.</summary>
     public static int Chunks(CacheShape shape) => (shape.Capacity + ChunkTokens - 1) / ChunkTokens;
+
+    /// <summary>Chunks that a row sees at most (shaders/include/attention.glsl, seenChunks).</summary>
+    /// <param name="shape">The cache.</param>
+    /// <param name="window">Positions that a token sees, 0 = all before it.</param>
+    public static int SeenChunks(CacheShape shape, int window) => window == 0 ? Chunks(shape) : Math.Min(((window + ChunkTokens - 2) / ChunkTokens) + 1, Chunks(shape) + 1);
 
     /// <summary>Tokens × KV heads that it has room for.</summary>
     public static long Slots(CacheShape shape) => (long)shape.Sequences * shape.KeyValueHeads * Chunks(shape) * ChunkTokens;

@@ -1,5 +1,6 @@
 using Portable.Models;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Execution;
@@ -96,4 +97,17 @@ internal sealed record InputSpec(int Columns, ActivationQuantizer? Quantizer, Gr
 /// <param name="HeadSize">Width of a head.</param>
 /// <param name="Bits">2…8 quantized per token and head, 16 in two 8-bit digits, 32 single (unquantized models).</param>
 /// <param name="Wraps">Whether later positions take the places of those a capacity before them (attention with a window).</param>
-internal sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads, int HeadSize, int Bits, bool Wraps = false);
+internal sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads, int HeadSize, int Bits, bool Wraps = false)
+{
+    /// <summary>The cache of a block: the whole context, or where that is less a window and the largest batch that may be fed at once.</summary>
+    /// <param name="layout">How the block attends.</param>
+    /// <param name="bits">Bits of the cache.</param>
+    /// <param name="sequences">Cache slots.</param>
+    /// <param name="context">Declared length of a sequence.</param>
+    /// <param name="maximumRows">Rows of the largest batch.</param>
+    public static CacheShape For(AttentionLayout layout, int bits, int sequences, int context, int maximumRows)
+    {
+        bool wraps = layout.Window > 0 && (long)layout.Window + maximumRows < context;
+        return new CacheShape(sequences, wraps ? layout.Window + maximumRows : context, layout.KeyValueHeads, layout.HeadSize, bits, wraps);
+    }
+}

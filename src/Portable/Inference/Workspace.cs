@@ -68,11 +68,11 @@ internal sealed class Workspace(Executor executor, int hidden, int sequences, in
     /// <summary>Whether a cache made so far gives up positions behind a window.</summary>
     public bool Forgets { get; private set; }
 
-    /// <summary>The cache of a block: the whole context, or a window and the largest batch that may be fed at once.</summary>
+    /// <summary>The cache of a block.</summary>
     public DeviceCache Cache(AttentionLayout layout, int bits)
     {
-        bool wraps = layout.Window > 0 && (long)layout.Window + executor.MaximumRows < context;
-        Forgets |= wraps;
-        return executor.CreateCache(new CacheShape(sequences, wraps ? layout.Window + executor.MaximumRows : context, layout.KeyValueHeads, layout.HeadSize, bits, wraps));
+        CacheShape shape = CacheShape.For(layout, bits, sequences, context, executor.MaximumRows);
+        Forgets |= shape.Wraps;
+        return executor.CreateCache(shape);
     }
 }

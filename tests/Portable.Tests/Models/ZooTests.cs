@@ -66,7 +66,7 @@ public sealed class ZooTests
         Assert.All(types.Length == 0 ? [] : ArchitectureTable.All.Select(a => a.ModelType).Except(["opt"]), type => Assert.Contains(type, types));
     }
 
-    private static IModelSource Open(string name, out JsonElement expected)
+    internal static IModelSource Open(string name, out JsonElement expected)
     {
         string? directory = SharedData.Models($"zoo/{name}");
         Skip.If(directory is null, SharedData.Absent);
@@ -75,7 +75,7 @@ public sealed class ZooTests
     }
 
     /// <summary>Round-to-nearest of a float model, block by block.</summary>
-    private sealed class Rounded(IModelSource model, QuantizationScheme scheme) : WrappedModel(model)
+    internal sealed class Rounded(IModelSource model, QuantizationScheme scheme) : WrappedModel(model)
     {
         public override int KeyValueBits => scheme.KeyValueBits;
 

@@ -169,7 +169,7 @@ public sealed class ActivationTests(VulkanFixture vulkan)
 
     private static Batch Tokens(int rows) => new([.. Enumerable.Range(0, rows)], new int[rows], [.. Enumerable.Range(0, rows)], []);
 
-    private static FloatTable Table(int rows, int columns, float[] values) => new(rows, columns, ElementType.Float32, MemoryMarshal.AsBytes(values.AsSpan()).ToArray());
+    private static TableWeights Table(int rows, int columns, float[] values) => new(new FloatTable(rows, columns, ElementType.Float32, MemoryMarshal.AsBytes(values.AsSpan()).ToArray()));
 
     // Borders first: where tanh changes its form, where an exponential is clamped; then magnitudes 2^-55 … 2^35, mostly those that activations have.
     private static float Value(Random random, int i)

@@ -19,15 +19,21 @@ internal sealed class RandomAttention
     private readonly AttentionLayout _layout;
     private readonly DeviceTable _table, _identity;
     private readonly DeviceNorm _norm;
-    private readonly DeviceRotary? _rotary;
+    private readonly DeviceHeads _parts;
     private readonly DeviceCache _cache;
     private readonly DeviceActivation _qkv, _attended;
     private readonly DeviceInput _input;
 
     public RandomAttention(Executor executor, int heads, CacheShape cache, int seed, bool rotary)
+        : this(executor, new AttentionLayout(heads, cache.KeyValueHeads, cache.HeadSize), cache, seed, rotary ? new RotaryTable(cache.Capacity, cache.HeadSize, 10000) : null)
     {
-        (_executor, _layout) = (executor, new AttentionLayout(heads, cache.KeyValueHeads, cache.HeadSize));
-        int columns = (heads + (2 * cache.KeyValueHeads)) * cache.HeadSize, width = heads * cache.HeadSize;
+    }
+
+    /// <summary>Attention of any layout; norms of queries and keys have random gains.</summary>
+    public RandomAttention(Executor executor, AttentionLayout layout, CacheShape cache, int seed, RotaryTable? rotary)
+    {
+        (_executor, _layout) = (executor, layout);
+        int columns = layout.QueryWidth + (2 * layout.KeyValueWidth), width = layout.QueryWidth;
         float[] identity = new float[width * width];
         for (int i = 0; i < width; i++)
         {
@@ -37,7 +43,9 @@ internal sealed class RandomAttention
         _table = executor.Upload(Table(Tokens, columns, Rows(columns, cache.HeadSize, seed)));
         _identity = executor.Upload(Table(width, width, identity));
         _norm = executor.Upload(new NormWeights([.. Enumerable.Repeat(1f, width)], null), 1e-6f);
-        _rotary = rotary ? executor.CreateRotary(new RotaryTable(cache.Capacity, cache.HeadSize, 10000)) : null;
+        BlockLayout block = new() { Hidden = 4, Intermediate = 4, Attention = layout, NormEpsilon = 1e-6f };
+        DeviceNorm? Norm(BlockNorm norm) => block.Norms.Contains(norm) ? executor.Upload(new NormWeights(Gains(block.WidthOf(norm), seed + (int)norm), null), block.NormEpsilon) : null;
+        _parts = new DeviceHeads(rotary is null ? null : executor.CreateRotary(rotary), Norm(BlockNorm.Query), Norm(BlockNorm.Key));
         _cache = executor.CreateCache(cache);
         _qkv = executor.CreateActivation(columns);
         _attended = executor.CreateActivation(width);
@@ -52,10 +60,16 @@ internal sealed class RandomAttention
         int[] tokens = [.. rows.Select(r => ((r.Position * 17) + (r.Sequence * 5)) % Tokens)];
         _executor.Begin(new Batch(tokens, [.. rows.Select(r => r.Sequence)], [.. rows.Select(r => r.Position)], [.. Enumerable.Range(0, rows.Length)]));
         _executor.Embed(_table, 1, null, 0, _qkv);
-        _executor.Attention(_qkv, _layout, new DeviceHeads(_rotary), _cache, _attended);
+        _executor.Attention(_qkv, _layout, _parts, _cache, _attended);
         _executor.Prepare(_attended, [_input]);
         _executor.Logits(_attended, _norm, _identity, 0);
         return _executor.End().ToArray();
+    }
+
+    private static float[] Gains(int width, int seed)
+    {
+        Random random = new(seed);
+        return [.. Enumerable.Range(0, width).Select(_ => (float)(2 * random.NextDouble()))];
     }
 
     private static TableWeights Table(int rows, int columns, float[] values) =>
