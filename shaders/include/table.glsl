@@ -6,6 +6,7 @@ const uint TABLE_FLOAT32 = 0u;
 const uint TABLE_FLOAT16 = 1u;
 const uint TABLE_BFLOAT16 = 2u;
 const uint TABLE_NONE = 3u;
+const uint TABLE_CODES = 4u;   // packed like weights: embed.comp alone reads them here
 
 layout(constant_id = 1) const uint TABLE_TYPE = 1;
 

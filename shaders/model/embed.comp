@@ -5,10 +5,14 @@
 #include "table.glsl"
 #include "rows.glsl"
 
-// x[row] = embedding[token] · scale (+ positions[position + offset]), one workgroup per row and span of columns.
+// x[row] = embedding[token] · scale (+ positions[position + offset]), one workgroup per row and span of columns. An embedding of codes is
+// the head's matrix: fl(fl(code - zero point) · scale).
 layout(local_size_x_id = 0) in;
 layout(constant_id = 2) const uint POSITION_TYPE = 3;   // TABLE_NONE
 layout(constant_id = 3) const float SCALE = 1.0;
+layout(constant_id = 4) const uint BITS = 8;            // of a code
+
+#include "stored_code.glsl"
 
 layout(push_constant) uniform Push
 {
@@ -16,9 +20,20 @@ layout(push_constant) uniform Push
     InWords table;
     InWords positions;
     Floats x;
+    InFloats scales;        // of an embedding of codes, [token]
+    InWords zeros;          // what codes as they are stored are off zero by, signed bytes [token]
     uint columns;
     uint positionOffset;
 };
+
+float level(uint token, uint column)
+{
+    uint blocks = (columns + 63u) / 64u;
+    int code = storedCode(InVectors(table), token / 32u * blocks + column / 64u, token & 31u, column & 63u);
+    int zero = bitfieldExtract(int(zeros.v[token >> 2]), int((token & 3u) * 8u), 8);
+    precise float v = float(code - zero) * scales.v[token];
+    return canonical(v);
+}
 
 void main()
 {
@@ -29,7 +44,7 @@ void main()
         return;
     }
 
-    float v = tableElement(TABLE_TYPE, table, row.token * columns + column);
+    float v = TABLE_TYPE == TABLE_CODES ? level(row.token, column) : tableElement(TABLE_TYPE, table, row.token * columns + column);
     if (SCALE != 1.0)
     {
         precise float scaled = v * SCALE;

@@ -28,7 +28,7 @@ internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, lon
         ModelConfig config = source.Config;
         BlockWeights block = source.LoadBlock(0);
         long linears = config.Layers * block.Linears.Sum(BytesOf);
-        long tables = source.LoadEmbedding().Bytes + (source.LoadPositions()?.Bytes ?? 0) + (source.LoadHead()?.Bytes ?? 0) + RotaryBytes(config, context);
+        long tables = TableBytes(source.LoadEmbedding()) + (source.LoadPositions()?.Bytes ?? 0) + (source.LoadHead() is { } head ? TableBytes(head) : 0) + RotaryBytes(config, context);
         (BlockLayout layout, AttentionLayout attention) = (block.Layout, block.Layout.Attention);
         long cached = config.Blocks.Sum(b => CacheBytes(CacheShape.For(b.Attention, source.KeyValueBits, sequences, context, maximumRows)));
 
@@ -51,11 +51,13 @@ internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, lon
 
     private static long BytesOf(LinearWeights linear)
     {
-        if (linear.Quantized is not { } q)
-        {
-            return linear.Float!.Bytes;
-        }
+        return linear.Quantized is { } quantized ? BytesOf(quantized) : linear.Float!.Bytes;
+    }
 
+    private static long TableBytes(TableWeights table) => table.Quantized is { } quantized ? BytesOf(quantized) : table.Bytes;
+
+    private static long BytesOf(QuantizedLinear q)
+    {
         // Rows are padded to tiles of 32; scales, zero points and some sums per channel and group (GpuLinear).
         long rows = (q.OutputFeatures + 31) / 32 * 32L;
         return rows * ((q.Weights.RowWords * 8L) + (q.Weights.Layout.Groups * (GpuLinear.NeedsSums(q.Input.Format) ? 9L : 5L)) + (q.Bias is null ? 0 : 4));

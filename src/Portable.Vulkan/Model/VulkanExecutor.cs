@@ -109,15 +109,13 @@ internal sealed class VulkanExecutor : Executor
             RequireServed(CacheShape.For(block.Attention, source.KeyValueBits, sequences, context, MaximumRows));
         }
 
-        TableWeights embedding = source.LoadEmbedding();
-        if (embedding.Quantized is not null)
+        RequireServed(source.LoadEmbedding());
+        foreach (TableWeights? table in (TableWeights?[])[source.LoadPositions() is { } positions ? new TableWeights(positions) : null, source.LoadHead()])
         {
-            throw new VulkanException("A quantized embedding and head (the H part of a scheme) run on the device cpu only.");
-        }
-
-        foreach (FloatTable table in new[] { embedding.Float, source.LoadPositions(), source.LoadHead()?.Float }.OfType<FloatTable>())
-        {
-            RequireServed(table);
+            if (table is not null)
+            {
+                RequireServed(table);
+            }
         }
 
         MemoryEstimate estimate = MemoryEstimate.Of(source, sequences, context, MaximumRows);
@@ -131,15 +129,29 @@ internal sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     public override DeviceTable Upload(TableWeights weights)
     {
+        RequireServed(weights);
+        if (weights.Quantized is { } codes)
+        {
+            LinearWeights head = new() { Name = "head", Quantized = codes };
+            VulkanLinear linear = new(_gpu, [head]);
+            _owned.Add(linear);
+            GpuLinear matrix = linear.Matrices[0].Matrix;
+            if (_gpu.Facts.Kind != VulkanDeviceKind.Cpu)
+            {
+                _matmul.Prepare(matrix, 1);
+            }
+
+            return new VulkanCodeTable(matrix, InputSpec.Of(head, codes.Weights.Columns));
+        }
+
         FloatTable table = weights.Float!;
-        RequireServed(table);
         GpuBuffer buffer = Keep(_gpu.Allocate(table.Bytes));
         foreach ((int firstRow, FloatTable piece) in table.Pieces)
         {
             _gpu.Upload(piece.Data.Span, buffer, table.Bytes / table.Rows * firstRow);
         }
 
-        return new VulkanTable(table.Rows, table.Columns, table.Type, buffer);
+        return new VulkanFloatTable(table.Rows, table.Columns, table.Type, buffer);
     }
 
     /// <inheritdoc/>
@@ -272,8 +284,16 @@ internal sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     public override void Logits(DeviceActivation x, DeviceNorm norm, DeviceTable head, float softcap)
     {
-        Note(new LogitsOperation((VulkanActivation)x, (VulkanNorm)norm, (VulkanTable)head, softcap));
-        _memory.NeedHidden(x.Columns);
+        if (head is VulkanCodeTable codes)
+        {
+            Note(new CodeLogitsOperation((VulkanActivation)x, (VulkanNorm)norm, codes, codes.Input(_gpu, _memory), softcap));
+        }
+        else
+        {
+            Note(new LogitsOperation((VulkanActivation)x, (VulkanNorm)norm, (VulkanFloatTable)head, softcap));
+            _memory.NeedHidden(x.Columns);
+        }
+
         _vocabulary = head.Rows;
     }
 
@@ -478,10 +498,10 @@ internal sealed class VulkanExecutor : Executor
     }
 
     /// <summary>Refuses a table that the shaders or the device cannot hold in one buffer.</summary>
-    private void RequireServed(FloatTable table)
+    private void RequireServed(TableWeights table)
     {
-        // Shaders count elements in 32 bits, and reach words by signed indices.
-        long counted = (long)table.Rows * table.Columns > uint.MaxValue ? uint.MaxValue * (table.Bytes / table.Rows / table.Columns) : 4L * int.MaxValue;
+        // Shaders count elements in 32 bits, and reach words by signed indices; codes are reached by vectors of 16 bytes.
+        long counted = table.Float is { } floats && (long)table.Rows * table.Columns > uint.MaxValue ? uint.MaxValue * (floats.Bytes / table.Rows / table.Columns) : 4L * int.MaxValue;
         long limit = Math.Min(counted, Math.Min(_gpu.Facts.MaximumAllocationBytes, _gpu.Facts.MaximumBufferBytes));
         if (table.Bytes > limit)
         {

@@ -5,7 +5,7 @@ using Portable.Vulkan.Tensors;
 namespace Portable.Vulkan.Operations;
 
 /// <summary>Logits of the batch's logit rows: final norm, the head's table, and a softcap where there is one.</summary>
-internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm Norm, VulkanTable Head, float Softcap) : IOperation
+internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm Norm, VulkanFloatTable Head, float Softcap) : IOperation
 {
     public string Name => "Logits";
 
@@ -15,7 +15,7 @@ internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm N
         plan.Stamp("FinalNorm", 0..0);
         int rows = plan.Key.LogitRows, tokens = rows >= 4 ? 4 : 1;
         HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = tokens, Ahead = 4, Wide = Head.Wide, Softcap = Softcap };
-        HeadPush push = new(plan.Memory.Hidden.Address, Head.Buffer.Address, plan.Memory.Logits.Device, (uint)Head.Columns, (uint)Head.Rows, (uint)rows);
+        HeadPush push = new(plan.Memory.Hidden.Address, Head.Address, plan.Memory.Logits.Device, (uint)Head.Columns, (uint)Head.Rows, (uint)rows);
         plan.Order([plan.Memory.Hidden], [plan.Memory.Logits]);
         plan.Dispatch(shader, push, (Head.Rows + shader.RowsOfWorkgroup - 1) / shader.RowsOfWorkgroup, (rows + tokens - 1) / tokens);
         plan.Order([plan.Memory.Logits], []);

@@ -82,6 +82,13 @@ internal sealed class PlanRecorder
         }
     }
 
+    /// <summary>Multiplies the logit rows, prepared, with a head of codes.</summary>
+    public void Multiply(VulkanInput input, VulkanCodeTable head)
+    {
+        _matmul.Record(_recorder, head.Matrix, input.Addresses, Key.LogitRows, Memory.Logits.Device, head.Rows);
+        _dispatches++;
+    }
+
     /// <summary>Copies logits to the host.</summary>
     public void ReadLogits(long count) => Memory.Logits.Record(_recorder, count * sizeof(float));
 

@@ -18,6 +18,9 @@ internal sealed record EmbedShader : Shader<EmbedPush>
     /// <summary>Factor of the embeddings.</summary>
     public required float Scale { get; init; }
 
+    /// <summary>Bits of a code, of a table of codes.</summary>
+    public required int Bits { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "embed";
 
@@ -28,6 +31,7 @@ internal sealed record EmbedShader : Shader<EmbedPush>
         constants.Set(1, (uint)TableType);
         constants.Set(2, (uint)PositionType);
         constants.Set(3, Scale);
+        constants.Set(4, Bits);
     }
 }
 
@@ -38,8 +42,9 @@ internal enum TableType : uint
     Float16,
     BFloat16,
     None,
+    Codes,
 }
 
 /// <summary>Push constants of <see cref="EmbedShader"/>.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal record struct EmbedPush(ulong Rows, ulong Table, ulong Positions, ulong X, uint Columns, uint PositionOffset);
+internal record struct EmbedPush(ulong Rows, ulong Table, ulong Positions, ulong X, ulong Scales, ulong Zeros, uint Columns, uint PositionOffset);

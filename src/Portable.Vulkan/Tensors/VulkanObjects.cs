@@ -1,25 +1,71 @@
 using Portable.Execution;
 using Portable.Reference.Arithmetic;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Tensors;
 
-/// <summary>A float table in its checkpoint's element type.</summary>
-internal sealed class VulkanTable(int rows, int columns, ElementType type, GpuBuffer buffer) : DeviceTable(rows, columns)
+/// <summary>A table: embedding, positions, head.</summary>
+internal abstract class VulkanTable(int rows, int columns) : DeviceTable(rows, columns)
 {
-    public GpuBuffer Buffer => buffer;
+    /// <summary>What its elements are (include/table.glsl).</summary>
+    public abstract TableType ShaderType { get; }
 
-    /// <summary>The shaders' number of the element type (include/table.glsl).</summary>
-    public TableType ShaderType => type switch
+    /// <summary>Where it lies.</summary>
+    public abstract ulong Address { get; }
+
+    /// <summary>Bytes of a row.</summary>
+    public abstract long RowBytes { get; }
+
+    /// <summary>Bits of a code; of no meaning for floats, like the two addresses, which are valid ones all the same.</summary>
+    public virtual int Bits => 8;
+
+    /// <summary>Scales of the rows of codes.</summary>
+    public virtual ulong Scales => Address;
+
+    /// <summary>Zero points of the rows of codes as they are stored.</summary>
+    public virtual ulong Zeros => Address;
+}
+
+/// <summary>A table of codes: as a head the matrix of a linear layer, as an embedding rows of the same memory.</summary>
+/// <param name="matrix">The codes.</param>
+/// <param name="spec">What a head of them reads.</param>
+internal sealed class VulkanCodeTable(GpuLinear matrix, InputSpec spec) : VulkanTable(matrix.Rows, matrix.Layout.Columns)
+{
+    private VulkanInput? _input;
+
+    public GpuLinear Matrix => matrix;
+
+    /// <summary>What a head multiplies, made when first asked for: an embedding alone needs none.</summary>
+    public VulkanInput Input(VulkanContext gpu, ModelMemory memory) => _input ??= memory.Add(new VulkanInput(spec, gpu));
+
+    public override TableType ShaderType => TableType.Codes;
+
+    public override ulong Address => matrix.Codes;
+
+    public override long RowBytes => matrix.Bytes / matrix.PaddedRows;
+
+    public override int Bits => matrix.Format.Bits;
+
+    public override ulong Scales => matrix.Scales;
+
+    public override ulong Zeros => matrix.Zeros;
+}
+
+/// <summary>A float table in its checkpoint's element type.</summary>
+internal sealed class VulkanFloatTable(int rows, int columns, ElementType type, GpuBuffer buffer) : VulkanTable(rows, columns)
+{
+    public override ulong Address => buffer.Address;
+
+    public override TableType ShaderType => type switch
     {
         ElementType.Float32 => TableType.Float32,
         ElementType.Float16 => TableType.Float16,
         _ => TableType.BFloat16,
     };
 
-    /// <summary>Bytes of a row.</summary>
-    public long RowBytes => Columns * (ShaderType == TableType.Float32 ? 4L : 2);
+    public override long RowBytes => Columns * (ShaderType == TableType.Float32 ? 4L : 2);
 
     /// <summary>Whether eight neighbouring elements of a row are one aligned vector.</summary>
     public bool Wide => type != ElementType.Float32 && Columns % 8 == 0;

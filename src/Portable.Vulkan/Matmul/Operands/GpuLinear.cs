@@ -113,6 +113,15 @@ internal sealed class GpuLinear : IDisposable
     /// <summary>Bytes on the device.</summary>
     public long Bytes => _buffers.Sum(b => b.Size);
 
+    /// <summary>Where the codes lie (shaders/include/weights.glsl).</summary>
+    public ulong Codes => _weights.Address;
+
+    /// <summary>Where the scales lie, [group × padded rows + row].</summary>
+    public ulong Scales => _scales.Address;
+
+    /// <summary>Where the stored zero points lie: signed bytes in the scales' order.</summary>
+    public ulong Zeros => _zeros.Address;
+
     /// <summary>Takes layers to the device.</summary>
     /// <param name="gpu">The device.</param>
     /// <param name="parts">At least one; formats, layouts and inputs equal.</param>

@@ -24,7 +24,24 @@ public sealed class ModelEqualityTests(VulkanFixture vulkan)
         { "llama", "W3A5KV2" },
         { "opt", "W8A8" },
         { "opt", "W5A7KV3" },
+        { "llama", "W4A8H8" },
+        { "opt", "W4A8KV8H3" },
     };
+
+    public static TheoryData<int> HeadBits => [2, 3, 4, 5, 6, 7, 8];
+
+    /// <summary>Embedding and head in every width, one table for both: rows of what the matmul multiplies, whole and single tokens.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(HeadBits))]
+    public void TiedTablesOfCodesEqualTheCpus(int bits) => CompareChunks(RandomModel.RoundToNearest(RandomModel.Llama(layers: 1) with { TiedEmbeddings = true, VocabularySize = 61 + (17 * bits) }, $"W4A8H{bits}", 23), $"H{bits}");
+
+    /// <summary>A softcap behind the matmul, a factor behind the codes of the embedding.</summary>
+    [SkippableFact]
+    public void ScaledAndCappedTablesOfCodesEqualTheCpus() => CompareChunks(RandomModel.RoundToNearest(RandomModel.Llama(layers: 1) with { TiedEmbeddings = true, EmbeddingScale = 8, LogitSoftcap = 5 }, "W4A8H4", 31), "capped");
+
+    /// <summary>A width that fills no block, and rows that fill no tile.</summary>
+    [SkippableFact]
+    public void TablesOfCodesOfAnOddWidthEqualTheCpus() => CompareChunks(RandomModel.RoundToNearest(RandomModel.Llama(heads: 5, keyValueHeads: 5, layers: 1) with { VocabularySize = 33 }, "W4A8H5", 29), "odd");
 
     [SkippableTheory]
     [MemberData(nameof(Cases))]
