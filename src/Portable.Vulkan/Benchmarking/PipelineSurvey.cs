@@ -24,13 +24,13 @@ internal sealed record PipelineRow(string Shader, string Constants, long Registe
 /// </summary>
 internal static class PipelineSurvey
 {
-    /// <summary>Builds the kernels of a prompt, of decode steps of one sequence and of eight.</summary>
+    /// <summary>Builds the kernels of a prompt, of decode steps of one sequence, in a short and in a split long context, and of eight.</summary>
     /// <param name="device">The device.</param>
     /// <param name="shape">The shape; one block of it stands for the others.</param>
     /// <param name="schemes">Schemes.</param>
     public static IReadOnlyList<PipelineRow> Run(VulkanDeviceFacts device, ModelConfig shape, IEnumerable<string> schemes)
     {
-        const int Context = 1024, Prompt = 256, Sequences = 8;
+        const int Context = 2048, Short = 512, Prompt = 256, Sequences = 8;
         using VulkanContext gpu = VulkanContext.Open(device);
         gpu.Faults = new FaultInjection { RunsNothing = true };
         SelfCheckResult nothingKnown = new(new Dictionary<string, string>());
@@ -41,12 +41,13 @@ internal static class PipelineSurvey
             using Transformer model = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false), Sequences, Context);
             Forward(model, Batch.Consecutive([.. Enumerable.Range(0, Prompt)], 0, false));
             Forward(model, Batch.Consecutive([.. Enumerable.Range(0, 16)], 0, false));
+            Forward(model, Batch.Consecutive([1], Short, false));
             Forward(model, Batch.Consecutive([1], Context - 1, false));
             int[] all = [.. Enumerable.Range(0, Sequences)];
             Forward(model, new Batch(all, all, [.. all.Select(_ => 5)], all));
         }
 
-        return [.. gpu.Pipelines.Select(p => Row(p.Shader, p.Pipeline.Statistics)).OrderBy(r => r.Shader, StringComparer.Ordinal).ThenBy(r => r.Constants, StringComparer.Ordinal)];
+        return [.. gpu.Pipelines.Where(p => p.Pipeline.Recorded).Select(p => Row(p.Shader, p.Pipeline.Statistics)).OrderBy(r => r.Shader, StringComparer.Ordinal).ThenBy(r => r.Constants, StringComparer.Ordinal)];
     }
 
     private static void Forward(Transformer model, Batch batch)
@@ -55,9 +56,9 @@ internal static class PipelineSurvey
         {
             model.Forward(batch);
         }
-        catch (ArithmeticException)
+        catch (InvalidDataException)
         {
-            // Nothing ran: logits are whatever memory held.
+            // Nothing ran: logits are whatever memory held, and that need not be finite.
         }
     }
 

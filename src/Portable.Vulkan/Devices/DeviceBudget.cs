@@ -10,6 +10,15 @@ namespace Portable.Vulkan.Devices;
 /// <param name="MatrixSubgroup">Subgroup size of kernels with cooperative matrices.</param>
 internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int Accumulators, int MatrixSubgroup)
 {
+    /// <summary>Tokens of a workgroup of packed dot products.</summary>
+    public int DotTokens { get; init; } = 8;
+
+    /// <summary>32-bit registers of an invocation that a matrix tile's accumulators and its steps on the way to shared memory may take.</summary>
+    public int TileRegisters { get; init; } = int.MaxValue;
+
+    /// <summary>Invocations of a workgroup of attention with cooperative matrices: the more there are, the less each holds of the keys and values on their way.</summary>
+    public int AttentionInvocations { get; init; } = 128;
+
     private const uint Nvidia = 0x10DE, Amd = 0x1002, Intel = 0x8086;
 
     /// <summary>The budget of a device.</summary>
@@ -19,12 +28,13 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
         DeviceBudget budget = device switch
         {
             // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
-            { Kind: VulkanDeviceKind.Cpu } => new DeviceBudget(32, 1024, 160, device.SubgroupSize),
+            { Kind: VulkanDeviceKind.Cpu } => new DeviceBudget(32, 1024, 160, device.SubgroupSize) { AttentionInvocations = 64 },
             { VendorId: Nvidia } when !device.Driver.StartsWith("NVK", StringComparison.Ordinal) => new DeviceBudget(1024, 1024, 160, device.SubgroupSize),
-            { VendorId: Amd } => new DeviceBudget(1024, 1024, 96, device.SubgroupSize),
+            // Workgroups of 1,024 leave an invocation 96 registers on RDNA 3, and decoding over a 16-bit cache takes more.
+            { VendorId: Amd } => new DeviceBudget(512, 1024, 96, device.SubgroupSize),
 
             // 128 registers a thread, shared by its invocations: the fewest invocations have the most each.
-            { VendorId: Intel } => new DeviceBudget(256, 256, 40, device.RequiresSubgroupSizes ? device.MinimumSubgroupSize : device.SubgroupSize),
+            { VendorId: Intel } => new DeviceBudget(512, 256, 40, device.RequiresSubgroupSizes ? device.MinimumSubgroupSize : device.SubgroupSize) { DotTokens = 4, TileRegisters = 44, AttentionInvocations = 256 },
 
             // NVK, Adreno, Mali, Apple and whoever comes: what no compiler that was met spills.
             _ => new DeviceBudget(256, 256, 64, device.SubgroupSize),

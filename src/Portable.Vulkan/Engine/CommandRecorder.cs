@@ -53,6 +53,7 @@ internal sealed unsafe class CommandRecorder
         }
 
         ComputePipeline pipeline = _context.Pipeline(shader);
+        pipeline.Recorded = true;
         if (_bound.Handle != pipeline.Handle.Handle)
         {
             _api.CmdBindPipeline(_commands, PipelineBindPoint.Compute, _bound = pipeline.Handle);

@@ -6,4 +6,8 @@ namespace Portable.Vulkan.Engine;
 /// <param name="Handle">The pipeline.</param>
 /// <param name="Layout">Its push constants.</param>
 /// <param name="Statistics">What the driver tells of it.</param>
-internal sealed record ComputePipeline(Pipeline Handle, PipelineLayout Layout, PipelineStatistics Statistics);
+internal sealed record ComputePipeline(Pipeline Handle, PipelineLayout Layout, PipelineStatistics Statistics)
+{
+    /// <summary>Whether commands have been recorded with it: not where it was built to be compared with another.</summary>
+    public bool Recorded { get; set; }
+}

@@ -9,7 +9,7 @@ internal sealed record PipelineStatistics(double Seconds, IReadOnlyDictionary<st
     public long Registers => First("VGPRs", "Max live registers", "Registers (full)", "Full registers", "GPRs", "Register Count", "Registers");
 
     /// <summary>Registers, or loads and stores of registers, that went to memory.</summary>
-    public long Spills => Sum("Spilled VGPRs", "Spill count", "Spills to memory", "STP Count", "Spilled SGPRs");
+    public long Spills => Sum("Spilled VGPRs", "Spill count", "Spills", "Spills to memory", "STP Count", "Spilled SGPRs");
 
     /// <summary>Bytes of memory that an invocation takes beside shared memory.</summary>
     public long ScratchBytes => First("Scratch size", "Scratch Memory Size", "SLM size", "Local Memory Size");

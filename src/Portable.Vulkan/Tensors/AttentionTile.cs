@@ -36,7 +36,7 @@ internal sealed record AttentionTile(CooperativeMatrixShape Matrix, int Subgroup
     public static AttentionTile? For(VulkanDeviceFacts device, CacheShape cache)
     {
         bool software = device.Kind == VulkanDeviceKind.Cpu;
-        int size = DeviceBudget.For(device).MatrixSubgroup, subgroups = Math.Max(1, (software ? 64 : 128) / size);
+        int size = DeviceBudget.For(device).MatrixSubgroup, subgroups = Math.Max(1, DeviceBudget.For(device).AttentionInvocations / size);
         IEnumerable<AttentionTile> tiles =
             from shape in device.Matrices.OrderByDescending(s => s.M * s.N * s.K)
             from rows in software ? new[] { 16 } : [32, 16]

@@ -43,6 +43,7 @@ public sealed class PlannerTests
     {
         Assert.Equal(16, DeviceBudget.For(Intel).MatrixSubgroup);
         Assert.Equal(32, DeviceBudget.For(Intel with { RequiresSubgroupSizes = false }).MatrixSubgroup);
+        Assert.Equal(512, DeviceBudget.For(Amd).RowInvocations);
         Assert.Equal(1024, DeviceBudget.For(Nvidia with { VendorId = 0x10DE, Driver = "NVIDIA 580.1" }).RowInvocations);
         Assert.Equal(256, DeviceBudget.For(Nvidia with { VendorId = 0x10DE, Driver = "NVK Mesa 26" }).RowInvocations);
         foreach (VulkanDeviceFacts device in new[] { Intel, Adreno })
@@ -51,6 +52,7 @@ public sealed class PlannerTests
             foreach (MatmulPlan kernel in MatmulTechniques.All.Where(t => t.Refusal(device, problem) is null).SelectMany(t => t.Candidates(device, problem)))
             {
                 Assert.True(kernel.Technique != "dot" || kernel.Shader.WorkgroupSize <= 256, kernel.Label);
+                Assert.True(kernel.Shader is not DotShader d || device != Intel || d.Tokens <= 4, kernel.Label);
                 Assert.True(kernel.Shader is not CoopmatShader c || (c.Subgroup == 16 && c.WM * c.WN / c.Subgroup <= 40), kernel.Label);
             }
         }

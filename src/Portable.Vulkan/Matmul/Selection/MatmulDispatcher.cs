@@ -37,13 +37,18 @@ internal sealed class MatmulDispatcher
     public static MatmulDispatcher For(VulkanContext gpu, SelfCheckResult check, string? forced = null) => new(gpu, check, TunedChoices.Load(gpu.Facts), forced);
 
     /// <summary>Nanoseconds that a problem takes on this device, as far as first times tell.</summary>
-    internal double Nanoseconds(MatmulProblem problem) => Check.Nanoseconds(MatmulTechniques.Supported(_gpu.Facts, problem).Where(t => !Check.Failures.ContainsKey(t.Name)).Min(t => Check.Estimate(t, _gpu.Facts, problem)), problem.M);
+    /// <exception cref="VulkanException">No kernel passed its self-check.</exception>
+    internal double Nanoseconds(MatmulProblem problem)
+    {
+        double[] estimates = [.. MatmulTechniques.Supported(_gpu.Facts, problem).Where(t => !Check.Failures.ContainsKey(t.Name)).Select(t => Check.Estimate(t, _gpu.Facts, problem))];
+        return estimates.Length > 0 ? Check.Nanoseconds(estimates.Min(), problem.M) : throw NothingServes();
+    }
 
     /// <summary>The kernel for a problem.</summary>
     /// <exception cref="VulkanException">The forced technique cannot serve it.</exception>
     public MatmulPlan Choose(MatmulProblem problem) => Candidates(problem).FirstOrDefault() ?? throw new VulkanException(_forced is { } name
         ? $"The Vulkan kernel '{name}' cannot serve {problem}: {MatmulTechniques.Named(name).Refusal(_gpu.Facts, problem) ?? "no tile fits"}."
-        : $"No kernel of {_gpu.Facts.Name} passed its self-check; use the device cpu.");
+        : NothingServes().Message);
 
     /// <summary>The kernels that can serve a problem, the best first.</summary>
     internal IEnumerable<MatmulPlan> Candidates(MatmulProblem problem)
@@ -61,4 +66,6 @@ internal sealed class MatmulDispatcher
         string? tuned = Tuned.Find(problem);
         return tuned is null ? candidates : candidates.OrderBy(c => c.Label == tuned ? 0 : 1);
     }
+
+    private VulkanException NothingServes() => new($"No kernel of {_gpu.Facts.Name} passed its self-check; use the device cpu.");
 }

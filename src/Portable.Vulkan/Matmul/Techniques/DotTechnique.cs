@@ -23,7 +23,7 @@ internal sealed class DotTechnique : MatmulTechnique
         }
 
         bool software = device.Kind == VulkanDeviceKind.Cpu;
-        IEnumerable<MatmulPlan> whole = Fitting(device, problem, software ? SoftwareTiles(problem) : problem.General ? GeneralTiles(problem) : Tiles(problem));
+        IEnumerable<MatmulPlan> whole = Fitting(device, problem, software ? SoftwareTiles(problem) : problem.General ? GeneralTiles(problem) : Tiles(problem, DeviceBudget.For(device).DotTokens));
         return problem.General ? whole : [.. whole.Take(1), .. Fitting(device, problem, SplitTiles(problem, software)), .. whole.Skip(1)];
     }
 
@@ -90,9 +90,9 @@ internal sealed class DotTechnique : MatmulTechnique
 
     // First what an NVIDIA H100 favours: for a small N all of K at once, so that memory is waited for once; for several tokens
     // fewer subgroups that read each activation from shared memory.
-    private static IEnumerable<DotTile> Tiles(MatmulProblem problem)
+    private static IEnumerable<DotTile> Tiles(MatmulProblem problem, int mostTokens)
     {
-        int tokens = Math.Min(RoundUp(problem.M), 8), units = problem.GroupBlocks == 0 ? problem.Layout.Blocks : problem.Layout.Groups;
+        int tokens = Math.Min(RoundUp(problem.M), mostTokens), units = problem.GroupBlocks == 0 ? problem.Layout.Blocks : problem.Layout.Groups;
         if (units < 16)
         {
             yield return new DotTile(4, tokens, 1);

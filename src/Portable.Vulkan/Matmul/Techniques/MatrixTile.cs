@@ -15,7 +15,7 @@ namespace Portable.Vulkan.Matmul.Techniques;
 /// <param name="Sets">Steps on their way to shared memory in registers: 1, or 2 with one stage.</param>
 internal sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSize, int BM, int BN, int WM, int WN, int StepBlocks, int Stages, int Sets = 1)
 {
-    // Of 255 registers: matrices on their way to be multiplied and addresses take some 50.
+    // Of 255 registers with two steps under way: matrices to be multiplied and addresses take some 50.
     private const int MostHeld = 208;
 
     /// <summary>Invocations of a workgroup.</summary>
@@ -54,6 +54,7 @@ internal sealed record MatrixTile(CooperativeMatrixShape Matrix, int SubgroupSiz
             : Accumulators(problem.Digits, problem.GroupBlocks != 0) > DeviceBudget.For(device).Accumulators ? "too many accumulators"
             : problem.GroupBlocks != 0 && problem.GroupBlocks % StepBlocks != 0 ? "a step would straddle scale groups"
             : Sets > 1 && (Stages > 1 || Accumulators(problem.Digits, problem.GroupBlocks != 0) + (Sets * Held(problem)) > MostHeld) ? "no room for a second step in registers"
+            : Accumulators(problem.Digits, problem.GroupBlocks != 0) + (Sets * Held(problem)) > DeviceBudget.For(device).TileRegisters ? "no room for a step in registers"
             : SharedBytes(problem) > device.SharedMemoryBytes ? "too much shared memory"
             : null;
     }
