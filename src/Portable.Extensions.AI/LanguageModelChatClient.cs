@@ -111,12 +111,12 @@ internal sealed class LanguageModelChatClient(LanguageModel model, GenerationOpt
         ByteProgram? answer = options?.ResponseFormat is ChatResponseFormatJson json ? json.Schema is { } schema ? JsonShape.Of(schema) : JsonShape.AnyObject() : null;
         if (options?.ToolMode is not RequiredChatToolMode required)
         {
-            return answer;
+            return options?.AllowMultipleToolCalls == false && options.Tools is { Count: > 0 } ? throw new NotSupportedException("A single call cannot be asked for (AllowMultipleToolCalls) unless one is required (ToolMode).") : answer;
         }
 
         (string, JsonElement)[] functions = [.. (options.Tools ?? []).OfType<AIFunctionDeclaration>().Where(f => required.RequiredFunctionName is null || f.Name == required.RequiredFunctionName).Select(f => (f.Name, f.JsonSchema))];
         return answer is not null ? throw new NotSupportedException("An answer is a required call (ToolMode) or has a shape (ResponseFormat), not both.")
-            : functions.Length > 0 ? model.CallShape(functions)
+            : functions.Length > 0 ? model.CallShape(functions, required: true, several: false)
             : throw new NotSupportedException("The call that is required (ToolMode) is of no function among the tools.");
     }
 

@@ -15,7 +15,7 @@ using Portable.Server.Http;
 namespace Portable.Server;
 
 /// <summary>
-/// A model behind OpenAI's protocol: /v1/models, /v1/chat/completions, /v1/completions, /health, /metrics, and a page at /. Texts of
+/// A model behind OpenAI's protocol: /v1/models, /v1/chat/completions, /v1/responses, /v1/completions, /health, /metrics, and a page at /. Texts of
 /// many clients run at once; each is the one that it would be alone.
 /// </summary>
 public sealed class ModelServer : IAsyncDisposable
@@ -139,6 +139,7 @@ public sealed class ModelServer : IAsyncDisposable
             ? Service.WriteAsync(context, service.Entry, Wire.Default.ModelEntry)
             : throw new ApiException(404, $"There is no such model here; there is '{service.Name}'.", "model", "model_not_found")));
         app.MapPost("/v1/chat/completions", (RequestDelegate)(context => Measured(context, service, "chat", ChatEndpoint.AnswerAsync)));
+        app.MapPost("/v1/responses", (RequestDelegate)(context => Measured(context, service, "response", ResponseEndpoint.AnswerAsync)));
         app.MapPost("/v1/completions", (RequestDelegate)(context => Measured(context, service, "text_completion", CompletionEndpoint.AnswerAsync)));
     }
 

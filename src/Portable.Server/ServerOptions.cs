@@ -24,7 +24,7 @@ public sealed record ServerOptions
     /// <summary>The longest that a request may take.</summary>
     public TimeSpan MaximumTime { get; init; } = TimeSpan.FromMinutes(30);
 
-    /// <summary>What holds where a request says nothing; null = what the model's makers recommend.</summary>
+    /// <summary>How tokens are chosen where a request says nothing (not how many); null = as the model's makers recommend.</summary>
     public GenerationOptions? Defaults { get; init; }
 
     /// <summary>Told, a line each, what whoever runs the server should know.</summary>

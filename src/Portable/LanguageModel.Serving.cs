@@ -58,14 +58,17 @@ public sealed partial class LanguageModel
     /// <summary>An answer's shape over the model's tokens.</summary>
     internal TokenConstraint Shape(ByteProgram program) => new(program, _spellings.Value);
 
-    /// <summary>Shapes of calls of functions that must come.</summary>
+    /// <summary>The shape of answers that call functions.</summary>
     /// <param name="functions">Names and schemas of their arguments.</param>
+    /// <param name="required">Whether a call must come, and nothing besides; else text may.</param>
+    /// <param name="several">Whether more than one may come, where none is required.</param>
     /// <exception cref="ConstraintException">A schema is not supported.</exception>
-    internal ByteProgram CallShape(IEnumerable<(string Name, JsonElement Parameters)> functions)
+    internal ByteProgram CallShape(IEnumerable<(string Name, JsonElement Parameters)> functions, bool required, bool several)
     {
-        string key = ToolCallFormat == ToolCallFormat.Tagged ? "arguments" : "parameters";
-        (string open, string close) = ToolCallFormat == ToolCallFormat.Tagged ? ("<tool_call>\n", "\n</tool_call>") : (string.Empty, string.Empty);
-        return JsonShape.OfAny(functions.Select(f => ($"{open}{{\"name\": \"{JsonEncodedText.Encode(f.Name, System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\", \"{key}\": ", f.Parameters, $"}}{close}")));
+        (string tag, string key, string close) = ToolCallFormat == ToolCallFormat.Tagged ? ("<tool_call>", "arguments", "\n</tool_call>") : (string.Empty, "parameters", string.Empty);
+        string open = tag.Length > 0 ? tag + "\n" : tag;
+        return JsonShape.OfCalls(
+            [.. functions.Select(f => ($"{open}{{\"name\": \"{JsonEncodedText.Encode(f.Name, System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\", \"{key}\": ", f.Parameters, $"}}{close}"))], required, several, tag);
     }
 
     /// <summary>How the model writes calls of functions.</summary>

@@ -75,6 +75,30 @@ await check('completions: choices, echo, likelihoods of the prompt', async () =>
   assert.ok(answer.choices.every(choice => choice.text.includes('The old lighthouse')));
 });
 
+await check('responses, whole and streamed', async () => {
+  const ask = { model, instructions: 'Be brief.', input: 'Tell me of the sea', max_output_tokens: 20 };
+  const whole = await client.responses.create(ask);
+  const chat = await client.chat.completions.create({ model, messages, max_tokens: 20 });
+  assert.equal(whole.output_text, chat.choices[0].message.content);
+  let text = '', last = null;
+  for await (const event of await client.responses.create({ ...ask, stream: true })) {
+    if (event.type === 'response.output_text.delta') text += event.delta;
+    last = event;
+  }
+  assert.equal(text, whole.output_text);
+  assert.equal(last.response.output[0].content[0].text, text);
+  assert.equal((await client.responses.stream(ask).finalResponse()).output_text, text);
+  const tools = [{ type: 'function', name: 'weather', parameters: { type: 'object', properties: { day: { enum: ['today', 'tomorrow'] } }, required: ['day'] }, strict: false }];
+  const called = await client.responses.create({ model, input: 'How is it?', tools, tool_choice: 'required', max_output_tokens: 120 });
+  const call = called.output.find(item => item.type === 'function_call');
+  assert.ok(['today', 'tomorrow'].includes(JSON.parse(call.arguments).day));
+  const after = await client.responses.create({ model, tools, max_output_tokens: 8, input: [{ role: 'user', content: 'How is it?' }, call, { type: 'function_call_output', call_id: call.call_id, output: 'Sunny' }] });
+  assert.ok(after.usage.input_tokens > called.usage.input_tokens);
+  const schema = { type: 'object', properties: { sunny: { type: 'boolean' } }, required: ['sunny'], additionalProperties: false };
+  const shaped = await client.responses.create({ ...ask, max_output_tokens: 60, text: { format: { type: 'json_schema', name: 'weather', schema } } });
+  assert.equal(typeof JSON.parse(shaped.output_text).sunny, 'boolean');
+});
+
 await check('errors', async () => {
   await assert.rejects(client.chat.completions.create({ model: 'other', messages }), error => error instanceof OpenAI.NotFoundError && error.code === 'model_not_found');
   await assert.rejects(client.chat.completions.create({ model, messages, temperature: 'hot' }), error => error instanceof OpenAI.BadRequestError && error.param === 'temperature');

@@ -44,7 +44,7 @@ internal static class ChatFields
 
             Fields function = tool.Object("function") ?? throw new ApiException(400, $"'tools[{i}].function' is needed.", $"tools[{i}].function", "missing_required_parameter");
             _ = function.Text("name") ?? throw new ApiException(400, $"'tools[{i}].function.name' is needed.", $"tools[{i}].function.name", "missing_required_parameter");
-            function.Refuse("strict");
+            _ = function.Flag("strict");
         }
 
         if (fields.Any("tool_choice") is { } choice)
@@ -56,15 +56,11 @@ internal static class ChatFields
             }
         }
 
-        if (tools?.Length > 0 && fields.Flag("parallel_tool_calls") == false)
-        {
-            throw new ApiException(400, "'parallel_tool_calls': false is not supported.", "parallel_tool_calls", "unsupported_parameter");
-        }
-
         return tools?.Length > 0 ? fields.Any("tools") : null;
     }
 
-    private static ChatTurn Message(Fields message, string place)
+    /// <summary>One message.</summary>
+    public static ChatTurn Message(Fields message, string place)
     {
         string role = message.Text("role") ?? throw new ApiException(400, $"'{place}.role' is needed.", $"{place}.role", "missing_required_parameter");
         if (role is not ("system" or "developer" or "user" or "assistant" or "tool"))
@@ -113,10 +109,13 @@ internal static class ChatFields
         return text.ToString();
     }
 
-    private static ToolCall Call(Fields call, string place)
+    private static ToolCall Call(Fields call, string place) =>
+        Call(call.Object("function") ?? throw new ApiException(400, $"'{place}.function' is needed.", $"{place}.function", "missing_required_parameter"), $"{place}.function", call.Text("id"));
+
+    /// <summary>A call of a function.</summary>
+    public static ToolCall Call(Fields function, string place, string? id)
     {
-        Fields function = call.Object("function") ?? throw new ApiException(400, $"'{place}.function' is needed.", $"{place}.function", "missing_required_parameter");
-        string name = function.Text("name") ?? throw new ApiException(400, $"'{place}.function.name' is needed.", $"{place}.function.name", "missing_required_parameter");
+        string name = function.Text("name") ?? throw new ApiException(400, $"'{place}.name' is needed.", $"{place}.name", "missing_required_parameter");
         string arguments = function.Text("arguments") is { Length: > 0 } given ? given : "{}";
         try
         {
@@ -128,9 +127,9 @@ internal static class ChatFields
         }
         catch (JsonException)
         {
-            throw new ApiException(400, $"'{place}.function.arguments' must be the text of a JSON object.", $"{place}.function.arguments", "invalid_value");
+            throw new ApiException(400, $"'{place}.arguments' must be the text of a JSON object.", $"{place}.arguments", "invalid_value");
         }
 
-        return new ToolCall(name, arguments, call.Text("id"));
+        return new ToolCall(name, arguments, id);
     }
 }

@@ -15,7 +15,17 @@ internal static class ShapeFields
     /// <exception cref="ApiException">It is malformed, too large or not supported, or two are asked for.</exception>
     public static ByteProgram? Read(Fields fields, JsonElement? tools, LanguageModel model)
     {
-        (string Field, Func<ByteProgram> Shape)?[] asked = [Format(fields), Pattern(fields), Call(fields, tools, model)];
+        JsonElement? Schema(Fields format) => format.Object("json_schema")?.Any("schema");
+        return Of(fields.Object("response_format") is { } format ? Format(format, "response_format", "response_format.json_schema.schema", Schema) : null, Pattern(fields), Call(fields, tools, model, choice => choice.Object("function")));
+    }
+
+    /// <summary>The shape that a request of /v1/responses asks for: text.format, tool_choice, guided_regex.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static ByteProgram? ReadResponse(Fields fields, JsonElement? tools, LanguageModel model) =>
+        Of(fields.Object("text")?.Object("format") is { } format ? Format(format, "text.format", "text.format.schema", f => f.Any("schema")) : null, Pattern(fields), Call(fields, tools, model, choice => choice));
+
+    private static ByteProgram? Of(params (string Field, Func<ByteProgram> Shape)?[] asked)
+    {
         (string Field, Func<ByteProgram> Shape)[] shapes = [.. asked.OfType<(string, Func<ByteProgram>)>()];
         if (shapes.Length > 1)
         {
@@ -32,45 +42,56 @@ internal static class ShapeFields
         }
     }
 
-    private static (string, Func<ByteProgram>)? Format(Fields fields)
+    private static (string, Func<ByteProgram>)? Format(Fields format, string place, string schemaPlace, Func<Fields, JsonElement?> schemaOf)
     {
-        if (fields.Object("response_format") is not { } format)
-        {
-            return null;
-        }
-
         switch (format.Text("type"))
         {
             case "text":
                 return null;
             case "json_object":
-                return ("response_format", JsonShape.AnyObject);
+                return (place, JsonShape.AnyObject);
             case "json_schema":
-                JsonElement schema = format.Object("json_schema")?.Any("schema")
-                    ?? throw new ApiException(400, "'response_format.json_schema.schema' is needed.", "response_format.json_schema.schema", "missing_required_parameter");
-                return ("response_format", () => JsonShape.Of(schema));
+                JsonElement schema = schemaOf(format) ?? throw new ApiException(400, $"'{schemaPlace}' is needed.", schemaPlace, "missing_required_parameter");
+                return (place, () => JsonShape.Of(schema));
             default:
-                throw new ApiException(400, "'response_format.type' must be text, json_object or json_schema.", "response_format.type", "invalid_value");
+                throw new ApiException(400, $"'{place}.type' must be text, json_object or json_schema.", $"{place}.type", "invalid_value");
         }
     }
 
     private static (string, Func<ByteProgram>)? Pattern(Fields fields) =>
         fields.Text("guided_regex") is { } pattern ? ("guided_regex", () => JsonShape.OfPattern(pattern)) : null;
 
-    private static (string, Func<ByteProgram>)? Call(Fields fields, JsonElement? tools, LanguageModel model)
+    private static (string, Func<ByteProgram>)? Call(Fields fields, JsonElement? tools, LanguageModel model, Func<Fields, Fields?> functionOf)
     {
-        if (fields.Any("tool_choice") is not { } choice || (choice.ValueKind == JsonValueKind.String && choice.GetString() is "none" or "auto"))
+        if (tools is null && fields.Any("tool_choice") is null)
         {
             return null;
         }
 
+        JsonElement[] offered = [.. (tools?.EnumerateArray() ?? default).Select(t => t.GetProperty("function"))];
+        if (fields.Any("tool_choice") is not { } choice || (choice.ValueKind == JsonValueKind.String && choice.GetString() is "none" or "auto"))
+        {
+            bool several = fields.Flag("parallel_tool_calls") ?? true, strict = offered.Any(IsStrict);
+            return offered.Length > 0 && (strict || !several)
+                ? (strict ? "tools" : "parallel_tool_calls", () => model.CallShape(offered.Select(f => (f.GetProperty("name").GetString()!, IsStrict(f) ? Parameters(f) : Anything())), required: false, several))
+                : null;
+        }
+
         string? name = choice.ValueKind == JsonValueKind.Object
-            ? Fields.Of(choice, "tool_choice").Object("function")?.Text("name") ?? throw new ApiException(400, "'tool_choice.function.name' is needed.", "tool_choice.function.name", "missing_required_parameter")
+            ? functionOf(Fields.Of(choice, "tool_choice"))?.Text("name") ?? throw new ApiException(400, "'tool_choice' must name a function.", "tool_choice", "missing_required_parameter")
             : choice.ValueKind == JsonValueKind.String && choice.GetString() == "required" ? null
             : throw new ApiException(400, "'tool_choice' must be none, auto, required, or name a function.", "tool_choice", "invalid_value");
-        (string Name, JsonElement Parameters)[] functions = [.. (tools?.EnumerateArray() ?? default).Select(t => t.GetProperty("function")).Select(f => (f.GetProperty("name").GetString()!, Parameters(f))).Where(f => name is null || f.Item1 == name)];
-        return functions.Length > 0 ? ("tool_choice", () => model.CallShape(functions))
+        (string Name, JsonElement Parameters)[] functions = [.. offered.Select(f => (f.GetProperty("name").GetString()!, Parameters(f))).Where(f => name is null || f.Item1 == name)];
+        return functions.Length > 0 ? ("tool_choice", () => model.CallShape(functions, required: true, several: false))
             : throw new ApiException(400, "'tool_choice' asks for a call of a function that 'tools' does not offer.", "tool_choice", "invalid_value");
+    }
+
+    private static bool IsStrict(JsonElement function) => function.TryGetProperty("strict", out JsonElement strict) && strict.ValueKind == JsonValueKind.True;
+
+    private static JsonElement Anything()
+    {
+        using JsonDocument any = JsonDocument.Parse("""{"type":"object"}""");
+        return any.RootElement.Clone();
     }
 
     private static JsonElement Parameters(JsonElement function)

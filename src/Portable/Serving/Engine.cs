@@ -68,9 +68,17 @@ internal sealed class Engine : IDisposable
         using WorkerPool.Scope scope = _pool.Use();
         while (!_closed)
         {
-            if (!_scheduler.Step())
+            try
             {
-                _wake.WaitOne();
+                if (!_scheduler.Step())
+                {
+                    _wake.WaitOne();
+                }
+            }
+            catch (Exception e)
+            {
+                // A fault of no text's own: those under way get it for their answer, and later ones are tried anew.
+                _scheduler.Abandon(e);
             }
         }
 

@@ -151,8 +151,17 @@ internal sealed class Scheduler
         int common = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(held).CommonPrefixLength(prompt);
         if (slot.CopyLength > common && !answer.Request.PromptLikelihoods)
         {
-            _model.CopyStart(slot.CopySource, slot.First, slot.CopyLength);
             held.Clear();
+            try
+            {
+                _model.CopyStart(slot.CopySource, slot.First, slot.CopyLength);
+            }
+            catch (Exception e)
+            {
+                answer.Fail(e);
+                return true;
+            }
+
             held.AddRange(prompt[..slot.CopyLength]);
             common = slot.CopyLength;
         }

@@ -60,6 +60,19 @@ public sealed class ShapeTests(ServedModel served)
     }
 
     [Fact]
+    public async Task AStrictFunctionMayBeCalledOrNot()
+    {
+        // The tag's tokens are made likely: a call comes by itself, and keeps its schema.
+        int[] tag = served.Model.Tokenizer.Encode("<tool_call>");
+        string bias = string.Join(',', tag.Distinct().Select(id => $"\"{id}\":40"));
+        const string Tools = """[{"type":"function","function":{"name":"weather","strict":true,"parameters":{"type":"object","properties":{"day":{"enum":["today"]}},"required":["day"]}}}]""";
+        (int status, JsonElement answer) = await served.Post("/v1/chat/completions", $$"""{{{Hello}},"max_tokens":60,"tools":{{Tools}},"parallel_tool_calls":false,"logit_bias":{ {{bias}} } }""");
+        Assert.Equal(200, status);
+        JsonElement message = answer.GetProperty("choices")[0].GetProperty("message");
+        Assert.True(!message.TryGetProperty("tool_calls", out JsonElement calls) || calls.GetArrayLength() == 1 && calls[0].GetProperty("function").GetProperty("arguments").GetString() == """{"day":"today"}""" || calls[0].GetProperty("function").GetProperty("arguments").GetString() == """{"day": "today"}""");
+    }
+
+    [Fact]
     public async Task TheClientsTypedAnswersAndFunctionsWork()
     {
         IChatClient client = served.Model.AsIChatClient();

@@ -102,6 +102,43 @@ internal sealed class ByteProgram
         return next;
     }
 
+    /// <summary>A step whose way on is told later, for what comes round again.</summary>
+    public int Later() => Either(Accept, Accept);
+
+    /// <summary>Tells the way on.</summary>
+    public void Set(int later, int start) => _steps[later] = _steps[later] with { A = start, B = start };
+
+    /// <summary>Any bytes, which may end anywhere, up to the first time that a tag is whole.</summary>
+    /// <param name="tag">The tag, of which no end begins it anew but by its first byte.</param>
+    /// <param name="next">What comes behind it.</param>
+    public int Until(string tag, int next)
+    {
+        byte[] bytes = System.Text.Encoding.UTF8.GetBytes(tag);
+        int[] matched = [.. bytes.Select(_ => Later())];
+        for (int i = 0; i < bytes.Length; i++)
+        {
+            List<int> ways = [Accept, Range(bytes[i], bytes[i], i + 1 < bytes.Length ? matched[i + 1] : next)];
+            byte first = bytes[0];
+            if (i > 0 && bytes[i] != first)
+            {
+                ways.Add(Range(first, first, matched[1]));
+            }
+
+            byte low = Math.Min(first, bytes[i]), high = Math.Max(first, bytes[i]);
+            foreach ((int from, int to) in ((int, int)[])[(0, low - 1), (low + 1, high - 1), (high + 1, 255)])
+            {
+                if (from <= to)
+                {
+                    ways.Add(Range((byte)from, (byte)to, matched[0]));
+                }
+            }
+
+            Set(matched[i], Any(ways));
+        }
+
+        return matched[0];
+    }
+
     /// <summary>One code point of a set; surrogates are in none.</summary>
     public int CodePoint(CodePointSet set, int next)
     {

@@ -33,19 +33,32 @@ internal sealed class JsonShape
         return program;
     }
 
-    /// <summary>Several texts, each a value of its schema between fixed texts.</summary>
-    public static ByteProgram OfAny(IEnumerable<(string Before, JsonElement Schema, string Behind)> choices)
+    /// <summary>Calls: each a value of its schema between fixed texts.</summary>
+    /// <param name="calls">The calls that may come.</param>
+    /// <param name="required">Whether one must come, and nothing besides.</param>
+    /// <param name="several">Whether more may follow one, where none is required.</param>
+    /// <param name="tag">What a call in the middle of a text begins with; empty where a call is the whole text, and a text does not begin as calls do.</param>
+    public static ByteProgram OfCalls(IReadOnlyList<(string Before, JsonElement Schema, string Behind)> calls, bool required, bool several, string tag)
     {
-        ByteProgram? program = null;
-        List<int> starts = [];
-        foreach ((string before, JsonElement schema, string behind) in choices)
+        ByteProgram program = new();
+        int end = required || tag.Length == 0 ? program.Accept : program.Later();
+        int call = program.Any(calls.Select(c => program.Text(c.Before[(required ? 0 : tag.Length)..], new JsonShape(c.Schema, program).Value(c.Schema, "#", program.Text(c.Behind, end)))).ToArray());
+        if (required)
         {
-            JsonShape shape = program is null ? new JsonShape(schema) : new JsonShape(schema, program);
-            program = shape._program;
-            starts.Add(program.Text(before, shape.Value(schema, "#", program.Text(behind, program.Accept))));
+            program.Start = call;
+        }
+        else if (tag.Length > 0)
+        {
+            program.Start = program.Until(tag, call);
+            program.Set(end, several ? program.Start : program.Accept);
+        }
+        else
+        {
+            byte first = (byte)calls[0].Before[0];
+            int text = program.Repeat(next => program.Range(0, 255, next), 0, -1, program.Accept);
+            program.Start = program.Any([call, program.Range(0, (byte)(first - 1), text), program.Range((byte)(first + 1), 255, text), program.Accept]);
         }
 
-        program!.Start = program.Any(starts);
         return program;
     }
 

@@ -6,6 +6,7 @@ namespace Portable.Generation.Constraints;
 internal sealed class TokenSpellings
 {
     private readonly (int Id, byte[] Bytes, int Common)[] _tokens;
+    private readonly int _longest;
 
     public TokenSpellings(ITokenizer tokenizer, int vocabulary)
     {
@@ -14,6 +15,7 @@ internal sealed class TokenSpellings
         _tokens = [.. spelled.Select((t, i) => (t.Id, t.Bytes, i == 0 ? 0 : t.Bytes.AsSpan().CommonPrefixLength(spelled[i - 1].Bytes)))];
         Spelled = spelled.ToDictionary(t => t.Id, t => t.Bytes);
         Words = (vocabulary + 63) / 64;
+        _longest = spelled.Length == 0 ? 0 : spelled.Max(t => t.Bytes.Length);
     }
 
     /// <summary>Bytes by id.</summary>
@@ -26,7 +28,7 @@ internal sealed class TokenSpellings
     public ulong[] Allowed(ByteAutomaton automaton, int state)
     {
         ulong[] mask = new ulong[Words];
-        int[] path = new int[_tokens.Length == 0 ? 1 : _tokens.Max(t => t.Bytes.Length) + 1];
+        int[] path = new int[_longest + 1];
         path[0] = state;
         // Bytes of the token before that lead somewhere.
         int alive = 0;

@@ -64,6 +64,29 @@ public sealed class JsonShapeTests
         Assert.False(Takes(JsonShape.Of(Parse("{}")), deep));
     }
 
+    [Theory]
+    [InlineData("plain < text <tool_cal", true)]
+    [InlineData("", true)]
+    [InlineData("see:<<tool_call>\n{\"n\":{\"a\":true}}</tool_call> and <b>", true)]
+    [InlineData("<tool_call>\n{\"n\":{\"a\":true}}</tool_call>\n<tool_call>\n{\"n\":{\"a\":false}}</tool_call>", null)]
+    [InlineData("<tool_call>\n{\"n\":{\"a\":1}}</tool_call>", false)]
+    [InlineData("x<tool_call>", false)]
+    public void CallsInATextAreOfTheirSchema(string text, bool? taken)
+    {
+        (string, JsonElement, string)[] calls = [("<tool_call>\n{\"n\":", Parse("""{"type":"object","properties":{"a":{"type":"boolean"}},"required":["a"]}"""), "}</tool_call>")];
+        Assert.Equal(taken ?? true, Takes(JsonShape.OfCalls(calls, required: false, several: true, "<tool_call>"), text));
+        Assert.Equal(taken == true && !text.Contains(" and ", StringComparison.Ordinal), Takes(JsonShape.OfCalls(calls, required: false, several: false, "<tool_call>"), text));
+        Assert.Equal(text is "<tool_call>\n{\"n\":{\"a\":true}}</tool_call>", Takes(JsonShape.OfCalls(calls, required: true, several: false, "<tool_call>"), text));
+    }
+
+    [Theory]
+    [InlineData("plain {text", true)]
+    [InlineData("", true)]
+    [InlineData("{\"a\":true}", true)]
+    [InlineData("{ text", false)]
+    public void WholeCallsAreOfTheirSchemaAndTextsBeginOtherwise(string text, bool taken) =>
+        Assert.Equal(taken, Takes(JsonShape.OfCalls([("{\"a\":", Parse("""{"type":"boolean"}"""), "}")], required: false, several: true, ""), text));
+
     /// <summary>Whatever random way an automaton is walked to its end, the text is JSON of the schema's kind.</summary>
     [Property(MaxTest = 60)]
     public void WalksEndInJson(int seed)

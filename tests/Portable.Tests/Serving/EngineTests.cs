@@ -1,0 +1,104 @@
+using Portable.Serving;
+using Portable.Tests.Support;
+
+namespace Portable.Tests.Serving;
+
+/// <summary>The engine beside the door: who waits is served in turn, who leaves is let go, and nothing stays behind.</summary>
+public sealed class EngineTests
+{
+    private static readonly GenerationOptions Endless = new() { MaximumTokens = 100_000, IgnoreEnd = true }, Few = new() { MaximumTokens = 3, IgnoreEnd = true };
+
+    [Fact]
+    public async Task WhoeverWaitsIsToldAtOnceThatTheWaitIsOver()
+    {
+        using LanguageModel model = Open();
+        using CancellationTokenSource first = new(), second = new();
+        Answer running = model.Serve([1, 5, 9], Endless, cancellation: first.Token);
+        await running.Pieces.WaitToReadAsync();
+        Answer waiting = model.Serve([1, 7], Endless, cancellation: second.Token), next = model.Serve([1, 8], Few);
+        await second.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.Pieces.Completion);
+        Assert.False(running.Pieces.Completion.IsCompleted);
+        await first.CancelAsync();
+        Assert.Equal(3, await Count(next));
+    }
+
+    [Fact]
+    public async Task TextsOfTheDoorAndOfTheEngineShareTheSlots()
+    {
+        using LanguageModel model = Open();
+        int[] alone = [.. model.Generate([1, 5, 9], Few)];
+        Answer waiting;
+        using (IEnumerator<int> text = model.Generate([1, 5, 9], Few).GetEnumerator())
+        {
+            Assert.True(text.MoveNext());
+            waiting = model.Serve([1, 5, 9], Few);
+            await Task.Delay(50);
+            Assert.Equal((0, 1), (model.Engine.Scheduler.Running, model.Engine.Scheduler.Waiting));
+        }
+
+        List<int> made = [];
+        await foreach (AnswerPiece piece in waiting.Pieces.ReadAllAsync())
+        {
+            made.Add(piece.Id);
+        }
+
+        Assert.Equal(alone, made.Where(id => id >= 0));
+    }
+
+    [Fact]
+    public async Task ClosingTheModelEndsWhatIsUnderWay()
+    {
+        Answer running, waiting;
+        using (LanguageModel model = Open())
+        {
+            running = model.Serve([1, 5, 9], Endless);
+            waiting = model.Serve([1, 5, 9], Endless);
+            await running.Pieces.WaitToReadAsync();
+        }
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Count(running));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Count(waiting));
+    }
+
+    /// <summary>The long set asks ten thousand times.</summary>
+    [Fact]
+    public async Task OneTextAfterTheOtherLeavesNothingBehind()
+    {
+        int count = Environment.GetEnvironmentVariable("PORTABLE_LONG") == "1" ? 10_000 : 400;
+        using LanguageModel model = Open(sequences: 3);
+        List<WeakReference> answers = [];
+        for (int i = 0; i < count; i++)
+        {
+            using CancellationTokenSource leaving = new();
+            Answer answer = model.Serve([1, 2 + (i % 90), 5, 9], Few, r => r with { Owner = $"{i % 2}", Likeliest = 2 }, leaving.Token);
+            if (i % 5 == 0)
+            {
+                await leaving.CancelAsync();
+            }
+
+            await Task.WhenAny(answer.Pieces.ReadAllAsync().LastOrDefaultAsync().AsTask());
+            answers.Add(new WeakReference(answer));
+        }
+
+        Assert.Equal((0, 0), (model.Engine.Scheduler.Running, model.Engine.Scheduler.Waiting));
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        Assert.InRange(answers.Count(a => a.IsAlive), 0, 5);
+        Assert.InRange(model.CachedPositions, 0, 3 * 16);
+    }
+
+    private static LanguageModel Open(int sequences = 1) => LanguageModel.Open(DemoModel.Directory, Device.Cpu, new LanguageModelOptions { Context = 256, Sequences = sequences });
+
+    private static async Task<int> Count(Answer answer)
+    {
+        int count = 0;
+        await foreach (AnswerPiece piece in answer.Pieces.ReadAllAsync())
+        {
+            count += piece.Id >= 0 ? 1 : 0;
+        }
+
+        return count;
+    }
+}
