@@ -29,8 +29,7 @@ public sealed partial class LanguageModel
     public IEnumerable<string> Chat(IReadOnlyList<ChatMessage> messages, GenerationOptions? options = null, ChatOptions? chat = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        options ??= new GenerationOptions();
-        options.Validate();
+        options = Valid(options);
         return Pieces(Steps(EncodeChat(messages, chat), options, cancellation, ChatEnd()), options.StopTexts);
     }
 

@@ -167,9 +167,7 @@ public sealed partial class LanguageModel : IDisposable
     internal IEnumerable<int> Generate(int[] prompt, GenerationOptions? options, CancellationToken cancellation, int[] ends)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        options ??= new GenerationOptions();
-        options.Validate();
-        return Steps(prompt, options, cancellation, ends);
+        return Steps(prompt, Valid(options), cancellation, ends);
     }
 
     /// <summary>Continues a text without holding up the caller; the pieces come as they are made.</summary>
@@ -266,6 +264,21 @@ public sealed partial class LanguageModel : IDisposable
         Model.Dispose();
         _device.Dispose();
         _source.Dispose();
+    }
+
+    private GenerationOptions Valid(GenerationOptions? options)
+    {
+        options ??= new GenerationOptions();
+        options.Validate();
+        foreach (int id in options.LogitBias.Keys)
+        {
+            if (id >= VocabularySize)
+            {
+                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"A logit bias is of token {id:N0}; the vocabulary has {VocabularySize:N0} tokens."));
+            }
+        }
+
+        return options;
     }
 
     private IEnumerable<int> Steps(int[] prompt, GenerationOptions options, CancellationToken cancellation, params int[] ends)

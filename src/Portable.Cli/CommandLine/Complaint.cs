@@ -45,7 +45,7 @@ internal static class Complaint
             {
                 yield return $"{option.Name} wants a value, {option.HelpName ?? "a text"}";
             }
-            else if (words.Length > option.Arity.MaximumNumberOfValues || result.IdentifierTokenCount > 1)
+            else if (words.Length > option.Arity.MaximumNumberOfValues || (result.IdentifierTokenCount > 1 && option.Arity.MaximumNumberOfValues <= 1))
             {
                 yield return $"{option.Name} is given {Math.Max(words.Length, result.IdentifierTokenCount)} times; once is enough";
             }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using Portable.Checkpoints;
 using Portable.Checkpoints.Files;
 
 namespace Portable.Cli.CommandLine;
@@ -8,6 +9,8 @@ namespace Portable.Cli.CommandLine;
 internal static class ModelFiles
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    private const long LongestText = 1 << 30;
 
     /// <summary>Creates the argument MODEL.</summary>
     public static Argument<string> CreateArgument() => new("MODEL")
@@ -18,17 +21,13 @@ internal static class ModelFiles
     /// <summary>Reads a UTF-8 text.</summary>
     /// <param name="path">The file.</param>
     /// <param name="mayBeEmpty">Whether an empty text makes sense.</param>
-    /// <exception cref="IOException">The file cannot be read, is empty, or is not UTF-8.</exception>
+    /// <exception cref="CheckpointException">The file cannot be read.</exception>
+    /// <exception cref="IOException">It is empty, or not UTF-8.</exception>
     public static string ReadText(string path, bool mayBeEmpty = false)
     {
-        if (!File.Exists(path))
-        {
-            throw new FileNotFoundException($"{path}: no such file");
-        }
-
         try
         {
-            string text = StrictUtf8.GetString(File.ReadAllBytes(path));
+            string text = StrictUtf8.GetString(FileBytes.Read(path, LongestText));
             return text.Length > 0 || mayBeEmpty ? text : throw new IOException($"{path}: the text is empty");
         }
         catch (DecoderFallbackException e)

@@ -18,11 +18,15 @@ internal sealed class ChatConsole(Terminal terminal)
         /save FILE      write the conversation as JSON
         /load FILE      go on with a conversation from JSON
         /exit           end (as Ctrl-D does)
-        A line that ends with \ goes on in the next. Ctrl-C ends an answer.
+        A line that ends with \ goes on in the next; one that begins with // is a
+        message that begins with /. Ctrl-C ends an answer.
         """;
 
+    private bool _failed, _pressed;
+
     /// <summary>Talks until the input ends.</summary>
-    public void Run(Conversation conversation, CancellationToken cancellation)
+    /// <returns>Whether all went well: a person sees what did not and goes on, a script is told at the end.</returns>
+    public bool Run(Conversation conversation, CancellationToken cancellation)
     {
         if (terminal.Typed)
         {
@@ -55,17 +59,33 @@ internal sealed class ChatConsole(Terminal terminal)
                 Write(ChatInput.LeavePastes);
             }
         }
+
+        return terminal.Typed || !_failed;
     }
 
-    // At the prompt Ctrl-C ends the program: the line that is being read cannot be given up otherwise.
+    // At the prompt Ctrl-C ends the program when it is pressed twice: once may have been meant for an answer that had just ended.
     private Typed? Read(ChatInput input)
     {
         using IDisposable? interrupt = terminal.Typed ? InterruptKey.Use(() =>
         {
-            Write($"{ChatInput.LeavePastes}\n");
-            Environment.Exit(ExitCode.Interrupted);
+            if (_pressed)
+            {
+                Write($"{ChatInput.LeavePastes}\n");
+                Environment.Exit(ExitCode.Interrupted);
+            }
+
+            _pressed = true;
+            Write("\n(Ctrl-C again ends; what was typed is still there, Enter sends it)\n> ");
         }) : null;
-        return input.Read();
+        Typed? typed = input.Read();
+        _pressed = false;
+        return typed;
+    }
+
+    private void Fail(string reason)
+    {
+        _failed = true;
+        terminal.Message($"error: {reason}");
     }
 
     // False: the conversation is over.
@@ -103,13 +123,13 @@ internal sealed class ChatConsole(Terminal terminal)
                 case "/exit" or "/quit":
                     return false;
                 default:
-                    terminal.Message($"there is no command {Printable.Of(name)}{Suggestions.DidYouMean(name, ["/help", "/reset", "/system", "/retry", "/save", "/load", "/exit"])} /help lists them");
+                    terminal.Message($"there is no command {Printable.Of(name)}{Suggestions.DidYouMean(name, ["/help", "/reset", "/system", "/retry", "/save", "/load", "/exit"])}; /help lists them, and // begins a message with /");
                     break;
             }
         }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
         {
-            terminal.Message($"error: {ErrorLine.Of(e)}");
+            Fail(ErrorLine.Of(e));
         }
 
         return true;
@@ -152,7 +172,7 @@ internal sealed class ChatConsole(Terminal terminal)
         }
         catch (Exception e) when (e is TemplateException or ArgumentException)
         {
-            terminal.Message($"error: {Printable.Of(e.Message)}");
+            Fail(Printable.Of(e.Message));
             return;
         }
 

@@ -9,7 +9,7 @@ internal readonly record struct Typed(string Text, bool IsCommand);
 
 /// <summary>
 /// Reads messages line by line. A line that ends with \ goes on in the next; what a terminal marks as pasted (bracketed paste)
-/// is one message, however many lines it has, and never a command.
+/// is one message, however many lines it has, and never a command. A line that begins with // is a message that begins with /.
 /// </summary>
 internal sealed class ChatInput(TextReader reader, Action<string> prompt)
 {
@@ -47,7 +47,8 @@ internal sealed class ChatInput(TextReader reader, Action<string> prompt)
             if (!more && !pasting)
             {
                 string whole = text.ToString();
-                return new Typed(whole, !pasted && whole.StartsWith('/') && !whole.Contains('\n', StringComparison.Ordinal));
+                bool command = !pasted && whole.StartsWith('/') && !whole.Contains('\n', StringComparison.Ordinal);
+                return command && whole.StartsWith("//", StringComparison.Ordinal) ? new Typed(whole[1..], false) : new Typed(whole, command);
             }
 
             if (more)

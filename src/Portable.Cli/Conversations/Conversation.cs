@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Portable.Cli.Conversations;
 
 /// <summary>Messages so far, and the model that answers them.</summary>
@@ -77,10 +79,11 @@ internal sealed class Conversation
         IEnumerator<string> pieces;
         try
         {
-            int room = _model.Context - _model.EncodeChat(_messages, _chat).Length;
+            int taken = _model.EncodeChat(_messages, _chat).Length, room = _model.Context - taken;
             if (room < 1)
             {
-                throw new ArgumentException($"the conversation fills the context of {_model.Context} tokens: /reset starts anew");
+                bool old = _messages.Count(m => m.Role != "system") > 1;
+                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{taken:N0} tokens are more than the context of {_model.Context:N0} holds with an answer: {(old ? "/reset starts anew" : "a shorter message, or more --context")}"));
             }
 
             pieces = _model.Chat(_messages, _options with { MaximumTokens = Math.Min(_options.MaximumTokens, room), Choice = _retries }, _chat, cancellation).GetEnumerator();

@@ -13,20 +13,10 @@ internal static class ConversationFile
     /// <exception cref="CheckpointException">It is absent, too large, or something else.</exception>
     public static List<ChatMessage> Read(string path)
     {
-        FileInfo file = new(path);
-        if (!file.Exists)
-        {
-            throw new CheckpointException(path, "no such file");
-        }
-
-        if (file.Length > MaximumBytes)
-        {
-            throw new CheckpointException(path, $"a conversation of more than {MaximumBytes >> 20} MiB");
-        }
-
+        byte[] bytes = FileBytes.Read(path, MaximumBytes);
         try
         {
-            List<ChatMessage>? messages = JsonSerializer.Deserialize(File.ReadAllBytes(path), ChatJson.Default.ListChatMessage);
+            List<ChatMessage>? messages = JsonSerializer.Deserialize(bytes, ChatJson.Default.ListChatMessage);
             return messages is not null && messages.TrueForAll(m => m is { Role: not null, Content: not null })
                 ? messages
                 : throw new CheckpointException(path, "not an array of messages with role and content");

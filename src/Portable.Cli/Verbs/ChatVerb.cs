@@ -52,12 +52,12 @@ internal sealed class ChatVerb : Verb
         GenerationOptions options = _sampling.Read(parsed, loaded.RecommendedOptions with { MaximumTokens = most });
         Conversation conversation = new(loaded, options, new ChatOptions { Template = parsed.GetValue(_template), TrustMessages = parsed.GetValue(_trust) }, parsed.GetValue(_system));
         ChatConsole console = new(terminal);
-        console.Run(conversation, cancellation);
+        bool well = console.Run(conversation, cancellation);
         if (terminal.Json)
         {
             terminal.Result(new ChatReport(conversation.Messages, loaded.DeviceName, SamplingReport.Of(options)), JsonReports.Default.ChatReport, _ => { });
         }
 
-        return ExitCode.Done;
+        return well ? ExitCode.Done : ExitCode.Failed;
     }
 }

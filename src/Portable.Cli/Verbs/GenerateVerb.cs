@@ -147,6 +147,7 @@ internal sealed class GenerateVerb : Verb
         ({ } text, null) => text,
         (null, "-") => terminal.Input.ReadToEnd(),
         (null, { } file) => ModelFiles.ReadText(file),
+        (not null, not null) => throw new UsageException("generate takes --prompt TEXT or --prompt-file FILE, not both"),
         _ => throw new UsageException("generate needs --prompt TEXT or --prompt-file FILE"),
     };
 

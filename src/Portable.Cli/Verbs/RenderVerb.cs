@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Portable.Chat.Templates;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Tokenizers;
@@ -21,6 +22,8 @@ internal sealed record RenderedChatsReport(RenderedReport[] Chats);
 /// <summary>Shows what a model's chat template makes of messages.</summary>
 internal sealed class RenderVerb : Verb
 {
+    private const long LongestFile = 64 << 20;
+
     private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a model, or of its tokenizer files alone." };
     private readonly Option<string> _messages = new("--messages") { Description = "JSON array of messages with role and content.", HelpName = "FILE.json" };
     private readonly Option<string> _tools = new("--tools") { Description = "JSON array of tool definitions.", HelpName = "FILE.json" };
@@ -95,6 +98,7 @@ internal sealed class RenderVerb : Verb
         return ExitCode.Done;
     }
 
+    // A file that is no array of these is refused whole; a chat that the template refuses is one error among answers.
     private static RenderedReport RenderOr(JsonElement entry, string file, Func<ChatRequest, RenderedReport> render)
     {
         if (entry.ValueKind != JsonValueKind.Object || !entry.TryGetProperty("messages", out JsonElement said) || said.ValueKind != JsonValueKind.Array)
@@ -102,10 +106,17 @@ internal sealed class RenderVerb : Verb
             throw new CheckpointException(file, "a chat is an object with an array of messages");
         }
 
-        JsonElement? Optional(string name) => entry.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        JsonElement? Optional(string name, params JsonValueKind[] kinds) => !entry.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null ? null
+            : kinds.Contains(value.ValueKind) ? value
+            : throw new CheckpointException(file, $"{name} of a chat is {(kinds[0] == JsonValueKind.Array ? "an array" : kinds[0] == JsonValueKind.Object ? "an object" : "true or false")}");
+        ChatRequest request = new(
+            said,
+            Optional("tools", JsonValueKind.Array),
+            Optional("add_generation_prompt", JsonValueKind.True, JsonValueKind.False) is not { ValueKind: JsonValueKind.False },
+            Optional("variables", JsonValueKind.Object) is { } names ? Names(names) : new Dictionary<string, JsonElement>());
         try
         {
-            return render(new ChatRequest(said, Optional("tools"), Optional("add_generation_prompt") is not { ValueKind: JsonValueKind.False }, Optional("variables") is { } names ? Names(names) : new Dictionary<string, JsonElement>()));
+            return render(request);
         }
         catch (TemplateException failure)
         {
@@ -113,13 +124,14 @@ internal sealed class RenderVerb : Verb
         }
     }
 
-    private static Dictionary<string, JsonElement> Names(JsonElement element) => element.EnumerateObject().ToDictionary(p => p.Name, p => p.Value);
+    // The last of equal names holds, as everywhere in JSON.
+    private static Dictionary<string, JsonElement> Names(JsonElement element) => element.EnumerateObject().GroupBy(p => p.Name).ToDictionary(g => g.Key, g => g.Last().Value);
 
     private static JsonElement Json(string file, JsonValueKind kind)
     {
         try
         {
-            JsonElement root = JsonDocument.Parse(File.ReadAllBytes(file)).RootElement;
+            JsonElement root = JsonDocument.Parse(FileBytes.Read(file, LongestFile)).RootElement;
             return root.ValueKind == kind ? root : throw new CheckpointException(file, kind == JsonValueKind.Array ? "a JSON array is expected" : "a JSON object is expected");
         }
         catch (JsonException e)

@@ -71,6 +71,8 @@ public sealed class ChatVerbTests : IDisposable
     [InlineData("one\\\ntwo\n", "one\ntwo", false)]
     [InlineData("/help\n", "/help", true)]
     [InlineData("a /help\n", "a /help", false)]
+    [InlineData("//etc/hosts\n", "/etc/hosts", false)]
+    [InlineData("\e[200~//x\e[201~\n", "//x", false)]
     public void What_is_pasted_is_one_message_and_no_command(string typed, string text, bool command)
     {
         Typed? read = new ChatInput(new StringReader(typed), _ => { }).Read();
@@ -79,6 +81,82 @@ public sealed class ChatVerbTests : IDisposable
 
     [Fact]
     public void Control_characters_do_not_reach_the_terminal() => Assert.Equal("a[2Jb\n\tc", Printable.Of("a\e[2Jb\n\tc\r\a\u009b"));
+
+    /// <summary>The second turn takes one pass for all that is new, where the whole conversation would take two.</summary>
+    [Fact]
+    public void Of_a_conversation_only_what_is_new_is_fed()
+    {
+        using LanguageModel model = LanguageModel.Open(Model());
+        int passes = 0;
+        model.Model.BlockDone = _ => passes++;
+        GenerationOptions options = new() { MaximumTokens = 4, IgnoreEnd = true };
+        ChatMessage[] messages = [ChatMessage.User(string.Concat(Enumerable.Repeat("a lighthouse ", 120)))];
+        int rows = model.Model.MaximumRows;
+        Assert.InRange(model.EncodeChat(messages).Length, rows + 1, 2 * rows);
+        string answer = string.Concat(model.Chat(messages, options));
+        Assert.Equal((2 + 3) * model.Model.Config.Layers, passes);
+        passes = 0;
+        messages = [.. messages, ChatMessage.Assistant(answer), ChatMessage.User("And then?")];
+        Assert.NotEmpty(model.Chat(messages, options).ToArray());
+        Assert.Equal((1 + 3) * model.Model.Config.Layers, passes);
+    }
+
+    [Theory]
+    [InlineData("/load /dev/zero", "more than")]
+    [InlineData("/load /", "a directory")]
+    [InlineData("/load nowhere.json", "no such file")]
+    [InlineData("/save /dev/null\ny", "a device")]
+    [InlineData("/save /nowhere/file", "cannot be written")]
+    public void What_fails_in_a_script_is_one_line_and_its_exit_code(string typed, string reason)
+    {
+        ToolRun run = ToolRun.WithInput(typed + "\n", "chat", Model(), "--tokens", "2");
+        Assert.Equal(1, run.Code);
+        Assert.Contains(reason, Assert.Single(run.ErrorLines));
+    }
+
+    [Theory]
+    [InlineData("""[{"role": "user", "content": "\ud800"}]""", null, "not Unicode")]
+    [InlineData("""[{"role": "user", "\udc00": 1}]""", null, "not Unicode")]
+    [InlineData("""[{"role": "user", "content": 1e999}]""", null, null)]
+    [InlineData("""{"role": "user"}""", null, "a JSON array is expected")]
+    [InlineData("""[]""", """{"note": 1, "note": 2}""", null)]
+    [InlineData("""[]""", """[1]""", "a JSON object is expected")]
+    public void Messages_that_are_none_are_refused_in_one_line(string messages, string? variables, string? reason)
+    {
+        string file = Path.Combine(_folder, "messages.json"), names = Path.Combine(_folder, "names.json");
+        File.WriteAllText(file, messages);
+        File.WriteAllText(names, variables ?? "{}");
+        ToolRun run = ToolRun.Here("render", Model(), "--messages", file, "--variables", names, "--json");
+        Assert.Equal(reason is null ? 0 : 1, run.Code);
+        if (reason is not null)
+        {
+            Assert.Contains(reason, Assert.Single(run.ErrorLines));
+        }
+    }
+
+    [Theory]
+    [InlineData("""[{"messages": [], "tools": 3}]""", "tools of a chat is an array")]
+    [InlineData("""[{"messages": [], "variables": []}]""", "variables of a chat is an object")]
+    [InlineData("""[{"messages": [], "add_generation_prompt": "no"}]""", "true or false")]
+    [InlineData("""[{"messages": 1}]""", "array of messages")]
+    public void Chats_that_are_none_are_refused_by_name(string chats, string reason)
+    {
+        string file = Path.Combine(_folder, "chats.json");
+        File.WriteAllText(file, chats);
+        Assert.Contains(reason, Assert.Single(ToolRun.Here("render", Model(), "--chats", file).ErrorLines));
+    }
+
+    [Fact]
+    public void A_bias_of_no_token_and_two_prompts_are_refused()
+    {
+        string model = Model();
+        ToolRun bias = ToolRun.Here("generate", model, "--prompt", "Hi", "--tokens", "1", "--logit-bias", "5000=1");
+        Assert.Equal(1, bias.Code);
+        Assert.Contains("2,048 tokens", Assert.Single(bias.ErrorLines));
+        Assert.Contains("2,048 tokens", Assert.Single(ToolRun.WithInput("Hi.\n", "chat", model, "--logit-bias", "5000=1").ErrorLines));
+        Assert.Equal(2, ToolRun.Here("generate", model, "--prompt", "Hi", "--prompt-file", "-").Code);
+        Assert.Contains("a directory", Assert.Single(ToolRun.Here("generate", model, "--prompt-file", _folder).ErrorLines));
+    }
 
     [Fact]
     public void A_base_model_has_no_chat_and_says_how_to_go_on()
@@ -100,6 +178,19 @@ public sealed class ChatVerbTests : IDisposable
         Assert.Equal(0, ToolRun.Here("quantize", DemoModel.Directory, "--method", "rtn", "--scheme", "W8A8KV8", "--output", model).Code);
         JsonElement json = ToolRun.Here("generate", model, "--prompt", "The lighthouse keeper", "--tokens", "40", "--temperature", "0.9", "--top-p", "0.95", "--seed", "7", "--ignore-eos", "--device", device, "--json").Json();
         Assert.Equal(Drawn, string.Join(' ', json.GetProperty("ids").EnumerateArray().Select(i => i.GetInt32())));
+    }
+
+    /// <summary>日 is three bytes, and each a token: biases for each and a penalty for every use write it again and again.</summary>
+    [Fact]
+    public void Options_of_several_values_are_given_several_times()
+    {
+        int[] bytes = [.. ToolRun.Here("tokenize", DemoModel.Directory, "--text", "日", "--json").Json().GetProperty("ids").EnumerateArray().TakeLast(3).Select(i => i.GetInt32())];
+        string[] biases = [.. bytes.SelectMany((id, i) => new[] { "--logit-bias", $"{id}={10000 - (300 * i)}" })];
+        JsonElement json = ToolRun.Here(["generate", DemoModel.Directory, "--prompt", "Hi", "--tokens", "30", .. biases, "--frequency-penalty", "1000", "--stop", "nothing of the kind", "--stop", "日日日日日", "--json"]).Json();
+        Assert.Equal("stop", json.GetProperty("stopped").GetString());
+        Assert.Empty(json.GetProperty("text").GetString()!);
+        Assert.Equal(15, json.GetProperty("ids").GetArrayLength());
+        Assert.Equal(2, ToolRun.Here("generate", DemoModel.Directory, "--prompt", "Hi", "--prompt", "Ho").Code);
     }
 
     [Fact]

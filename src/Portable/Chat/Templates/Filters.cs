@@ -484,7 +484,7 @@ internal sealed class Filters(RenderBudget budget, Func<string, object?, Argumen
         {
             null => null,
             MarkedText text => text,
-            _ => (MarkedText)Python.Multiply((MarkedText)" ", indent, budget)!,
+            _ => (MarkedText)Python.Multiply(new MarkedText(" ", true), indent, budget)!,
         };
         (MarkedText item, MarkedText key) = separators is Sequence { Items: [MarkedText first, MarkedText second] } ? (first, second) : (new(indentation is null ? ", " : ",", true), new(": ", true));
         return JsonValues.Write(value, indentation, item, key, sortKeys, ascii, budget);

@@ -18,7 +18,7 @@ internal static class JsonValues
         switch (element.ValueKind)
         {
             case JsonValueKind.String:
-                return new MarkedText(element.GetString()!, marked);
+                return new MarkedText(Unicode(element.GetString), marked);
             case JsonValueKind.Number:
                 string number = element.GetRawText();
                 return number.AsSpan().IndexOfAny('.', 'e', 'E') < 0
@@ -32,12 +32,25 @@ internal static class JsonValues
                 Mapping mapping = new();
                 foreach (JsonProperty property in element.EnumerateObject())
                 {
-                    bool role = property.Name == "role" && property.Value.ValueKind == JsonValueKind.String && Roles.Contains(property.Value.GetString()!);
-                    mapping.Set(new MarkedText(property.Name, marked), Read(property.Value, marked && !role));
+                    string name = Unicode(() => property.Name);
+                    bool role = name == "role" && property.Value.ValueKind == JsonValueKind.String && Roles.Contains(Unicode(property.Value.GetString));
+                    mapping.Set(new MarkedText(name, marked), Read(property.Value, marked && !role));
                 }
                 return mapping;
             default:
                 return null;
+        }
+    }
+
+    private static string Unicode(Func<string?> read)
+    {
+        try
+        {
+            return read()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new TemplateException("a text of the conversation is not Unicode: an unpaired surrogate, or bytes that are not UTF-8", 0, e);
         }
     }
 

@@ -8,7 +8,7 @@ namespace Portable.Chat.Templates;
 internal sealed class RenderBudget(CancellationToken cancellation = default)
 {
     /// <summary>Nodes evaluated and items produced.</summary>
-    public const int MaximumSteps = 2_000_000;
+    public const int MaximumSteps = 1_000_000;
 
     /// <summary>Characters produced by all operations together, the output included.</summary>
     public const int MaximumCharacters = 16_000_000;

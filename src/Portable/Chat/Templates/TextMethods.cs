@@ -287,7 +287,8 @@ internal static class TextMethods
         string value = text.Value;
         for (int at = 0; at < value.Length;)
         {
-            budget.Step();
+            // A line costs as much as some expressions do.
+            budget.Step(4);
             int end = at;
             while (end < value.Length && value[end] is not ('\n' or '\r' or '\v' or '\f' or '\x1c' or '\x1d' or '\x1e' or '\x85' or '\u2028' or '\u2029'))
             {

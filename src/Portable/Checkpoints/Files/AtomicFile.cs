@@ -9,6 +9,12 @@ internal static class AtomicFile
     /// <summary>Writes a file.</summary>
     public static void Write(string path, Action<Stream> write)
     {
+        // A rename would put a plain file in a device's place.
+        if (Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal) && File.Exists(path))
+        {
+            throw new CheckpointException(path, "a device, not a file");
+        }
+
         string beside = path + Unfinished;
         try
         {
