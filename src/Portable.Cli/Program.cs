@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Portable.Cli.CommandLine;
-using Portable.Vulkan.Contact;
+using Portable.Vulkan;
 
 namespace Portable.Cli;
 
@@ -13,13 +13,10 @@ internal static class Program
     /// <returns>0 done, 1 failed, 2 bad usage, 130 or 143 stopped by a signal.</returns>
     public static int Main(string[] args)
     {
-        if (args is [ContactProgram.Verb, ..])
+        if (VulkanBackend.RunsHelper(args, out int helped))
         {
-            // This program, published as one file, started again for the first check of a device.
-            return ContactProgram.Run(args);
+            return helped;
         }
-
-        ContactProgram.OwnProgram = true;
 
         // Before the encoding changes.
         bool unicode = ReaderEncoding.IsUnicode;

@@ -29,7 +29,10 @@ internal static class DeviceList
         $"{RuntimeInformation.ProcessArchitecture}, {WorkerPool.Threads} threads, {CpuTier.Name}",
         Usable: true,
         Reason: null,
-        CpuTier.Features);
+        CpuTier.Features)
+    {
+        Note = CpuTier.UnusedLevel is { } level ? $"was compiled ahead of time for less than this processor has: published with -p:IlcInstructionSet={level} it is faster" : null,
+    };
 
     private static DeviceReport Of(VulkanDeviceFacts facts, SelfCheckResult? check) => new(
         $"vulkan:{facts.Index}",

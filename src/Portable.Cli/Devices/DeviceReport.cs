@@ -20,7 +20,7 @@ internal sealed record DeviceReport(string Name, string Kind, string Description
     /// <summary>Device-local memory in bytes, of a Vulkan device.</summary>
     public long? MemoryBytes { get; init; }
 
-    /// <summary>What else there is to say of a Vulkan device's first check, or null.</summary>
+    /// <summary>What else there is to say of a Vulkan device's first check, or of what this program leaves unused of the CPU; null where nothing.</summary>
     public string? Note { get; init; }
 
     /// <summary>First times of a Vulkan device: what each technique takes for a token, a few and many ("dot 8"), over the fastest; null where none were taken.</summary>

@@ -12,7 +12,7 @@ namespace Portable.Vulkan.Contact;
 
 /// <summary>
 /// The helper program of a first check: <c>dotnet exec Portable.Vulkan.dll first-contact INDEX</c>. The library is its own
-/// helper; a program that is one file names itself with <see cref="OwnProgram"/>.
+/// helper; a program that is one file offers itself with <see cref="VulkanBackend.RunsHelper"/>.
 /// </summary>
 internal static class ContactProgram
 {
@@ -82,7 +82,7 @@ internal static class ContactProgram
             return Start(program, [Verb, index]);
         }
 
-        reason = File.Exists(library) ? "there is no dotnet to run the helper with" : "the program is one file and does not offer itself as the helper (ContactProgram.OwnProgram)";
+        reason = File.Exists(library) ? "there is no dotnet to run the helper with" : "the program is one file and does not offer itself as the helper (VulkanBackend.RunsHelper)";
         return null;
     }
 

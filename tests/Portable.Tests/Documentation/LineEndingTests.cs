@@ -12,7 +12,7 @@ public sealed class LineEndingTests
     {
         string[] files = Git("ls-files");
         Dictionary<string, string> text = Attributes("text", files), ends = Attributes("eol", files);
-        string[] binary = [".safetensors", ".spv", ".model"];
+        string[] binary = [".safetensors", ".spv", ".model", ".png"];
         foreach (string file in files)
         {
             if (binary.Contains(Path.GetExtension(file)))
