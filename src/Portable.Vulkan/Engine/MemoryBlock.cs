@@ -13,7 +13,7 @@ internal sealed unsafe class MemoryBlock : IDisposable
     private readonly Device _device;
     private readonly SortedList<long, long> _free = [];
 
-    public MemoryBlock(Vk api, Device device, MemoryKind kind, long size, Func<uint, uint> chooseType)
+    public MemoryBlock(Vk api, Device device, MemoryKind kind, long size, Func<uint, (uint Type, bool Mapped)> chooseType)
     {
         (_api, _device, Kind, Size) = (api, device, kind, size);
         var info = new BufferCreateInfo
@@ -28,13 +28,14 @@ internal sealed unsafe class MemoryBlock : IDisposable
         Buffer = buffer;
         MemoryRequirements needs;
         api.GetBufferMemoryRequirements(device, buffer, &needs);
+        (uint type, bool mapped) = chooseType(needs.MemoryTypeBits);
         var flags = new MemoryAllocateFlagsInfo { SType = StructureType.MemoryAllocateFlagsInfo, Flags = MemoryAllocateFlags.DeviceAddressBit };
         var allocate = new MemoryAllocateInfo
         {
             SType = StructureType.MemoryAllocateInfo,
             PNext = &flags,
             AllocationSize = needs.Size,
-            MemoryTypeIndex = chooseType(needs.MemoryTypeBits),
+            MemoryTypeIndex = type,
         };
         DeviceMemory memory;
         Result result = api.AllocateMemory(device, &allocate, null, &memory);
@@ -46,7 +47,7 @@ internal sealed unsafe class MemoryBlock : IDisposable
 
         Memory = memory;
         VulkanException.Check(api.BindBufferMemory(device, buffer, memory, 0), "Binding memory");
-        if (kind != MemoryKind.Device)
+        if (mapped)
         {
             void* pointer;
             VulkanException.Check(api.MapMemory(device, memory, 0, Vk.WholeSize, 0, &pointer), "Mapping memory");

@@ -86,15 +86,18 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
 
     private static long Counted(GpuBuffer buffer) => buffer.Block.Kind == MemoryKind.Device ? buffer.Size : 0;
 
-    private uint ChooseType(uint allowed, MemoryKind kind)
+    // The type, and whether the host can map it.
+    private (uint Type, bool Mapped) ChooseType(uint allowed, MemoryKind kind)
     {
         PhysicalDeviceMemoryProperties properties;
         api.GetPhysicalDeviceMemoryProperties(physical, &properties);
         MemoryPropertyFlags visible = MemoryPropertyFlags.HostVisibleBit | MemoryPropertyFlags.HostCoherentBit;
 
-        // Best first; a device-local type that the host can map is not taken for uploads: such windows are small.
+        // Best first; a device-local type that the host can map is not taken for uploads: such windows are small. Where host and device
+        // share their memory, everything lies in it and is written in place.
         (MemoryPropertyFlags Need, MemoryPropertyFlags Avoid)[] wishes = kind switch
         {
+            MemoryKind.Device when facts.UnifiedMemory => [(MemoryPropertyFlags.DeviceLocalBit | visible, 0), (MemoryPropertyFlags.DeviceLocalBit, 0)],
             MemoryKind.Device => [(MemoryPropertyFlags.DeviceLocalBit, MemoryPropertyFlags.HostVisibleBit), (MemoryPropertyFlags.DeviceLocalBit, 0), (0, 0)],
             MemoryKind.Readback => [(visible | MemoryPropertyFlags.HostCachedBit, 0), (visible, 0)],
             _ => [(visible, MemoryPropertyFlags.DeviceLocalBit), (visible, 0)],
@@ -106,7 +109,7 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
                 MemoryPropertyFlags flags = properties.MemoryTypes[i].PropertyFlags;
                 if ((allowed >> i & 1) != 0 && (flags & need) == need && (flags & avoid) == 0)
                 {
-                    return (uint)i;
+                    return ((uint)i, kind != MemoryKind.Device || (facts.UnifiedMemory && (flags & visible) == visible));
                 }
             }
         }

@@ -23,6 +23,12 @@ internal sealed unsafe class StagingRing(VulkanContext context) : IDisposable
         CheckRange(target, offset, data.Length);
         if (target.Mapped is not null)
         {
+            if (target.Block.Kind == MemoryKind.Device)
+            {
+                // Memory that host and device share: as a copy on the device would, this comes after what was submitted.
+                context.WaitForSubmitted();
+            }
+
             data.CopyTo(new Span<byte>(target.Mapped + offset, data.Length));
             return;
         }
@@ -83,7 +89,7 @@ internal sealed unsafe class StagingRing(VulkanContext context) : IDisposable
     public void Download(GpuBuffer source, Span<byte> data, long offset)
     {
         CheckRange(source, offset, data.Length);
-        if (source.Mapped is not null)
+        if (source.Mapped is not null && source.Block.Kind != MemoryKind.Device)
         {
             new Span<byte>(source.Mapped + offset, data.Length).CopyTo(data);
             return;

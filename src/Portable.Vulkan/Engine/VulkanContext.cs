@@ -200,6 +200,18 @@ internal sealed unsafe class VulkanContext : IDisposable
         }
     }
 
+    /// <summary>Waits for everything submitted so far.</summary>
+    internal void WaitForSubmitted()
+    {
+        ulong ticket;
+        lock (_submit)
+        {
+            ticket = _ticket;
+        }
+
+        Wait(ticket);
+    }
+
     /// <summary>Waits before something is released: a lost device runs nothing any more, so its loss is no reason to stop.</summary>
     internal void WaitBeforeRelease(ulong ticket) => UnlessLost(() => Wait(ticket));
 

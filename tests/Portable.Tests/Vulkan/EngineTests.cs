@@ -21,6 +21,33 @@ public sealed class EngineTests(VulkanFixture vulkan)
         VulkanFixture.AssertNoValidationMessages();
     }
 
+    // Integrated GPUs and software devices; a card with memory of its own is copied to.
+    [SkippableTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void MemoryThatHostAndDeviceShareIsWrittenInPlace(bool shared)
+    {
+        Skip.If(!vulkan.Context.Facts.UnifiedMemory, "the device has memory of its own");
+        using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts with { UnifiedMemory = shared });
+        byte[] data = new byte[100_000], back = new byte[data.Length];
+        new Random(7).NextBytes(data);
+        using GpuBuffer buffer = gpu.Allocate(data.Length);
+        long before = gpu.ReservedBytes;
+        gpu.Upload<byte>(data, buffer);
+        Assert.Equal(shared, gpu.ReservedBytes == before);
+        Assert.Equal(shared, IsMapped(buffer));
+        if (shared)
+        {
+            Assert.True(buffer.AsSpan<byte>()[..data.Length].SequenceEqual(data));
+        }
+
+        gpu.Download<byte>(buffer, back);
+        Assert.Equal(data, back);
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    private static unsafe bool IsMapped(GpuBuffer buffer) => buffer.Mapped is not null;
+
     [SkippableFact]
     public void BuffersAreCutFromBlocksAndReturned()
     {
