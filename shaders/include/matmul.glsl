@@ -16,7 +16,6 @@ layout(constant_id = 2) const uint GROUP_BLOCKS = 0; // blocks per scale group, 
 layout(constant_id = 3) const uint ZW = 2; // stored weight zero points: 0 all zero, 1 one constant, 2 per channel and group
 layout(constant_id = 4) const uint ZX = 2; // stored activation zero points: 0 all zero, 1 minus the offset, 2 per token (and group)
 layout(constant_id = 5) const uint OUTPUT = 0; // 0 f32, 1 int32 per group before scaling
-layout(constant_id = 6) const uint BROKEN = 0; // a wrong driver, simulated: some sums are off by one
 
 const uint X_GROUPED = 1; // flags: activation scales per group
 const uint BIAS = 2;
@@ -109,12 +108,12 @@ bool needsWeightSums() {
 }
 
 // The integer part of the epilogue from a raw sum of stored codes, everything it needs already loaded.
-int corrected(int acc, uint m, uint digit, int zw, int sw, int zx, int sx, int columns) {
+int corrected(int acc, uint digit, int zw, int sw, int zx, int sx, int columns) {
     int sum = needsWeightSums() ? acc - (zx - offsetOf(digit)) * sw : acc;
     if (ZW != 0) {
         sum -= zw * (sx - columns * zx);
     }
-    return BROKEN != 0 && (m & 3) == 1 ? sum + 1 : sum;
+    return sum;
 }
 
 // The same with zw and sw as loaded for (g, n).
@@ -124,7 +123,7 @@ int correctedSum(int acc, uint g, uint m, uint digit, int zw, int sw) {
         uint at = m * groupCount() + g;
         sx = digit == 0 ? arg.xSums.v[at] : arg.xHighSums.v[at];
     }
-    return corrected(acc, m, digit, zw, sw, tokenZero(g, m), sx, columnsIn(g));
+    return corrected(acc, digit, zw, sw, tokenZero(g, m), sx, columnsIn(g));
 }
 
 int correctedSumOf(int acc, uint g, uint m, uint n, uint digit) {

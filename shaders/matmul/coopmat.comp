@@ -281,9 +281,6 @@ C_MATRIX corrected(C_MATRIX sums, uint base, uint digit, uint row, uint column) 
     if (needsWeightSums()) {
         sums += columnMatrix(base, 2, column) * rowMatrix(base, 2 + digit * 2, row);
     }
-    if (BROKEN != 0) {
-        sums[0] += 1;
-    }
     return sums;
 }
 
@@ -341,9 +338,6 @@ void foldGroup(uint g, uint copy) {
         }
         [[unroll]] for (uint j = 0; j < TN; j++) {
             if (SHORT) {
-                if (BROKEN != 0) {
-                    acc[i * TN + j][0] += 1;
-                }
                 [[unroll]] for (uint e = 0; e < sx.length(); e++) {
                     precise float value = intBitsToFloat(acc[i * TN + j][e]) - intBitsToFloat(SHORT_ZERO);
                     precise float p = intBitsToFloat(sx[e]) * intBitsToFloat(sw[j][e]);

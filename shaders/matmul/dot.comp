@@ -154,12 +154,12 @@ Block masked(Block b, bool real) {
     return b;
 }
 
-int low(int sums[2], Channel c, Token t, uint g, uint m) {
-    return corrected(sums[0], m, 0, c.zero, c.sum, t.zero, t.sum, columnsIn(g));
+int low(int sums[2], Channel c, Token t, uint g) {
+    return corrected(sums[0], 0, c.zero, c.sum, t.zero, t.sum, columnsIn(g));
 }
 
-int high(int sums[2], Channel c, Token t, uint g, uint m) {
-    return DIGITS == 2 ? corrected(sums[1], m, 1, c.zero, c.sum, t.zero, t.highSum, columnsIn(g)) : 0;
+int high(int sums[2], Channel c, Token t, uint g) {
+    return DIGITS == 2 ? corrected(sums[1], 1, c.zero, c.sum, t.zero, t.highSum, columnsIn(g)) : 0;
 }
 
 void storeIntegers(uint g, uint r, uint t, int lowSum, int highSum) {
@@ -197,7 +197,7 @@ void finishGroup(uint g, uint slot) {
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
         [[unroll]] for (uint t = 0; t < TOKENS; t++) {
             int sums[2] = int[2](acc[r * SUMS + t * DIGITS], acc[r * SUMS + t * DIGITS + DIGITS - 1]);
-            int l = low(sums, channelNow[r], tokenNow[t], g, tokenOf(t)), h = high(sums, channelNow[r], tokenNow[t], g, tokenOf(t));
+            int l = low(sums, channelNow[r], tokenNow[t], g), h = high(sums, channelNow[r], tokenNow[t], g);
             if (OUTPUT == 1) {
                 storeIntegers(g, r, t, l, h);
             } else {
@@ -378,7 +378,7 @@ void main() {
                         sums[d] += shareds[((s * ROWS + r) * SUMS + t * DIGITS + d) * 32 + lane];
                     }
                 }
-                int l = low(sums, ends[o], endTokens[o], 0, tokenOf(t)), h = high(sums, ends[o], endTokens[o], 0, tokenOf(t));
+                int l = low(sums, ends[o], endTokens[o], 0), h = high(sums, ends[o], endTokens[o], 0);
                 if (OUTPUT == 1) {
                     storeIntegers(0, r, t, l, h);
                 } else {

@@ -17,6 +17,9 @@ internal struct SplitMix64(ulong state)
         return z ^ (z >> 31);
     }
 
+    /// <summary>64 random bits that are a function of what they are for: of a seed and of two counters below it.</summary>
+    public static ulong Of(ulong seed, uint first, uint second) => Mix(Mix(Mix(seed + Increment) + first + Increment) + second + Increment);
+
     /// <summary>The next 64 random bits.</summary>
     public ulong Next() => Mix(_state += Increment);
 

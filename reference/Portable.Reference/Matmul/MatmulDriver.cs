@@ -16,7 +16,7 @@ internal static unsafe class MatmulDriver
         GroupLayout layout = x.Layout;
         int tileRows = kernel.Tile.Rows, tiles = (rows.Count + tileRows - 1) / tileRows;
         long tileBytes = tileRows * kernel.PackedRowBytes(layout, ActivationRows.DigitFormat(x.Format, 0));
-        byte* packed = ScratchMemory.Get(ScratchMemory.Slot.Activations, tiles * tileBytes);
+        byte* packed = Scratch.Get<byte>(Scratch.Activations, tiles * tileBytes);
         Pack(rows, kernel, packed, tiles, tileBytes);
 
         int channelBlock = kernel.ChannelBlock, channelBlocks = 0;
@@ -41,7 +41,7 @@ internal static unsafe class MatmulDriver
             BitPlaneMatrix w = part.Weights;
             int firstChannel = (block - part.FirstBlock) * channelBlock;
             int rowCount = Math.Min(rowBlock, rows.Count - firstRow), channelCount = Math.Min(channelBlock, w.Rows - firstChannel);
-            int* sums = (int*)ScratchMemory.Get(ScratchMemory.Slot.Sums, (long)groupStep * rowCount * channelBlock * sizeof(int));
+            int* sums = Scratch.Get<int>(Scratch.Sums, (long)groupStep * rowCount * channelBlock);
             fixed (ulong* words = w.Words.Span)
             {
                 for (int group = 0; group < groups; group += groupStep)

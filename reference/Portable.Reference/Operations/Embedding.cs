@@ -1,7 +1,7 @@
 using Portable.Reference.Arithmetic;
-using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
 
 namespace Portable.Reference.Operations;
 

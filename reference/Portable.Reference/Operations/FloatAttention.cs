@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
+using Portable.Reference.Threading;
 
 namespace Portable.Reference.Operations;
 

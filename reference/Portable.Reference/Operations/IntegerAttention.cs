@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
+using Portable.Reference.Threading;
 
 namespace Portable.Reference.Operations;
 

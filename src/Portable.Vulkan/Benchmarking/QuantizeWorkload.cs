@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Models;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
@@ -26,14 +27,7 @@ internal sealed class QuantizeWorkload : IDisposable
     public QuantizeWorkload(VulkanContext gpu, int rows, GroupLayout layout, ActivationQuantizer quantizer)
     {
         _rows = rows;
-        var random = new Random(1);
-        float[] x = new float[(long)rows * layout.Columns];
-        foreach (ref float v in x.AsSpan())
-        {
-            v = random.NextSingle() - 0.5f;
-        }
-
-        _source = gpu.Allocate<float>(x);
+        _source = gpu.Allocate<float>(SyntheticLinear.Inputs(rows * layout.Columns));
         _input = new VulkanInput(new InputSpec(layout.Columns, quantizer, layout), gpu);
         _input.Resize(gpu, rows);
         int workgroup = ModelMemory.PrepareWorkgroupOf(gpu.Facts);

@@ -316,7 +316,7 @@ internal sealed class VulkanExecutor : Executor
             Forget();
             if (attempt == MostRepeats)
             {
-                throw new VulkanException($"{Name} took longer than {_gpu.Watchdog.TotalSeconds} s for one submission again and again, after which systems reset a device: its results are not to be trusted. Use a smaller batch or model, or --device cpu.");
+                throw new VulkanException($"{Name} took longer than {_gpu.Watchdog.TotalSeconds} s for one submission again and again, after which systems reset a device: its results are not to be trusted. Use a smaller batch or model, or the CPU.");
             }
 
             _memory.ResetCounters();

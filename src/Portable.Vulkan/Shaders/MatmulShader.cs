@@ -21,7 +21,6 @@ internal abstract record MatmulShader : Shader<MatmulPush>
         constants.Set(3, (uint)Matmul.ZW);
         constants.Set(4, (uint)Matmul.ZX);
         constants.Set(5, Matmul.Output);
-        constants.Set(6, Matmul.Broken);
     }
 }
 
@@ -32,8 +31,7 @@ internal abstract record MatmulShader : Shader<MatmulPush>
 /// <param name="ZW">Stored zero points of weights.</param>
 /// <param name="ZX">Stored zero points of activations; constant: minus the offset of storing.</param>
 /// <param name="Output">0: f32 or f16; 1: int32 before scaling.</param>
-/// <param name="Broken">A wrong driver, simulated.</param>
-internal readonly record struct MatmulConstants(int Bits, int Digits, int GroupBlocks, StoredZeros ZW, StoredZeros ZX, uint Output, bool Broken);
+internal readonly record struct MatmulConstants(int Bits, int Digits, int GroupBlocks, StoredZeros ZW, StoredZeros ZX, uint Output);
 
 /// <summary>What a matmul kernel must expect of stored zero points.</summary>
 internal enum StoredZeros : uint

@@ -40,7 +40,7 @@ internal sealed class CpuMatmulBenchmark(MachineRates rates)
         string name = KernelTable.Select(new MatmulShape(m, n, first.Weights.Layout, first.Weights.Format, first.Input.Format), kernel).Name;
         int copies = warm ? 1 : (int)Math.Clamp(ColdBytes / bytes, 1, 4096);
         QuantizedLinear[] layers = [first, .. Enumerable.Range(1, copies - 1).Select(i => SyntheticLinear.Create(n, k, scheme, (ulong)i << 52))];
-        float[] source = Floats(m * k), y = new float[m * n];
+        float[] source = SyntheticLinear.Inputs(m * k), y = new float[m * n];
         var x = new QuantizedActivations(m, first.Weights.Layout, first.Input.Format, first.Input.GroupSize != 0);
         double best = double.PositiveInfinity, quantize = double.PositiveInfinity;
         long start = Stopwatch.GetTimestamp();
@@ -59,17 +59,5 @@ internal sealed class CpuMatmulBenchmark(MachineRates rates)
         double multiplyAdds = (double)m * n * k * (scheme.ActivationBits == 16 ? 2 : 1);
         double bound = Math.Max(bytes / rates.StreamBytes, multiplyAdds / rates.Int8MultiplyAdds);
         return new CpuMatmulMeasurement(name, best * 1e6, 2.0 * m * n * k / best / 1e12, bytes / best / 1e9, bound / best, quantize * 1e6);
-    }
-
-    private static float[] Floats(int count)
-    {
-        var random = new Random(1);
-        float[] x = new float[count];
-        foreach (ref float v in x.AsSpan())
-        {
-            v = random.NextSingle() - 0.5f;
-        }
-
-        return x;
     }
 }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Portable.Reference.Arithmetic;
 
 namespace Portable.Generation;
 
@@ -45,7 +46,7 @@ internal sealed class Sampler
     public int Next(ReadOnlySpan<float> logits, int position)
     {
         logits = Adjust(logits);
-        int id = _options.Temperature == 0 ? Greedy(logits) : _selection.Draw(logits, _options, RandomNumbers.Of(_options.Seed, _choice, position));
+        int id = _options.Temperature == 0 ? Greedy(logits) : _selection.Draw(logits, _options, SplitMix64.Of((ulong)_options.Seed, (uint)_choice, (uint)position));
         if (_options.PresencePenalty != 0 || _options.FrequencyPenalty != 0)
         {
             _made[id] = _made.GetValueOrDefault(id) + 1;

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
@@ -6,7 +5,7 @@ using Portable.Reference.Threading;
 
 namespace Portable.Models;
 
-/// <summary>Quantized layers with random codes, for benchmarks.</summary>
+/// <summary>Quantized layers with random codes and their inputs, for benchmarks and self-checks.</summary>
 internal static class SyntheticLinear
 {
     /// <summary>Makes a layer.</summary>
@@ -35,10 +34,16 @@ internal static class SyntheticLinear
 
         bool oneBit = scheme.ActivationBits == 1;
         var input = new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: !oneBit), oneBit ? ActivationMode.Asymmetric : ActivationMode.Symmetric, scheme.GroupSize);
-        return new QuantizedLinear(CreateMatrix(rows, layout, format, scheme.Balanced, start), scales, zeros, bias, input);
+        return new QuantizedLinear(Codes(rows, layout, format, scheme.Balanced, start), scales, zeros, bias, input);
     }
 
-    private static BitPlaneMatrix CreateMatrix(int rows, GroupLayout layout, CodeFormat format, bool balanced, ulong start)
+    /// <summary>A matrix of uniform random codes.</summary>
+    /// <param name="rows">N.</param>
+    /// <param name="layout">K and its groups.</param>
+    /// <param name="format">The codes.</param>
+    /// <param name="balanced">Codes of W2*: five levels in three planes.</param>
+    /// <param name="start">First number of the counter that the codes are made from.</param>
+    public static BitPlaneMatrix Codes(int rows, GroupLayout layout, CodeFormat format, bool balanced, ulong start)
     {
         ulong[] words = new ulong[BitPlaneMatrix.WordCount(rows, layout, format)];
         int[] sums = new int[rows * layout.Groups];
@@ -49,17 +54,30 @@ internal static class SyntheticLinear
             Fill(own, start + ((ulong)row << 32));
             for (int group = 0; group < layout.Groups; group++)
             {
-                int columns = layout.ColumnsIn(group), sum = 0;
+                int columns = layout.ColumnsIn(group);
                 for (int block = layout.FirstBlock(group); block < layout.EndBlock(group); block++, columns -= GroupLayout.BlockSize)
                 {
                     ulong mask = columns >= GroupLayout.BlockSize ? ulong.MaxValue : (1UL << columns) - 1;
-                    sum += Trim(own.Slice(block * format.Bits, format.Bits), mask, format, balanced);
+                    Trim(own.Slice(block * format.Bits, format.Bits), mask, balanced);
                 }
-
-                sums[(row * layout.Groups) + group] = sum;
             }
+
+            RowSums.Count(own, layout, format, sums.AsSpan(row * layout.Groups, layout.Groups));
         });
         return new BitPlaneMatrix(rows, layout, format, words, sums);
+    }
+
+    /// <summary>Random inputs of a layer, uniform in ±0.5.</summary>
+    public static float[] Inputs(int count)
+    {
+        var random = new Random(1);
+        float[] x = new float[count];
+        foreach (ref float v in x.AsSpan())
+        {
+            v = random.NextSingle() - 0.5f;
+        }
+
+        return x;
     }
 
     /// <summary>SplitMix64 over a counter: any row can be made on its own.</summary>
@@ -71,21 +89,17 @@ internal static class SyntheticLinear
         }
     }
 
-    /// <summary>Clears the padding of a block, keeps W2* within its five levels, and sums the codes.</summary>
-    private static int Trim(Span<ulong> planes, ulong mask, CodeFormat format, bool balanced)
+    /// <summary>Clears the padding of a block and keeps W2* within its five levels.</summary>
+    private static void Trim(Span<ulong> planes, ulong mask, bool balanced)
     {
-        int sum = 0;
         if (balanced)
         {
             planes[2] &= ~(planes[0] | planes[1]);
         }
 
-        for (int plane = 0; plane < planes.Length; plane++)
+        foreach (ref ulong plane in planes)
         {
-            planes[plane] &= mask;
-            sum += format.PlaneWeight(plane) * BitOperations.PopCount(planes[plane]);
+            plane &= mask;
         }
-
-        return sum;
     }
 }

@@ -1,5 +1,6 @@
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 
 namespace Portable.Verification;
@@ -80,17 +81,9 @@ internal sealed class VerificationOperands
     private static QuantizedActivations Pack(int[] codes, int rows, GroupLayout layout, CodeFormat format, bool groupScales)
     {
         QuantizedActivations x = new(rows, layout, format, groupScales) { Rows = rows };
-        for (int i = 0; i < codes.Length; i++)
+        for (int row = 0; row < rows; row++)
         {
-            int row = i / layout.Columns, column = i % layout.Columns;
-            int index = row * layout.PaddedColumns + layout.PaddedIndex(column), group = row * layout.Groups + column / layout.GroupSize;
-            x.Codes[index] = (byte)codes[i];
-            x.RowSums[group] += format.Bits == 16 ? codes[i] & 255 : codes[i];
-            if (format.Bits == 16)
-            {
-                x.HighDigits![index] = (byte)(codes[i] >> 8);
-                x.HighRowSums![group] += codes[i] >> 8;
-            }
+            CodeStorage.StoreRow(codes.AsSpan(row * layout.Columns, layout.Columns), x, row);
         }
 
         return x;

@@ -169,7 +169,7 @@ public sealed class SamplerTests
         }
 
         kept = [.. kept.Where(i => weights[i] >= new BigInteger(Math.Ceiling(options.MinP * Math.Pow(2, 40))))];
-        BigInteger point = (Total() * RandomNumbers.Of(options.Seed, 0, position)) >> 64;
+        BigInteger point = (Total() * SplitMix64.Of((ulong)options.Seed, 0, (uint)position)) >> 64;
         return kept.Order().First(i => (point -= weights[i]) < 0);
 
         BigInteger Total() => kept.Aggregate(BigInteger.Zero, (sum, i) => sum + weights[i]);

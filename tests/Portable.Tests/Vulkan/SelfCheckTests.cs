@@ -10,6 +10,7 @@ using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Matmul.Techniques;
 using Portable.Vulkan.SelfChecks;
+using Portable.Vulkan.Shaders;
 using Xunit;
 
 namespace Portable.Tests.Vulkan;
@@ -21,7 +22,9 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
     public void AWrongDriverIsCaughtAndRoutedAround()
     {
         VulkanContext gpu = vulkan.Context;
-        SelfCheckResult check = SelfCheck.Run(gpu, broken: "dot");
+        gpu.Faults = new FaultInjection { Plant = shader => shader is DotShader dot ? dot with { Matmul = dot.Matmul with { ZW = StoredZeros.Zero } } : shader };
+        SelfCheckResult check = SelfCheck.Run(gpu);
+        gpu.Faults = null;
         Assert.Equal(["dot"], check.Failures.Keys);
         Assert.Contains("wrong", check.Failures["dot"], StringComparison.Ordinal);
         var problem = new MatmulProblem(1, 512, new GroupLayout(1024), new CodeFormat(4, true), new CodeFormat(8, true));

@@ -1,3 +1,5 @@
+using Portable.Reference.Threading;
+
 namespace Portable.Reference.Arithmetic.Gemm;
 
 /// <summary>The right operand of a product, K×N: f32 row-major, or the transpose of N×K weights of any element type.</summary>

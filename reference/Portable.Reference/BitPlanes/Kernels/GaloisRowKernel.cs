@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Portable.Reference.Threading;
 
 namespace Portable.Reference.BitPlanes.Kernels;
 
@@ -113,7 +114,7 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
         int words = w.RowWords;
         direct = Math.Clamp(Math.Max(0, w.Words.Length - Register) / words - task.FirstChannel, 0, task.Channels);
         long count = (long)(task.Channels - direct) * words;
-        ulong* copy = (ulong*)ScratchMemory.Get(ScratchMemory.Slot.Weights, (count + Register) * sizeof(ulong));
+        ulong* copy = Scratch.Get<ulong>(Scratch.Weights, count + Register);
         Buffer.MemoryCopy(task.Words + (long)(task.FirstChannel + direct) * words, copy, count * sizeof(ulong), count * sizeof(ulong));
         return copy;
     }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Portable.Reference.Threading;
 
 namespace Portable.Reference.BitPlanes.Kernels;
 
@@ -81,7 +82,7 @@ internal sealed unsafe class PanelKernel<TDot, TRegister, V> : MatmulKernel
         int deferral = TDot.Defers ? PairSums.Deferral(task.Weights.Format.Bits, digit.Bits) : 0;
         int blockSteps = GroupLayout.BlockSize / CodesPerStep, tileLanes = Tile.Channels, blockBytes = blockSteps * tileLanes * sizeof(int);
         int chunk = Math.Max(1, PanelBytes / blockBytes), first = layout.FirstBlock(task.FirstGroup), end = layout.EndBlock(task.FirstGroup);
-        byte* panel = ScratchMemory.Get(ScratchMemory.Slot.Weights, (long)chunk * blockBytes);
+        byte* panel = Scratch.Get<byte>(Scratch.Weights, (long)chunk * blockBytes);
         long rowBytes = PackedRowBytes(layout, digit);
         for (int channel = 0; channel < task.Channels; channel += tileLanes)
         {

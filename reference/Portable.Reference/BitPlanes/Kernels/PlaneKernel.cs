@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Portable.Reference.Threading;
 
 namespace Portable.Reference.BitPlanes.Kernels;
 
@@ -39,7 +40,7 @@ internal sealed unsafe class PlaneKernel<TLanes, TCount, U> : MatmulKernel
         BitPlaneMatrix w = task.Weights;
         GroupLayout layout = w.Layout;
         int firstBlock = layout.FirstBlock(task.FirstGroup), blocks = layout.EndBlock(task.FirstGroup) - firstBlock, bits = w.Format.Bits;
-        ulong* panel = (ulong*)ScratchMemory.Get(ScratchMemory.Slot.Weights, (long)blocks * bits * TLanes.Count * sizeof(ulong));
+        ulong* panel = Scratch.Get<ulong>(Scratch.Weights, (long)blocks * bits * TLanes.Count);
         ulong** channels = stackalloc ulong*[TLanes.Count];
         int* high = stackalloc int[TLanes.Count];
         for (int channel = 0; channel < task.Channels; channel += TLanes.Count)

@@ -1,3 +1,5 @@
+using Portable.Reference.Threading;
+
 namespace Portable.Reference.BitPlanes.Kernels;
 
 /// <summary>
@@ -40,7 +42,7 @@ internal sealed unsafe class ScalarByteKernel : MatmulKernel
     {
         GroupLayout layout = task.Weights.Layout;
         int first = layout.FirstBlock(task.FirstGroup), end = layout.EndBlock(task.FirstGroup);
-        ulong* panel = (ulong*)ScratchMemory.Get(ScratchMemory.Slot.Weights, ChunkBlocks * GroupLayout.BlockSize * sizeof(ulong));
+        ulong* panel = Scratch.Get<ulong>(Scratch.Weights, ChunkBlocks * GroupLayout.BlockSize);
         for (int channel = 0; channel < task.Channels; channel += 2)
         {
             for (int block = first; block < end; block += ChunkBlocks)

@@ -49,11 +49,8 @@ internal sealed record MatmulProblem(
     /// <summary>Bytes of packed weights.</summary>
     public long WeightBytes => (long)N * Layout.Columns * Weights.Bits / 8;
 
-    /// <summary>
-    /// The specialization constants that all kernels share. <see cref="General"/> fixes only what it must.
-    /// </summary>
-    /// <param name="broken">Simulate a wrong driver.</param>
-    internal MatmulConstants Constants(bool broken)
+    /// <summary>The specialization constants that all kernels share. <see cref="General"/> fixes only what it must.</summary>
+    internal MatmulConstants Constants()
     {
         StoredZeros zw = (General && Output != MatmulOutput.Integers) || WeightZeros ? StoredZeros.Varying : WeightZeroConstant != 0 ? StoredZeros.Constant : StoredZeros.Zero;
         StoredZeros zx = General || !Activations.Signed ? StoredZeros.Varying : StoredZeros.Zero;
@@ -63,7 +60,7 @@ internal sealed record MatmulProblem(
             (zw, zx) = (StoredZeros.Constant, StoredZeros.Constant);
         }
 
-        return new MatmulConstants(Weights.Bits, Digits, GroupBlocks, zw, zx, Output == MatmulOutput.Integers ? 1u : 0u, broken);
+        return new MatmulConstants(Weights.Bits, Digits, GroupBlocks, zw, zx, Output == MatmulOutput.Integers ? 1u : 0u);
     }
 
     /// <summary>The stored zero point of weights whose zero points are all 0.</summary>

@@ -47,13 +47,12 @@ internal sealed record MatmulPlan
     /// <param name="x">Activations of M rows.</param>
     /// <param name="y">Address of the first output.</param>
     /// <param name="yStride">Elements between output rows.</param>
-    /// <param name="broken">Simulate a wrong driver.</param>
-    public void Record(VulkanContext gpu, CommandRecorder recorder, GpuLinear w, MatmulProblem problem, ActivationAddresses x, ulong y, int yStride, bool broken = false) =>
-        recorder.Dispatch(ShaderFor(problem, broken), w.Arguments(x, problem, y, yStride, w.Scratch(gpu, ScratchBytes)), GroupsX, GroupsY, Splits);
+    public void Record(VulkanContext gpu, CommandRecorder recorder, GpuLinear w, MatmulProblem problem, ActivationAddresses x, ulong y, int yStride) =>
+        recorder.Dispatch(ShaderFor(problem), w.Arguments(x, problem, y, yStride, w.Scratch(gpu, ScratchBytes)), GroupsX, GroupsY, Splits);
 
     /// <summary>Builds the kernel, so that recording it takes no time.</summary>
     /// <returns>What the driver tells of it.</returns>
-    internal PipelineStatistics Prepare(VulkanContext gpu, MatmulProblem problem) => gpu.Pipeline(ShaderFor(problem, broken: false)).Statistics;
+    internal PipelineStatistics Prepare(VulkanContext gpu, MatmulProblem problem) => gpu.Pipeline(ShaderFor(problem)).Statistics;
 
-    private MatmulShader ShaderFor(MatmulProblem problem, bool broken) => Shader with { Matmul = problem.Constants(broken) };
+    private MatmulShader ShaderFor(MatmulProblem problem) => Shader with { Matmul = problem.Constants() };
 }

@@ -5,71 +5,11 @@ namespace Portable.Chat.Templates;
 
 /// <summary>Reads a template's expressions with jinja2's grammar: from the loosest, a if b else c, over or, and, not, comparisons, + -,
 /// ~, * / // %, ** and signs to names and literals with what follows them.</summary>
-internal abstract class ExpressionParser(List<TemplateToken> tokens)
+internal abstract class ExpressionParser(List<TemplateToken> tokens) : TokenReader(tokens)
 {
+    private const int MaximumLinks = 500, MaximumOperators = 1000;
     private static readonly string[] Comparisons = ["==", "!=", "<", "<=", ">", ">="];
     private int _depth;
-
-    protected int Position { get; private set; }
-
-    protected TemplateToken Current => tokens[Position];
-
-    private TemplateToken Ahead => tokens[Math.Min(Position + 1, tokens.Count - 1)];
-
-    protected TemplateToken Next() => tokens[Position < tokens.Count - 1 ? Position++ : Position];
-
-    protected bool Accept(string text)
-    {
-        bool found = Current.Is(text);
-        if (found)
-        {
-            Next();
-        }
-        return found;
-    }
-
-    protected void Expect(string text)
-    {
-        if (!Accept(text))
-        {
-            throw new TemplateException($"'{text}' expected, {Describe(Current)} found", Current.Line);
-        }
-    }
-
-    protected void ExpectName(string name) => Expect(name);
-
-    protected void Expect(TemplateTokenKind kind, string text)
-    {
-        if (Current.Kind != kind)
-        {
-            throw new TemplateException($"'{text}' expected, {Describe(Current)} found", Current.Line);
-        }
-        Next();
-    }
-
-    protected TemplateException Unexpected() => new($"unexpected {Describe(Current)}", Current.Line);
-
-    protected string Identifier()
-    {
-        if (Current.Kind != TemplateTokenKind.Name)
-        {
-            throw new TemplateException($"a name expected, {Describe(Current)} found", Current.Line);
-        }
-        return Next().Text;
-    }
-
-    /// <summary>Whether a name stands among the tokens from a position to the current one.</summary>
-    protected bool Mentions(int from, string name)
-    {
-        for (int i = from; i < Position; i++)
-        {
-            if (tokens[i].Kind == TemplateTokenKind.Name && tokens[i].Text == name)
-            {
-                return true;
-            }
-        }
-        return false;
-    }
 
     /// <summary>What is assigned to: a name, an attribute of a namespace, or several names with commas.</summary>
     protected Expression Target(bool withTuple, string ends, bool withNamespace = false)
@@ -158,10 +98,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
         Expression result = Or();
         for (int links = 0; Current.Is("if"); links++)
         {
-            if (links > 500)
-            {
-                throw new TemplateException("an expression is too long", Current.Line);
-            }
+            Bound(links);
             int line = Next().Line;
             Expression condition = Or();
             result = new Conditional(condition, result, Accept("else") ? Expression() : null, line);
@@ -226,17 +163,14 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
 
     private Expression Power() => LeftToRight(() => Signed(true), "**");
 
-    // A chain of one level's operators: a loop, so that a long chain is no deep recursion here. Its tree is deep all the same.
+    // A chain of one level's operators.
     private Expression LeftToRight(Func<Expression> operand, params ReadOnlySpan<string> operators)
     {
         Expression left = operand();
         int links = 0;
         while (Current.Kind is TemplateTokenKind.Operator or TemplateTokenKind.Name && operators.Contains(Current.Text))
         {
-            if (++links > 1000)
-            {
-                throw new TemplateException("an expression is too long", Current.Line);
-            }
+            Bound(++links, MaximumOperators);
             TemplateToken op = Next();
             left = new Binary(op.Text, left, operand(), op.Line);
         }
@@ -364,10 +298,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
     {
         for (int links = 0; ; links++)
         {
-            if (links > 500)
-            {
-                throw new TemplateException("an expression is too long", Current.Line);
-            }
+            Bound(links);
             int line = Current.Line;
             if (Accept("."))
             {
@@ -453,10 +384,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
     {
         for (int links = 0; ; links++)
         {
-            if (links > 500)
-            {
-                throw new TemplateException("an expression is too long", Current.Line);
-            }
+            Bound(links);
             int line = Current.Line;
             if (Current.Is("|"))
             {
@@ -484,10 +412,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
         bool first = target is null;
         for (int links = 0; Accept("|") || first; first = false)
         {
-            if (++links > 500)
-            {
-                throw new TemplateException("an expression is too long", Current.Line);
-            }
+            Bound(++links);
             int line = Current.Line;
             string name = DottedName();
             result = new Filter(result, name, Accept("(") ? Arguments() : CallArguments.None, line);
@@ -529,14 +454,12 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
         return name;
     }
 
-    private static string Describe(TemplateToken token) => token.Kind switch
+    // A chain is a loop here, and a deep tree where it is evaluated.
+    private void Bound(int links, int most = MaximumLinks)
     {
-        TemplateTokenKind.End => "the end of the template",
-        TemplateTokenKind.VariableEnd => "'}}'",
-        TemplateTokenKind.BlockEnd => "'%}'",
-        TemplateTokenKind.VariableBegin => "'{{'",
-        TemplateTokenKind.BlockBegin => "'{%'",
-        TemplateTokenKind.Data => "text",
-        _ => $"'{token.Text}'",
-    };
+        if (links > most)
+        {
+            throw new TemplateException("an expression is too long", Current.Line);
+        }
+    }
 }

@@ -9,12 +9,12 @@ internal static class TextMethods
 {
     private static readonly Dictionary<string, Func<MarkedText, Arguments, RenderBudget, object?>> Table = new()
     {
-        ["capitalize"] = (t, a, b) => Checked(a, b, t, Capitalize),
-        ["casefold"] = (t, a, b) => Checked(a, b, t, x => x.Map((r, _) => r.Value is 0xDF or 0x1E9E ? "ss" : LowerOf(r))),
-        ["lower"] = (t, a, b) => Checked(a, b, t, Lower),
-        ["upper"] = (t, a, b) => Checked(a, b, t, Upper),
-        ["swapcase"] = (t, a, b) => Checked(a, b, t, x => x.Map((r, _) => Rune.IsUpper(r) ? LowerOf(r) : UpperOf(r))),
-        ["title"] = (t, a, b) => Checked(a, b, t, Title),
+        ["capitalize"] = (t, _, b) => Charged(t, b, Capitalize),
+        ["casefold"] = (t, _, b) => Charged(t, b, x => x.Map((r, _) => r.Value is 0xDF or 0x1E9E ? "ss" : LowerOf(r))),
+        ["lower"] = (t, _, b) => Charged(t, b, Lower),
+        ["upper"] = (t, _, b) => Charged(t, b, Upper),
+        ["swapcase"] = (t, _, b) => Charged(t, b, x => x.Map((r, _) => Rune.IsUpper(r) ? LowerOf(r) : UpperOf(r))),
+        ["title"] = (t, _, b) => Charged(t, b, Title),
         ["strip"] = (t, a, _) => Strip(t, Set(a), true, true),
         ["lstrip"] = (t, a, _) => Strip(t, Set(a), true, false),
         ["rstrip"] = (t, a, _) => Strip(t, Set(a), false, true),
@@ -69,7 +69,7 @@ internal static class TextMethods
         : null;
 
     // What a case mapping makes of a text is at most three times as long.
-    private static MarkedText Checked(Arguments arguments, RenderBudget budget, MarkedText text, Func<MarkedText, MarkedText> map)
+    private static MarkedText Charged(MarkedText text, RenderBudget budget, Func<MarkedText, MarkedText> map)
     {
         budget.Characters(text.Value.Length);
         return map(text);

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Portable.Checkpoints.Safetensors;
@@ -109,37 +108,12 @@ internal abstract class CodeStore
             ReadOnlySpan<ulong> words = inPlace is { } mapped ? mapped.Span : unpacked;
             for (int row = first; row < end; row++)
             {
-                SumRow(words.Slice(row * rowWords, rowWords), layout, format, sums.AsSpan(row * layout.Groups, layout.Groups));
+                RowSums.Count(words.Slice(row * rowWords, rowWords), layout, format, sums.AsSpan(row * layout.Groups, layout.Groups));
             }
         });
         return bad == int.MaxValue
             ? new BitPlaneMatrix(rows, layout, format, inPlace ?? unpacked, sums)
             : throw new CheckpointException(file.Path, $"row {bad} holds bits that are no codes", tensor.Name, tensor.Offset + (long)bad * rowBytes);
-    }
-
-    // Loading runs once: these loops cannot wait for the JIT's second tier.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SumRow(ReadOnlySpan<ulong> words, GroupLayout layout, CodeFormat format, Span<int> sums)
-    {
-        int bits = format.Bits, top = format.Signed ? bits - 1 : bits, at = 0;
-        for (int group = 0; group < sums.Length; group++)
-        {
-            int sum = 0;
-            for (int end = layout.EndBlock(group) * bits; at < end;)
-            {
-                for (int plane = 0; plane < top; plane++)
-                {
-                    sum += BitOperations.PopCount(words[at++]) << plane;
-                }
-
-                if (top < bits)
-                {
-                    sum -= BitOperations.PopCount(words[at++]) << top;
-                }
-            }
-
-            sums[group] = sum;
-        }
     }
 
     // The message must not depend on which thread met its bad row first.

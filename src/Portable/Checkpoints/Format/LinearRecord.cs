@@ -120,7 +120,7 @@ internal sealed record LinearRecord(CodeStore Store, CodeFormat Format, GroupLay
     }
 }
 
-/// <summary>Reports in JSON: in the metadata of shards and in the manifest.</summary>
+/// <summary>Reports in JSON: in the metadata of shards, in the manifest, and as <c>quantize --json</c> prints them.</summary>
 internal static class LayerReports
 {
     /// <summary>Adds the errors to an object that has name and scheme.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
@@ -24,19 +25,27 @@ internal sealed class TensorReader(SafetensorsFile file)
             throw new CheckpointException(file.Path, $"dtype {TensorTypes.NameOf(tensor.Type)} where {TensorTypes.NameOf(type)} belongs", name, tensor.Offset);
         }
 
-        RequireShape(tensor, shape);
+        _expected.Add(name);
+        RequireShape(file, tensor, shape);
     }
 
     /// <summary>Checks a tensor of any of the three float types.</summary>
     public void RequireFloat(string name, params ReadOnlySpan<long> shape)
     {
         TensorInfo tensor = file.Find(name);
+        _expected.Add(name);
+        RequireFloat(file, tensor, shape);
+    }
+
+    /// <summary>Checks a tensor of any of the three float types, without reading values.</summary>
+    public static void RequireFloat(SafetensorsFile file, TensorInfo tensor, ReadOnlySpan<long> shape)
+    {
         if (tensor.Type is not (TensorType.F32 or TensorType.F16 or TensorType.BF16))
         {
-            throw new CheckpointException(file.Path, $"dtype {TensorTypes.NameOf(tensor.Type)} where F32, F16 or BF16 belongs", name, tensor.Offset);
+            throw new CheckpointException(file.Path, $"dtype {TensorTypes.NameOf(tensor.Type)} where F32, F16 or BF16 belongs", tensor.Name, tensor.Offset);
         }
 
-        RequireShape(tensor, shape);
+        RequireShape(file, tensor, shape, "config.json asks for [{0}]");
     }
 
     /// <summary>Refuses tensors that were not asked for.</summary>
@@ -59,7 +68,13 @@ internal sealed class TensorReader(SafetensorsFile file)
         file.Read(tensor, data);
         ElementType type = ElementTypeOf(tensor.Type);
         RequireFinite(file, tensor, data, type);
-        float[] values = new float[data.Length / TensorTypes.SizeOf(tensor.Type)];
+        return Floats(data, type);
+    }
+
+    /// <summary>Elements as f32.</summary>
+    public static float[] Floats(ReadOnlySpan<byte> data, ElementType type)
+    {
+        float[] values = new float[data.Length / ElementConversion.SizeOf(type)];
         ElementConversion.ToSingle(data, type, values);
         return values;
     }
@@ -120,12 +135,11 @@ internal sealed class TensorReader(SafetensorsFile file)
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a float type of weights."),
     };
 
-    private void RequireShape(TensorInfo tensor, ReadOnlySpan<long> shape)
+    private static void RequireShape(SafetensorsFile file, TensorInfo tensor, ReadOnlySpan<long> shape, string expected = "[{0}] belongs")
     {
-        _expected.Add(tensor.Name);
         if (!tensor.HasShape(shape))
         {
-            throw new CheckpointException(file.Path, $"shape {tensor.ShapeText} where [{string.Join(", ", shape.ToArray())}] belongs", tensor.Name, tensor.Offset);
+            throw new CheckpointException(file.Path, $"shape {tensor.ShapeText} where {string.Format(CultureInfo.InvariantCulture, expected, string.Join(", ", shape.ToArray()))}", tensor.Name, tensor.Offset);
         }
     }
 }

@@ -65,16 +65,7 @@ internal sealed class TensorStore : IDisposable
             throw new CheckpointException(Path, "the tensor is missing", name);
         }
 
-        TensorInfo tensor = found.Tensor;
-        if (tensor.Type is not (TensorType.F32 or TensorType.F16 or TensorType.BF16))
-        {
-            throw new CheckpointException(found.File.Path, $"dtype {TensorTypes.NameOf(tensor.Type)} is not supported for weights; expected F32, F16 or BF16", name, tensor.Offset);
-        }
-
-        if (!tensor.HasShape(shape))
-        {
-            throw new CheckpointException(found.File.Path, $"shape {tensor.ShapeText} does not match config.json, which asks for [{string.Join(", ", shape.ToArray())}]", name, tensor.Offset);
-        }
+        TensorReader.RequireFloat(found.File, found.Tensor, shape);
     }
 
     /// <summary>A matrix in place.</summary>
@@ -93,9 +84,7 @@ internal sealed class TensorStore : IDisposable
         ReadOnlyMemory<byte> data = file.Map(tensor);
         ElementType type = TensorReader.ElementTypeOf(tensor.Type);
         Scan(tensor, () => TensorReader.RequireFinite(file, tensor, data.Span, type));
-        float[] values = new float[tensor.Shape[0]];
-        ElementConversion.ToSingle(data.Span, type, values);
-        return values;
+        return TensorReader.Floats(data.Span, type);
     }
 
     public void Dispose()

@@ -21,7 +21,7 @@ internal static class HessianFactor
         }
         catch (ArithmeticException e)
         {
-            string cause = hessian.All(double.IsFinite) ? "its calibration inputs are zero or too alike: calibrate on more text, or raise --damping" : "its calibration inputs are not finite";
+            string cause = hessian.All(double.IsFinite) ? "its calibration inputs are zero or too alike: calibrate on more text, or raise damping" : "its calibration inputs are not finite";
             throw new ArithmeticException($"{string.Join(", ", readers.Select(l => l.Name))}: {cause} ({e.Message})", e);
         }
     }

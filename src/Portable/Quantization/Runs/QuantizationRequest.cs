@@ -56,27 +56,11 @@ public sealed record QuantizationResult(string Method, QuantizationScheme Scheme
     {
         ["method"] = Method,
         ["scheme"] = Scheme.ToString(),
-        ["layers"] = new JsonArray([.. Layers.Select(ToJson)]),
+        ["layers"] = new JsonArray([.. Layers.Select(LayerReports.ToJson)]),
         ["bytes_before"] = BytesBefore,
         ["bytes_after"] = BytesAfter,
         ["seconds"] = Seconds,
         ["training"] = Training.Count == 0 ? null : new JsonArray([.. Training.Select(t => t.ToJson())]),
         ["facts"] = Facts?.DeepClone(),
     };
-
-    private static JsonObject ToJson(LayerReport layer)
-    {
-        JsonObject json = new() { ["name"] = layer.Name, ["scheme"] = layer.Scheme, ["error"] = layer.Error };
-        if (layer.OutputError is { } outputError)
-        {
-            json["output_error"] = outputError;
-        }
-
-        foreach ((string key, double value) in layer.Details.OrderBy(d => d.Key, StringComparer.Ordinal))
-        {
-            json[key] = value;
-        }
-
-        return json;
-    }
 }

@@ -6,6 +6,7 @@ using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;
 using Portable.Vulkan.SelfChecks;
+using Portable.Vulkan.Shaders;
 using Portable.Vulkan.Tensors;
 using Xunit;
 
@@ -155,7 +156,9 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         string[] shaders = [.. new[] { 8, 16 }.Select(bits => AttentionTile.For(vulkan.Context.Facts, new CacheShape(1, 64, 1, 64, bits))).OfType<AttentionTile>().Select(t => t.ShaderName)];
         Skip.If(shaders.Length == 0, "No matrices of bytes.");
         Assert.Empty(AttentionCheck.Run(vulkan.Context));
-        IReadOnlyDictionary<string, string> failures = AttentionCheck.Run(vulkan.Context, broken: true);
+        vulkan.Context.Faults = new FaultInjection { Plant = shader => shader is AttentionMatrixShader a ? a with { Attention = a.Attention with { ScoreScale = 1.5f * a.Attention.ScoreScale } } : shader };
+        IReadOnlyDictionary<string, string> failures = AttentionCheck.Run(vulkan.Context);
+        vulkan.Context.Faults = null;
         Assert.Equal(shaders.Order(), failures.Keys.Order());
         Assert.All(failures.Values, f => Assert.Contains("wrong", f, StringComparison.Ordinal));
     }
