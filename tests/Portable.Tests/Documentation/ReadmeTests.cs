@@ -36,11 +36,13 @@ public sealed partial class ReadmeTests
     [InlineData("`--threads N`")]
     public void ModelsThreadsAndTheCacheAreInTheReadme(string word) => Assert.Contains(word, Readme, StringComparison.Ordinal);
 
-    [Fact]
-    public void EveryCommandLineInTheReadmeParses()
+    [Theory]
+    [InlineData("README.md")]
+    [InlineData("docs/tool.md")]
+    public void EveryCommandLineParses(string page)
     {
-        string[] lines = [.. CommandLines().Matches(Readme).Select(m => m.Groups["line"].Value.Trim())];
-        Assert.True(lines.Length >= 9, "the README shows the tool's verbs");
+        string[] lines = [.. CommandLines().Matches(File.ReadAllText(Path.Combine(Repository.Root, page))).Select(m => m.Groups["line"].Value.Trim())];
+        Assert.True(lines.Length >= 9, "the page shows the tool's verbs");
         Assert.All(lines, AssertParses);
     }
 
