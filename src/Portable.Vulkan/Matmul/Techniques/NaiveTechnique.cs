@@ -18,3 +18,13 @@ internal sealed class NaiveTechnique : MatmulTechnique
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) => 1e6 + problem.MultiplyAdds * 0.1;
 }
+
+/// <summary>shaders/matmul/naive.comp.</summary>
+internal sealed record NaiveShader : MatmulShader
+{
+    /// <inheritdoc/>
+    public override string Name => "naive";
+
+    /// <inheritdoc/>
+    public override int WorkgroupSize => 64;
+}

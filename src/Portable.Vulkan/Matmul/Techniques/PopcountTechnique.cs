@@ -1,4 +1,5 @@
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Shaders;
 
@@ -35,4 +36,38 @@ internal sealed class PopcountTechnique : MatmulTechnique
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
         2000 + (double)problem.MultiplyAdds / 32 * problem.Weights.Bits * Math.Min(problem.Activations.Bits, 8) * problem.Digits / 1000 + problem.WeightBytes / 1000.0;
+}
+
+/// <summary>shaders/matmul/popcount.comp.</summary>
+internal sealed record PopcountShader : MatmulShader
+{
+    /// <summary>Invocations of a workgroup.</summary>
+    public required int Invocations { get; init; }
+
+    /// <summary>Planes of a stored activation digit.</summary>
+    public required int XBits { get; init; }
+
+    /// <summary>Whether stored activations are two's complement.</summary>
+    public required bool XSigned { get; init; }
+
+    /// <summary>Invocations of a subgroup: an output each.</summary>
+    public required int Subgroup { get; init; }
+
+    /// <inheritdoc/>
+    public override string Name => "popcount";
+
+    /// <inheritdoc/>
+    public override int SubgroupSize => Subgroup;
+
+    /// <inheritdoc/>
+    public override int WorkgroupSize => Invocations;
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants)
+    {
+        base.Specialize(constants);
+        constants.Set(7, Invocations);
+        constants.Set(8, XBits);
+        constants.Set(9, XSigned);
+    }
 }
