@@ -70,6 +70,14 @@ internal sealed class KeyValueCache
         ValueZeroPoints = Allocate<byte>(sequences, zeroPoints);
     }
 
+    /// <summary>Bytes of a cache of such arguments: keys, values, scales and zero points.</summary>
+    public static long BytesOf(int sequences, int keyValueHeads, int headSize, int capacity, int bits)
+    {
+        long tokens = (long)keyValueHeads * ((capacity + ChunkSize - 1) / ChunkSize) * ChunkSize;
+        long width = (bits == 16 ? (headSize + 1) / 2 * 2 : headSize) + headSize;
+        return sequences * ((tokens * ((width * (bits switch { 32 => 4, 16 => 2, _ => 1 })) + (bits <= 16 ? 8 : 0) + (bits <= 8 ? 2 : 0))) + Overrun);
+    }
+
     /// <summary>The longest context of a quantized cache: Σ of 16-bit codes and both digit products stay within int32.</summary>
     public const int MaximumQuantizedCapacity = 32767;
 

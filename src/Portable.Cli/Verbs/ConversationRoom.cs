@@ -1,5 +1,6 @@
 using System.Globalization;
 using Portable.Cli.Output;
+using Portable.Inference;
 using Portable.Models;
 
 namespace Portable.Cli.Verbs;
@@ -45,7 +46,7 @@ internal static class ConversationRoom
     // A quarter of the machine's memory for keys and values at their largest, 4 bytes each.
     private static int Affordable(ModelConfig config, int sequences)
     {
-        long bytes = 8L * sequences * config.Blocks.Sum(b => (long)b.Attention.KeyValueWidth);
-        return (int)Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / bytes, 256, int.MaxValue);
+        const int Least = 256, LargestBits = 32;
+        return Math.Max(Least, CpuMemory.LargestContext(config, LargestBits, sequences, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4));
     }
 }

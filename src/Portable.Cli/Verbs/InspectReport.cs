@@ -5,7 +5,7 @@ namespace Portable.Cli.Verbs;
 /// <param name="Scheme">The layer's own scheme, or the element type of float weights.</param>
 /// <param name="Rows">N: output features.</param>
 /// <param name="Columns">K: columns of the weights (FlattenQuant's expanded ones included).</param>
-/// <param name="Bytes">Weights, scales and zero points in memory.</param>
+/// <param name="Bytes">Weights, scales, zero points and sums in memory.</param>
 /// <param name="BitsPerWeight">Bits on disk of codes, scales and zero points per weight of the float model.</param>
 /// <param name="Error">‖Ŵ−W‖/‖W‖, as the manifest has it; null for float weights.</param>
 /// <param name="OutputError">‖Y−Ŷ‖/‖Y‖ on the calibration inputs, or null.</param>
@@ -19,6 +19,16 @@ internal sealed record InspectLayer(string Name, string Scheme, int Rows, int Co
 /// <param name="WorstError">Largest weight error, or null.</param>
 /// <param name="OutputError">Mean output error, or null.</param>
 internal sealed record InspectType(string Type, int Layers, double BitsPerWeight, double? Error, double? WorstError, double? OutputError);
+
+/// <summary>Memory that a model takes on the CPU, bytes.</summary>
+/// <param name="Scheme">The scheme that it is for; null: as the checkpoint is.</param>
+/// <param name="Context">Positions of a sequence.</param>
+/// <param name="Batch">Sequences at a time.</param>
+/// <param name="Weights">Linears, embedding, positions and head, with scales, zero points and sums; rotary tables.</param>
+/// <param name="Cache">Keys and values.</param>
+/// <param name="Scratch">Activations of the largest batch, and logits.</param>
+/// <param name="Total">All of it.</param>
+internal sealed record InspectMemory(string? Scheme, int Context, int Batch, long Weights, long Cache, long Scratch, long Total);
 
 /// <summary>The answer of <c>portable inspect</c>.</summary>
 /// <param name="ModelType">As config.json has it.</param>
@@ -36,6 +46,9 @@ internal sealed record InspectType(string Type, int Layers, double BitsPerWeight
 /// <param name="Layers">The blocks' linears.</param>
 /// <param name="LinearBytes">Sum over the layers, in memory.</param>
 /// <param name="FileBytes">All files of the directory.</param>
+/// <param name="Tables">Embedding and head; a tied one is one.</param>
+/// <param name="Memory">What it takes on the CPU, where that was asked for.</param>
 internal sealed record InspectReport(
     string ModelType, int Hidden, int Blocks, int Heads, int KeyValueHeads, int Vocabulary, int Positions, int KeyValueBits,
-    string Method, string? Scheme, double BitsPerWeight, IReadOnlyList<InspectType> Types, IReadOnlyList<InspectLayer> Layers, long LinearBytes, long FileBytes);
+    string Method, string? Scheme, double BitsPerWeight, IReadOnlyList<InspectType> Types, IReadOnlyList<InspectLayer> Layers, long LinearBytes, long FileBytes,
+    IReadOnlyList<InspectLayer> Tables, InspectMemory? Memory);

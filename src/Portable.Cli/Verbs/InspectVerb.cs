@@ -4,7 +4,9 @@ using Portable.Checkpoints.Format;
 using Portable.Checkpoints.Safetensors;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
+using Portable.Inference;
 using Portable.Models;
+using Portable.Models.Architectures;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 
@@ -14,19 +16,35 @@ namespace Portable.Cli.Verbs;
 internal sealed class InspectVerb : Verb
 {
     private readonly Argument<string> _model = ModelFiles.CreateArgument();
+    private readonly Option<int> _context = new("--context") { Description = "Print the memory that texts of N tokens take on the CPU (default: the model's context).", HelpName = "N" };
+    private readonly Option<int> _batch = new("--batch") { Description = "The same for B texts at a time (default: 1).", HelpName = "B" };
+    private readonly Option<string?> _scheme = new("--scheme") { Description = "The same for the model quantized under a scheme, for example W4A8KV8H8 (default: as it is).", HelpName = "S" };
 
     /// <summary>Defines the verb.</summary>
     public InspectVerb()
         : base(
             "inspect",
-            "Shows how a checkpoint was made, and its layers with their schemes, sizes and errors.",
+            "Shows how a checkpoint was made, its layers with their schemes, sizes and errors, and the memory that it takes.",
             new Example("portable inspect llama-w4", "tables of layer types and of layers"),
-            new Example("portable inspect llama-w4 --json", "the same for programs")) => Arguments.Add(_model);
+            new Example("portable inspect llama-w4 --context 8192 --batch 4", "and the CPU's memory for four texts of 8,192 tokens"),
+            new Example("portable inspect llama --scheme W4A8KV8H8 --context 8192", "what the float model would take under a scheme"),
+            new Example("portable inspect llama-w4 --json", "the same for programs"))
+    {
+        Arguments.Add(_model);
+        foreach (Option option in (Option[])[_context, _batch, _scheme])
+        {
+            Options.Add(option);
+        }
+    }
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         string directory = parsed.GetValue(_model)!;
+        bool memory = new Option[] { _context, _batch, _scheme }.Any(o => parsed.GetResult(o) is { Implicit: false });
+        int length = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 1) : 0;
+        int texts = parsed.GetResult(_batch) is { Implicit: false } ? OptionValues.AtLeast(parsed, _batch, 1) : 1;
+        QuantizationScheme? scheme = parsed.GetValue(_scheme) is { } text ? OptionValues.Scheme(text) : null;
         using IModelSource source = Checkpoint.Open(directory);
         ModelConfig config = source.Config;
         var quantized = source as PortableCheckpoint;
@@ -41,7 +59,7 @@ internal sealed class InspectVerb : Verb
         var report = new InspectReport(
             config.ModelType, config.HiddenSize, config.Layers, config.Blocks[0].Attention.Heads, config.Blocks[0].Attention.KeyValueHeads, config.VocabularySize, config.MaximumPositions, source.KeyValueBits,
             quantized?.Manifest.Method ?? "float", quantized?.Manifest.Scheme, MeanBits(layers), [.. layers.GroupBy(l => l.Name.Split('.')[^1]).Select(Summarize)],
-            layers, layers.Sum(l => l.Bytes), ModelFiles.DirectoryBytes(directory));
+            layers, layers.Sum(l => l.Bytes), ModelFiles.DirectoryBytes(directory), [.. Tables(source, quantized, stored)], memory ? Memory(source, scheme, length, texts) : null);
         terminal.Result(report, JsonReports.Default.InspectReport, r => Print(terminal, r, config.ContextText));
         return ExitCode.Done;
     }
@@ -58,7 +76,32 @@ internal sealed class InspectVerb : Verb
         // A weight that was cut into several columns is one weight of the model.
         int columns = quantized.Input.Map is { } map ? map.Source.Max() + 1 : quantized.Weights.Columns;
         double bits = 8.0 * stored.GetValueOrDefault(linear.Name) / quantized.OutputFeatures / columns;
-        return new InspectLayer(linear.Name, linear.Scheme!, quantized.OutputFeatures, quantized.Weights.Columns, Bytes(quantized), bits, made?.Error, made?.OutputError);
+        return new InspectLayer(linear.Name, linear.Scheme!, quantized.OutputFeatures, quantized.Weights.Columns, quantized.Bytes, bits, made?.Error, made?.OutputError);
+    }
+
+    private static IEnumerable<InspectLayer> Tables(IModelSource source, PortableCheckpoint? quantized, Dictionary<string, long> stored)
+    {
+        ModelNames names = new(source.Config);
+        foreach (LinearName name in names.QuantizedTables)
+        {
+            TableWeights table = name == names.EmbeddingTable ? source.LoadEmbedding() : source.LoadHead()!;
+            LayerReport? made = quantized?.Manifest.Layers.FirstOrDefault(l => l.Name == name.Name);
+            yield return Describe(new LinearWeights { Name = name.Name, Float = table.Float, Quantized = table.Quantized, Scheme = made?.Scheme }, made, stored);
+        }
+    }
+
+    /// <summary>What the model takes on the CPU, as it is or as a scheme would make it.</summary>
+    private static InspectMemory Memory(IModelSource source, QuantizationScheme? scheme, int context, int batch)
+    {
+        int positions = context == 0 ? source.Config.MaximumPositions : context;
+        if (positions > source.Config.MaximumPositions)
+        {
+            throw new InvalidOperationException($"--context {positions} is more than the model's {source.Config.MaximumPositions} positions.");
+        }
+
+        ElementType type = source.LoadPositions()?.Type ?? source.LoadEmbedding().Float?.Type ?? ElementType.Float16;
+        MemoryEstimate estimate = scheme is null ? CpuMemory.Of(source, batch, positions) : CpuMemory.Of(source.Config, scheme, type, batch, positions);
+        return new InspectMemory(scheme?.ToString(), positions, batch, estimate.Linears + estimate.Tables, estimate.Cache, estimate.Working, estimate.Total);
     }
 
     private static InspectType Summarize(IGrouping<string, InspectLayer> layers) =>
@@ -93,9 +136,6 @@ internal sealed class InspectVerb : Verb
         return bytes;
     }
 
-    private static long Bytes(QuantizedLinear layer) =>
-        (8L * layer.Weights.Words.Length) + (4L * layer.Scales.Length) + (layer.ZeroPoints?.Length ?? 0) + (4L * (layer.Bias?.Length ?? 0));
-
     private static void Print(Terminal terminal, InspectReport r, string context)
     {
         terminal.Paragraph(0, $"{r.ModelType}: {r.Blocks} blocks of {r.Hidden}, {r.Heads} heads ({r.KeyValueHeads} of keys and values), vocabulary {r.Vocabulary}, {context}");
@@ -109,7 +149,12 @@ internal sealed class InspectVerb : Verb
         string common = r.Layers[0].Name[..(r.Layers[0].Name.IndexOf(".0.", StringComparison.Ordinal) + 1)];
         terminal.Table([common.Length > 0 ? $"layer ({common})" : "layer", "scheme", ">NxK", ">KiB", ">bits", .. errors ? (string[])[">error"] : []], r.Layers.Select(l => (string[])
             [l.Name[common.Length..], l.Scheme, $"{l.Rows}x{l.Columns}", Text(l.Bytes / 1024.0, "F1"), Text(l.BitsPerWeight, "F2"), .. errors ? (string[])[Text(l.Error, "F5")] : []]));
-        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"linears {r.LinearBytes / 1048576.0:F2} MiB, files {r.FileBytes / 1048576.0:F2} MiB"));
+        string tables = string.Join(", ", r.Tables.Select(t => string.Create(CultureInfo.InvariantCulture, $"{t.Name.Split('.')[^1]} {t.Scheme} {t.Bytes / 1048576.0:F2} MiB")));
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"linears {r.LinearBytes / 1048576.0:F2} MiB, {tables}{(r.Tables.Count == 1 ? " (the head, too)" : "")}, files {r.FileBytes / 1048576.0:F2} MiB"));
+        if (r.Memory is { } m)
+        {
+            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"memory on the CPU{(m.Scheme is null ? "" : $" as {m.Scheme}")}, {m.Batch:N0} × {m.Context:N0} tokens: {m.Total / 1048576.0:N1} MiB (weights {m.Weights / 1048576.0:N1}, cache {m.Cache / 1048576.0:N1}, scratch {m.Scratch / 1048576.0:N1})"));
+        }
     }
 
     private static string Text(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture) ?? "";

@@ -11,7 +11,7 @@ namespace Portable.Vulkan.Contact;
 internal sealed record CheckedModel(string Kind, ModelConfig Config, string Scheme);
 
 /// <summary>
-/// The models of the first check: together they have every feature of a block and every kind of cache. A test compares the
+/// The models of the first check: together they have every feature of a block, every kind of cache and of tables. A test compares the
 /// properties of the layouts with these, so that no feature runs on a device unproved.
 /// </summary>
 internal static class CheckedModels
@@ -78,7 +78,8 @@ internal static class CheckedModels
             Of("gemma", Gemma, Gemma with { Attention = Gemma.Attention with { Window = 0 } }) with { EmbeddingScale = 11.313708f, LogitSoftcap = 30 },
             "W8A8KV8"),
         new("norms after, of queries and keys, and a window over a KV16 cache", Of("olmo", Olmo, Olmo with { Rotary = null, Attention = Olmo.Attention with { Window = 0 } }), "W4A8"),
-        new("squared ReLU, partial rotary and GELU over a KV4 cache", Of("nemotron", Nemotron, Nemotron with { Activation = ActivationKind.GeluErf }), "W4A8KV4"),
+        new("squared ReLU, partial rotary, GELU and tables of 8-bit codes over a KV4 cache", Of("nemotron", Nemotron, Nemotron with { Activation = ActivationKind.GeluErf }), "W4A8KV4H8"),
+        new("one table of 5-bit codes, scaled and capped, over a KV8 cache", Of("llama", Llama) with { TiedEmbeddings = true, EmbeddingScale = 3.5f, LogitSoftcap = 30 }, "W4A8KV8H5"),
     ];
 
     private static ModelConfig Of(string type, params BlockLayout[] blocks) => new() { ModelType = type, Blocks = blocks, VocabularySize = 101, MaximumPositions = 128 };

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
@@ -118,7 +119,7 @@ internal sealed class VulkanExecutor : Executor
             }
         }
 
-        MemoryEstimate estimate = MemoryEstimate.Of(source, sequences, context, MaximumRows);
+        MemoryEstimate estimate = VulkanMemory.Of(source, sequences, context, MaximumRows);
         long free = _gpu.Facts.MemoryBytes - _gpu.UsedBytes;
         if (estimate.Total > free)
         {

@@ -40,7 +40,8 @@ internal sealed class BlockStream : IDisposable
     /// <param name="storage">Keeps the hidden states.</param>
     /// <param name="device">Makes an executor for one quantized block, which runs there; null = on the CPU.</param>
     /// <param name="cancellation">Stops between windows.</param>
-    public BlockStream(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits, StreamStorage storage, Func<Executor>? device = null, CancellationToken cancellation = default)
+    /// <param name="embedding">What to embed with; null = the model's own.</param>
+    public BlockStream(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits, StreamStorage storage, Func<Executor>? device = null, CancellationToken cancellation = default, TableWeights? embedding = null)
     {
         (_config, _windows, _device, _cancellation) = (source.Config, windows, device, cancellation);
         int context = windows.Max(w => w.Length);
@@ -53,11 +54,11 @@ internal sealed class BlockStream : IDisposable
         (_context, _keyValueBits) = (context, keyValueBits);
         _slots = [.. windows.Select(w => storage.Allocate(w.Length * _config.HiddenSize))];
         _rows = new float[context * _config.HiddenSize];
-        DeviceTable embedding = _cpu.Executor.Upload(source.LoadEmbedding());
+        DeviceTable rows = _cpu.Executor.Upload(embedding ?? source.LoadEmbedding());
         DeviceTable? positions = source.LoadPositions() is { } table ? _cpu.Executor.Upload(new TableWeights(table)) : null;
         for (int window = 0; window < windows.Count; window++)
         {
-            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", _ => _cpu.Executor.Embed(embedding, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
+            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", _ => _cpu.Executor.Embed(rows, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
         }
     }
 

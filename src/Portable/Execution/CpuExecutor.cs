@@ -11,6 +11,9 @@ namespace Portable.Execution;
 /// <param name="threads">Threads that take part, the caller included; 0 = those that the calling thread uses (see <see cref="WorkerPool"/>).</param>
 internal sealed class CpuExecutor(int threads = 0) : Executor
 {
+    /// <summary>The most rows of one batch, of every executor of the CPU.</summary>
+    public const int Rows = 512;
+
     private readonly WorkerPool _pool = new(threads);
     private readonly Dictionary<(int Columns, int Use), CpuActivation> _scratch = [];
     private Batch? _batch;
@@ -21,7 +24,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     public override string Name => "cpu";
 
     /// <inheritdoc/>
-    public override int MaximumRows => 512;
+    public override int MaximumRows => Rows;
 
     private Batch Current => _batch ?? throw new InvalidOperationException("Begin has not been called.");
 

@@ -48,5 +48,6 @@ internal sealed class QuantizationContext
     /// <summary>A stream of hidden states over calibration windows.</summary>
     /// <param name="windows">Token windows.</param>
     /// <param name="keyValueBits">KV cache of the blocks that will run; 32 for float blocks.</param>
-    public BlockStream OpenStream(IReadOnlyList<int[]> windows, int keyValueBits) => new(Source, windows, keyValueBits, Storage, Device, Cancellation);
+    /// <param name="embedding">What to embed with; null = the model's own.</param>
+    public BlockStream OpenStream(IReadOnlyList<int[]> windows, int keyValueBits, TableWeights? embedding = null) => new(Source, windows, keyValueBits, Storage, Device, Cancellation, embedding);
 }

@@ -117,6 +117,25 @@ public sealed class ModelVerbTests
         Assert.Equal("model.layers.0.self_attn.q_proj", json.GetProperty("layers")[0].GetProperty("name").GetString());
     }
 
+    [Fact]
+    public void InspectTellsTheMemoryOfAContextAndWhatASchemeWouldTake()
+    {
+        Assert.Equal(JsonValueKind.Null, ToolRun.Here("inspect", Model, "--json").Json().GetProperty("memory").ValueKind);
+        JsonElement json = ToolRun.Here("inspect", Model, "--context", "512", "--batch", "2", "--json").Json(), memory = json.GetProperty("memory");
+        JsonElement small = ToolRun.Here("inspect", Model, "--context", "512", "--batch", "2", "--scheme", "w2*a8kv4h4", "--json").Json().GetProperty("memory");
+        Assert.Equal((512, 2), (memory.GetProperty("context").GetInt32(), memory.GetProperty("batch").GetInt32()));
+        Assert.Equal("W2*A8KV4H4", small.GetProperty("scheme").GetString());
+        Assert.All((JsonElement[])[memory, small], m => Assert.Equal(m.GetProperty("total").GetInt64(), m.GetProperty("weights").GetInt64() + m.GetProperty("cache").GetInt64() + m.GetProperty("scratch").GetInt64()));
+
+        // An f32 cache of 2 × 512 positions beside 4-bit codes in bytes, and weights of 16 bits beside some 3.
+        Assert.InRange((double)memory.GetProperty("cache").GetInt64() / small.GetProperty("cache").GetInt64(), 2.5, 4);
+        Assert.InRange((double)memory.GetProperty("weights").GetInt64() / small.GetProperty("weights").GetInt64(), 3.5, 5);
+        JsonElement table = Assert.Single(json.GetProperty("tables").EnumerateArray());
+        Assert.Equal(("model.embed_tokens", "f16"), (table.GetProperty("name").GetString(), table.GetProperty("scheme").GetString()));
+        Assert.Equal(1, ToolRun.Here("inspect", Model, "--context", "99999").Code);
+        Assert.Contains("memory on the CPU as W4A8H8, 1 × ", ToolRun.Here("inspect", Model, "--scheme", "W4A8H8").Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("outside the vocabulary", "logits", "MODEL", "--ids", "1,2048")]
     [InlineData("-1", "logits", "MODEL", "--ids", "-1")]

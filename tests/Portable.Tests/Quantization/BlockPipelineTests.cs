@@ -52,6 +52,18 @@ public class BlockPipelineTests
         }
     }
 
+    /// <summary>Blocks that are fitted to quantized inputs see the embedding as an H part stores it; methods that look at the float model do not.</summary>
+    [Theory]
+    [InlineData("gptq", true)]
+    [InlineData("rtn", false)]
+    [InlineData("smoothquant", false)]
+    public void WhatIsCalibratedIsWhatRuns(string method, bool sees)
+    {
+        RandomModel model = new(RandomModel.Llama(layers: 1), 32, 6, null);
+        ulong[] Codes(string scheme) => MethodRun.Quantize(method, model, scheme: scheme).Blocks[0][BlockSlot.Query].Quantized!.Weights.Words.ToArray();
+        Assert.Equal(!sees, Codes("W4A8").AsSpan().SequenceEqual(Codes("W4A8H2")));
+    }
+
     [SkippableTheory]
     [MemberData(nameof(Methods))]
     public void AResumedRunEndsWithTheSameBlocks(string name, bool opt)

@@ -25,7 +25,7 @@ internal static class BlockPipeline
         using IDisposable? owned = quantizer as IDisposable;
         CalibrationSet? calibration = context.Calibration;
         using BlockStream? stream = calibration is not null && quantizer.Inputs != CalibrationInputs.None
-            ? context.OpenStream(calibration.Windows, context.Scheme.KeyValueBits)
+            ? context.OpenStream(calibration.Windows, context.Scheme.KeyValueBits, Embedding(context, quantizer.Inputs))
             : null;
         using BlockStream? floats = calibration is not null ? context.OpenStream(calibration.ReportWindows, 32) : null;
         if (context.Device is not null && (stream is null || quantizer.Inputs != CalibrationInputs.Quantized))
@@ -61,6 +61,10 @@ internal static class BlockPipeline
         context.Progress("blocks", layers, layers);
         return quantizer.Manifest;
     }
+
+    /// <summary>What the first block will be fed: quantized blocks see the embedding of an H part.</summary>
+    private static TableWeights? Embedding(QuantizationContext context, CalibrationInputs inputs) =>
+        inputs == CalibrationInputs.Quantized && context.Scheme.Table is not null ? context.Source.LoadEmbedding().Quantized(context.Scheme.HeadBits, out _) : null;
 
     /// <summary>
     /// A short pass through the float model before anything else: a method would make codes out of NaN, or stop in the middle of

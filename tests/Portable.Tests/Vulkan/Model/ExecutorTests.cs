@@ -60,7 +60,7 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
         long before = vulkan.Context.UsedBytes;
         using Transformer model = new(source, executor);
         model.Forward(Batch.Consecutive([.. Enumerable.Range(0, config.MaximumPositions)], 0, false));
-        long taken = vulkan.Context.UsedBytes - before, estimate = MemoryEstimate.Of(source, 1, config.MaximumPositions, executor.MaximumRows).Total;
+        long taken = vulkan.Context.UsedBytes - before, estimate = VulkanMemory.Of(source, 1, config.MaximumPositions, executor.MaximumRows).Total;
         Assert.InRange((double)taken / estimate, 0.9, 1.1);
     }
 

@@ -72,6 +72,6 @@ public sealed class LayoutTests(VulkanFixture vulkan)
         using Transformer model = new(source, new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), false, 64));
         model.Forward(Batch.Consecutive([.. Enumerable.Range(0, 64)], 0, false));
         long taken = vulkan.Context.UsedBytes - before;
-        Assert.InRange((double)taken / MemoryEstimate.Of(source, 1, 3000, 64).Total, 0.9, 1.1);
+        Assert.InRange((double)taken / VulkanMemory.Of(source, 1, 3000, 64).Total, 0.9, 1.1);
     }
 }

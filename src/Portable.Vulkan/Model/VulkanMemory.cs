@@ -1,5 +1,6 @@
 using System.Numerics;
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
@@ -8,17 +9,10 @@ using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Model;
 
-/// <summary>Device memory that a model will take, known before it is loaded.</summary>
-/// <param name="Linears">Packed weights, scales, zero points and sums of all blocks; the first block stands for the others.</param>
-/// <param name="Tables">Embedding, learned positions, head; cosines and sines.</param>
-/// <param name="Cache">Keys and values.</param>
-/// <param name="Working">Activations of the largest batch, a prompt's or a decode step's.</param>
-internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, long Working)
+/// <summary>What a Vulkan device holds for a model: the same sums as its objects make.</summary>
+internal static class VulkanMemory
 {
-    /// <summary>All of it, bytes.</summary>
-    public long Total => Linears + Tables + Cache + Working;
-
-    /// <summary>Estimates a model. Reads its tables' shapes and its first block.</summary>
+    /// <summary>Estimates a model. Reads its tables' shapes and its first block, which stands for the others.</summary>
     /// <param name="source">The model.</param>
     /// <param name="sequences">Cache slots.</param>
     /// <param name="context">Positions of each.</param>
@@ -39,20 +33,13 @@ internal sealed record MemoryEstimate(long Linears, long Tables, long Cache, lon
         return new MemoryEstimate(linears, tables, cached, working);
     }
 
-    /// <summary>The sizes in words.</summary>
-    public override string ToString() =>
-        FormattableString.Invariant($"{Total / 1e9:F2} GB (linears {Linears / 1e9:F2}, tables {Tables / 1e9:F2}, cache {Cache / 1e9:F2}, activations {Working / 1e9:F2})");
-
     // A table for each kind of positions; queries that grow with them have their own.
     private static long RotaryBytes(ModelConfig config, int context) => config.Blocks.Select(b => b.Rotary).OfType<RotaryLayout>().Distinct()
         .Sum(r => (long)context * r.Dimensions * sizeof(float) * (r.Scaling is { } scaling && scaling.QueryFactor(int.MaxValue) != 1 ? 2 : 1));
 
     private static long CacheBytes(CacheShape cache) => VulkanCache.Slots(cache) * ((2 * VulkanCache.HeadWords(cache) * 4) + VulkanCache.ParameterBytes(cache));
 
-    private static long BytesOf(LinearWeights linear)
-    {
-        return linear.Quantized is { } quantized ? BytesOf(quantized) : linear.Float!.Bytes;
-    }
+    private static long BytesOf(LinearWeights linear) => linear.Quantized is { } quantized ? BytesOf(quantized) : linear.Float!.Bytes;
 
     private static long TableBytes(TableWeights table) => table.Quantized is { } quantized ? BytesOf(quantized) : table.Bytes;
 
