@@ -47,7 +47,8 @@ public class ConfigFileTests
         ["rotary part above one"] = ("phi3", c => c["partial_rotary_factor"] = 1.5, "partial_rotary_factor"),
         ["rotary part of one channel"] = ("phi3", c => c["partial_rotary_factor"] = 0.25, "partial_rotary_factor"),
         ["growing queries without yarn"] = ("llama", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "default", ["llama_4_scaling_beta"] = 0.1 }, "rope_parameters.llama_4_scaling_beta"),
-        ["ministral3 without positions"] = ("ministral3", c => { }, "rope_parameters"),
+        ["ministral3 with a base alone"] = ("ministral3", c => c["rope_theta"] = 1e4, "rope_parameters"),
+        ["ministral3 with an odd head"] = ("ministral3", c => c["head_dim"] = 3, "head_dim"),
         ["softcap zero"] = ("gemma2", c => c["attn_logit_softcapping"] = 0, "attn_logit_softcapping"),
         ["softcap as text"] = ("gemma2", c => c["final_logit_softcapping"] = "30", "final_logit_softcapping"),
         ["query scalar negative"] = ("gemma2", c => c["query_pre_attn_scalar"] = -1, "query_pre_attn_scalar"),
@@ -240,8 +241,9 @@ public class ConfigFileTests
         ModelConfig olmo3 = Config("olmo3", c => (c["num_hidden_layers"], c["rope_theta"], c["rope_scaling"]) = (4, 5e5, new JsonObject { ["rope_type"] = "linear", ["factor"] = 8.0 }));
         Assert.Equal((new RotaryLayout(4, 5e5), new RotaryLayout(4, 5e5, new LinearRotaryScaling(8))), (olmo3.Blocks[0].Rotary, olmo3.Blocks[3].Rotary));
 
-        // Ministral 3: queries grow by ⌊position / original⌋, whole.
+        // Ministral 3: stretched where the file says nothing; queries grow by ⌊position / original⌋, whole.
         YarnRotaryScaling grown = (YarnRotaryScaling)Config("ministral3", c => c["rope_parameters"] = new JsonObject { ["rope_type"] = "yarn", ["factor"] = 4.0, ["original_max_position_embeddings"] = 100, ["llama_4_scaling_beta"] = 0.5 }).Blocks[0].Rotary!.Scaling!;
+        Assert.Equal(new RotaryLayout(128, 1e6, new YarnRotaryScaling(16, 16384, 32, 1, true, 1, 0.1)), Config("ministral3", c => { }).Blocks[0].Rotary);
         Assert.All([(0, 1), (99, 1), (100, 2), (199, 2), (200, 3)], ((int Position, int Stretch) at) => Assert.Equal(1 + 0.5 * Math.Log(at.Stretch), grown.QueryFactor(at.Position), 1e-12));
     }
 

@@ -41,6 +41,8 @@ public class HostileFloatCheckpointTests
         ["dtype unknown"] = (c => Edit(c, Up, "dtype", "Q9"), ["model.safetensors", Up, "Q9"]),
         ["dtype of other size"] = (c => Edit(c, Up, "dtype", "F32"), ["model.safetensors", Up, "at byte"]),
         ["dtype integer"] = (c => Edit(c, Up, "dtype", "I16"), ["model.safetensors", Up, "I16", "at byte"]),
+        ["dtype FP8"] = (c => { Edit(c, Up, "dtype", "F8_E4M3"); Edit(c, Up, "shape", new JsonArray(24, 8)); }, ["model.safetensors", Up, "F8_E4M3", "at byte"]),
+        ["FP8 with scales"] = (c => Rename(c, "lm_head.weight", "model.layers.0.mlp.up_proj.weight_scale_inv", tied: true), ["model.safetensors", "weight_scale_inv"]),
         ["shape missing"] = (c => Edit(c, Up, "shape", null), ["model.safetensors", Up, "shape"]),
         ["shape negative"] = (c => Edit(c, Up, "shape", new JsonArray(-1, 4)), ["model.safetensors", Up, "-1"]),
         ["shape fractional"] = (c => Edit(c, Up, "shape", new JsonArray(1.5, 4)), ["model.safetensors", Up, "1.5"]),
