@@ -9,6 +9,7 @@ using Portable.Models.Architectures;
 using Portable.Vulkan;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Instances;
 
 namespace Portable.Cli.Benchmarking;
 
@@ -53,6 +54,11 @@ internal sealed class BenchPipelinesVerb : Verb
         {
             cancellation.ThrowIfCancellationRequested();
             rows.AddRange(PipelineSurvey.Run(facts, OptionValues.Shape(shape), wanted));
+        }
+
+        if (VulkanInstance.ValidationMessages is { Count: > 0 } said)
+        {
+            throw new InvalidOperationException($"the validation layer has {said.Count} messages: {said.First()}");
         }
 
         BenchPipelinesReport report = new(facts.Name, facts.Driver, [.. rows.DistinctBy(r => (r.Shader, r.Constants))]);

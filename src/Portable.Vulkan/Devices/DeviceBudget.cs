@@ -19,6 +19,9 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
     /// <summary>Invocations of a workgroup of attention with cooperative matrices: the more there are, the less each holds of the keys and values on their way.</summary>
     public int AttentionInvocations { get; init; } = 128;
 
+    /// <summary>Vectors of a row of the head's table that an invocation has in flight.</summary>
+    public int HeadAhead { get; init; } = 4;
+
     private const uint Nvidia = 0x10DE, Amd = 0x1002, Intel = 0x8086;
 
     /// <summary>The budget of a device.</summary>
@@ -34,7 +37,7 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
             { VendorId: Amd } => new DeviceBudget(512, 1024, 96, device.SubgroupSize),
 
             // 128 registers a thread, shared by its invocations: the fewest invocations have the most each.
-            { VendorId: Intel } => new DeviceBudget(512, 256, 40, device.RequiresSubgroupSizes ? device.MinimumSubgroupSize : device.SubgroupSize) { DotTokens = 4, TileRegisters = 44, AttentionInvocations = 256 },
+            { VendorId: Intel } => new DeviceBudget(512, 256, 40, device.RequiresSubgroupSizes ? device.MinimumSubgroupSize : device.SubgroupSize) { DotTokens = 4, TileRegisters = 44, AttentionInvocations = 256, HeadAhead = 2 },
 
             // NVK, Adreno, Mali, Apple and whoever comes: what no compiler that was met spills.
             _ => new DeviceBudget(256, 256, 64, device.SubgroupSize),

@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Vulkan.Devices;
 using Portable.Vulkan.Shaders;
 using Portable.Vulkan.Tensors;
 
@@ -14,7 +15,7 @@ internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm N
         Normalize(plan);
         plan.Stamp("FinalNorm", 0..0);
         int rows = plan.Key.LogitRows, tokens = rows >= 4 ? 4 : 1;
-        HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = tokens, Ahead = 4, Wide = Head.Wide, Softcap = Softcap };
+        HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = tokens, Ahead = DeviceBudget.For(plan.Gpu.Facts).HeadAhead, Wide = Head.Wide, Softcap = Softcap };
         HeadPush push = new(plan.Memory.Hidden.Address, Head.Address, plan.Memory.Logits.Device, (uint)Head.Columns, (uint)Head.Rows, (uint)rows);
         plan.Order([plan.Memory.Hidden], [plan.Memory.Logits]);
         plan.Dispatch(shader, push, (Head.Rows + shader.RowsOfWorkgroup - 1) / shader.RowsOfWorkgroup, (rows + tokens - 1) / tokens);
