@@ -163,6 +163,36 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         Assert.All(failures.Values, f => Assert.Contains("wrong", f, StringComparison.Ordinal));
     }
 
+    /// <summary>Heads of any size and sharing over the 16-bit cache, prompts that end anywhere about a stretch, with matrices and without.</summary>
+    [SkippableTheory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void AnyHeadsOfSixteenBitsGiveTheCpusBits(int seed)
+    {
+        Random random = new(seed);
+        int headSize = 4 * (4 + random.Next(61)), kvHeads = 1 + random.Next(2), heads = kvHeads * Math.Clamp(320 / headSize / kvHeads, 1, 1 + random.Next(4));
+        CacheShape cache = new(2, 200, kvHeads, headSize, 16);
+        using CpuExecutor cpu = new();
+        VulkanExecutor[] gpus = [.. new[] { 1, int.MaxValue }.Select(rows => new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), false) { Choice = new AttentionChoice { MatrixRows = rows } })];
+        RandomAttention[] all = [.. gpus.Prepend<Executor>(cpu).Select(e => new RandomAttention(e, heads, cache, seed, seed % 2 == 0))];
+        int[] lengths = [0, 0];
+        for (int step = 0; step < 4; step++)
+        {
+            int[] fresh = [.. lengths.Select(l => Math.Min(new[] { 1, 1, 63, 64, 65, 1 + random.Next(128) }[random.Next(6)], 200 - l))];
+            (int, int)[] parts = [.. lengths.Zip(fresh)];
+            lengths = [.. lengths.Zip(fresh, (l, f) => l + f)];
+            if (fresh.Any(f => f > 0))
+            {
+                int[] expected = [.. all[0].Forward(parts).Select(BitConverter.SingleToInt32Bits)];
+                Assert.All(all.Skip(1), a => Assert.Equal(expected, a.Forward(parts).Select(BitConverter.SingleToInt32Bits)));
+            }
+        }
+
+        Array.ForEach(gpus, g => g.Dispose());
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
     private void Prefill(int headSize, int heads, int kvHeads, int bits, AttentionChoice choice)
     {
         CacheShape cache = new(3, 260, kvHeads, headSize, bits);
