@@ -45,9 +45,11 @@ public sealed record GenerationOptions
     public bool IgnoreEnd { get; init; }
 
     /// <summary>Checks the ranges.</summary>
-    /// <exception cref="ArgumentException">A value is out of range.</exception>
+    /// <exception cref="ArgumentException">A value is out of range, or a list is null.</exception>
     internal void Validate()
     {
+        ArgumentNullException.ThrowIfNull(StopTexts);
+        ArgumentNullException.ThrowIfNull(LogitBias);
         if (MaximumTokens < 1)
         {
             throw new ArgumentException($"The most tokens to make must be at least 1, not {MaximumTokens}.");

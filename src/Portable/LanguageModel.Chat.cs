@@ -50,6 +50,12 @@ public sealed partial class LanguageModel
     {
         ArgumentNullException.ThrowIfNull(messages);
         chat ??= new ChatOptions();
+        ArgumentNullException.ThrowIfNull(chat.Variables);
+        foreach (ChatMessage message in messages)
+        {
+            ArgumentNullException.ThrowIfNull(message);
+        }
+
         return _chat.Value.Render(ModelChat.Request(messages, chat), chat.Template, chat.TrustMessages).Ids;
     }
 

@@ -30,6 +30,7 @@ public sealed partial class LanguageModel : IDisposable
     private readonly CacheSlots _slots;
     private readonly ModelText _text;
     private readonly Lock _steps = new();
+    private bool _disposed;
     private readonly Lazy<Engine> _engine;
     private readonly Lazy<TokenSpellings> _spellings;
 
@@ -213,6 +214,7 @@ public sealed partial class LanguageModel : IDisposable
     /// <exception cref="InvalidOperationException">A text is under way.</exception>
     public void Logits(ReadOnlySpan<int> ids, LogitsReader read, int chunk = 0, CancellationToken cancellation = default)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(read);
         ArgumentOutOfRangeException.ThrowIfNegative(chunk);
         if (ids.IsEmpty || ids.Length > Context)
@@ -240,6 +242,7 @@ public sealed partial class LanguageModel : IDisposable
     /// <exception cref="InvalidOperationException">A text is under way.</exception>
     public PerplexityResult Perplexity(string text, int context = 512, int windows = 0, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(text);
         int[] ids = Encode(text);
         using CacheSlots.Taken alone = _slots.TakeAll();
@@ -256,6 +259,12 @@ public sealed partial class LanguageModel : IDisposable
     /// <summary>Frees the device's memory and the checkpoint's files. No text may be under way.</summary>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         if (_engine.IsValueCreated)
         {
             _engine.Value.Dispose();
@@ -268,6 +277,7 @@ public sealed partial class LanguageModel : IDisposable
 
     private GenerationOptions Valid(GenerationOptions? options)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         options ??= new GenerationOptions();
         options.Validate();
         foreach (int id in options.LogitBias.Keys)
@@ -283,6 +293,7 @@ public sealed partial class LanguageModel : IDisposable
 
     private IEnumerable<int> Steps(int[] prompt, GenerationOptions options, CancellationToken cancellation, params int[] ends)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         using CacheSlots.Taken slot = _slots.TakeOne(prompt);
         Generator generator = new(Model, new Sampler(options.Sampling, options.Choice), slot.First, _steps, slot.Held);
         foreach (int id in generator.Generate(prompt, options.MaximumTokens, options.IgnoreEnd, cancellation, ends))

@@ -146,6 +146,26 @@ public sealed class ChatVerbTests : IDisposable
         Assert.Contains(reason, Assert.Single(ToolRun.Here("render", Model(), "--chats", file).ErrorLines));
     }
 
+    /// <summary>Weights lie in mapped files: a model that is disposed of must not be asked.</summary>
+    [Fact]
+    public void What_the_library_cannot_answer_is_refused_before_it_starts()
+    {
+        LanguageModel model = LanguageModel.Open(Model());
+        ChatMessage[] said = [ChatMessage.User("Hi.")];
+        Assert.Throws<ArgumentNullException>(() => model.Chat([null!]));
+        Assert.Throws<ArgumentNullException>(() => model.Chat(said, null, new ChatOptions { Variables = null! }));
+        Assert.Throws<ArgumentNullException>(() => model.Chat(said, new GenerationOptions { StopTexts = null! }));
+        Assert.Throws<ArgumentNullException>(() => model.Chat(said, new GenerationOptions { LogitBias = null! }));
+        Assert.Throws<ArgumentException>(() => model.Chat(said, new GenerationOptions { LogitBias = new Dictionary<int, double> { [2048] = 1 } }));
+        IEnumerable<string> late = model.Chat(said);
+        model.Dispose();
+        model.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => late.Count());
+        Assert.Throws<ObjectDisposedException>(() => model.Chat(said));
+        Assert.Throws<ObjectDisposedException>(() => model.Logits([1]));
+        Assert.Throws<ObjectDisposedException>(() => model.Perplexity("Hi."));
+    }
+
     [Fact]
     public void A_bias_of_no_token_and_two_prompts_are_refused()
     {
