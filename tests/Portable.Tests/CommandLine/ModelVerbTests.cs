@@ -120,7 +120,7 @@ public sealed class ModelVerbTests
     [Fact]
     public void InspectTellsTheMemoryOfAContextAndWhatASchemeWouldTake()
     {
-        Assert.Equal(JsonValueKind.Null, ToolRun.Here("inspect", Model, "--json").Json().GetProperty("memory").ValueKind);
+        Assert.False(ToolRun.Here("inspect", Model, "--json").Json().TryGetProperty("memory", out _));
         JsonElement json = ToolRun.Here("inspect", Model, "--context", "512", "--batch", "2", "--json").Json(), memory = json.GetProperty("memory");
         JsonElement small = ToolRun.Here("inspect", Model, "--context", "512", "--batch", "2", "--scheme", "w2*a8kv4h4", "--json").Json().GetProperty("memory");
         Assert.Equal((512, 2), (memory.GetProperty("context").GetInt32(), memory.GetProperty("batch").GetInt32()));

@@ -6,6 +6,7 @@ using Portable.Models;
 using Portable.Models.Architectures;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
 using Portable.Tests.Support;
 
 namespace Portable.Tests.Models;
@@ -60,24 +61,29 @@ public class CpuMemoryTests
 
     private static void AssertTaken(IModelSource source, int sequences, int context, long estimate)
     {
-        // What the process makes once, and the threads' own buffers, are there before.
-        RunOnce(source, sequences, context);
-        long before = GC.GetTotalMemory(forceFullCollection: true);
-        using Transformer model = Run(source, sequences, context);
-        long taken = GC.GetTotalMemory(forceFullCollection: true) - before;
-        Assert.InRange((double)taken / estimate, 0.97, 1.03);
-        GC.KeepAlive(model);
+        // What the process makes once, and the thread's own buffers, are there before. What else it lets go meanwhile disturbs one of five.
+        const int Attempts = 5;
+        Taken(source, sequences, context);
+        double[] ratios = [.. Enumerable.Range(0, Attempts).Select(_ => Taken(source, sequences, context) / (double)estimate).Order()];
+        Assert.InRange(ratios[Attempts / 2], 0.97, 1.03);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void RunOnce(IModelSource source, int sequences, int context) => Run(source, sequences, context).Dispose();
-
-    private static Transformer Run(IModelSource source, int sequences, int context)
+    private static long Taken(IModelSource source, int sequences, int context)
     {
-        Transformer model = new(source, new CpuExecutor(1), sequences, context);
+        long before = Settled();
+        using Transformer model = new(source, new CpuExecutor(1), sequences, context);
         int[] slots = [.. Enumerable.Range(0, sequences)];
-        model.Forward(Batch.Consecutive([.. Enumerable.Range(0, CpuExecutor.Rows).Select(i => i % 97)], 0, allLogits: false));
-        model.Forward(new Batch([.. slots], slots, [.. slots.Select(_ => CpuExecutor.Rows)], slots));
-        return model;
+        model.Forward(new Batch([.. slots], slots, [.. slots.Select(_ => 0)], slots));
+        return Settled() - before;
+    }
+
+    private static long Settled()
+    {
+        // The crew keeps its last work, which has made the last table.
+        WorkerPool.Run(64, _ => Thread.SpinWait(1));
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return GC.GetTotalMemory(forceFullCollection: true);
     }
 }
