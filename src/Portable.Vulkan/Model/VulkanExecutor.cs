@@ -26,7 +26,7 @@ namespace Portable.Vulkan.Model;
 /// </remarks>
 internal sealed class VulkanExecutor : Executor
 {
-    private const int MostPlans = 64, MostRepeats = 3, ShortPrompt = 512;
+    private const int MostPlans = 256, MostRepeats = 3, ShortPrompt = 512;
     private readonly VulkanContext _gpu;
     private readonly bool _ownsContext;
     private readonly GpuMatmul _matmul;

@@ -1,0 +1,57 @@
+using System.Text.Json;
+using Portable.Cli;
+using Portable.Tests.Support;
+
+namespace Portable.Tests.CommandLine;
+
+public sealed class ServeVerbTests
+{
+    [Fact]
+    public async Task AServerSaysWhereItListensAndStopsInGoodOrder()
+    {
+        using CancellationTokenSource stop = new();
+        using Line output = new();
+        using StringWriter error = new();
+        Task<int> run = Task.Run(() => Tool.Invoke(["serve", DemoModel.Directory, "--port", "0", "--parallel", "2", "--context", "64", "--json"], output, error, interactive: false, stop.Token));
+        Assert.Same(output.Flushed, await Task.WhenAny(output.Flushed, run));
+        using JsonDocument report = JsonDocument.Parse(await output.Flushed);
+        Assert.Equal(("tiny-llama", "cpu", 64, 2), (report.RootElement.GetProperty("model").GetString(), report.RootElement.GetProperty("device").GetString(), report.RootElement.GetProperty("context").GetInt32(), report.RootElement.GetProperty("parallel").GetInt32()));
+        using HttpClient client = new() { BaseAddress = new Uri(report.RootElement.GetProperty("url").GetString()!) };
+        Assert.Contains("\"ok\"", await client.GetStringAsync("/health"), StringComparison.Ordinal);
+        Assert.Contains("unquantized", await client.GetStringAsync("/v1/models"), StringComparison.Ordinal);
+        await stop.CancelAsync();
+        Assert.Equal(0, await run);
+        Assert.Contains("stopping", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--host 0.0.0.0", "a key is needed")]
+    [InlineData("--host nowhere", "is no address")]
+    [InlineData("--port 70000", "--port")]
+    [InlineData("--parallel 0", "--parallel")]
+    [InlineData("--cors example.org", "is no origin")]
+    public void WhatMakesNoSenseIsBadUsage(string options, string said)
+    {
+        ToolRun run = ToolRun.Here(["serve", DemoModel.Directory, .. options.Split(' ')]);
+        Assert.Equal(2, run.Code);
+        Assert.Contains(said, Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AModelThatIsNotThereIsAnError()
+    {
+        ToolRun run = ToolRun.Here("serve", "/nowhere", "--port", "0");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("/nowhere", run.Error, StringComparison.Ordinal);
+    }
+
+    /// <summary>What has been written when it is flushed first.</summary>
+    private sealed class Line : StringWriter
+    {
+        private readonly TaskCompletionSource<string> _flushed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<string> Flushed => _flushed.Task;
+
+        public override void Flush() => _flushed.TrySetResult(ToString());
+    }
+}
