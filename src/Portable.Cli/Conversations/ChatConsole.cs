@@ -82,6 +82,19 @@ internal sealed class ChatConsole(Terminal terminal)
         return typed;
     }
 
+    // A person sees it and goes on; a script failed.
+    private void Refuse(string reason)
+    {
+        if (terminal.Typed)
+        {
+            terminal.Message(reason);
+        }
+        else
+        {
+            Fail(reason);
+        }
+    }
+
     private void Fail(string reason)
     {
         _failed = true;
@@ -114,16 +127,16 @@ internal sealed class ChatConsole(Terminal terminal)
                     Save(rest, conversation);
                     break;
                 case "/load" when rest.Length > 0:
-                    conversation.Load(ConversationFile.Read(rest));
+                    conversation.Load(Waiting.For(() => ConversationFile.Read(rest), cancellation));
                     terminal.Message($"{conversation.Messages.Count} messages");
                     break;
                 case "/save" or "/load":
-                    terminal.Message($"{name} needs a file");
+                    Refuse($"{name} needs a file");
                     break;
                 case "/exit" or "/quit":
                     return false;
                 default:
-                    terminal.Message($"there is no command {Printable.Of(name)}{Suggestions.DidYouMean(name, ["/help", "/reset", "/system", "/retry", "/save", "/load", "/exit"])}; /help lists them, and // begins a message with /");
+                    Refuse($"there is no command {Printable.Of(name)}{Suggestions.DidYouMean(name, ["/help", "/reset", "/system", "/retry", "/save", "/load", "/exit"])}; /help lists them, and // begins a message with /");
                     break;
             }
         }
@@ -139,6 +152,13 @@ internal sealed class ChatConsole(Terminal terminal)
     {
         if (File.Exists(file))
         {
+            // The next line of a script is a message, not an answer.
+            if (!terminal.Typed)
+            {
+                Fail($"{Printable.Of(file)} exists; only a person is asked whether to overwrite it");
+                return;
+            }
+
             Write($"{Printable.Of(file)} exists; overwrite it? [y/N] ");
             if (terminal.Input.ReadLine()?.Trim() is not ("y" or "Y" or "yes"))
             {

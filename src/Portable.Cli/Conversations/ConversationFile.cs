@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Portable.Checkpoints;
 using Portable.Checkpoints.Files;
+using Portable.Cli.CommandLine;
 
 namespace Portable.Cli.Conversations;
 
@@ -13,21 +14,27 @@ internal static class ConversationFile
     /// <exception cref="CheckpointException">It is absent, too large, or something else.</exception>
     public static List<ChatMessage> Read(string path)
     {
-        byte[] bytes = FileBytes.Read(path, MaximumBytes);
-        try
-        {
-            List<ChatMessage>? messages = JsonSerializer.Deserialize(bytes, ChatJson.Default.ListChatMessage);
-            return messages is not null && messages.TrueForAll(m => m is { Role: not null, Content: not null })
-                ? messages
-                : throw new CheckpointException(path, "not an array of messages with role and content");
-        }
-        catch (JsonException e)
-        {
-            throw new CheckpointException(path, $"not an array of messages with role and content ({e.Message})", inner: e);
-        }
+        List<ChatMessage>? messages = WrittenJson.Read(path, MaximumBytes, bytes => JsonSerializer.Deserialize(bytes.Span, ChatJson.Default.ListChatMessage));
+        return messages is not null && messages.TrueForAll(m => m is { Role: not null, Content: not null })
+            ? messages
+            : throw new CheckpointException(path, "not an array of messages with role and content");
     }
 
-    /// <summary>Writes messages: beside, then renamed.</summary>
-    public static void Write(string path, IReadOnlyList<ChatMessage> messages) =>
-        AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(messages, ChatJson.Default.IReadOnlyListChatMessage));
+    /// <summary>Writes messages: beside, then renamed. A link stays one, and what it leads to is written.</summary>
+    /// <exception cref="CheckpointException">It cannot be written, or what stands beside it is in the way.</exception>
+    public static void Write(string path, IReadOnlyList<ChatMessage> messages)
+    {
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
+        {
+            throw new CheckpointException(path, "cannot be written: its directory does not exist");
+        }
+
+        string target = File.Exists(path) && File.ResolveLinkTarget(path, returnFinalTarget: true) is { } end ? end.FullName : path;
+        if (File.Exists(target + AtomicFile.Unfinished))
+        {
+            throw new CheckpointException(target + AtomicFile.Unfinished, "is in the way: messages are written there first; rename it or save under another name");
+        }
+
+        AtomicFile.Write(target, JsonSerializer.SerializeToUtf8Bytes(messages, ChatJson.Default.IReadOnlyListChatMessage));
+    }
 }

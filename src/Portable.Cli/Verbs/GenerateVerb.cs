@@ -58,7 +58,7 @@ internal sealed class GenerateVerb : Verb
     {
         long began = Stopwatch.GetTimestamp();
         bool asChat = parsed.GetValue(_chat);
-        string directory = parsed.GetValue(_model)!, said = Prompt(parsed, terminal);
+        string directory = parsed.GetValue(_model)!, said = Prompt(parsed, terminal, cancellation);
         GenerationOptions options = _sampling.Read(parsed, (asChat ? GenerationDefaults.Read(directory) : new GenerationOptions()) with
         {
             MaximumTokens = OptionValues.AtLeast(parsed, _tokens, 1),
@@ -142,11 +142,11 @@ internal sealed class GenerateVerb : Verb
     }
 
     // The text to continue: of the option, a file, or standard input.
-    private string Prompt(ParseResult parsed, Terminal terminal) => (parsed.GetValue(_prompt), parsed.GetValue(_promptFile)) switch
+    private string Prompt(ParseResult parsed, Terminal terminal, CancellationToken cancellation) => (parsed.GetValue(_prompt), parsed.GetValue(_promptFile)) switch
     {
         ({ } text, null) => text,
-        (null, "-") => terminal.Input.ReadToEnd(),
-        (null, { } file) => ModelFiles.ReadText(file),
+        (null, "-") => Waiting.For(terminal.Input.ReadToEnd, cancellation),
+        (null, { } file) => Waiting.For(() => ModelFiles.ReadText(file), cancellation),
         (not null, not null) => throw new UsageException("generate takes --prompt TEXT or --prompt-file FILE, not both"),
         _ => throw new UsageException("generate needs --prompt TEXT or --prompt-file FILE"),
     };

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Portable.Chat.Templates;
 using Portable.Checkpoints;
-using Portable.Checkpoints.Files;
+using Portable.Checkpoints.HuggingFace;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Tokenizers;
@@ -56,7 +56,12 @@ internal sealed class RenderVerb : Verb
         string? several = parsed.GetValue(_chats), one = parsed.GetValue(_messages);
         if ((several is null) == (one is null))
         {
-            throw new UsageException("render needs --messages FILE.json or --chats FILE.json");
+            throw new UsageException(one is null ? "render needs --messages FILE.json or --chats FILE.json" : "render takes --messages FILE.json or --chats FILE.json, not both");
+        }
+
+        if (!Directory.Exists(directory))
+        {
+            throw new CheckpointException(directory, ForeignLayout.OfPath(directory));
         }
 
         ModelChat chat = new(directory, Tokenizer.Open(directory));
@@ -69,10 +74,10 @@ internal sealed class RenderVerb : Verb
         if (one is not null)
         {
             RenderedReport report = Render(new ChatRequest(
-                Json(one, JsonValueKind.Array),
-                parsed.GetValue(_tools) is { } file ? Json(file, JsonValueKind.Array) : null,
+                Messages(one, Json(one, JsonValueKind.Array, cancellation)),
+                parsed.GetValue(_tools) is { } file ? Json(file, JsonValueKind.Array, cancellation) : null,
                 !parsed.GetValue(_noPrompt),
-                parsed.GetValue(_variables) is { } names ? Names(Json(names, JsonValueKind.Object)) : new Dictionary<string, JsonElement>()));
+                parsed.GetValue(_variables) is { } names ? Names(Json(names, JsonValueKind.Object, cancellation)) : new Dictionary<string, JsonElement>()));
             terminal.Result(report, JsonReports.Default.RenderedReport, r =>
             {
                 terminal.Line(Printable.Of(r.Text!));
@@ -82,7 +87,7 @@ internal sealed class RenderVerb : Verb
         }
 
         List<RenderedReport> reports = [];
-        foreach (JsonElement entry in Json(several!, JsonValueKind.Array).EnumerateArray())
+        foreach (JsonElement entry in Json(several!, JsonValueKind.Array, cancellation).EnumerateArray())
         {
             cancellation.ThrowIfCancellationRequested();
             reports.Add(RenderOr(entry, several!, Render));
@@ -127,16 +132,25 @@ internal sealed class RenderVerb : Verb
     // The last of equal names holds, as everywhere in JSON.
     private static Dictionary<string, JsonElement> Names(JsonElement element) => element.EnumerateObject().GroupBy(p => p.Name).ToDictionary(g => g.Key, g => g.Last().Value);
 
-    private static JsonElement Json(string file, JsonValueKind kind)
+    // Tool calls may stand in the place of a content; a message without a role is none.
+    private static JsonElement Messages(string file, JsonElement messages)
     {
-        try
+        int number = 0;
+        foreach (JsonElement message in messages.EnumerateArray())
         {
-            JsonElement root = JsonDocument.Parse(FileBytes.Read(file, LongestFile)).RootElement;
-            return root.ValueKind == kind ? root : throw new CheckpointException(file, kind == JsonValueKind.Array ? "a JSON array is expected" : "a JSON object is expected");
+            number++;
+            if (message.ValueKind != JsonValueKind.Object || !message.EnumerateObject().Any(p => p.Value.ValueKind == JsonValueKind.String && p.NameEquals("role")))
+            {
+                throw new CheckpointException(file, $"message {number} is no object with a role and a content");
+            }
         }
-        catch (JsonException e)
-        {
-            throw new CheckpointException(file, $"not JSON ({e.Message})", inner: e);
-        }
+
+        return messages;
+    }
+
+    private static JsonElement Json(string file, JsonValueKind kind, CancellationToken cancellation)
+    {
+        JsonElement root = Waiting.For(() => WrittenJson.Read(file, LongestFile, bytes => JsonDocument.Parse(bytes).RootElement), cancellation);
+        return root.ValueKind == kind ? root : throw new CheckpointException(file, kind == JsonValueKind.Array ? "a JSON array is expected" : "a JSON object is expected");
     }
 }

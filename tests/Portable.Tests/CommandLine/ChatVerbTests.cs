@@ -52,17 +52,82 @@ public sealed class ChatVerbTests : IDisposable
     public void Commands_save_load_retry_and_reset()
     {
         string file = Path.Combine(_folder, "saved.json");
-        ToolRun run = ToolRun.WithInput($"Hi.\n/retry\n/save {file}\n/reset\n/load {file}\n/nonsense\n/help\n/exit\nnot read\n", "chat", Model(), "--tokens", "4", "--temperature", "1");
+        ToolRun run = ToolRun.WithInput($"Hi.\n/retry\n/save {file}\n/reset\n/load {file}\n/help\n/exit\nnot read\n", "chat", Model(), "--tokens", "4", "--temperature", "1");
         Assert.Equal(0, run.Code);
         Assert.Contains("saved 2 messages", run.Error);
-        Assert.Contains("there is no command /nonsense", run.Error);
         JsonElement saved = JsonDocument.Parse(File.ReadAllText(file)).RootElement;
         Assert.Equal("Hi.", saved[0].GetProperty("content").GetString());
 
-        // Not overwritten without a yes.
-        ToolRun again = ToolRun.WithInput($"/save {file}\nn\n", "chat", Model());
-        Assert.Contains("not saved", again.Error);
+        // A script is not asked: its next line is a message.
+        ToolRun again = ToolRun.WithInput($"/save {file}\ny\n", "chat", Model(), "--tokens", "2");
+        Assert.Equal(1, again.Code);
+        Assert.Contains("exists; only a person is asked", again.Error);
         Assert.Equal(2, JsonDocument.Parse(File.ReadAllText(file)).RootElement.GetArrayLength());
+    }
+
+    [Theory]
+    [InlineData("/nonsense", "there is no command /nonsense")]
+    [InlineData("/save", "/save needs a file")]
+    [InlineData("/save no-such-folder/x.json", "its directory does not exist")]
+    public void A_command_that_cannot_be_done_fails_a_script(string command, string reason)
+    {
+        ToolRun run = ToolRun.WithInput($"{command}\n", "chat", Model());
+        Assert.Equal(1, run.Code);
+        Assert.Contains(reason, run.Error);
+    }
+
+    [Fact]
+    public void Saving_leaves_what_stands_beside_and_what_leads_there()
+    {
+        string file = Path.Combine(_folder, "beside.json"), link = Path.Combine(_folder, "link.json");
+        File.WriteAllText(file + ".tmp", "keep");
+        ToolRun run = ToolRun.WithInput($"/save {file}\n", "chat", Model());
+        Assert.Equal(1, run.Code);
+        Assert.Contains("is in the way", run.Error);
+        Assert.Equal("keep", File.ReadAllText(file + ".tmp"));
+        File.Delete(file + ".tmp");
+        File.CreateSymbolicLink(link, file);
+        Portable.Cli.Conversations.ConversationFile.Write(link, []);
+        Assert.NotNull(File.ResolveLinkTarget(link, false));
+        if (File.Exists("/dev/null"))
+        {
+            Assert.Throws<Portable.Checkpoints.CheckpointException>(() => Portable.Cli.Conversations.ConversationFile.Write("/dev/null", []));
+        }
+
+        Assert.Equal(JsonValueKind.Array, JsonDocument.Parse(File.ReadAllText(file)).RootElement.ValueKind);
+    }
+
+    [Theory]
+    [InlineData("[null]", "message 1 is no object with a role")]
+    [InlineData("[{\"role\": \"user\", \"content\": \"a\"}, {\"content\": \"b\"}]", "message 2 is no object with a role")]
+    [InlineData(" \n", "the file is empty")]
+    [InlineData("[\n1,]", "line 2, byte 3")]
+    public void Messages_that_are_none_are_refused(string json, string reason)
+    {
+        string file = Path.Combine(_folder, "messages.json");
+        File.WriteAllText(file, json);
+        ToolRun run = ToolRun.Here("render", Model(), "--messages", file);
+        Assert.Equal(1, run.Code);
+        Assert.Contains(reason, Assert.Single(run.ErrorLines));
+
+        // A byte order mark, as some editors write one, changes nothing.
+        File.WriteAllText(file, "[{\"role\": \"user\", \"content\": \"a\"}]", new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
+        Assert.Equal(0, ToolRun.Here("render", Model(), "--messages", file).Code);
+    }
+
+    [Fact]
+    public async Task A_signal_ends_what_waits_for_input()
+    {
+        using CancellationTokenSource signal = new();
+        using ManualResetEventSlim never = new();
+        Task waiting = Task.Run(() => Portable.Cli.CommandLine.Waiting.For(() =>
+        {
+            never.Wait();
+            return 0;
+        }, signal.Token));
+        await signal.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        never.Set();
     }
 
     [Theory]
@@ -105,7 +170,7 @@ public sealed class ChatVerbTests : IDisposable
     [InlineData("/load /dev/zero", "more than")]
     [InlineData("/load /", "a directory")]
     [InlineData("/load nowhere.json", "no such file")]
-    [InlineData("/save /dev/null\ny", "a device")]
+    [InlineData("/save /dev/null\ny", "only a person is asked")]
     [InlineData("/save /nowhere/file", "cannot be written")]
     public void What_fails_in_a_script_is_one_line_and_its_exit_code(string typed, string reason)
     {

@@ -16,10 +16,11 @@ public class ArchitectureMethodTests
     public static TheoryData<string> ModelTypes => [.. BlockFixture.ModelTypes];
 
     /// <summary>Every method takes every architecture, and what it gives runs.</summary>
-    [Theory]
+    [SkippableTheory]
     [MemberData(nameof(ModelTypes))]
     public void EveryMethodTakesEveryArchitecture(string modelType)
     {
+        WideVectors.Require();
         BlockLayout[] layouts = BlockFixture.LayoutsOf(modelType);
         RandomModel model = new(RandomModel.Of(modelType, 1, layouts[0]) with { Blocks = layouts }, 32, 8, null);
         foreach (string method in QuantizationMethods.All.Select(m => m.Name))

@@ -82,6 +82,7 @@ public sealed class QuantizationRunTests : IDisposable
     [InlineData("flexq")]
     public void EmbeddingAndHeadAreQuantizedWithEveryMethod(string method)
     {
+        WideVectors.Require();
         QuantizationScheme scheme = QuantizationScheme.Parse("W6A6g128KV8H4");
         QuantizationRequest whole = Request("whole", method) with { Scheme = scheme }, broken = Request("broken", method) with { Scheme = scheme };
         QuantizationResult result = QuantizationRun.Run(whole);

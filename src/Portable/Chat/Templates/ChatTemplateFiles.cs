@@ -61,8 +61,8 @@ internal sealed class ChatTemplateFiles
         if (!_sources.TryGetValue(wanted, out (string File, string Source) found))
         {
             throw new CheckpointException(_directory, _sources.Count == 0
-                ? "no chat template: a base model, which continues a text (generate) and holds no conversation"
-                : $"no chat template named '{wanted}'; there are {string.Join(", ", _sources.Keys)}");
+                ? "no chat template (chat_template.jinja, tokenizer_config.json): a base model, which continues a text (generate) and holds no conversation"
+                : $"no chat template named '{wanted}'; there is {string.Join(", ", _sources.Keys)}");
         }
 
         try

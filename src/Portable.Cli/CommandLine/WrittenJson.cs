@@ -1,0 +1,37 @@
+using System.Text.Json;
+using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
+
+namespace Portable.Cli.CommandLine;
+
+/// <summary>JSON that people write: a byte order mark is no fault, and faults are told by line and column.</summary>
+internal static class WrittenJson
+{
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="longest">Bytes accepted.</param>
+    /// <param name="read">Makes something of its bytes.</param>
+    /// <exception cref="CheckpointException">It is absent, too large, empty or not JSON.</exception>
+    public static T Read<T>(string path, long longest, Func<ReadOnlyMemory<byte>, T> read)
+    {
+        ReadOnlyMemory<byte> bytes = FileBytes.Read(path, longest);
+        if (bytes.Span.StartsWith("\uFEFF"u8))
+        {
+            bytes = bytes[3..];
+        }
+
+        if (bytes.Span.Trim(" \t\r\n"u8).IsEmpty)
+        {
+            throw new CheckpointException(path, "the file is empty");
+        }
+
+        try
+        {
+            return read(bytes);
+        }
+        catch (JsonException e)
+        {
+            throw new CheckpointException(path, $"not the JSON that is expected, at line {(e.LineNumber ?? 0) + 1}, byte {(e.BytePositionInLine ?? 0) + 1} of it", inner: e);
+        }
+    }
+}
