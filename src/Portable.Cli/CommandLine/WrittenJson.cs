@@ -14,12 +14,7 @@ internal static class WrittenJson
     /// <exception cref="CheckpointException">It is absent, too large, empty or not JSON.</exception>
     public static T Read<T>(string path, long longest, Func<ReadOnlyMemory<byte>, T> read)
     {
-        ReadOnlyMemory<byte> bytes = FileBytes.Read(path, longest);
-        if (bytes.Span.StartsWith("\uFEFF"u8))
-        {
-            bytes = bytes[3..];
-        }
-
+        ReadOnlyMemory<byte> bytes = JsonFile.Text(path, longest);
         if (bytes.Span.Trim(" \t\r\n"u8).IsEmpty)
         {
             throw new CheckpointException(path, "the file is empty");

@@ -24,11 +24,6 @@ internal static class ConversationFile
     /// <exception cref="CheckpointException">It cannot be written, or what stands beside it is in the way.</exception>
     public static void Write(string path, IReadOnlyList<ChatMessage> messages)
     {
-        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
-        {
-            throw new CheckpointException(path, "cannot be written: its directory does not exist");
-        }
-
         string target = File.Exists(path) && File.ResolveLinkTarget(path, returnFinalTarget: true) is { } end ? end.FullName : path;
         if (File.Exists(target + AtomicFile.Unfinished))
         {

@@ -26,6 +26,11 @@ internal static class AtomicFile
 
             File.Move(beside, path, overwrite: true);
         }
+        catch (DirectoryNotFoundException e)
+        {
+            // The system's message names the file beside, which nobody asked for.
+            throw new CheckpointException(path, "cannot be written: its directory does not exist", inner: e);
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new CheckpointException(path, $"cannot be written: {e.Message}", inner: e);

@@ -13,12 +13,13 @@ internal static class JsonFile
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 64 };
 
     /// <summary>Reads a whole file whose root is an object.</summary>
-    public static JsonDocument Read(string path)
+    public static JsonDocument Read(string path) => Parse(path, Text(path, LongestFile), 0);
+
+    /// <summary>Reads the text of a file of at most <paramref name="longest"/> bytes, without the byte order mark that some editors write and JSON does not know.</summary>
+    public static ReadOnlyMemory<byte> Text(string path, long longest)
     {
-        byte[] bytes = FileBytes.Read(path, LongestFile);
-        // Some editors write a byte order mark; JSON does not know it.
-        ReadOnlyMemory<byte> text = bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes;
-        return Parse(path, text, 0);
+        byte[] bytes = FileBytes.Read(path, longest);
+        return bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes;
     }
 
     /// <summary>Parses an object that lies at <paramref name="offset"/> of a file.</summary>
