@@ -57,6 +57,17 @@ internal sealed class SamplingArguments
         }
     }
 
+    /// <summary>What was typed and changes nothing, because the likeliest token is always taken; null where all of it counts.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="options">What it gave.</param>
+    public string? Idle(ParseResult parsed, GenerationOptions options)
+    {
+        string[] idle = [.. ((Option[])[_topK, _topP, _minP, _seed]).Where(o => parsed.GetResult(o) is { Implicit: false }).Select(o => o.Name)];
+        return options.Temperature == 0 && idle.Length > 0
+            ? $"{string.Join(", ", idle)} {(idle.Length == 1 ? "changes" : "change")} nothing at temperature 0, where the likeliest token is taken; --temperature T draws"
+            : null;
+    }
+
     private static Dictionary<int, double> Biases(string[] given)
     {
         Dictionary<int, double> biases = [];

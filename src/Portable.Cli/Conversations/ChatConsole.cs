@@ -192,7 +192,7 @@ internal sealed class ChatConsole(Terminal terminal)
         }
         catch (Exception e) when (e is TemplateException or ArgumentException)
         {
-            Fail(Printable.Of(e.Message));
+            Fail(Printable.Of(ErrorLine.Of(e)));
             return;
         }
 

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Portable.Checkpoints;
 using Portable.Checkpoints.Files;
@@ -9,6 +10,9 @@ namespace Portable.Cli.Conversations;
 internal static class ConversationFile
 {
     private const long MaximumBytes = 16 << 20;
+
+    // People read these files: what is not ASCII stands as it is, which is safe where no page shows it as HTML.
+    private static readonly ChatJson Written = new(new JsonSerializerOptions(ChatJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
     /// <summary>Reads messages; the file is data and nothing else.</summary>
     /// <exception cref="CheckpointException">It is absent, too large, or something else.</exception>
@@ -30,6 +34,6 @@ internal static class ConversationFile
             throw new CheckpointException(target + AtomicFile.Unfinished, "is in the way: messages are written there first; rename it or save under another name");
         }
 
-        AtomicFile.Write(target, JsonSerializer.SerializeToUtf8Bytes(messages, ChatJson.Default.IReadOnlyListChatMessage));
+        AtomicFile.Write(target, JsonSerializer.SerializeToUtf8Bytes(messages, Written.IReadOnlyListChatMessage));
     }
 }

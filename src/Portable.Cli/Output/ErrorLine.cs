@@ -1,4 +1,5 @@
 using System.Reflection;
+using Portable.Chat.Templates;
 using Portable.Execution;
 
 namespace Portable.Cli.Output;
@@ -21,6 +22,9 @@ internal static class ErrorLine
             OutOfMemoryException => "out of memory: " + message,
             // The library speaks of its devices; here they are chosen by an option.
             DeviceException => message.Replace("the device cpu", "--device cpu", StringComparison.Ordinal).Replace("The device cpu", "--device cpu", StringComparison.Ordinal),
+            // A template's own words do not say whose they are.
+            TemplateException { IsRaised: true } => "the model's chat template refuses these messages: " + message,
+            TemplateException => "the model's chat template cannot be rendered: " + message,
             _ when fault => $"internal fault, {exception.GetType().Name}: {message} (at {exception.StackTrace?.Split('\n')[0].Trim()})",
             _ => message,
         };

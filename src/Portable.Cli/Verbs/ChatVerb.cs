@@ -50,6 +50,11 @@ internal sealed class ChatVerb : Verb
         _sampling.Read(parsed, new GenerationOptions());
         using LanguageModel loaded = ConversationRoom.Open(parsed.GetValue(_model)!, where, asked, 1, terminal, cancellation);
         GenerationOptions options = _sampling.Read(parsed, loaded.RecommendedOptions with { MaximumTokens = most });
+        if (_sampling.Idle(parsed, options) is { } idle)
+        {
+            terminal.Message(idle);
+        }
+
         Conversation conversation = new(loaded, options, new ChatOptions { Template = parsed.GetValue(_template), TrustMessages = parsed.GetValue(_trust) }, parsed.GetValue(_system));
         ChatConsole console = new(terminal);
         bool well = console.Run(conversation, cancellation);

@@ -64,6 +64,11 @@ internal sealed class GenerateVerb : Verb
             MaximumTokens = OptionValues.AtLeast(parsed, _tokens, 1),
             IgnoreEnd = parsed.GetValue(_ignoreEos),
         });
+        if (_sampling.Idle(parsed, options) is { } idle)
+        {
+            terminal.Message(idle);
+        }
+
         Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
         int room = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 1) : 0, count = options.MaximumTokens;
         int[] start = [], ends = [];

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using System.Text.Json;
 using Portable.Chat.Templates;
 using Portable.Checkpoints;
@@ -25,7 +26,7 @@ internal sealed class RenderVerb : Verb
     private const long LongestFile = 64 << 20;
 
     private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a model, or of its tokenizer files alone." };
-    private readonly Option<string> _messages = new("--messages") { Description = "JSON array of messages with role and content.", HelpName = "FILE.json" };
+    private readonly Option<string> _messages = new("--messages") { Description = "JSON array of messages with role and content (- = standard input).", HelpName = "FILE.json|-" };
     private readonly Option<string> _tools = new("--tools") { Description = "JSON array of tool definitions.", HelpName = "FILE.json" };
     private readonly Option<string> _variables = new("--variables") { Description = "JSON object of more names for the template.", HelpName = "FILE.json" };
     private readonly Option<bool> _noPrompt = new("--no-generation-prompt") { Description = "End with the last message, not with the start of an answer." };
@@ -74,10 +75,10 @@ internal sealed class RenderVerb : Verb
         if (one is not null)
         {
             RenderedReport report = Render(new ChatRequest(
-                Messages(one, Json(one, JsonValueKind.Array, cancellation)),
-                parsed.GetValue(_tools) is { } file ? Json(file, JsonValueKind.Array, cancellation) : null,
+                Messages(one, Json(one, JsonValueKind.Array, terminal, cancellation)),
+                parsed.GetValue(_tools) is { } file ? Tools(file, Json(file, JsonValueKind.Array, terminal, cancellation)) : null,
                 !parsed.GetValue(_noPrompt),
-                parsed.GetValue(_variables) is { } names ? Names(Json(names, JsonValueKind.Object, cancellation)) : new Dictionary<string, JsonElement>()));
+                parsed.GetValue(_variables) is { } names ? Names(Json(names, JsonValueKind.Object, terminal, cancellation)) : new Dictionary<string, JsonElement>()));
             terminal.Result(report, JsonReports.Default.RenderedReport, r =>
             {
                 terminal.Line(Printable.Of(r.Text!));
@@ -87,7 +88,7 @@ internal sealed class RenderVerb : Verb
         }
 
         List<RenderedReport> reports = [];
-        foreach (JsonElement entry in Json(several!, JsonValueKind.Array, cancellation).EnumerateArray())
+        foreach (JsonElement entry in Json(several!, JsonValueKind.Array, terminal, cancellation).EnumerateArray())
         {
             cancellation.ThrowIfCancellationRequested();
             reports.Add(RenderOr(entry, several!, Render));
@@ -116,7 +117,7 @@ internal sealed class RenderVerb : Verb
             : throw new CheckpointException(file, $"{name} of a chat is {(kinds[0] == JsonValueKind.Array ? "an array" : kinds[0] == JsonValueKind.Object ? "an object" : "true or false")}");
         ChatRequest request = new(
             said,
-            Optional("tools", JsonValueKind.Array),
+            Optional("tools", JsonValueKind.Array) is { } tools ? Tools(file, tools) : null,
             Optional("add_generation_prompt", JsonValueKind.True, JsonValueKind.False) is not { ValueKind: JsonValueKind.False },
             Optional("variables", JsonValueKind.Object) is { } names ? Names(names) : new Dictionary<string, JsonElement>());
         try
@@ -148,9 +149,18 @@ internal sealed class RenderVerb : Verb
         return messages;
     }
 
-    private static JsonElement Json(string file, JsonValueKind kind, CancellationToken cancellation)
+    private static JsonElement Tools(string file, JsonElement tools)
     {
-        JsonElement root = Waiting.For(() => WrittenJson.Read(file, LongestFile, bytes => JsonDocument.Parse(bytes).RootElement), cancellation);
+        int number = 1 + tools.EnumerateArray().TakeWhile(t => t.ValueKind == JsonValueKind.Object).Count();
+        return number > tools.GetArrayLength() ? tools : throw new CheckpointException(file, $"tool {number} is no object");
+    }
+
+    private static JsonElement Json(string file, JsonValueKind kind, Terminal terminal, CancellationToken cancellation)
+    {
+        static JsonElement Root(ReadOnlyMemory<byte> bytes) => JsonDocument.Parse(bytes).RootElement;
+        JsonElement root = Waiting.For(
+            () => file == "-" ? WrittenJson.Parse("standard input", Encoding.UTF8.GetBytes(terminal.Input.ReadToEnd()), Root) : WrittenJson.Read(file, LongestFile, Root),
+            cancellation);
         return root.ValueKind == kind ? root : throw new CheckpointException(file, kind == JsonValueKind.Array ? "a JSON array is expected" : "a JSON object is expected");
     }
 }

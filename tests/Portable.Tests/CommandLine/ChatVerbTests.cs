@@ -52,11 +52,12 @@ public sealed class ChatVerbTests : IDisposable
     public void Commands_save_load_retry_and_reset()
     {
         string file = Path.Combine(_folder, "saved.json");
-        ToolRun run = ToolRun.WithInput($"Hi.\n/retry\n/save {file}\n/reset\n/load {file}\n/help\n/exit\nnot read\n", "chat", Model(), "--tokens", "4", "--temperature", "1");
+        ToolRun run = ToolRun.WithInput($"Hi, Zoë 日.\n/retry\n/save {file}\n/reset\n/load {file}\n/help\n/exit\nnot read\n", "chat", Model(), "--tokens", "4", "--temperature", "1");
         Assert.Equal(0, run.Code);
         Assert.Contains("saved 2 messages", run.Error);
         JsonElement saved = JsonDocument.Parse(File.ReadAllText(file)).RootElement;
-        Assert.Equal("Hi.", saved[0].GetProperty("content").GetString());
+        Assert.Equal("Hi, Zoë 日.", saved[0].GetProperty("content").GetString());
+        Assert.Contains("Zoë 日", File.ReadAllText(file));
 
         // A script is not asked: its next line is a message.
         ToolRun again = ToolRun.WithInput($"/save {file}\ny\n", "chat", Model(), "--tokens", "2");
@@ -201,6 +202,7 @@ public sealed class ChatVerbTests : IDisposable
 
     [Theory]
     [InlineData("""[{"messages": [], "tools": 3}]""", "tools of a chat is an array")]
+    [InlineData("""[{"messages": [], "tools": [{"type": "function"}, "two"]}]""", "tool 2 is no object")]
     [InlineData("""[{"messages": [], "variables": []}]""", "variables of a chat is an object")]
     [InlineData("""[{"messages": [], "add_generation_prompt": "no"}]""", "true or false")]
     [InlineData("""[{"messages": 1}]""", "array of messages")]
@@ -209,6 +211,32 @@ public sealed class ChatVerbTests : IDisposable
         string file = Path.Combine(_folder, "chats.json");
         File.WriteAllText(file, chats);
         Assert.Contains(reason, Assert.Single(ToolRun.Here("render", Model(), "--chats", file).ErrorLines));
+    }
+
+    [Fact]
+    public void Messages_come_from_standard_input_and_a_template_that_refuses_them_is_named()
+    {
+        string model = Model(), tools = Path.Combine(_folder, "tools.json");
+        File.WriteAllText(Path.Combine(model, "chat_template.jinja"), "{% if messages|length > 1 %}{{ raise_exception('Only one!') }}{% endif %}{{ messages[0].content }}");
+        Assert.Equal("Zoë", ToolRun.WithInput("""[{"role": "user", "content": "Zoë"}]""", "render", model, "--messages", "-", "--json").Json().GetProperty("text").GetString());
+        ToolRun run = ToolRun.WithInput("""[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]""", "render", model, "--messages", "-");
+        Assert.Equal((1, "error: the model's chat template refuses these messages: Only one!"), (run.Code, Assert.Single(run.ErrorLines)));
+        Assert.Contains("standard input: the file is empty", Assert.Single(ToolRun.WithInput(" ", "render", model, "--messages", "-").ErrorLines));
+        File.WriteAllText(tools, "[1]");
+        Assert.Contains("tool 1 is no object", Assert.Single(ToolRun.WithInput("""[{"role": "user", "content": "a"}]""", "render", model, "--messages", "-", "--tools", tools).ErrorLines));
+    }
+
+    [Theory]
+    [InlineData("--top-k changes", "--top-k", "5")]
+    [InlineData("--top-p, --seed change ", "--top-p", "0.5", "--seed", "3")]
+    [InlineData(null, "--top-k", "5", "--temperature", "1")]
+    [InlineData(null)]
+    public void Sampling_options_that_change_nothing_are_named(string? said, params string[] options)
+    {
+        ToolRun run = ToolRun.Here(["generate", DemoModel.Directory, "--prompt", "Hi", "--tokens", "1", .. options]);
+        Assert.Equal(0, run.Code);
+        Assert.Equal(said is not null, run.Error.Contains("nothing at temperature 0", StringComparison.Ordinal));
+        Assert.Contains(said ?? string.Empty, run.Error);
     }
 
     /// <summary>Weights lie in mapped files: a model that is disposed of must not be asked.</summary>
