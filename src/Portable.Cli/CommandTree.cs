@@ -48,7 +48,7 @@ internal static class CommandTree
         root.SetAction(demo.RunAsync);
         Verb[] verbs =
         [
-            new DevicesVerb(), new VerifyVerb(), new QuantizeVerb(), new PerplexityVerb(), new GenerateVerb(), new ChatVerb(), new ServeVerb(), new RenderVerb(), new LogitsVerb(), new TokenizeVerb(), new InspectVerb(),
+            new DevicesVerb(), new VerifyVerb(), new QuantizeVerb(), new PerplexityVerb(), new CompareVerb(), new GenerateVerb(), new ChatVerb(), new ServeVerb(), new RenderVerb(), new LogitsVerb(), new TokenizeVerb(), new InspectVerb(),
         ];
         foreach (Verb verb in verbs)
         {

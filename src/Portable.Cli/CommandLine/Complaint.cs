@@ -9,7 +9,7 @@ internal static class Complaint
 {
     /// <summary>The complaint of a command line that did not parse, or null where nothing is wrong with it.</summary>
     public static string? Of(ParseResult parsed) =>
-        parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult.Command)
+        parsed.UnmatchedTokens.Concat(Swallowed(parsed)).FirstOrDefault() is { } unknown ? Unknown(unknown, parsed.CommandResult.Command)
         : Values(parsed).FirstOrDefault() ?? (parsed.Errors.Count == 0 ? null : Missing(parsed) ?? parsed.Errors[0].Message);
 
     /// <summary>A command's words from the root on.</summary>
@@ -20,6 +20,10 @@ internal static class Complaint
         word.StartsWith('-') ? $"unknown option '{word}'{Suggestions.DidYouMean(word.Split('=')[0], Options(command).Where(o => !o.Hidden || word.Length > 3).Select(o => o.Name))}"
         : command.Subcommands.Count > 0 ? $"unknown verb '{word}'{Suggestions.DidYouMean(word, command.Subcommands.Select(c => c.Name))}"
         : $"unknown argument '{word}'; a value of several words needs quotes";
+
+    // An argument that takes any number of words takes a mistyped option for one of them.
+    private static IEnumerable<string> Swallowed(ParseResult parsed) => parsed.CommandResult.Command.Arguments
+        .Where(a => a.Arity.MaximumNumberOfValues > 1).SelectMany(a => parsed.GetResult(a)?.Tokens ?? []).Select(t => t.Value).Where(w => w.StartsWith("--", StringComparison.Ordinal));
 
     private static IEnumerable<Command> Ancestry(Command command)
     {

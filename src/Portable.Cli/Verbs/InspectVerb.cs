@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Portable.Checkpoints.Format;
-using Portable.Checkpoints.Safetensors;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Inference;
@@ -48,7 +47,7 @@ internal sealed class InspectVerb : Verb
         using IModelSource source = Checkpoint.Open(directory);
         ModelConfig config = source.Config;
         var quantized = source as PortableCheckpoint;
-        Dictionary<string, long> stored = quantized is null ? [] : StoredBytes(directory);
+        Dictionary<string, long> stored = quantized is null ? [] : StoredBits.Modules(directory);
         var layers = new List<InspectLayer>();
         for (int block = 0; block < config.Layers; block++)
         {
@@ -117,23 +116,6 @@ internal sealed class InspectVerb : Verb
         }
 
         return bits / weights;
-    }
-
-    /// <summary>Bytes on disk of each linear's codes, scales, zero points and column map.</summary>
-    private static Dictionary<string, long> StoredBytes(string directory)
-    {
-        Dictionary<string, long> bytes = [];
-        foreach (string path in Directory.EnumerateFiles(directory, "*.safetensors"))
-        {
-            using SafetensorsFile file = SafetensorsFile.Open(path);
-            foreach (TensorInfo tensor in file.Tensors.Where(t => !t.Name.EndsWith(".bias", StringComparison.Ordinal)))
-            {
-                string module = tensor.Name[..Math.Max(0, tensor.Name.LastIndexOf('.'))];
-                bytes[module] = bytes.GetValueOrDefault(module) + tensor.Length;
-            }
-        }
-
-        return bytes;
     }
 
     private static void Print(Terminal terminal, InspectReport r, string context)

@@ -5,6 +5,7 @@ namespace Portable.Cli.Verbs;
 
 /// <summary>JSON shapes of the reports, generated at build time; names are snake case as the contract has them.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(CompareReport))]
 [JsonSerializable(typeof(DecodeManyReport))]
 [JsonSerializable(typeof(DecodeReport))]
 [JsonSerializable(typeof(DemoReport))]
