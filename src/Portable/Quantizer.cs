@@ -1,5 +1,6 @@
 using Portable.Calibration;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Execution;
 using Portable.Quantization;
 using Portable.Quantization.Runs;
@@ -25,6 +26,12 @@ public sealed record Quantizer
 
     /// <summary>Directory to make.</summary>
     public required string Output { get; init; }
+
+    /// <summary>
+    /// Version of the checkpoint format to write: 2, with scales of 16 bits, packed zero points and groups of activations; or 1, which
+    /// programs of before read.
+    /// </summary>
+    public int Format { get; init; } = PortableFormat.NewestVersion;
 
     /// <summary>Text to calibrate on, and never to evaluate on; null = none.</summary>
     public string? CalibrationText { get; init; }
@@ -68,6 +75,7 @@ public sealed record Quantizer
                 Method = Method.Name,
                 Scheme = Scheme,
                 Output = Output,
+                Format = Format,
                 Overwrite = Overwrite,
                 StreamBudget = CalibrationMemory,
                 Device = device is null ? null : device.CreateExecutor,

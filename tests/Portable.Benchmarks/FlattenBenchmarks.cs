@@ -29,7 +29,7 @@ public class FlattenBenchmarks
         FlattenedLinear layer = new(plan, 0, N, weights);
         _linear = Compact ? layer.Compact(null) : layer.Expanded(null);
         _x = [.. Enumerable.Range(0, M * K).Select(_ => (float)(random.NextDouble() * 2 - 1))];
-        _codes = new QuantizedActivations(M, _linear.Weights.Layout, _linear.Input.Format, groupScales: false);
+        _codes = new QuantizedActivations(M, _linear.Weights.Layout, _linear.Input.Format, 0);
         _y = new float[M * N];
         Quantize();
     }

@@ -36,7 +36,7 @@ public class MatmulBenchmarks
     public void Setup()
     {
         _linear = SyntheticLinear.Create(N, K, QuantizationScheme.Parse(Scheme));
-        _x = new QuantizedActivations(M, _linear.Weights.Layout, _linear.Input.Format, groupScales: false);
+        _x = new QuantizedActivations(M, _linear.Weights.Layout, _linear.Input.Format, 0);
         var random = new Random(1);
         float[] x = [.. Enumerable.Range(0, M * K).Select(_ => random.NextSingle() - 0.5f)];
         ActivationQuantization.Quantize(x, M, K, _linear.Input, _x);

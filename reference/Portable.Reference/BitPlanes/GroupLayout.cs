@@ -32,6 +32,37 @@ public readonly record struct GroupLayout
         Blocks = checked((Groups - 1) * BlocksPerGroup + (lastColumns + BlockSize - 1) / BlockSize);
     }
 
+    /// <summary>The layout of columns whose weights and activations have scale groups of their own: cut at the borders of the finer.</summary>
+    /// <param name="columns">K ≥ 1.</param>
+    /// <param name="weightGroup">Columns that share a weight scale; 0 = all.</param>
+    /// <param name="activationGroup">Columns that share a scale of an activation; 0 = all.</param>
+    /// <exception cref="ArgumentException">Borders of the coarser are not all borders of the finer.</exception>
+    public static GroupLayout Cut(int columns, int weightGroup, int activationGroup)
+    {
+        GroupLayout layout = new(columns, weightGroup == 0 ? activationGroup : activationGroup == 0 ? weightGroup : Math.Min(weightGroup, activationGroup));
+        _ = (layout.Scales(weightGroup), layout.Scales(activationGroup));
+        return layout;
+    }
+
+    /// <summary>Where the scales of an operand stand that has groups of so many columns.</summary>
+    /// <param name="groupSize">Columns that share a scale; 0, or at least K, means all.</param>
+    /// <exception cref="ArgumentException">They are not whole groups of this layout.</exception>
+    public ScaleGroups Scales(int groupSize)
+    {
+        if (groupSize == 0 || groupSize >= Columns)
+        {
+            return new ScaleGroups(1, Groups);
+        }
+
+        if (groupSize % GroupSize != 0)
+        {
+            throw new ArgumentException($"Groups of {groupSize} columns are no whole groups of {GroupSize}.", nameof(groupSize));
+        }
+
+        int span = groupSize / GroupSize;
+        return new ScaleGroups((Groups + span - 1) / span, span);
+    }
+
     /// <summary>K.</summary>
     public int Columns { get; }
 

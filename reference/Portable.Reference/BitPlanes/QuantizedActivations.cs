@@ -16,13 +16,13 @@ public sealed class QuantizedActivations
     /// <param name="capacity">The most rows it will hold.</param>
     /// <param name="layout">Layout of K', equal to the weights'.</param>
     /// <param name="format">Code format, 1…8 or 16 bits.</param>
-    /// <param name="groupScales">True: a scale per token and group; false: per token.</param>
-    public QuantizedActivations(int capacity, GroupLayout layout, CodeFormat format, bool groupScales)
+    /// <param name="groupSize">Columns of a token that share a scale, whole groups of the layout; 0 = all.</param>
+    public QuantizedActivations(int capacity, GroupLayout layout, CodeFormat format, int groupSize)
     {
-        (Capacity, Layout, Format, GroupScales) = (capacity, layout, format, groupScales);
+        (Capacity, Layout, Format, ScaleGroups) = (capacity, layout, format, layout.Scales(groupSize));
         Codes = GC.AllocateArray<byte>(checked(capacity * layout.PaddedColumns), pinned: true);
         RowSums = new int[capacity * layout.Groups];
-        Scales = new float[capacity * (groupScales ? layout.Groups : 1)];
+        Scales = new float[capacity * ScaleGroups.Count];
         ZeroPoints = new int[Scales.Length];
         if (format.Bits == 16)
         {
@@ -43,8 +43,8 @@ public sealed class QuantizedActivations
     /// <summary>Code format.</summary>
     public CodeFormat Format { get; }
 
-    /// <summary>Whether scales and zero points are per token and group ([row × groups + group]) or per token ([row]).</summary>
-    public bool GroupScales { get; }
+    /// <summary>Which groups of the layout share a scale and a zero point.</summary>
+    public ScaleGroups ScaleGroups { get; }
 
     /// <summary>Codes, or low digits (unsigned) of 16-bit codes.</summary>
     public byte[] Codes { get; }
@@ -58,7 +58,7 @@ public sealed class QuantizedActivations
     /// <summary>Σ high digits, [row × groups + group], or null.</summary>
     public int[]? HighRowSums { get; }
 
-    /// <summary>Scales, per token or per token and group.</summary>
+    /// <summary>Scales, [row × scale groups + scale group].</summary>
     public float[] Scales { get; }
 
     /// <summary>Zero points like <see cref="Scales"/>; all 0 for symmetric quantizers.</summary>

@@ -8,7 +8,8 @@ namespace Portable.Reference.Matmul;
 
 /// <summary>
 /// The contract's epilogue, vectorised over output channels: per group, ascending,
-/// I = acc − zw·Σx − zx·Σw + K·zx·zw in int32, y ← y + (float)I · (sx·sw) from y = 0; then + bias; then canonical.
+/// I = acc − zw·Σx − zx·Σw + K·zx·zw in int32, y ← y + (float)I · (sx·sw) from y = 0; then + bias; then canonical. A group is a
+/// group of the layout; weights and activations may share a scale over several of them.
 /// </summary>
 /// <remarks>
 /// A kernel's operand offsets (x' = x − xo, w' = w − wo) join the zero points:
@@ -36,7 +37,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         int digits = task.Activations.Digits, padded = IntegerSink.PaddedColumns(layout, group);
         for (int row = task.FirstRow; row < task.FirstRow + task.Rows; row += digits)
         {
-            int token = row / digits, sumIndex = token * layout.Groups + group, scaleIndex = x.GroupScales ? sumIndex : token;
+            int token = row / digits, sumIndex = token * layout.Groups + group, scaleIndex = token * x.ScaleGroups.Count + x.ScaleGroups.Of(group);
             int zx = x.ZeroPoints[scaleIndex];
             Row terms = new()
             {
@@ -60,18 +61,17 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     private void Gather(in KernelTask task, int group, float* scales, int* shifts, int* zeros, int* sums)
     {
         GroupLayout layout = linear.Weights.Layout;
-        int groups = layout.Groups, columns = layout.ColumnsIn(group), index = task.FirstChannel * groups + group;
+        int groups = layout.Groups, columns = layout.ColumnsIn(group), scaleGroups = linear.ScaleGroups.Count, scaleGroup = linear.ScaleGroups.Of(group);
         ReadOnlySpan<int> rowSums = linear.Weights.RowSums;
-        ReadOnlySpan<float> weightScales = linear.Scales;
-        ReadOnlySpan<byte> zeroPoints = linear.ZeroPoints;
+        ZeroPoints? zeroPoints = linear.ZeroPoints;
         int i = groups == 1 ? GatherWhole(task.FirstChannel, task.Channels, columns, scales, shifts, zeros, sums) : 0;
-        for (index += i * groups; i < task.Channels; i++, index += groups)
+        for (; i < task.Channels; i++)
         {
-            int zero = zeroPoints.IsEmpty ? 0 : zeroPoints[index];
-            scales[i] = weightScales[index];
+            int channel = task.FirstChannel + i, zero = zeroPoints is null ? 0 : zeroPoints[channel, scaleGroup];
+            scales[i] = linear.Scales[channel * scaleGroups + scaleGroup];
             shifts[i] = _weightOffset - zero;
             zeros[i] = columns * zero;
-            sums[i] = rowSums[index];
+            sums[i] = rowSums[channel * groups + group];
         }
     }
 
@@ -80,9 +80,9 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     private int GatherWhole(int first, int channels, int columns, float* scales, int* shifts, int* zeros, int* sums)
     {
         int whole = channels / Lanes * Lanes;
-        fixed (float* scale = linear.Scales)
+        WeightScales weightScales = linear.Scales;
         fixed (int* sum = linear.Weights.RowSums)
-        fixed (byte* zeroPoints = linear.ZeroPoints)
+        fixed (byte* zeroPoints = linear.ZeroPoints is { } packed ? packed.Padded : default)
         {
             Vector256<int> offset = Vector256.Create(_weightOffset), length = Vector256.Create(columns);
             for (int i = 0; i < whole; i += Lanes)
@@ -93,7 +93,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
                     zero = Vector256.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)(zeroPoints + first + i)).AsByte()).ToVector256Unsafe()).AsInt32();
                 }
 
-                Vector256.Load(scale + first + i).Store(scales + i);
+                weightScales.Eight(first + i).Store(scales + i);
                 Vector256.Load(sum + first + i).Store(sums + i);
                 (offset - zero).Store(shifts + i);
                 (length * zero).Store(zeros + i);

@@ -81,7 +81,7 @@ public static class ActivationQuantization
             if (quantizer.Mode == ActivationMode.Static)
             {
                 StaticRow(source, quantizer, wide, codes.AsSpan(0, outputColumns));
-                int scales = output.GroupScales ? output.Layout.Groups : 1;
+                int scales = output.ScaleGroups.Count;
                 output.Scales.AsSpan(row * scales, scales).Fill(quantizer.StaticScale);
                 output.ZeroPoints.AsSpan(row * scales, scales).Clear();
             }
@@ -103,11 +103,10 @@ public static class ActivationQuantization
     private static void DynamicRow(ReadOnlySpan<float> source, ActivationQuantizer quantizer, QuantizedActivations output, int row, int[] codes)
     {
         GroupLayout layout = output.Layout;
-        int parts = output.GroupScales ? layout.Groups : 1;
+        int parts = output.ScaleGroups.Count, size = output.ScaleGroups.Span * layout.GroupSize;
         for (int part = 0; part < parts; part++)
         {
-            int first = output.GroupScales ? layout.FirstColumn(part) : 0;
-            int count = output.GroupScales ? layout.ColumnsIn(part) : layout.Columns;
+            int first = part * size, count = Math.Min(size, layout.Columns - first);
             (output.Scales[row * parts + part], output.ZeroPoints[row * parts + part]) = quantizer.Mode == ActivationMode.Symmetric
                 ? ActivationRounding.Symmetric(source.Slice(first, count), quantizer.Format, codes.AsSpan(first, count))
                 : ActivationRounding.Asymmetric(source.Slice(first, count), quantizer.Format.Bits, codes.AsSpan(first, count));
@@ -190,10 +189,9 @@ public static class ActivationQuantization
             throw new ArgumentException("Signed 1-bit activations have no positive level.", nameof(quantizer));
         }
 
-        bool grouped = quantizer.GroupSize != 0;
-        if (layout.Groups > 1 && (grouped != output.GroupScales || (grouped && new GroupLayout(layout.Columns, quantizer.GroupSize) != layout)))
+        if (output.ScaleGroups != layout.Scales(quantizer.GroupSize))
         {
-            throw new ArgumentException($"The quantizer's groups of {quantizer.GroupSize} are not those of the codes ({layout.GroupSize}).", nameof(output));
+            throw new ArgumentException($"The quantizer's groups of {quantizer.GroupSize} are not those of the codes ({output.ScaleGroups.Span * layout.GroupSize}).", nameof(output));
         }
 
         if (quantizer.Map is not null && quantizer.Mode != ActivationMode.Static)

@@ -10,29 +10,38 @@ public sealed class QuantizedLinear
 {
     /// <summary>Wraps the parts of a layer.</summary>
     /// <param name="weights">Codes, N×K'.</param>
-    /// <param name="scales">Weight scale per output channel and group, [n × groups + group], within <see cref="Arithmetic.Contract.MinimumScale"/> … <see cref="Arithmetic.Contract.MaximumScale"/>.</param>
+    /// <param name="scales">Weight scale per output channel and scale group, [n × scale groups + group], within <see cref="Arithmetic.Contract.MinimumScale"/> … <see cref="Arithmetic.Contract.MaximumScale"/>.</param>
     /// <param name="zeroPoints">Zero points like <paramref name="scales"/>, each within 0 … the largest code; null when all are 0.</param>
     /// <param name="bias">N values added last, or null.</param>
-    /// <param name="input">The quantizer of the input; its groups are the weights' groups or the whole token.</param>
-    public QuantizedLinear(BitPlaneMatrix weights, float[] scales, byte[]? zeroPoints, float[]? bias, ActivationQuantizer input)
+    /// <param name="input">The quantizer of the input; its groups are whole groups of the weights' layout, or the whole token.</param>
+    /// <param name="groupSize">Columns that share a weight scale, whole groups of the weights' layout; 0 = all, null = each group has its own.</param>
+    public QuantizedLinear(BitPlaneMatrix weights, WeightScales scales, ZeroPoints? zeroPoints, float[]? bias, ActivationQuantizer input, int? groupSize = null)
     {
-        int expected = weights.Rows * weights.Layout.Groups;
-        if (scales.Length != expected || (zeroPoints is not null && zeroPoints.Length != expected) || (bias is not null && bias.Length != weights.Rows))
+        ScaleGroups = weights.Layout.Scales(groupSize ?? weights.Layout.GroupSize);
+        int expected = weights.Rows * ScaleGroups.Count;
+        if (scales.Count != expected || (zeroPoints is not null && zeroPoints.Count != expected) || (bias is not null && bias.Length != weights.Rows))
         {
-            throw new ArgumentException($"Scales, zero points or bias do not fit {weights.Rows} channels × {weights.Layout.Groups} groups.");
+            throw new ArgumentException($"Scales, zero points or bias do not fit {weights.Rows} channels × {ScaleGroups.Count} groups.");
         }
 
-        (Weights, Scales, ZeroPoints, Bias, Input) = (weights, scales, zeroPoints, bias, input);
+        (Weights, Scales, Bias, Input) = (weights, scales, bias, input);
+        ZeroPoints = zeroPoints?.Repacked(weights.Rows, ScaleGroups.Count, weights.Format.Bits);
     }
 
     /// <summary>Codes, N×K'.</summary>
     public BitPlaneMatrix Weights { get; }
 
-    /// <summary>Scales, [n × groups + group].</summary>
-    public float[] Scales { get; }
+    /// <summary>Which groups of the layout share a weight scale and a zero point.</summary>
+    public ScaleGroups ScaleGroups { get; }
 
-    /// <summary>Zero points, [n × groups + group], or null for all 0.</summary>
-    public byte[]? ZeroPoints { get; }
+    /// <summary>Columns that share a weight scale; 0 = all.</summary>
+    public int GroupSize => ScaleGroups.Count == 1 ? 0 : ScaleGroups.Span * Weights.Layout.GroupSize;
+
+    /// <summary>Scales, [n × scale groups + scale group].</summary>
+    public WeightScales Scales { get; }
+
+    /// <summary>Zero points like <see cref="Scales"/>, or null for all 0.</summary>
+    public ZeroPoints? ZeroPoints { get; }
 
     /// <summary>Bias, N values, or null.</summary>
     public float[]? Bias { get; }
@@ -44,5 +53,5 @@ public sealed class QuantizedLinear
     public int OutputFeatures => Weights.Rows;
 
     /// <summary>Bytes of codes, row sums, scales, zero points and bias in memory.</summary>
-    internal long Bytes => (8L * Weights.Words.Length) + (4L * Weights.RowSums.Length) + (4L * Scales.Length) + (ZeroPoints?.Length ?? 0) + (4L * (Bias?.Length ?? 0));
+    internal long Bytes => (8L * Weights.Words.Length) + (4L * Weights.RowSums.Length) + Scales.Bytes + (ZeroPoints?.Bytes.Length ?? 0) + (4L * (Bias?.Length ?? 0));
 }

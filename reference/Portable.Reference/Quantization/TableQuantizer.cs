@@ -18,24 +18,25 @@ internal static class TableQuantizer
     /// <param name="rows">Rows (the vocabulary).</param>
     /// <param name="columns">Columns (the width of the residual stream).</param>
     /// <param name="bits">Bits of a code, 2…8.</param>
+    /// <param name="format">What scales are rounded to.</param>
     /// <param name="read">Gives the rows, on several threads at once.</param>
     /// <param name="error">‖Ŵ−W‖/‖W‖, the same on any number of threads.</param>
-    public static QuantizedLinear Quantize(int rows, int columns, int bits, RowReader read, out double error)
+    public static QuantizedLinear Quantize(int rows, int columns, int bits, ScaleFormat format, RowReader read, out double error)
     {
         QuantizationScheme scheme = new(bits, 8);
         GroupLayout layout = new(columns);
-        CodeFormat format = scheme.WeightFormat;
-        ulong[] words = new ulong[BitPlaneMatrix.WordCount(rows, layout, format)];
+        CodeFormat codeFormat = scheme.WeightFormat;
+        ulong[] words = new ulong[BitPlaneMatrix.WordCount(rows, layout, codeFormat)];
         int[] sums = new int[rows];
         float[] scales = new float[rows];
         byte[] zeros = new byte[rows];
         double[] differences = new double[rows], norms = new double[rows];
-        int rowWords = layout.Blocks * format.Bits;
+        int rowWords = layout.Blocks * codeFormat.Bits;
         WorkerPool.Run(rows, row =>
         {
             float[] values = new float[columns];
             read(row, values);
-            (WeightGrid grid, differences[row]) = Grid(values, scheme.LargestWeightCode);
+            (WeightGrid grid, differences[row]) = Grid(values, scheme.LargestWeightCode, format);
             short[] codes = new short[columns];
             for (int k = 0; k < columns; k++)
             {
@@ -44,18 +45,18 @@ internal static class TableQuantizer
             }
 
             (scales[row], zeros[row]) = (grid.Scale, (byte)grid.ZeroPoint);
-            BitPacking.PackRow(codes, row, layout, format, words.AsSpan(row * rowWords, rowWords), sums.AsSpan(row, 1));
+            BitPacking.PackRow(codes, row, layout, codeFormat, words.AsSpan(row * rowWords, rowWords), sums.AsSpan(row, 1));
         });
         double norm = norms.Sum();
         error = Math.Sqrt(norm > 0 ? differences.Sum() / norm : 0);
-        return new QuantizedLinear(new BitPlaneMatrix(rows, layout, format, words, sums), scales, zeros, null, RoundToNearest.PerToken(scheme));
+        return new QuantizedLinear(new BitPlaneMatrix(rows, layout, codeFormat, words, sums), scales, zeros, null, RoundToNearest.PerToken(scheme));
     }
 
     /// <summary>
     /// The asymmetric grid of the row's range, clipped as long as that lowers the squared error: to 19/20, 18/20 … of it. A few bits
     /// gain much from it (H4: an eighth of the error), eight gain nothing and stop at once.
     /// </summary>
-    private static (WeightGrid Grid, double SquaredError) Grid(ReadOnlySpan<float> values, int largestCode)
+    private static (WeightGrid Grid, double SquaredError) Grid(ReadOnlySpan<float> values, int largestCode, ScaleFormat format)
     {
         const int Steps = 20;
         float lo = 0, hi = 0;
@@ -65,12 +66,12 @@ internal static class TableQuantizer
             hi = MathF.Max(hi, value);
         }
 
-        WeightGrid best = WeightGrid.Asymmetric(lo, hi, largestCode);
+        WeightGrid best = WeightGrid.Asymmetric(lo, hi, largestCode, format);
         double least = SquaredError(best, values);
         for (int step = Steps - 1; step > 0; step--)
         {
             float part = (float)step / Steps;
-            WeightGrid clipped = WeightGrid.Asymmetric(lo * part, hi * part, largestCode);
+            WeightGrid clipped = WeightGrid.Asymmetric(lo * part, hi * part, largestCode, format);
             double error = SquaredError(clipped, values);
             if (error >= least)
             {

@@ -118,13 +118,14 @@ public sealed class WeightCodes
         return values;
     }
 
-    /// <summary>Packs the codes into a layer.</summary>
+    /// <summary>Packs the codes into a layer, cut at the borders of the finer of weights' and activations' groups.</summary>
     /// <param name="bias">N values, or null.</param>
     /// <param name="input">The quantizer of the input.</param>
     public QuantizedLinear ToLinear(float[]? bias, ActivationQuantizer input)
     {
+        GroupLayout cut = GroupLayout.Cut(Layout.Columns, Layout.Groups == 1 ? 0 : Layout.GroupSize, input.GroupSize);
         float[] scales = Array.ConvertAll(Grids, g => g.Scale);
         byte[]? zeros = Array.Exists(Grids, g => g.ZeroPoint != 0) ? Array.ConvertAll(Grids, g => (byte)g.ZeroPoint) : null;
-        return new QuantizedLinear(BitPacking.Pack(Codes, Rows, Layout, Format), scales, zeros, bias, input);
+        return new QuantizedLinear(BitPacking.Pack(Codes, Rows, cut, Format), scales, zeros, bias, input, Layout.GroupSize);
     }
 }

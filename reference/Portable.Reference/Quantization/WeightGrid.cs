@@ -25,8 +25,9 @@ public readonly record struct WeightGrid(float Scale, int ZeroPoint, int Minimum
     /// <summary>s = max|v| / Q with Q = 2^(b−1) − 1, codes −2^(b−1) … 2^(b−1)−1, zero point 0.</summary>
     /// <param name="values">The values that share the grid.</param>
     /// <param name="bits">b, 2…8.</param>
+    /// <param name="scales">What s is rounded to.</param>
     /// <exception cref="ArgumentOutOfRangeException">One bit (no positive level), or more than 8.</exception>
-    public static WeightGrid Symmetric(ReadOnlySpan<float> values, int bits)
+    public static WeightGrid Symmetric(ReadOnlySpan<float> values, int bits, ScaleFormat scales = ScaleFormat.Single)
     {
         if (bits is < 2 or > 8)
         {
@@ -40,7 +41,7 @@ public readonly record struct WeightGrid(float Scale, int ZeroPoint, int Minimum
         }
 
         int q = (1 << (bits - 1)) - 1;
-        return new WeightGrid(ClampScale((double)largest / q), 0, -q - 1, q);
+        return new WeightGrid(WeightScales.Nearest((double)largest / q, scales), 0, -q - 1, q);
     }
 
     /// <summary>
@@ -48,7 +49,8 @@ public readonly record struct WeightGrid(float Scale, int ZeroPoint, int Minimum
     /// </summary>
     /// <param name="values">The values that share the grid.</param>
     /// <param name="largestCode">L: 2^b − 1, or 4 for the five levels of W2*.</param>
-    public static WeightGrid Asymmetric(ReadOnlySpan<float> values, int largestCode)
+    /// <param name="scales">What s is rounded to.</param>
+    public static WeightGrid Asymmetric(ReadOnlySpan<float> values, int largestCode, ScaleFormat scales = ScaleFormat.Single)
     {
         float lo = 0f, hi = 0f;
         foreach (float v in values)
@@ -57,19 +59,20 @@ public readonly record struct WeightGrid(float Scale, int ZeroPoint, int Minimum
             hi = MathF.Max(hi, v);
         }
 
-        return Asymmetric(lo, hi, largestCode);
+        return Asymmetric(lo, hi, largestCode, scales);
     }
 
     /// <summary>The asymmetric grid of the range lo … hi (clipped ranges come from a search or from learning).</summary>
     /// <param name="lo">Lower end, ≤ 0.</param>
     /// <param name="hi">Upper end, ≥ 0.</param>
     /// <param name="largestCode">L ≥ 1.</param>
-    public static WeightGrid Asymmetric(float lo, float hi, int largestCode)
+    /// <param name="scales">What s is rounded to, before the zero point is found and codes are chosen.</param>
+    public static WeightGrid Asymmetric(float lo, float hi, int largestCode, ScaleFormat scales = ScaleFormat.Single)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(largestCode, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(lo, 0f);
         ArgumentOutOfRangeException.ThrowIfLessThan(hi, 0f);
-        float scale = ClampScale(((double)hi - lo) / largestCode);
+        float scale = WeightScales.Nearest(((double)hi - lo) / largestCode, scales);
         int zero = (int)Math.Clamp(Math.Round(-lo / (double)scale), 0, largestCode);
         return new WeightGrid(scale, zero, 0, largestCode);
     }
@@ -88,5 +91,5 @@ public readonly record struct WeightGrid(float Scale, int ZeroPoint, int Minimum
     public double Decode(int code) => (double)Scale * (code - ZeroPoint);
 
     /// <summary>A scale brought into the contract's range and to single precision.</summary>
-    public static float ClampScale(double scale) => (float)Math.Clamp(scale, Contract.MinimumScale, Contract.MaximumScale);
+    public static float ClampScale(double scale) => WeightScales.Nearest(scale, ScaleFormat.Single);
 }

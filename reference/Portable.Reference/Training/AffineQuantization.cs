@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Quantization;
 
 namespace Portable.Reference.Training;
 
@@ -31,15 +32,16 @@ internal static class AffineQuantization
     /// <param name="levels">L, the largest code.</param>
     /// <param name="clipLow">c_lo.</param>
     /// <param name="clipHigh">c_hi.</param>
-    public static AffineRange Range(ReadOnlySpan<float> x, int levels, float clipLow = 1, float clipHigh = 1)
+    /// <param name="scales">What s is rounded to, where the row is of weights.</param>
+    public static AffineRange Range(ReadOnlySpan<float> x, int levels, float clipLow = 1, float clipHigh = 1, ScaleFormat scales = ScaleFormat.Single)
     {
         (float minimum, float maximum) = Extremes(x);
         float lo = clipLow * minimum, hi = clipHigh * maximum;
         float raw = (hi - lo) * (1f / levels);
-        float scale = MathF.Min(MathF.Max(raw, Contract.MinimumScale), Contract.MaximumScale);
+        float scale = WeightScales.Nearest(raw, scales);
         float reciprocal = Contract.Reciprocal(scale);
         float zero = MathF.Min(MathF.Max(MathF.Round(-lo * reciprocal), 0), levels);
-        return new AffineRange(scale, reciprocal, zero, raw == scale, minimum, maximum);
+        return new AffineRange(scale, reciprocal, zero, raw is >= Contract.MinimumScale and <= Contract.MaximumScale, minimum, maximum);
     }
 
     /// <summary>x̂ of a row.</summary>

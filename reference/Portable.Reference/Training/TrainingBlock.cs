@@ -26,20 +26,21 @@ internal sealed class TrainingBlock
     /// <param name="activationBits">Bits of the input of every linear, asymmetric per token; 16 = not quantized.</param>
     /// <param name="keyValueBits">Bits of q, k (after rotary) and v, asymmetric per token and head; 16 = not quantized.</param>
     /// <param name="rotary">Rotary positions, or null.</param>
-    public TrainingBlock(BlockLayout layout, int tokens, int activationBits, int keyValueBits, TrainingRotary? rotary)
+    /// <param name="activationGroup">Columns of the input of a linear that share a range; 0 = the whole token.</param>
+    public TrainingBlock(BlockLayout layout, int tokens, int activationBits, int keyValueBits, TrainingRotary? rotary, int activationGroup = 0)
     {
         _layout = layout;
         int levels = Levels(activationBits), headLevels = Levels(keyValueBits), inner = tokens * layout.Intermediate;
-        _attentionInput = new TrainingInput(layout, BlockNorm.Attention, tokens, levels);
-        _mlpInput = new TrainingInput(layout, BlockNorm.Mlp, tokens, levels);
+        _attentionInput = new TrainingInput(layout, BlockNorm.Attention, tokens, levels, activationGroup);
+        _mlpInput = new TrainingInput(layout, BlockNorm.Mlp, tokens, levels, activationGroup);
         _attentionOutput = new TrainingOutput(layout, BlockNorm.AfterAttention, tokens);
         _mlpOutput = new TrainingOutput(layout, BlockNorm.AfterMlp, tokens);
         _q = new TrainingHeads(layout, BlockNorm.Query, tokens, headLevels, rotary);
         _k = new TrainingHeads(layout, BlockNorm.Key, tokens, headLevels, rotary);
         _v = new QuantizedTensor(tokens, layout.Attention.KeyValueHeads, layout.Attention.HeadSize, headLevels);
         _attention = new TrainingAttention(layout.Attention, tokens);
-        _attended = new QuantizedTensor(tokens, 1, layout.Attention.QueryWidth, levels);
-        _h = new QuantizedTensor(tokens, 1, layout.Intermediate, levels);
+        _attended = new QuantizedTensor(tokens, 1, layout.Attention.QueryWidth, levels, activationGroup);
+        _h = new QuantizedTensor(tokens, 1, layout.Intermediate, levels, activationGroup);
         _x1 = new float[tokens * layout.Hidden];
         _gate = new float[layout.Gated ? inner : 0];
         _up = new float[inner];

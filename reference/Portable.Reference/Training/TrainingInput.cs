@@ -8,12 +8,13 @@ namespace Portable.Reference.Training;
 /// <param name="norm">The norm before the part.</param>
 /// <param name="tokens">The most tokens T.</param>
 /// <param name="levels">The largest code; 0 = not quantized.</param>
-internal sealed class TrainingInput(BlockLayout layout, BlockNorm norm, int tokens, int levels)
+/// <param name="group">Columns that share a range; 0 = all.</param>
+internal sealed class TrainingInput(BlockLayout layout, BlockNorm norm, int tokens, int levels, int group)
 {
     private readonly TrainingNorm? _norm = layout.Norms.Contains(norm) ? new TrainingNorm(tokens, layout.Hidden, layout.NormEpsilon) : null;
 
     /// <summary>The input, its quantized form, and the gradient that its readers give it.</summary>
-    public QuantizedTensor Tensor { get; } = new(tokens, 1, layout.Hidden, levels);
+    public QuantizedTensor Tensor { get; } = new(tokens, 1, layout.Hidden, levels, group);
 
     /// <summary>Fills the input from the residual stream.</summary>
     public void Forward(float[] x, BlockTensors parameters, int count)

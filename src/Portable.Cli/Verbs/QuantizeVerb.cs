@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Portable.Calibration;
+using Portable.Checkpoints.Format;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
@@ -21,8 +22,9 @@ internal sealed class QuantizeVerb : Verb
         Required = true,
     };
 
-    private readonly Option<string> _scheme = new("--scheme") { Description = "Widths: W<1-8>[*]A<1-8|16>[g<group>][KV<2-8|16>][H<2-8|16>], for example W4A8, W6A6g128, W2*A8KV8H8; H is embedding and head.", HelpName = "S", Required = true };
+    private readonly Option<string> _scheme = new("--scheme") { Description = "W<1-8>[*]A<1-8|16>[g<K>][a<K>][KV<2-8|16>][H<2-8|16>], for example W4A8, W4A8g128a64, W2*A8KV8H8.", HelpName = "S", Required = true };
     private readonly Option<string> _output = new("--output") { Description = "Directory to make; an unfinished one goes on.", HelpName = "DIR", Required = true };
+    private readonly Option<int> _format = new("--format") { Description = "Checkpoint format, 1 or 2.", HelpName = "V", DefaultValueFactory = _ => PortableFormat.NewestVersion };
     private readonly Option<string?> _calibration = new("--calibration") { Description = "UTF-8 text to calibrate on; never the text that you evaluate on.", HelpName = "TEXT" };
     private readonly Option<int> _samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };
     private readonly Option<int> _context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Context };
@@ -42,7 +44,7 @@ internal sealed class QuantizeVerb : Verb
             new Example("portable quantize llama --method gptq --scheme W4A8 --calibration text.txt --output llama-w4", "4-bit weights with compensated rounding"))
     {
         Arguments.Add(_model);
-        foreach (Option option in (Option[])[_method, _scheme, _output, _calibration, _samples, _context, _seed, _memory, _overwrite, _device, .. _named])
+        foreach (Option option in (Option[])[_method, _scheme, _output, _format, _calibration, _samples, _context, _seed, _memory, _overwrite, _device, .. _named])
         {
             Options.Add(option);
         }
@@ -101,6 +103,7 @@ internal sealed class QuantizeVerb : Verb
                 Source = parsed.GetValue(_model)!,
                 Method = how,
                 Scheme = widths,
+                Format = parsed.GetValue(_format),
                 Output = parsed.GetValue(_output)!,
                 Overwrite = parsed.GetValue(_overwrite),
                 Device = DeviceOption.Parse(parsed.GetValue(_device)!),

@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
@@ -19,7 +20,13 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
     {
         ActivationQuantizer quantizer = spec.Quantizer
             ?? throw new VulkanException("Unquantized layers run on the device cpu only; quantize the model first (Portable.Quantizer).");
-        GroupScales = quantizer.GroupSize != 0 && spec.Layout.Groups > 1;
+        ScaleGroups scales = spec.Layout.Scales(quantizer.GroupSize);
+        GroupScales = scales.Count > 1;
+        if (GroupScales && scales.Span > 1)
+        {
+            throw new VulkanException($"Vulkan devices have no groups of activations coarser than those of the weights yet (a{quantizer.GroupSize} over g{spec.Layout.GroupSize}); Device.Cpu has.");
+        }
+
         if (quantizer.Map is { } map)
         {
             int[] rows = new int[map.Source.Length * 4];

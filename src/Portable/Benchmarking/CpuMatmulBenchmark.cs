@@ -41,7 +41,7 @@ internal sealed class CpuMatmulBenchmark(MachineRates rates)
         int copies = warm ? 1 : (int)Math.Clamp(ColdBytes / bytes, 1, 4096);
         QuantizedLinear[] layers = [first, .. Enumerable.Range(1, copies - 1).Select(i => SyntheticLinear.Create(n, k, scheme, (ulong)i << 52))];
         float[] source = SyntheticLinear.Inputs(m * k), y = new float[m * n];
-        var x = new QuantizedActivations(m, first.Weights.Layout, first.Input.Format, first.Input.GroupSize != 0);
+        var x = new QuantizedActivations(m, first.Weights.Layout, first.Input.Format, first.Input.GroupSize);
         double best = double.PositiveInfinity, quantize = double.PositiveInfinity;
         long start = Stopwatch.GetTimestamp();
         // At least three runs and a third of a second, the first for warming up; the best is what other work disturbed least.

@@ -15,7 +15,7 @@ internal sealed class CpuTable(TableWeights table, int rows) : DeviceTable(table
     public QuantizedLinear? Quantized => table.Quantized;
 
     /// <summary>What a head of codes multiplies, made when first asked for: an embedding alone needs none.</summary>
-    public QuantizedActivations Input => _input ??= new QuantizedActivations(rows, Quantized!.Weights.Layout, Quantized.Input.Format, groupScales: false);
+    public QuantizedActivations Input => _input ??= new QuantizedActivations(rows, Quantized!.Weights.Layout, Quantized.Input.Format, 0);
 }
 
 internal sealed class CpuNorm(NormWeights weights, float epsilon) : DeviceNorm
@@ -47,7 +47,7 @@ internal sealed class CpuInput : DeviceInput
     {
         if (spec.Quantizer is { } quantizer)
         {
-            Quantized = new QuantizedActivations(rows, spec.Layout, quantizer.Format, groupScales: quantizer.GroupSize != 0);
+            Quantized = new QuantizedActivations(rows, spec.Layout, quantizer.Format, quantizer.GroupSize);
         }
         else
         {

@@ -38,7 +38,7 @@ internal static class CpuMemory
         return Of(source.Config, linears, inputs, tables, (head ?? embedding).Quantized is not null, source.KeyValueBits, sequences, context);
     }
 
-    /// <summary>What a model would be, quantized: asymmetric weights, activations per token or in the weights' groups. FlattenQuant's further columns come on top.</summary>
+    /// <summary>What a model would be, quantized: asymmetric weights, activations per token, or in groups of their own or the weights'. FlattenQuant's further columns come on top.</summary>
     /// <param name="config">The model's shape.</param>
     /// <param name="scheme">The scheme.</param>
     /// <param name="type">Element type of embedding and head where the scheme leaves them as they are, and of learned positions.</param>
@@ -54,8 +54,8 @@ internal static class CpuMemory
             {
                 (int rows, int columns) = block.SizeOf(slot);
                 linears += BytesOf(rows, columns, scheme) + (block.HasBias(slot) ? sizeof(float) * (long)rows : 0);
-                ActivationQuantizer quantizer = new(new CodeFormat(scheme.ActivationBits, signed: true), ActivationMode.Symmetric, scheme.GroupSize);
-                Add(inputs, new InputSpec(columns, quantizer, new GroupLayout(columns, scheme.GroupSize)));
+                ActivationQuantizer quantizer = new(new CodeFormat(scheme.ActivationBits, signed: true), ActivationMode.Symmetric, scheme.ActivationGroupSize == 0 ? scheme.GroupSize : scheme.ActivationGroupSize);
+                Add(inputs, new InputSpec(columns, quantizer, scheme.Layout(columns)));
             }
         }
 
@@ -113,8 +113,9 @@ internal static class CpuMemory
 
     private static long BytesOf(int rows, int columns, QuantizationScheme scheme)
     {
-        GroupLayout layout = new(columns, scheme.GroupSize);
-        return rows * ((sizeof(ulong) * (long)layout.Blocks * scheme.WeightFormat.Bits) + ((sizeof(int) + sizeof(float) + sizeof(byte)) * (long)layout.Groups));
+        GroupLayout layout = scheme.Layout(columns);
+        int groups = layout.Scales(scheme.GroupSize).Count;
+        return rows * ((sizeof(ulong) * (long)layout.Blocks * scheme.WeightFormat.Bits) + (sizeof(int) * (long)layout.Groups) + (sizeof(ushort) * (long)groups) + ZeroPoints.BytesOf(groups, scheme.WeightFormat.Bits));
     }
 
     // One input serves all that match.
@@ -129,5 +130,5 @@ internal static class CpuMemory
     /// <summary>Codes (two digits of 16 bits), their sums, and scales with zero points; f32 without a quantizer.</summary>
     private static long RowBytes(InputSpec spec) => spec.Quantizer is not { } quantizer
         ? sizeof(float) * (long)spec.Columns
-        : ((quantizer.Format.Bits == 16 ? 2L : 1) * (spec.Layout.PaddedColumns + (sizeof(int) * spec.Layout.Groups))) + (8L * (quantizer.GroupSize != 0 ? spec.Layout.Groups : 1));
+        : ((quantizer.Format.Bits == 16 ? 2L : 1) * (spec.Layout.PaddedColumns + (sizeof(int) * spec.Layout.Groups))) + (8L * spec.Layout.Scales(quantizer.GroupSize).Count);
 }

@@ -11,18 +11,18 @@ internal static class SyntheticLinear
     /// <summary>Makes a layer.</summary>
     /// <param name="rows">N.</param>
     /// <param name="columns">K.</param>
-    /// <param name="scheme">Widths. With groups, weights and activations are symmetric and share them (as FlexQ does); otherwise weights are asymmetric per channel and activations symmetric per token (1-bit ones asymmetric).</param>
+    /// <param name="scheme">Widths. With g alone, weights and activations are symmetric and share groups (as FlexQ does); otherwise weights are asymmetric per channel or group and activations symmetric per token or in groups of their own (1-bit ones asymmetric).</param>
     /// <param name="start">First number of the counter that the codes are made from.</param>
     /// <param name="bias">N values, or null.</param>
     public static QuantizedLinear Create(int rows, int columns, QuantizationScheme scheme, ulong start = 0, float[]? bias = null)
     {
-        bool symmetric = scheme.GroupSize > 0;
-        var layout = new GroupLayout(columns, scheme.GroupSize);
+        bool symmetric = scheme is { GroupSize: > 0, ActivationGroupSize: 0 };
+        GroupLayout layout = scheme.Layout(columns);
         var format = symmetric ? new CodeFormat(scheme.WeightBits, signed: true) : scheme.WeightFormat;
         int levels = scheme.LargestWeightCode + 1;
-        float[] scales = new float[rows * layout.Groups];
+        float[] scales = new float[rows * layout.Scales(scheme.GroupSize).Count];
         // Outputs of unit inputs keep a size of about one: the codes are uniform, of standard deviation levels / √12.
-        Array.Fill(scales, MathF.Sqrt(12f / columns) / levels);
+        Array.Fill(scales, WeightScales.Nearest(MathF.Sqrt(12f / columns) / levels, ScaleFormat.Half));
         byte[]? zeros = symmetric ? null : new byte[scales.Length];
         if (zeros is not null)
         {
@@ -33,8 +33,8 @@ internal static class SyntheticLinear
         }
 
         bool oneBit = scheme.ActivationBits == 1;
-        var input = new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: !oneBit), oneBit ? ActivationMode.Asymmetric : ActivationMode.Symmetric, scheme.GroupSize);
-        return new QuantizedLinear(Codes(rows, layout, format, scheme.Balanced, start), scales, zeros, bias, input);
+        var input = new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: !oneBit), oneBit ? ActivationMode.Asymmetric : ActivationMode.Symmetric, symmetric ? scheme.GroupSize : scheme.ActivationGroupSize);
+        return new QuantizedLinear(Codes(rows, layout, format, scheme.Balanced, start), scales, zeros, bias, input, scheme.GroupSize);
     }
 
     /// <summary>A matrix of uniform random codes.</summary>

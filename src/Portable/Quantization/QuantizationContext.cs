@@ -15,6 +15,9 @@ internal sealed class QuantizationContext
     /// <summary>The scheme asked for.</summary>
     public required QuantizationScheme Scheme { get; init; }
 
+    /// <summary>What the scales of weights are rounded to, before codes are chosen.</summary>
+    public ScaleFormat Scales { get; init; } = ScaleFormat.Half;
+
     /// <summary>The options.</summary>
     public required MethodOptions Options { get; init; }
 

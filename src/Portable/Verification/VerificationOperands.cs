@@ -29,7 +29,7 @@ internal sealed class VerificationOperands
         ActivationMode mode = xf.Signed ? ActivationMode.Symmetric : ActivationMode.Asymmetric;
         BitPlaneMatrix planes = BitPacking.Pack(Array.ConvertAll(WeightCodes, c => (short)c), Case.Channels, layout, wf);
         Linear = new QuantizedLinear(planes, scales, weightZeros, bias, new ActivationQuantizer(xf, mode, groupScales ? Case.GroupSize : 0));
-        Activations = Pack(ActivationCodes, Case.Rows, layout, xf, groupScales);
+        Activations = Pack(ActivationCodes, Case.Rows, layout, xf, groupScales ? Case.GroupSize : 0);
         Floats(ref random, Activations.Scales.Length).CopyTo(Activations.Scales, 0);
         if (!xf.Signed && xf.Bits != 16)
         {
@@ -78,9 +78,9 @@ internal sealed class VerificationOperands
         return values;
     }
 
-    private static QuantizedActivations Pack(int[] codes, int rows, GroupLayout layout, CodeFormat format, bool groupScales)
+    private static QuantizedActivations Pack(int[] codes, int rows, GroupLayout layout, CodeFormat format, int groupSize)
     {
-        QuantizedActivations x = new(rows, layout, format, groupScales) { Rows = rows };
+        QuantizedActivations x = new(rows, layout, format, groupSize) { Rows = rows };
         for (int row = 0; row < rows; row++)
         {
             CodeStorage.StoreRow(codes.AsSpan(row * layout.Columns, layout.Columns), x, row);

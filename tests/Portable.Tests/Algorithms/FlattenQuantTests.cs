@@ -211,7 +211,7 @@ internal static class StaticInput
     {
         ActivationQuantizer input = linear.Input;
         ColumnMap map = input.Map!;
-        QuantizedActivations codes = new(rows, linear.Weights.Layout, input.Format, groupScales: false) { Rows = rows };
+        QuantizedActivations codes = new(rows, linear.Weights.Layout, input.Format, 0) { Rows = rows };
         float reciprocal = 1f / input.StaticScale;
         for (int m = 0; m < rows; m++)
         {

@@ -14,7 +14,7 @@ internal sealed class MatmulOperands
         BitPlaneMatrix planes = BitPacking.Pack(Array.ConvertAll(c.W, v => (short)v), c.N, layout, weights);
         ActivationMode mode = c.ActivationSigned ? ActivationMode.Symmetric : ActivationMode.Asymmetric;
         byte[]? zeros = Array.TrueForAll(c.WeightZeros, z => z == 0) ? null : Array.ConvertAll(c.WeightZeros, z => (byte)z);
-        Linear = new QuantizedLinear(planes, c.WeightScales, zeros, c.Bias, new ActivationQuantizer(activations, mode, c.ActivationGroups ? c.GroupSize : 0));
+        Linear = new QuantizedLinear(planes, c.WeightScales, zeros, c.Bias, new ActivationQuantizer(activations, mode, c.ActivationGroup), c.WeightGroup);
         X = Activations(c, layout, activations);
     }
 
@@ -25,7 +25,7 @@ internal sealed class MatmulOperands
     private static QuantizedActivations Activations(MatmulCase c, GroupLayout layout, CodeFormat format)
     {
         // One row more than is valid, full of codes that must not be read.
-        QuantizedActivations x = new(c.M + 1, layout, format, c.ActivationGroups) { Rows = c.M };
+        QuantizedActivations x = new(c.M + 1, layout, format, c.ActivationGroup) { Rows = c.M };
         Array.Fill(x.Codes, (byte)0x55, c.M * layout.PaddedColumns, layout.PaddedColumns);
         for (int m = 0; m < c.M; m++)
         {

@@ -19,11 +19,13 @@ public sealed class HostileQuantizedCheckpointTests : IDisposable
         ["block cut, manifest agrees"] = ("W4A8", s => { File.WriteAllBytes(s.At(Block), File.ReadAllBytes(s.At(Block))[..^9]); s.Measure(Block); }, [Block, "at byte"]),
         ["manifest missing"] = ("W4A8", s => File.Delete(s.At("manifest.json")), ["manifest.json", "no such file"]),
         ["manifest no JSON"] = ("W4A8", s => File.WriteAllText(s.At("manifest.json"), "}"), ["manifest.json", "JSON"]),
-        ["manifest of another version"] = ("W4A8", s => s.Json("manifest.json", m => m["version"] = 2), ["manifest.json", "version"]),
+        ["manifest of another version"] = ("W4A8", s => s.Json("manifest.json", m => m["version"] = 3), ["manifest.json", "version"]),
         ["manifest of another scheme"] = ("W4A8", s => s.Json("manifest.json", m => m["scheme"] = "W5A8"), ["config.json", "scheme"]),
         ["manifest with a path"] = ("W4A8", s => s.Json("manifest.json", m => m["files"]![0]!["name"] = "../config.json"), ["manifest.json", "../config.json"]),
         ["manifest lacks a layer"] = ("W4A8", s => s.Json("manifest.json", m => m["layers"]!.AsArray().RemoveAt(2)), ["manifest.json", "layers"]),
         ["config of another version"] = ("W4A8", s => s.Config(c => c["quantization_config"]!["version"] = 0), ["config.json", "quantization_config.version"]),
+        ["config of the other version"] = ("W4A8", s => s.Config(c => c["quantization_config"]!["version"] = 2), ["config.json", "quantization_config.version", "the manifest's 1"]),
+        ["block of the other version"] = ("2 W4A8", s => s.Metadata(m => m["version"] = 1), [Block, "portable.version", "the checkpoint's 2"]),
         ["config with a bad scheme"] = ("W4A8", s => s.Config(c => c["quantization_config"]!["scheme"] = "W9A8"), ["config.json", "quantization_config.scheme"]),
         ["config of another width"] = ("W4A8", s => s.Config(c => c["intermediate_size"] = 13), [Block, "mlp"]),
         ["config of other depth"] = ("W4A8", s => s.Config(c => c["num_hidden_layers"] = 2), ["manifest.json", "layers"]),
@@ -55,6 +57,19 @@ public sealed class HostileQuantizedCheckpointTests : IDisposable
         ["scale too large"] = ("W4A8", s => s.Poke(Down + ".scales", 0, [0, 0, 0, 0x7F]), [Block, Down + ".scales", "element 0"]),
         ["zero point over the largest code"] = ("W4A8", s => s.Poke(s.WithZeroPoints + ".zero_points", 3, [16]), [Block, ".zero_points", "element 3", "16", "at byte"]),
         ["zero point over five levels"] = ("W2*A8", s => s.Poke(s.WithZeroPoints + ".zero_points", 2, [5]), [Block, ".zero_points", "element 2", "at byte"]),
+        ["halves in version 1"] = ("W4A8", s => s.Header(h => h[Down + ".scales"]!["dtype"] = "F16"), [Block, Down + ".scales", "at byte"]),
+        ["half of zero"] = ("2 W4A8", s => s.Poke(s.WithHalves + ".scales", 4, [0, 0]), [Block, ".scales", "element 2", "normal half", "at byte"]),
+        ["half subnormal"] = ("2 W4A8", s => s.Poke(s.WithHalves + ".scales", 2, [0xFF, 0x03]), [Block, ".scales", "element 1", "at byte"]),
+        ["half negative"] = ("2 W4A8", s => s.Poke(s.WithHalves + ".scales", 2, [0x00, 0xBC]), [Block, ".scales", "element 1", "-1", "at byte"]),
+        ["half infinite"] = ("2 W4A8", s => s.Poke(s.WithHalves + ".scales", 0, [0x00, 0x7C]), [Block, ".scales", "element 0", "at byte"]),
+        ["half NaN"] = ("2 W4A8", s => s.Poke(s.WithHalves + ".scales", 0, [0x01, 0x7E]), [Block, ".scales", "element 0", "at byte"]),
+        ["f32 scale of version 2 too small"] = ("2 W4A8", s => s.Poke(s.WithSingles + ".scales", 4, [0, 0, 0, 0x33]), [Block, ".scales", "element 1", "at byte"]),
+        ["packed zero points with more bits"] = ("2 W3A8g3", s => s.Poke(s.WithZeroPoints + ".zero_points", 1, [0xF0]), [Block, ".zero_points", "element 1", "row 0", "at byte"]),
+        ["packed zero points of another shape"] = ("2 W4A8g3", s => s.Header(h => h[s.WithZeroPoints + ".zero_points"]!["shape"] = new JsonArray(2, 8)), [Block, ".zero_points", "[2, 8]", "at byte"]),
+        ["packed zero point over five levels"] = ("2 W2*A8g3", s => s.Poke(s.WithZeroPoints + ".zero_points", 0, [0x06]), [Block, ".zero_points", "row 0, group 0", "6", "at byte"]),
+        ["groups of activations out of step"] = ("2 W4A8g4", s => s.Metadata(m => m["linears"]![6]!["input"]!["group"] = 6), [Block, "linears[6].input.group", "in step"]),
+        ["groups of activations of their own in version 1"] = ("W4A8g4", s => s.Metadata(m => m["linears"]![6]!["input"]!["group"] = 8), [Block, "linears[6].input.group"]),
+        ["half of a table"] = ("2 W4A8H4", s => s.Poke("model.embed_tokens.scales", 4, [0, 0], Tables), [Tables, "model.embed_tokens.scales", "element 2", "at byte"]),
         ["bits behind the last column"] = ("W4A8", s => s.Poke(Down + ".codes", 8 + 3, [0x10]), [Block, Down + ".codes", "row 1", "at byte"]),
         ["no base-5 triple"] = ("W2*A8", s => s.Poke("model.layers.0.self_attn.o_proj.codes", 3, [0x7F]), [Block, "o_proj.codes", "row 1", "at byte"]),
         ["base-5 behind the last column"] = ("W2*A8", s => s.Poke("model.layers.0.self_attn.o_proj.codes", 2, [0x80]), [Block, "o_proj.codes", "row 0"]),
@@ -63,7 +78,7 @@ public sealed class HostileQuantizedCheckpointTests : IDisposable
         ["embedding of another shape"] = ("W4A8", s => s.Header(h => h["model.embed_tokens.weight"]!["shape"] = new JsonArray(8, 16), Tables), [Tables, "model.embed_tokens.weight", "at byte"]),
         ["embedding of integers"] = ("W4A8", s => s.Header(h => h["model.embed_tokens.weight"]!["dtype"] = "I16", Tables), [Tables, "model.embed_tokens.weight", "I16", "at byte"]),
         ["table metadata gone"] = ("W4A8H4", s => s.Header(h => h.Remove("__metadata__"), Tables), [Tables, "portable"]),
-        ["table metadata of another version"] = ("W4A8H4", s => s.Metadata(m => m["version"] = 2, Tables), [Tables, "portable.version"]),
+        ["table metadata of another version"] = ("W4A8H4", s => s.Metadata(m => m["version"] = 2, Tables), [Tables, "portable.version", "the checkpoint's 1"]),
         ["table missing in the metadata"] = ("W4A8H4", s => s.Metadata(m => m["tables"]!.AsArray().RemoveAt(1), Tables), [Tables, "portable.tables"]),
         ["tables swapped"] = ("W4A8H4", s => s.Metadata(m => m["tables"]![0]!["name"] = "lm_head", Tables), [Tables, "portable.tables[0].name"]),
         ["table of another width than the scheme"] = ("W4A8H4", s => { s.Config(c => c["quantization_config"]!["scheme"] = "W4A8H5"); s.Json("manifest.json", m => m["scheme"] = "W4A8H5"); }, [Tables, "model.embed_tokens.codes", "H5", "at byte"]),
@@ -86,6 +101,12 @@ public sealed class HostileQuantizedCheckpointTests : IDisposable
     [InlineData("W4A8")]
     [InlineData("W2*A8")]
     [InlineData("W4A8H4")]
+    [InlineData("W4A8g4")]
+    [InlineData("2 W4A8")]
+    [InlineData("2 W2*A8g3")]
+    [InlineData("2 W4A8g3")]
+    [InlineData("2 W3A8g3")]
+    [InlineData("2 W4A8g4a8H4")]
     public void Control_the_unspoilt_checkpoint_loads(string scheme) => HostileFloatCheckpointTests.LoadAll(Make(scheme).Directory);
 
     [Theory]
@@ -114,7 +135,8 @@ public sealed class HostileQuantizedCheckpointTests : IDisposable
     private Shard Make(string scheme)
     {
         string output = Path.Combine(_checkpoint.Directory, "out");
-        RandomQuantizedBlocks.Write(_checkpoint, output, scheme, seed: 2);
+        string[] words = scheme.Split(' ');
+        RandomQuantizedBlocks.Write(_checkpoint, output, words[^1], seed: 2, version: words.Length == 1 ? 1 : 2);
         return new Shard(output);
     }
 
@@ -126,7 +148,16 @@ public sealed class HostileQuantizedCheckpointTests : IDisposable
         /// <summary>A linear that has zero points.</summary>
         public string WithZeroPoints => Read(Block).Header.Select(e => e.Key).First(k => k.EndsWith(".zero_points", StringComparison.Ordinal))[..^".zero_points".Length];
 
+        /// <summary>A linear whose scales are halves.</summary>
+        public string WithHalves => WithScales("F16");
+
+        /// <summary>A linear whose scales are f32.</summary>
+        public string WithSingles => WithScales("F32");
+
         public string At(string file) => Path.Combine(directory, file);
+
+        private string WithScales(string dtype) =>
+            Read(Block).Header.First(e => e.Key.EndsWith(".scales", StringComparison.Ordinal) && (string)e.Value!["dtype"]! == dtype).Key[..^".scales".Length];
 
         public void Json(string file, Action<JsonObject> edit)
         {

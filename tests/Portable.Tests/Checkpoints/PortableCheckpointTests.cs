@@ -21,16 +21,17 @@ public class PortableCheckpointTests
     public void Round_trip_is_exact_over_schemes_and_shapes(uint seed)
     {
         Random random = new((int)(seed % int.MaxValue));
-        string scheme = RandomScheme(random);
+        int version = random.Next(1, 3);
+        string scheme = RandomScheme(random, version);
         bool tied = random.Next(2) == 0;
         string family = Families[random.Next(3)];
         using TinyCheckpoint checkpoint = new(family, Dtypes[random.Next(3)], config => config["tie_word_embeddings"] = tied || family == "opt", hidden: 4 * random.Next(1, 36), inner: random.Next(1, 200), layers: random.Next(1, 3));
         string output = Path.Combine(checkpoint.Directory, "out");
-        RandomQuantizedBlocks.Write(checkpoint, output, scheme, (int)seed % 1000);
+        RandomQuantizedBlocks.Write(checkpoint, output, scheme, (int)seed % 1000, version: version);
         using IModelSource source = Checkpoint.Open(checkpoint.Directory), quantized = Checkpoint.Open(output);
         Assert.Equal(QuantizationScheme.Parse(scheme).KeyValueBits, quantized.KeyValueBits);
         Assert.Equivalent(source.Config, quantized.Config);
-        (ModelTables tables, IReadOnlyList<LayerReport> tableReports) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), QuantizationScheme.Parse(scheme));
+        (ModelTables tables, IReadOnlyList<LayerReport> tableReports) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), QuantizationScheme.Parse(scheme), ScaleFormat.Half);
         AssertSame(tables.Embedding, quantized.LoadEmbedding());
         AssertSame(source.LoadPositions(), quantized.LoadPositions());
         AssertSame(tables.Head, quantized.LoadHead());
@@ -176,8 +177,10 @@ public class PortableCheckpointTests
         Assert.Equal((x.Weights.Rows, x.Weights.Layout, x.Weights.Format), (y.Weights.Rows, y.Weights.Layout, y.Weights.Format));
         Assert.Equal(x.Weights.Words.ToArray(), y.Weights.Words.ToArray());
         Assert.Equal(x.Weights.RowSums, y.Weights.RowSums);
+        Assert.Equal((x.GroupSize, x.Scales.Format), (y.GroupSize, y.Scales.Format));
         Assert.Equal(x.Scales, y.Scales);
         Assert.Equal(x.ZeroPoints, y.ZeroPoints);
+        Assert.Equal(x.ZeroPoints?.Bytes.ToArray(), y.ZeroPoints?.Bytes.ToArray());
         Assert.Equal(x.Bias, y.Bias);
         Assert.Equal(x.Input with { Map = null }, y.Input with { Map = null });
         Assert.Equal(x.Input.Map?.Source, y.Input.Map?.Source);
@@ -207,12 +210,13 @@ public class PortableCheckpointTests
         Assert.Equal(expected.Bias, actual.Bias);
     }
 
-    private static string RandomScheme(Random random)
+    private static string RandomScheme(Random random, int version)
     {
         bool balanced = random.Next(4) == 0;
         int activation = random.Next(1, 10);
-        string group = random.Next(2) == 0 ? "" : $"g{random.Next(1, 150)}", kv = random.Next(2) == 0 ? "" : $"KV{random.Next(2, 9)}", head = random.Next(2) == 0 ? "" : $"H{random.Next(2, 9)}";
-        return $"W{(balanced ? "2*" : random.Next(1, 9))}A{(activation == 1 ? 2 : activation == 9 ? 16 : activation)}{group}{kv}{head}";
+        int size = random.Next(1, 150), other = random.Next(3) switch { 0 => size, 1 => size * random.Next(1, 4), _ => size % 2 == 0 ? size / 2 : 1 };
+        string group = random.Next(2) == 0 ? "" : $"g{size}", own = version == 1 || activation == 9 || random.Next(2) == 0 ? "" : $"a{other}", kv = random.Next(2) == 0 ? "" : $"KV{random.Next(2, 9)}", head = random.Next(2) == 0 ? "" : $"H{random.Next(2, 9)}";
+        return $"W{(balanced ? "2*" : random.Next(1, 9))}A{(activation == 1 ? 2 : activation == 9 ? 16 : activation)}{group}{own}{kv}{head}";
     }
 
     // The tests' own reading of the file.

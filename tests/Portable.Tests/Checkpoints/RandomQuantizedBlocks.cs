@@ -12,8 +12,9 @@ namespace Portable.Tests.Checkpoints;
 /// <summary>Blocks of the right shapes with random codes, scales and zero points: the format does not care what they mean.</summary>
 internal static class RandomQuantizedBlocks
 {
-    public static CheckpointHeader Header(string source, string scheme, int seed = 0) => new()
+    public static CheckpointHeader Header(string source, string scheme, int seed = 0, int version = PortableFormat.NewestVersion) => new()
     {
+        Version = version,
         Source = source,
         Method = "random",
         Scheme = QuantizationScheme.Parse(scheme),
@@ -21,9 +22,9 @@ internal static class RandomQuantizedBlocks
     };
 
     /// <summary>Quantizes a checkpoint whole.</summary>
-    public static void Write(TinyCheckpoint checkpoint, string output, string scheme, int seed = 0, bool overwrite = false)
+    public static void Write(TinyCheckpoint checkpoint, string output, string scheme, int seed = 0, bool overwrite = false, int version = PortableFormat.NewestVersion)
     {
-        using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(output, Header(checkpoint.Directory, scheme, seed), overwrite);
+        using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(output, Header(checkpoint.Directory, scheme, seed, version), overwrite);
         WriteMissing(checkpoint, writer, scheme, seed);
         writer.Finish(new JsonObject { ["note"] = "random" });
     }
@@ -43,7 +44,7 @@ internal static class RandomQuantizedBlocks
 
         if (stopBefore > checkpoint.Layers && !writer.AreTablesFinished)
         {
-            (ModelTables tables, IReadOnlyList<LayerReport> reports) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), QuantizationScheme.Parse(scheme));
+            (ModelTables tables, IReadOnlyList<LayerReport> reports) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), QuantizationScheme.Parse(scheme), ScaleFormat.Half);
             writer.WriteTables(tables, reports);
         }
     }
@@ -66,12 +67,12 @@ internal static class RandomQuantizedBlocks
         int kind = random.Next(3), n = linear.OutputFeatures, k = linear.InputFeatures();
         bool signed = kind == 0 && !scheme.Balanced && scheme.WeightBits > 1;
         CodeFormat format = scheme.Balanced ? scheme.WeightFormat : new CodeFormat(scheme.WeightBits, signed);
-        ActivationQuantizer input = new(new CodeFormat(scheme.ActivationBits, signed: true), ActivationMode.Symmetric, random.Next(2) * scheme.GroupSize);
+        ActivationQuantizer input = new(new CodeFormat(scheme.ActivationBits, signed: true), ActivationMode.Symmetric, scheme.ActivationGroupSize != 0 ? scheme.ActivationGroupSize : random.Next(2) * scheme.GroupSize);
         if (kind == 1 && scheme.ActivationBits <= 8)
         {
             input = new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: false), ActivationMode.Asymmetric, input.GroupSize);
         }
-        else if (kind == 2 && scheme.GroupSize == 0)
+        else if (kind == 2 && scheme is { GroupSize: 0, ActivationGroupSize: 0 })
         {
             ColumnMap? map = null;
             if (random.Next(2) == 0)
@@ -84,15 +85,18 @@ internal static class RandomQuantizedBlocks
             input = input with { Mode = ActivationMode.Static, GroupSize = 0, StaticScale = (float)random.NextDouble() + 1e-3f, Map = map };
         }
 
-        GroupLayout layout = new(k, scheme.GroupSize);
+        GroupLayout layout = GroupLayout.Cut(k, scheme.GroupSize, input.GroupSize);
+        int scales = n * layout.Scales(scheme.GroupSize).Count;
+        bool halves = random.Next(2) == 0;
         int largest = signed ? format.Maximum : scheme.LargestWeightCode;
         short[] codes = Values(n * k, () => (short)random.Next(format.Minimum, largest + 1));
         return new QuantizedLinear(
             BitPacking.Pack(codes, n, layout, format),
-            Values(n * layout.Groups, () => (float)Math.Exp(random.NextDouble() * 20 - 12)),
-            signed || random.Next(3) == 0 ? null : Values(n * layout.Groups, () => (byte)random.Next(largest + 1)),
+            Values(scales, () => halves ? WeightScales.FromHalf((ushort)random.Next(0x0400, 0x7C00)) : (float)Math.Exp(random.NextDouble() * 20 - 12)),
+            signed || random.Next(3) == 0 ? null : Values(scales, () => (byte)random.Next(largest + 1)),
             linear.Bias,
-            input);
+            input,
+            scheme.GroupSize);
     }
 
     private static T[] Values<T>(int count, Func<T> next)

@@ -22,7 +22,9 @@ public class ActivationQuantizationTests
         CodeFormat format = new(bits, symmetric);
         ActivationQuantizer quantizer = new(format, symmetric ? ActivationMode.Symmetric : ActivationMode.Asymmetric, groupSize);
         float[] x = AwkwardValues.Activations(rows * columns, seed);
-        QuantizedActivations output = new(rows, new GroupLayout(columns, groupSize), format, groupSize != 0);
+        // Codes are laid out in the weights' groups where those are finer.
+        int cut = groupSize != 0 && groupSize % 2 == 0 && seed % 2 == 0 ? groupSize / 2 : groupSize;
+        QuantizedActivations output = new(rows, new GroupLayout(columns, cut), format, groupSize);
         Array.Fill(output.Codes, (byte)0xAA);
         ActivationQuantization.Quantize(x, rows, columns, quantizer, output);
         Assert.Equal(rows, output.Rows);
@@ -74,7 +76,7 @@ public class ActivationQuantizationTests
 
         ActivationQuantizer quantizer = new(new CodeFormat(bits, true), ActivationMode.Static, 0, 2.5f / limit, map);
         float[] x = AwkwardValues.Activations(rows * columns, seed);
-        QuantizedActivations output = new(rows, new GroupLayout(map?.Source.Length ?? columns, 70), quantizer.Format, false);
+        QuantizedActivations output = new(rows, new GroupLayout(map?.Source.Length ?? columns, 70), quantizer.Format, 0);
         ActivationQuantization.Quantize(x, rows, columns, quantizer, output);
         long clipped = 0;
         for (int row = 0; row < rows; row++)
@@ -99,7 +101,7 @@ public class ActivationQuantizationTests
     [Fact]
     public void ExtremeMagnitudesKeepTheScaleInRange()
     {
-        QuantizedActivations output = new(1, new GroupLayout(2), new CodeFormat(8, true), false);
+        QuantizedActivations output = new(1, new GroupLayout(2), new CodeFormat(8, true), 0);
         ActivationQuantizer quantizer = new(output.Format, ActivationMode.Symmetric, 0);
         ActivationQuantization.Quantize([0f, 0f], 1, 2, quantizer, output);
         Assert.Equal((5.9604645e-8f, (byte)0), (output.Scales[0], output.Codes[0]));
@@ -110,7 +112,7 @@ public class ActivationQuantizationTests
     [Fact]
     public void MismatchesAreRefused()
     {
-        QuantizedActivations output = new(1, new GroupLayout(100, 50), new CodeFormat(4, true), false);
+        QuantizedActivations output = new(1, new GroupLayout(100, 50), new CodeFormat(4, true), 0);
         float[] x = new float[200];
         ActivationQuantizer symmetric = new(output.Format, ActivationMode.Symmetric, 0);
         Assert.Throws<ArgumentException>(() => ActivationQuantization.Quantize(x, 1, 99, symmetric, output));

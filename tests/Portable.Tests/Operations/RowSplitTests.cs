@@ -33,7 +33,7 @@ public class RowSplitTests
         CodeFormat format = new(bits, mode != ActivationMode.Asymmetric);
         ActivationQuantizer quantizer = new(format, mode, groupSize, mode == ActivationMode.Static ? 0.02f : 0);
         GroupLayout layout = new(Columns, groupSize);
-        QuantizedActivations whole = new(Rows, layout, format, groupSize != 0), one = new(1, layout, format, groupSize != 0);
+        QuantizedActivations whole = new(Rows, layout, format, groupSize), one = new(1, layout, format, groupSize);
         ActivationQuantization.Quantize(X, Rows, Columns, quantizer, whole);
         for (int row = 0; row < Rows; row++)
         {

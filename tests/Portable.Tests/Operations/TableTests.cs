@@ -89,7 +89,7 @@ public class TableTests
 
     private static float Logit(ReadOnlySpan<float> hidden, ReadOnlySpan<short> codes, QuantizedLinear table, int row)
     {
-        QuantizedActivations x = new(1, new GroupLayout(hidden.Length), new CodeFormat(8, signed: true), groupScales: false);
+        QuantizedActivations x = new(1, new GroupLayout(hidden.Length), new CodeFormat(8, signed: true), 0);
         ActivationQuantization.Quantize(hidden, 1, hidden.Length, table.Input, x);
         long sum = 0;
         for (int k = 0; k < hidden.Length; k++)
@@ -102,7 +102,7 @@ public class TableTests
     }
 
     private static QuantizedLinear Quantize(float[] values, int rows, int columns, int bits, out double error) =>
-        TableQuantizer.Quantize(rows, columns, bits, (row, target) => values.AsSpan(row * columns, columns).CopyTo(target), out error);
+        TableQuantizer.Quantize(rows, columns, bits, rows % 2 == 0 ? ScaleFormat.Half : ScaleFormat.Single, (row, target) => values.AsSpan(row * columns, columns).CopyTo(target), out error);
 
     private static short[] Codes(QuantizedLinear table)
     {

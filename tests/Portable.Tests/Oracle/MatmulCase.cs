@@ -6,12 +6,13 @@ public sealed class MatmulCase
     public required int M { get; init; }
     public required int N { get; init; }
     public required int K { get; init; }
-    public required int GroupSize { get; init; }
+    public required int GroupSize { get; init; } // where sums are cut: the finer of the two below
+    public required int WeightGroup { get; init; } // columns that share a weight scale
+    public required int ActivationGroup { get; init; } // columns that share a scale of an activation
     public required int WeightBits { get; init; }
     public required bool WeightSigned { get; init; }
     public required int ActivationBits { get; init; }
     public required bool ActivationSigned { get; init; }
-    public required bool ActivationGroups { get; init; }
     public required int[] X { get; init; }
     public required int[] W { get; init; }
     public required float[] ActivationScales { get; init; }
@@ -21,9 +22,11 @@ public sealed class MatmulCase
     public float[]? Bias { get; init; }
 
     public int Groups => (K + GroupSize - 1) / GroupSize;
+    public int WeightGroups => (K + WeightGroup - 1) / WeightGroup;
+    public int ActivationGroups => (K + ActivationGroup - 1) / ActivationGroup;
 
     public override string ToString() =>
-        $"{M}×{N}×{K} g{GroupSize} w{(WeightSigned ? 's' : 'u')}{WeightBits} a{(ActivationSigned ? 's' : 'u')}{ActivationBits}{(ActivationGroups ? " group scales" : "")}{(Bias is null ? "" : " bias")}";
+        $"{M}×{N}×{K} g{GroupSize} w{(WeightSigned ? 's' : 'u')}{WeightBits} a{(ActivationSigned ? 's' : 'u')}{ActivationBits} scales over {WeightGroup} and {ActivationGroup}{(Bias is null ? "" : " bias")}";
 
     /// <summary>What the codes are drawn from.</summary>
     public enum Fill
@@ -40,8 +43,11 @@ public sealed class MatmulCase
     {
         Random random = new(seed);
         groupSize = groupSize == 0 ? k : Math.Min(groupSize, k);
-        int groups = (k + groupSize - 1) / groupSize;
-        bool activationGroups = random.Next(2) == 0, asymmetricWeights = !weightSigned && random.Next(4) != 0;
+        // One of them has the groups that sums are cut at, the other whole numbers of them, or all.
+        int coarser = random.Next(4) switch { 0 => k, 1 => groupSize, _ => Math.Min(k, groupSize * random.Next(2, 5)) };
+        (int weightGroup, int activationGroup) = random.Next(2) == 0 ? (groupSize, coarser) : (coarser, groupSize);
+        int weightGroups = (k + weightGroup - 1) / weightGroup;
+        bool asymmetricWeights = !weightSigned && random.Next(4) != 0;
         (int wMin, int wMax) = Range(weightBits, weightSigned);
         (int xMin, int xMax) = Range(activationBits, activationSigned);
         if (fill == Fill.Balanced)
@@ -60,15 +66,16 @@ public sealed class MatmulCase
             x[i] = fill is Fill.Random or Fill.Balanced ? random.Next(xMin, xMax + 1) : fill == Fill.Minimum ? xMin : xMax;
         }
 
-        int scaleCount = activationGroups ? m * groups : m;
+        int scaleCount = m * ((k + activationGroup - 1) / activationGroup);
+        bool halves = random.Next(2) == 0;
         return new MatmulCase
         {
-            M = m, N = n, K = k, GroupSize = groupSize, WeightBits = weightBits, WeightSigned = weightSigned,
-            ActivationBits = activationBits, ActivationSigned = activationSigned, ActivationGroups = activationGroups, X = x, W = w,
+            M = m, N = n, K = k, GroupSize = groupSize, WeightGroup = weightGroup, ActivationGroup = activationGroup, WeightBits = weightBits, WeightSigned = weightSigned,
+            ActivationBits = activationBits, ActivationSigned = activationSigned, X = x, W = w,
             ActivationScales = Floats(random, scaleCount),
             ActivationZeros = Ints(random, scaleCount, activationSigned || activationBits == 16 ? 0 : xMax),
-            WeightScales = Floats(random, n * groups),
-            WeightZeros = Ints(random, n * groups, asymmetricWeights ? wMax : 0),
+            WeightScales = halves ? Elevens(random, n * weightGroups) : Floats(random, n * weightGroups),
+            WeightZeros = Ints(random, n * weightGroups, asymmetricWeights ? wMax : 0),
             Bias = random.Next(2) == 0 ? null : Floats(random, n),
         };
     }
@@ -81,6 +88,18 @@ public sealed class MatmulCase
         for (int i = 0; i < count; i++)
         {
             values[i] = 0.001f + random.NextSingle() * MathF.ScaleB(1f, random.Next(-8, 3));
+        }
+
+        return values;
+    }
+
+    // Eleven significant bits over all exponents that halves reach, 2^-24 to 64.
+    private static float[] Elevens(Random random, int count)
+    {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++)
+        {
+            values[i] = MathF.ScaleB(random.Next(1024, 2048), random.Next(8) == 0 ? random.Next(-34, -4) : random.Next(-16, -10));
         }
 
         return values;

@@ -37,8 +37,9 @@ public static class MatmulOracle
         for (int g = 0; g < c.Groups; g++)
         {
             int first = g * c.GroupSize, end = Math.Min(c.K, first + c.GroupSize);
-            float sx = c.ActivationScales[c.ActivationGroups ? m * c.Groups + g : m], sw = c.WeightScales[n * c.Groups + g];
-            long zx = c.ActivationZeros[c.ActivationGroups ? m * c.Groups + g : m], zw = c.WeightZeros[n * c.Groups + g];
+            int ofX = m * c.ActivationGroups + first / c.ActivationGroup, ofW = n * c.WeightGroups + first / c.WeightGroup;
+            float sx = c.ActivationScales[ofX], sw = c.WeightScales[ofW];
+            long zx = c.ActivationZeros[ofX], zw = c.WeightZeros[ofW];
             float value;
             if (c.ActivationBits == 16)
             {

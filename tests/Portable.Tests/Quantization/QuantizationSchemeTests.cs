@@ -7,12 +7,13 @@ namespace Portable.Tests.Quantization;
 public class QuantizationSchemeTests
 {
     [Property]
-    public void PrintingAndParsingAreInverse(byte w, byte a, ushort g, byte kv, bool balanced, byte h)
+    public void PrintingAndParsingAreInverse(byte w, byte a, ushort g, byte kv, bool balanced, byte h, byte own)
     {
         int weight = balanced ? 2 : 1 + w % 8;
         int activation = a % 9 == 8 ? 16 : 1 + a % 9;
         int keyValue = kv % 8 == 0 ? 16 : 1 + kv % 8, head = h % 8 == 0 ? 16 : 1 + h % 8;
-        QuantizationScheme scheme = new(weight, activation, g, keyValue, balanced, head);
+        int group = activation == 16 ? 0 : own % 4 == 0 ? 0 : g == 0 ? own : own % 2 == 0 ? g * own : g % own == 0 ? g / own : g;
+        QuantizationScheme scheme = new(weight, activation, g, keyValue, balanced, head, group);
         string text = scheme.ToString();
         Assert.Equal(scheme, QuantizationScheme.Parse(text));
         Assert.Equal(text, QuantizationScheme.Parse(text).ToString());
@@ -26,10 +27,14 @@ public class QuantizationSchemeTests
     [InlineData("W1A1g7KV2", 1, 1, 7, 2, false)]
     [InlineData("W4A8H8", 4, 8, 0, 16, false, 8)]
     [InlineData("W2*A8g64KV8H4", 2, 8, 64, 8, true, 4)]
-    public void ReadsTheGrammar(string text, int w, int a, int g, int kv, bool balanced, int h = 16)
+    [InlineData("W8A8a128", 8, 8, 0, 16, false, 16, 128)]
+    [InlineData("W4A8g128a128", 4, 8, 128, 16, false, 16, 128)]
+    [InlineData("W4A8g32a128KV4", 4, 8, 32, 4, false, 16, 128)]
+    [InlineData("W2*A8g64a32KV8H4", 2, 8, 64, 8, true, 4, 32)]
+    public void ReadsTheGrammar(string text, int w, int a, int g, int kv, bool balanced, int h = 16, int own = 0)
     {
         QuantizationScheme scheme = QuantizationScheme.Parse(text);
-        Assert.Equal(new QuantizationScheme(w, a, g, kv, balanced, h), scheme);
+        Assert.Equal(new QuantizationScheme(w, a, g, kv, balanced, h, own), scheme);
         Assert.Equal(text, scheme.ToString());
     }
 
@@ -51,6 +56,15 @@ public class QuantizationSchemeTests
     [InlineData("W4A8H8KV8")]
     [InlineData("W4A8g0")]
     [InlineData("W4A8g-1")]
+    [InlineData("W4A8a0")]
+    [InlineData("W4A8a")]
+    [InlineData("W4A8a128g128")]
+    [InlineData("W4A8KV8a128")]
+    [InlineData("W4A8g128a96")]
+    [InlineData("W4A8g96a64")]
+    [InlineData("W4A16a128")]
+    [InlineData("W4A16g128a128")]
+    [InlineData("W4A8a99999999999")]
     [InlineData("W3*A8")]
     [InlineData("W4A8 ")]
     [InlineData("W4A8\n")]
@@ -78,6 +92,8 @@ public class QuantizationSchemeTests
         Assert.Equal("W2*A8g64", scheme.Layer.ToString());
         Assert.Equal("W4A8", scheme.Table!.ToString());
         Assert.Equal("W2*A6g64KV8H4", scheme.WithActivationBits(6).ToString());
+        Assert.Equal("W4A8g128a64", QuantizationScheme.Parse("W4A8g128a64KV8H4").Layer.ToString());
+        Assert.Equal("W4A6a64KV8H4", QuantizationScheme.Parse("W4A8a64KV8H4").WithActivationBits(6).ToString());
         Assert.Null(QuantizationScheme.Parse("W4A8H16").Table);
         Assert.Equal("W4A8", QuantizationScheme.Parse("W4A8H16").ToString());
     }

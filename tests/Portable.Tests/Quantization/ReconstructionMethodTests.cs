@@ -116,6 +116,8 @@ public class ReconstructionMethodTests
     [InlineData("llama", "W4A8KV8")]
     [InlineData("llama", "W2*A8g32KV4")]
     [InlineData("llama", "W3A4KV4")]
+    [InlineData("llama", "W4A5a16KV8")]
+    [InlineData("llama", "W4A4g16a32KV8")]
     [InlineData("opt", "W4A8KV8")]
     [InlineData("opt", "W2A6KV8")]
     [InlineData("qwen3", "W4A8KV8")]
@@ -135,7 +137,7 @@ public class ReconstructionMethodTests
         float[] x = stream.Read(0);
         stream.Advance(quantized);
         float[] expected = stream.Read(0);
-        double near = Distance(expected, StudentForward(config, quantized, x, widths.ActivationBits, widths.KeyValueBits));
+        double near = Distance(expected, StudentForward(config, quantized, x, widths.ActivationBits, widths.KeyValueBits, widths.ActivationGroupSize));
         double exactActivations = Distance(expected, StudentForward(config, quantized, x, 16, 16));
         Assert.True(near < 0.25 * exactActivations, $"student {near}, without quantized activations {exactActivations}");
     }
@@ -161,7 +163,7 @@ public class ReconstructionMethodTests
         Rotary = layout.Rotary is { } rotary ? new RotaryLayout(rotary.Dimensions == layout.Attention.HeadSize ? 16 : 8, 10000) : null,
     };
 
-    private static float[] StudentForward(ModelConfig config, BlockWeights block, float[] x, int activationBits, int keyValueBits)
+    private static float[] StudentForward(ModelConfig config, BlockWeights block, float[] x, int activationBits, int keyValueBits, int activationGroup = 0)
     {
         int tokens = x.Length / config.HiddenSize;
         BlockLayout layout = block.Layout;
@@ -178,7 +180,7 @@ public class ReconstructionMethodTests
 
         TrainingRotary? rotary = layout.Rotary is { } positions ? new TrainingRotary(positions.Table(tokens)) : null;
         float[] y = new float[x.Length];
-        new TrainingBlock(layout, tokens, activationBits, keyValueBits, rotary).Forward(tensors, x, y, tokens);
+        new TrainingBlock(layout, tokens, activationBits, keyValueBits, rotary, activationGroup).Forward(tensors, x, y, tokens);
         return y;
     }
 
@@ -190,8 +192,8 @@ public class ReconstructionMethodTests
         float[] weights = new float[codes.Length];
         for (int i = 0; i < codes.Length; i++)
         {
-            int group = i / layout.Columns * layout.Groups + i % layout.Columns / layout.GroupSize;
-            weights[i] = linear.Scales[group] * (codes[i] - linear.ZeroPoints![group]);
+            int row = i / layout.Columns, group = i % layout.Columns / (linear.GroupSize == 0 ? layout.Columns : linear.GroupSize);
+            weights[i] = linear.Scales[row * linear.ScaleGroups.Count + group] * (codes[i] - linear.ZeroPoints![row, group]);
         }
 
         return new LinearTensors(linear.OutputFeatures, layout.Columns, weights, linear.Bias);

@@ -114,7 +114,7 @@ internal sealed class RandomModel : IModelSource
     private TableWeights Vocabulary(string name, ElementType type, double deviation)
     {
         TableWeights floats = new(Table(name, Config.VocabularySize, Config.HiddenSize, type, deviation));
-        return HeadBits == 16 ? floats : floats.Quantized(HeadBits, out _);
+        return HeadBits == 16 ? floats : floats.Quantized(HeadBits, ScaleFormat.Half, out _);
     }
 
     private FloatTable Table(string name, int rows, int columns, ElementType type, double deviation)

@@ -43,7 +43,7 @@ public sealed class MatmulVectorTests
         float[] expected = golden.Floats("outputs"), y = new float[expected.Length];
         QuantizedActivations x = PackActivations(golden);
         byte[] zeros = [.. golden.Integers("weight_zeros").Select(z => (byte)z)];
-        var input = new ActivationQuantizer(x.Format, x.Format.Signed ? ActivationMode.Symmetric : ActivationMode.Asymmetric, x.GroupScales ? golden.Integer("group") : 0);
+        var input = new ActivationQuantizer(x.Format, x.Format.Signed ? ActivationMode.Symmetric : ActivationMode.Asymmetric, x.ScaleGroups.Count > 1 ? golden.Integer("group") : 0);
         var layer = new QuantizedLinear(PackWeights(golden), golden.Floats("weight_scales"), zeros, golden.Floats("bias"), input);
         BitMatmul.Multiply(x, layer, y, golden.Integer("n"));
         Assert.Equal(GoldenFile.Bits(expected), GoldenFile.Bits(y));
@@ -62,7 +62,7 @@ public sealed class MatmulVectorTests
         GroupLayout layout = Layout(golden);
         int rows = golden.Integer("m");
         var format = new CodeFormat(golden.Integer("activation_bits"), golden.Flag("activation_signed"));
-        var x = new QuantizedActivations(rows, layout, format, golden.Flag("activation_group_scales")) { Rows = rows };
+        var x = new QuantizedActivations(rows, layout, format, golden.Flag("activation_group_scales") ? golden.Integer("group") : 0) { Rows = rows };
         int[] codes = golden.Integers("activations");
         for (int i = 0; i < codes.Length; i++)
         {

@@ -25,7 +25,7 @@ internal sealed record RandomMatmul(QuantizedLinear Linear, QuantizedActivations
         bool groupScales = group != 0 && random.Next(2) == 0;
         var input = new ActivationQuantizer(a, a.Signed ? ActivationMode.Symmetric : ActivationMode.Asymmetric, groupScales ? group : 0);
 
-        var x = new QuantizedActivations(m, layout, a, groupScales && layout.Groups > 1) { Rows = m };
+        var x = new QuantizedActivations(m, layout, a, groupScales ? group : 0) { Rows = m };
         for (int row = 0; row < m; row++)
         {
             for (int column = 0; column < k; column++)

@@ -72,7 +72,7 @@ internal sealed class BlockTrainer
     {
         (_options, _name, _tokens, _layout) = (options, name, tokens, weights.Layout);
         _student = new StudentBlock(weights, widths, options, statistics);
-        _block = new TrainingBlock(_layout, tokens, widths.ActivationBits, widths.KeyValueBits, rotary);
+        _block = new TrainingBlock(_layout, tokens, widths.ActivationBits, widths.KeyValueBits, rotary, widths.ActivationGroupSize);
         _sample = new BlockSample(_layout.Hidden, tokens, UsesAttention);
         _y = new float[tokens * _layout.Hidden];
         _dy = new float[tokens * _layout.Hidden];

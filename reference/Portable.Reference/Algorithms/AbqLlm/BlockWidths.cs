@@ -1,3 +1,5 @@
+using Portable.Reference.Quantization;
+
 namespace Portable.Reference.Algorithms.AbqLlm;
 
 /// <summary>The grids of a block.</summary>
@@ -5,4 +7,6 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// <param name="GroupSize">Columns that share a weight scale; 0 = the whole channel.</param>
 /// <param name="ActivationBits">Bits of the inputs of linears, asymmetric per token; 16 = trained as if exact.</param>
 /// <param name="KeyValueBits">Bits of q, k and v, asymmetric per token and head; 16 = exact.</param>
-internal sealed record BlockWidths(int WeightLevels, int GroupSize, int ActivationBits, int KeyValueBits);
+/// <param name="ActivationGroupSize">Columns of the input of a linear that share a scale; 0 = the whole token.</param>
+/// <param name="Scales">What the scales of weights are rounded to.</param>
+internal sealed record BlockWidths(int WeightLevels, int GroupSize, int ActivationBits, int KeyValueBits, int ActivationGroupSize = 0, ScaleFormat Scales = ScaleFormat.Single);

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Quantization;
 using Portable.Reference.Threading;
 using Portable.Reference.Training;
 
@@ -17,6 +18,7 @@ internal sealed class StudentLinear
 
     private readonly LinearTensors _original;
     private readonly int _levels, _groupSize, _groups;
+    private readonly ScaleFormat _scales;
     private readonly float[] _transformed, _clipLow, _clipHigh;
     private readonly AffineRange[] _ranges;
 
@@ -27,7 +29,7 @@ internal sealed class StudentLinear
     {
         (int n, int k) = (original.Rows, original.Columns);
         _original = original;
-        _levels = widths.WeightLevels;
+        (_levels, _scales) = (widths.WeightLevels, widths.Scales);
         _groupSize = widths.GroupSize == 0 ? k : Math.Min(widths.GroupSize, k);
         _groups = (k + _groupSize - 1) / _groupSize;
         _transformed = new float[n * k];
@@ -137,7 +139,7 @@ internal sealed class StudentLinear
                 }
 
                 ReadOnlySpan<float> segment = Segment(_transformed, n, g);
-                _ranges[at] = AffineQuantization.Range(segment, _levels, _clipLow[at], _clipHigh[at]);
+                _ranges[at] = AffineQuantization.Range(segment, _levels, _clipLow[at], _clipHigh[at], _scales);
                 AffineQuantization.Dequantized(segment, Segment(Quantized.Weight, n, g), _levels, _ranges[at]);
             }
 
@@ -265,7 +267,7 @@ internal sealed class StudentLinear
     private float Error(ReadOnlySpan<float> w, ReadOnlySpan<float> h, float[] candidate, float low, float high)
     {
         Span<float> quantized = candidate.AsSpan(0, w.Length);
-        AffineQuantization.Dequantized(w, quantized, _levels, AffineQuantization.Range(w, _levels, low, high));
+        AffineQuantization.Dequantized(w, quantized, _levels, AffineQuantization.Range(w, _levels, low, high, _scales));
         TensorPrimitives.Subtract(quantized, w, quantized);
         return TripleDot(quantized, quantized, h);
     }

@@ -23,6 +23,11 @@ internal static class FlexQQuantizer
         {
             throw new FormatException($"Scheme '{scheme}': FlexQ's weights are symmetric two's complement; W2* belongs to asymmetric methods.");
         }
+
+        if (scheme.ActivationGroupSize != 0 && scheme.ActivationGroupSize != scheme.GroupSize)
+        {
+            throw new FormatException($"Scheme '{scheme}': FlexQ's g groups weights and activations alike; leave a out, or choose a method with groups of their own for activations.");
+        }
     }
 
     /// <summary>Empty codes on symmetric min-max grids per output channel and group.</summary>
@@ -30,10 +35,11 @@ internal static class FlexQQuantizer
     /// <param name="rows">N.</param>
     /// <param name="columns">K; the last group may be shorter.</param>
     /// <param name="scheme">Widths and group size.</param>
-    public static WeightCodes Grids(ReadOnlySpan<float> weights, int rows, int columns, QuantizationScheme scheme)
+    /// <param name="scales">What scales are rounded to.</param>
+    public static WeightCodes Grids(ReadOnlySpan<float> weights, int rows, int columns, QuantizationScheme scheme, ScaleFormat scales = ScaleFormat.Single)
     {
         GroupLayout layout = new(columns, scheme.GroupSize);
-        return new WeightCodes(rows, layout, new CodeFormat(scheme.WeightBits, signed: true), WeightCodes.FindGrids(weights, rows, layout, WeightGranularity.Group, v => WeightGrid.Symmetric(v, scheme.WeightBits)));
+        return new WeightCodes(rows, layout, new CodeFormat(scheme.WeightBits, signed: true), WeightCodes.FindGrids(weights, rows, layout, WeightGranularity.Group, v => WeightGrid.Symmetric(v, scheme.WeightBits, scales)));
     }
 
     /// <summary>The dynamic quantizer of activations: symmetric per token and group.</summary>

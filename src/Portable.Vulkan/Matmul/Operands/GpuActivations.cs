@@ -13,7 +13,7 @@ internal sealed class GpuActivations : IDisposable
 
     private GpuActivations(VulkanContext gpu, QuantizedActivations x)
     {
-        int padded = x.Layout.PaddedColumns, scales = x.GroupScales ? x.Layout.Groups : 1;
+        int padded = x.Layout.PaddedColumns, scales = x.ScaleGroups.Count;
         byte[] codes = x.Codes.AsSpan(0, x.Rows * padded).ToArray();
         if (StoredCodes.ActivationOffset(x.Format) != 0 || x.HighDigits is not null)
         {

@@ -21,7 +21,7 @@ internal sealed class GpuLinear : IDisposable
     {
         QuantizedLinear first = parts[0];
         (Layout, Format, Rows) = (first.Weights.Layout, first.Weights.Format, parts.Sum(p => p.OutputFeatures));
-        (ActivationFormat, ActivationGroups) = (first.Input.Format, first.Input.GroupSize != 0 && Layout.Groups > 1);
+        (ActivationFormat, ActivationGroups) = (first.Input.Format, Layout.Scales(first.Input.GroupSize).Count > 1);
         PaddedRows = (Rows + TileRows - 1) / TileRows * TileRows;
         HasZeroPoints = parts.Any(p => p.ZeroPoints is not null);
 
@@ -37,10 +37,10 @@ internal sealed class GpuLinear : IDisposable
             {
                 for (int g = 0; g < groups; g++)
                 {
-                    (int to, int from) = (g * PaddedRows + row, n * groups + g);
-                    scales[to] = part.Scales[from];
-                    zeros[to] = checked((sbyte)((part.ZeroPoints?[from] ?? 0) - offset));
-                    sums[to] = part.Weights.RowSums[from] - offset * Layout.ColumnsIn(g);
+                    (int to, int scale) = (g * PaddedRows + row, part.ScaleGroups.Of(g));
+                    scales[to] = part.Scales[n * part.ScaleGroups.Count + scale];
+                    zeros[to] = checked((sbyte)((part.ZeroPoints?[n, scale] ?? 0) - offset));
+                    sums[to] = part.Weights.RowSums[n * groups + g] - offset * Layout.ColumnsIn(g);
                 }
 
                 bias[row] = part.Bias?[n] ?? 0;

@@ -23,7 +23,7 @@ internal static class SyntheticMatmul
     /// <summary>Uniform random activations.</summary>
     public static QuantizedActivations Activations(int m, GroupLayout layout, CodeFormat a, bool groupScales, Random random)
     {
-        var x = new QuantizedActivations(m, layout, a, groupScales && layout.Groups > 1) { Rows = m };
+        var x = new QuantizedActivations(m, layout, a, groupScales ? layout.GroupSize : 0) { Rows = m };
         int[] codes = new int[layout.Columns];
         for (int row = 0; row < m; row++)
         {

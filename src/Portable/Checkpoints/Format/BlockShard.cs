@@ -14,26 +14,26 @@ namespace Portable.Checkpoints.Format;
 internal static class BlockShard
 {
     /// <summary>Writes a block.</summary>
-    public static void Write(string path, ModelNames names, int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType normType)
+    public static void Write(string path, int version, ModelNames names, int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType normType)
     {
         Dictionary<string, LayerReport> byName = reports.ToDictionary(r => r.Name, StringComparer.Ordinal);
         List<LinearRecord> records = [];
         List<TensorSource> tensors = [.. block.Layout.Norms.SelectMany(n => FloatVectors.ToTensors(names.Norm(index, n).Name, block[n], normType))];
         foreach (LinearWeights linear in block.Linears)
         {
-            LinearRecord record = LinearRecord.Of(linear, byName.TryGetValue(linear.Name, out LayerReport? report) ? report : throw new ArgumentException($"{linear.Name} has no report."));
+            LinearRecord record = LinearRecord.Of(version, linear, byName.TryGetValue(linear.Name, out LayerReport? report) ? report : throw new ArgumentException($"{linear.Name} has no report."));
             records.Add(record);
-            tensors.AddRange(QuantizedTensors.ToTensors(linear.Name, linear.Quantized!, record.Store));
+            tensors.AddRange(QuantizedTensors.ToTensors(linear.Name, linear.Quantized!, record));
         }
 
-        SafetensorsWriter.Write(path, tensors, ShardMetadata.Of(new JsonObject { ["block"] = index }, "linears", records));
+        SafetensorsWriter.Write(path, tensors, ShardMetadata.Of(version, new JsonObject { ["block"] = index }, "linears", records));
     }
 
     /// <summary>Reads a block with its reports.</summary>
-    public static (BlockWeights Block, IReadOnlyList<LayerReport> Reports) Read(string path, ModelNames names, int index)
+    public static (BlockWeights Block, IReadOnlyList<LayerReport> Reports) Read(string path, int version, ModelNames names, int index)
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
-        Dictionary<string, LinearRecord> records = Records(file, names, index);
+        Dictionary<string, LinearRecord> records = Records(file, version, names, index);
         LinearWeights Linear(LinearName name) => new()
         {
             Name = name.Name,
@@ -47,17 +47,17 @@ internal static class BlockShard
 
     /// <summary>Checks names, types, shapes and metadata, without reading values.</summary>
     /// <returns>The reports of the block's linears.</returns>
-    public static IReadOnlyList<LayerReport> Check(string path, ModelNames names, int index)
+    public static IReadOnlyList<LayerReport> Check(string path, int version, ModelNames names, int index)
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
-        Dictionary<string, LinearRecord> records = Records(file, names, index);
+        Dictionary<string, LinearRecord> records = Records(file, version, names, index);
         return [.. names.Linears(index).Select(l => records[l.Name].Report)];
     }
 
-    private static Dictionary<string, LinearRecord> Records(SafetensorsFile file, ModelNames names, int index)
+    private static Dictionary<string, LinearRecord> Records(SafetensorsFile file, int version, ModelNames names, int index)
     {
         TensorReader reader = new(file);
-        Dictionary<string, LinearRecord> records = ShardMetadata.Read(reader, "linears", [.. names.Linears(index)], fields =>
+        Dictionary<string, LinearRecord> records = ShardMetadata.Read(reader, version, "linears", [.. names.Linears(index)], fields =>
         {
             if (fields.Integer("block", 0, int.MaxValue) != index)
             {

@@ -15,6 +15,9 @@ internal sealed record CheckpointHeader
     /// <summary>Directory of the float checkpoint: config.json and tokenizer files are copied, all its model files are hashed.</summary>
     public required string Source { get; init; }
 
+    /// <summary>Version of the format to write.</summary>
+    public int Version { get; init; } = PortableFormat.NewestVersion;
+
     /// <summary>Name of the method.</summary>
     public required string Method { get; init; }
 
@@ -41,7 +44,7 @@ internal sealed record CheckpointHeader
         return new JsonObject
         {
             ["format"] = PortableFormat.QuantMethod,
-            ["version"] = PortableFormat.Version,
+            ["version"] = Version,
             ["contract"] = Contract.Version,
             ["method"] = Method,
             ["scheme"] = Scheme.ToString(),

@@ -11,23 +11,28 @@ using Portable.Reference.Quantization;
 namespace Portable.Checkpoints.Format;
 
 /// <summary>What the metadata of a block's shard says of one linear layer; the tensors hold the rest.</summary>
+/// <param name="Version">Version of the format.</param>
 /// <param name="Store">How its codes lie in the file.</param>
 /// <param name="Format">Code format in memory.</param>
-/// <param name="Layout">K' and its groups.</param>
+/// <param name="Layout">K', cut at the borders of the finer of weights' and input's groups.</param>
+/// <param name="GroupSize">Columns that share a weight scale; 0 = all.</param>
 /// <param name="Input">The input's quantizer, without its column map.</param>
 /// <param name="Report">Name, scheme, errors.</param>
-internal sealed record LinearRecord(CodeStore Store, CodeFormat Format, GroupLayout Layout, ActivationQuantizer Input, LayerReport Report)
+internal sealed record LinearRecord(int Version, CodeStore Store, CodeFormat Format, GroupLayout Layout, int GroupSize, ActivationQuantizer Input, LayerReport Report)
 {
     private static readonly (ActivationMode Mode, string Name)[] Modes =
         [(ActivationMode.Symmetric, "symmetric"), (ActivationMode.Asymmetric, "asymmetric"), (ActivationMode.Static, "static")];
 
     /// <summary>The record of a layer that is to be written.</summary>
-    public static LinearRecord Of(LinearWeights linear, LayerReport report)
+    public static LinearRecord Of(int version, LinearWeights linear, LayerReport report)
     {
         QuantizedLinear quantized = linear.Quantized ?? throw new ArgumentException($"{linear.Name} is not quantized.");
         bool fiveLevels = QuantizationScheme.Parse(report.Scheme).Balanced;
-        return new LinearRecord(fiveLevels ? CodeStore.FiveLevels : CodeStore.Planes, quantized.Weights.Format, quantized.Weights.Layout, quantized.Input with { Map = null }, report);
+        return new LinearRecord(version, fiveLevels ? CodeStore.FiveLevels : CodeStore.Planes, quantized.Weights.Format, quantized.Weights.Layout, quantized.GroupSize, quantized.Input with { Map = null }, report);
     }
+
+    /// <summary>Which groups share a weight scale and a zero point.</summary>
+    public ScaleGroups ScaleGroups => Layout.Scales(GroupSize);
 
     /// <summary>JSON with a fixed order of fields.</summary>
     public JsonObject ToJson()
@@ -51,7 +56,7 @@ internal sealed record LinearRecord(CodeStore Store, CodeFormat Format, GroupLay
             ["bits"] = Format.Bits,
             ["signed"] = Format.Signed,
             ["columns"] = Layout.Columns,
-            ["group"] = Layout.Groups == 1 ? 0 : Layout.GroupSize,
+            ["group"] = GroupSize,
             ["input"] = input,
         };
         LayerReports.Append(json, Report);
@@ -61,7 +66,8 @@ internal sealed record LinearRecord(CodeStore Store, CodeFormat Format, GroupLay
     /// <summary>Reads and checks a record.</summary>
     /// <param name="fields">The record.</param>
     /// <param name="name">The layer's name from the architecture and config.json.</param>
-    public static LinearRecord Parse(JsonFields fields, LinearName name)
+    /// <param name="version">Version of the format.</param>
+    public static LinearRecord Parse(JsonFields fields, LinearName name, int version)
     {
         if (fields.Text("name") != name.Name)
         {
@@ -83,11 +89,13 @@ internal sealed record LinearRecord(CodeStore Store, CodeFormat Format, GroupLay
         }
 
         int columns = fields.Integer("columns", 1, 1 << 26);
-        GroupLayout layout = new(columns, fields.Integer("group", 0, columns));
-        return new LinearRecord(store, format, layout, ParseInput(fields.Object("input"), layout, format, columns), report);
+        int group = fields.Integer("group", 0, columns);
+        ActivationQuantizer input = ParseInput(fields.Object("input"), new GroupLayout(columns, group), format, version);
+        GroupLayout layout = GroupLayout.Cut(columns, group, input.GroupSize);
+        return new LinearRecord(version, store, format, layout, layout.Groups == 1 ? 0 : group, input, report);
     }
 
-    private static ActivationQuantizer ParseInput(JsonFields fields, GroupLayout layout, CodeFormat weights, int columns)
+    private static ActivationQuantizer ParseInput(JsonFields fields, GroupLayout layout, CodeFormat weights, int version)
     {
         string modeName = fields.Text("mode");
         int index = Array.FindIndex(Modes, m => m.Name == modeName);
@@ -104,15 +112,18 @@ internal sealed record LinearRecord(CodeStore Store, CodeFormat Format, GroupLay
         }
 
         int group = fields.Integer("group", 0, int.MaxValue);
-        if (group != 0 && (mode == ActivationMode.Static || new GroupLayout(columns, group) != layout))
+        int columns = layout.Columns, own = layout.GroupSize;
+        bool known = version == PortableFormat.OldestVersion ? new GroupLayout(columns, group) == layout : group >= columns || own == columns || group % own == 0 || own % group == 0;
+        if (group != 0 && (mode == ActivationMode.Static || !known))
         {
-            throw fields.Error("group", $"groups of {group} are neither the whole token nor the groups of the weights");
+            throw fields.Error("group", $"groups of {group} are neither the whole token nor {(version == PortableFormat.OldestVersion ? "the groups of the weights" : $"in step with the weights' groups of {own}")}");
         }
 
         CodeFormat format = new(bits, signed: mode != ActivationMode.Asymmetric);
-        if (layout.GroupSize > MatmulShape.MaximumGroup(weights, format))
+        int longest = group == 0 ? own : Math.Min(group, own);
+        if (longest > MatmulShape.MaximumGroup(weights, format))
         {
-            throw fields.Error("bits", $"{layout.GroupSize} columns of {weights} weights and {format} activations can overflow 32-bit sums");
+            throw fields.Error("bits", $"{longest} columns of {weights} weights and {format} activations can overflow 32-bit sums");
         }
 
         float scale = mode == ActivationMode.Static ? (float)fields.Number("scale", Contract.MinimumScale, Contract.MaximumScale) : 0;

@@ -12,11 +12,14 @@ internal sealed record ManifestFile(string Name, long Bytes, string Sha256);
 /// <summary>The manifest of a quantized checkpoint: how it was made, what it did to each layer, and hashes of its files.</summary>
 internal sealed class Manifest
 {
-    private Manifest(JsonElement root, string method, string scheme, IReadOnlyList<LayerReport> layers, IReadOnlyList<ManifestFile> files) =>
-        (Root, Method, Scheme, Layers, Files) = (root, method, scheme, layers, files);
+    private Manifest(JsonElement root, int version, string method, string scheme, IReadOnlyList<LayerReport> layers, IReadOnlyList<ManifestFile> files) =>
+        (Root, Version, Method, Scheme, Layers, Files) = (root, version, method, scheme, layers, files);
 
     /// <summary>The whole manifest as JSON.</summary>
     public JsonElement Root { get; }
+
+    /// <summary>Version of the format.</summary>
+    public int Version { get; }
 
     /// <summary>Name of the method.</summary>
     public string Method { get; }
@@ -39,7 +42,7 @@ internal sealed class Manifest
             throw fields.Error("format", $"'{fields.Text("format")}' is not '{PortableFormat.QuantMethod}'");
         }
 
-        PortableFormat.CheckVersion(fields);
+        int version = PortableFormat.ReadVersion(fields);
         PortableFormat.ParseScheme(fields);
         List<LayerReport> layers = [.. Objects(fields, "layers").Select(LayerReports.Parse)];
         List<ManifestFile> files = [.. Objects(fields, "files").Select(f => new ManifestFile(f.Text("name"), (long)f.Number("bytes", 0, long.MaxValue), f.Text("sha256")))];
@@ -51,7 +54,7 @@ internal sealed class Manifest
             }
         }
 
-        return new Manifest(document.RootElement.Clone(), fields.Text("method"), fields.Text("scheme"), layers, files);
+        return new Manifest(document.RootElement.Clone(), version, fields.Text("method"), fields.Text("scheme"), layers, files);
     }
 
     private static IEnumerable<JsonFields> Objects(JsonFields fields, string name)

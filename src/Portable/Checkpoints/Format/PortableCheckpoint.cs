@@ -44,13 +44,13 @@ internal sealed class PortableCheckpoint : IModelSource
 
         for (int i = 0; i < config.Layers; i++)
         {
-            BlockShard.Check(ShardPath(i), _names, i);
+            BlockShard.Check(ShardPath(i), manifest.Version, _names, i);
         }
 
         _tables = SafetensorsFile.Open(ShardPath(config.Layers));
         try
         {
-            _records = TableShard.Check(_tables, _names, scheme);
+            _records = TableShard.Check(_tables, manifest.Version, _names, scheme);
         }
         catch
         {
@@ -91,9 +91,14 @@ internal sealed class PortableCheckpoint : IModelSource
         string path = Path.Combine(directory, ConfigFile.FileName);
         using JsonDocument document = JsonFile.Read(path);
         JsonFields fields = new(path, document.RootElement), mark = fields.Object(PortableFormat.ConfigKey);
-        PortableFormat.CheckVersion(mark);
+        int version = PortableFormat.ReadVersion(mark);
         QuantizationScheme scheme = PortableFormat.ParseScheme(mark);
         Manifest manifest = Manifest.Read(Path.Combine(directory, PortableFormat.ManifestName));
+        if (manifest.Version != version)
+        {
+            throw mark.Error("version", $"{version} is not the manifest's {manifest.Version}");
+        }
+
         if (manifest.Scheme != scheme.ToString())
         {
             throw mark.Error("scheme", $"{scheme} is not the manifest's {manifest.Scheme}");
@@ -133,7 +138,7 @@ internal sealed class PortableCheckpoint : IModelSource
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Config.Layers);
-        return BlockShard.Read(ShardPath(index), _names, index).Block;
+        return BlockShard.Read(ShardPath(index), Manifest.Version, _names, index).Block;
     }
 
     /// <inheritdoc/>

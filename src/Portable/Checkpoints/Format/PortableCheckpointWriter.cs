@@ -67,7 +67,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
 
     /// <summary>Reads a finished block back.</summary>
     /// <exception cref="CheckpointException">Its file is damaged.</exception>
-    public (BlockWeights Block, IReadOnlyList<LayerReport> Reports) ReadBlock(int index) => BlockShard.Read(ShardPath(index), _names, index);
+    public (BlockWeights Block, IReadOnlyList<LayerReport> Reports) ReadBlock(int index) => BlockShard.Read(ShardPath(index), _header.Version, _names, index);
 
     /// <summary>Writes a quantized block.</summary>
     /// <param name="index">Its index.</param>
@@ -76,19 +76,19 @@ internal sealed class PortableCheckpointWriter : IDisposable
     /// <param name="tableType">The float checkpoint's element type: norms are stored in it where nothing is lost.</param>
     /// <exception cref="ArgumentException">A linear is not quantized, has no report or a code outside its scheme.</exception>
     public void WriteBlock(int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType tableType) =>
-        BlockShard.Write(ShardPath(index), _names, index, block, reports, tableType);
+        BlockShard.Write(ShardPath(index), _header.Version, _names, index, block, reports, tableType);
 
     /// <summary>Writes embedding, positions, final norm and head.</summary>
     /// <param name="tables">Embedding and head as the float model has them, or quantized where the scheme has an H part.</param>
     /// <param name="reports">A report for each that is quantized, named as the float checkpoint names it.</param>
-    public void WriteTables(ModelTables tables, IReadOnlyList<LayerReport> reports) => TableShard.Write(ShardPath(_config.Layers), _names, tables, reports);
+    public void WriteTables(ModelTables tables, IReadOnlyList<LayerReport> reports) => TableShard.Write(ShardPath(_config.Layers), _header.Version, _names, tables, reports);
 
     /// <summary>The reports of finished tables; none where they are floats.</summary>
     /// <exception cref="CheckpointException">Their file is damaged.</exception>
     public IReadOnlyList<LayerReport> ReadTableReports()
     {
         using SafetensorsFile file = SafetensorsFile.Open(ShardPath(_config.Layers));
-        return [.. TableShard.Check(file, _names, _header.Scheme).Values.Select(r => r.Report)];
+        return [.. TableShard.Check(file, _header.Version, _names, _header.Scheme).Values.Select(r => r.Report)];
     }
 
     /// <summary>What an interrupted run kept under a name, or null.</summary>
@@ -109,7 +109,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
             throw new InvalidOperationException("A checkpoint is finished when all blocks and the tables are written.");
         }
 
-        AtomicFile.Write(_output.PathOf(ConfigFile.FileName), PortableFormat.ToBytes(PortableFormat.MarkConfig(_sourceConfig, _header.Method, _header.Scheme)));
+        AtomicFile.Write(_output.PathOf(ConfigFile.FileName), PortableFormat.ToBytes(PortableFormat.MarkConfig(_sourceConfig, _header.Version, _header.Method, _header.Scheme)));
         List<string> files = [ConfigFile.FileName, .. Enumerable.Range(0, _config.Layers + 1).Select(i => PortableFormat.ShardName(i, _config.Layers))];
         foreach (string name in PortableFormat.CopiedFiles(_header.Source))
         {
@@ -119,7 +119,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
         }
 
         JsonObject manifest = _identity.DeepClone().AsObject();
-        manifest["layers"] = new JsonArray([.. Enumerable.Range(0, _config.Layers).SelectMany(i => BlockShard.Check(ShardPath(i), _names, i)).Concat(ReadTableReports()).Select(LayerReports.ToJson)]);
+        manifest["layers"] = new JsonArray([.. Enumerable.Range(0, _config.Layers).SelectMany(i => BlockShard.Check(ShardPath(i), _header.Version, _names, i)).Concat(ReadTableReports()).Select(LayerReports.ToJson)]);
         if (facts is not null)
         {
             manifest["facts"] = facts.DeepClone();

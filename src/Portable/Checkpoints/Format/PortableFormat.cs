@@ -9,8 +9,11 @@ namespace Portable.Checkpoints.Format;
 /// <summary>What a quantized checkpoint is made of: file names, versions, and the mark in config.json.</summary>
 internal static class PortableFormat
 {
-    /// <summary>Version of the format; readers refuse others.</summary>
-    public const int Version = 1;
+    /// <summary>The version that is written unless another is asked for: scales of 16 bits, zero points packed, groups of activations of their own.</summary>
+    public const int NewestVersion = 2;
+
+    /// <summary>The first: f32 scales, a byte a zero point. Readers refuse what is outside these two.</summary>
+    public const int OldestVersion = 1;
 
     /// <summary>Scheme and error per layer, hashes, method and options; written last.</summary>
     public const string ManifestName = "manifest.json";
@@ -63,27 +66,30 @@ internal static class PortableFormat
     }
 
     /// <summary>config.json of the quantized model: the original and the mark.</summary>
-    public static JsonObject MarkConfig(JsonObject original, string method, QuantizationScheme scheme)
+    public static JsonObject MarkConfig(JsonObject original, int version, string method, QuantizationScheme scheme)
     {
         JsonObject config = original.DeepClone().AsObject();
         config[ConfigKey] = new JsonObject
         {
             ["quant_method"] = QuantMethod,
-            ["version"] = Version,
+            ["version"] = version,
             ["method"] = method,
             ["scheme"] = scheme.ToString(),
         };
         return config;
     }
 
-    /// <summary>Refuses other versions of the format.</summary>
-    public static void CheckVersion(JsonFields fields)
+    /// <summary>The version of the format, one that this program reads.</summary>
+    public static int ReadVersion(JsonFields fields)
     {
-        if (fields.Integer("version", 0, int.MaxValue) != Version)
-        {
-            throw fields.Error("version", $"{fields.Integer("version", 0, int.MaxValue)} is not supported; this program reads version {Version}");
-        }
+        int version = fields.Integer("version", 0, int.MaxValue);
+        return version is >= OldestVersion and <= NewestVersion
+            ? version
+            : throw fields.Error("version", $"{version} is not supported; this program reads versions {OldestVersion} to {NewestVersion}");
     }
+
+    /// <summary>What a version can hold of a scale.</summary>
+    public static ScaleFormat ScalesOf(int version) => version == OldestVersion ? ScaleFormat.Single : ScaleFormat.Half;
 
     /// <summary>A scheme.</summary>
     public static QuantizationScheme ParseScheme(JsonFields fields)

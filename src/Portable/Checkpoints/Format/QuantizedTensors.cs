@@ -14,11 +14,11 @@ internal static class QuantizedTensors
     /// <summary>U8, N × bytes of a row.</summary>
     public const string Codes = ".codes";
 
-    /// <summary>F32, N × groups.</summary>
+    /// <summary>N × scale groups: F32, or F16 of the scale times 2^10 (version 2, where all scales are that).</summary>
     public const string Scales = ".scales";
 
-    /// <summary>U8, N × groups; absent where all are 0.</summary>
-    public const string ZeroPoints = ".zero_points";
+    /// <summary>U8, N × scale groups, or N × bytes of a row (version 2); absent where all are 0.</summary>
+    public const string Zeros = ".zero_points";
 
     /// <summary>F32, N; absent where the layer has none.</summary>
     public const string Bias = ".bias";
@@ -33,14 +33,19 @@ internal static class QuantizedTensors
     public const string MapLimit = ".input_limit";
 
     /// <summary>The tensors of a layer that is to be written.</summary>
-    public static IEnumerable<TensorSource> ToTensors(string name, QuantizedLinear linear, CodeStore store)
+    public static IEnumerable<TensorSource> ToTensors(string name, QuantizedLinear linear, LinearRecord record)
     {
-        int n = linear.OutputFeatures, groups = linear.Weights.Layout.Groups;
-        yield return store.ToTensor(name + Codes, linear.Weights);
-        yield return TensorSource.Of(name + Scales, TensorType.F32, linear.Scales, n, groups);
+        int n = linear.OutputFeatures, groups = linear.ScaleGroups.Count;
+        bool packs = Packs(record);
+        yield return record.Store.ToTensor(name + Codes, linear.Weights);
+        yield return packs && linear.Scales.Format == ScaleFormat.Half
+            ? TensorSource.Of(name + Scales, TensorType.F16, linear.Scales.Halves.ToArray(), n, groups)
+            : TensorSource.Of(name + Scales, TensorType.F32, linear.Scales.ToArray(), n, groups);
         if (linear.ZeroPoints is { } zeroPoints)
         {
-            yield return TensorSource.Of(name + ZeroPoints, TensorType.U8, zeroPoints, n, groups);
+            yield return packs
+                ? TensorSource.Of(name + Zeros, TensorType.U8, zeroPoints.Bytes.ToArray(), n, zeroPoints.RowBytes)
+                : TensorSource.Of(name + Zeros, TensorType.U8, zeroPoints.ToArray(), n, groups);
         }
 
         if (linear.Bias is { } bias)
@@ -59,12 +64,13 @@ internal static class QuantizedTensors
     /// <summary>Checks presence, types and shapes.</summary>
     public static void Require(TensorReader reader, LinearName name, LinearRecord record)
     {
-        int n = name.OutputFeatures, groups = record.Layout.Groups, columns = record.Layout.Columns;
+        int n = name.OutputFeatures, groups = record.ScaleGroups.Count, columns = record.Layout.Columns;
         reader.Require(name.Name + Codes, TensorType.U8, n, record.Store.RowBytes(record.Layout, record.Format));
-        reader.Require(name.Name + Scales, TensorType.F32, n, groups);
-        if (reader.Has(name.Name + ZeroPoints))
+        bool half = Packs(record) && reader.File.TryFind(name.Name + Scales, out TensorInfo? scales) && scales.Type == TensorType.F16;
+        reader.Require(name.Name + Scales, half ? TensorType.F16 : TensorType.F32, n, groups);
+        if (reader.Has(name.Name + Zeros))
         {
-            reader.Require(name.Name + ZeroPoints, TensorType.U8, n, groups);
+            reader.Require(name.Name + Zeros, TensorType.U8, n, Packs(record) ? ZeroPoints.BytesOf(groups, record.Format.Bits) : groups);
         }
 
         if (name.HasBias || reader.Has(name.Name + Bias))
@@ -87,31 +93,69 @@ internal static class QuantizedTensors
     /// <summary>Reads and checks values.</summary>
     public static QuantizedLinear Read(SafetensorsFile file, LinearName name, LinearRecord record)
     {
-        TensorInfo scalesTensor = file.Find(name.Name + Scales);
-        float[] scales = TensorReader.Values<float>(file, scalesTensor);
-        for (int i = 0; i < scales.Length; i++)
-        {
-            if (!(scales[i] >= Contract.MinimumScale && scales[i] <= Contract.MaximumScale))
-            {
-                throw TensorReader.Bad(file, scalesTensor, i, FormattableString.Invariant($"is the scale {scales[i]}, outside 2^-24 … 2^14"));
-            }
-        }
-
+        WeightScales scales = ReadScales(file, file.Find(name.Name + Scales));
         BitPlaneMatrix weights = record.Store.Read(file, file.Find(name.Name + Codes), record.Layout, record.Format);
-        return new QuantizedLinear(weights, scales, ReadZeroPoints(file, name, record), ReadBias(file, name), record.Input with { Map = ReadMap(file, name, record.Input.Format.Maximum) });
+        return new QuantizedLinear(weights, scales, ReadZeroPoints(file, name, record), ReadBias(file, name), record.Input with { Map = ReadMap(file, name, record.Input.Format.Maximum) }, record.GroupSize);
     }
 
-    private static byte[]? ReadZeroPoints(SafetensorsFile file, LinearName name, LinearRecord record)
+    /// <summary>Whether scales may be halves and zero points are packed.</summary>
+    private static bool Packs(LinearRecord record) => record.Version > PortableFormat.OldestVersion;
+
+    private static WeightScales ReadScales(SafetensorsFile file, TensorInfo tensor)
     {
-        if (!file.TryFind(name.Name + ZeroPoints, out TensorInfo? tensor))
+        if (tensor.Type == TensorType.F16)
+        {
+            ushort[] halves = TensorReader.Values<ushort>(file, tensor);
+            int wrong = Array.FindIndex(halves, h => !WeightScales.IsScale(h));
+            return wrong < 0 ? WeightScales.FromHalves(halves) : throw TensorReader.Bad(file, tensor, wrong, FormattableString.Invariant($"is the scale {BitConverter.UInt16BitsToHalf(halves[wrong])}, not a positive normal half"));
+        }
+
+        float[] scales = TensorReader.Values<float>(file, tensor);
+        int bad = Array.FindIndex(scales, s => !(s >= Contract.MinimumScale && s <= Contract.MaximumScale));
+        return bad < 0 ? scales : throw TensorReader.Bad(file, tensor, bad, FormattableString.Invariant($"is the scale {scales[bad]}, outside 2^-24 … 2^14"));
+    }
+
+    private static ZeroPoints? ReadZeroPoints(SafetensorsFile file, LinearName name, LinearRecord record)
+    {
+        if (!file.TryFind(name.Name + Zeros, out TensorInfo? tensor))
         {
             return null;
         }
 
-        byte[] zeroPoints = TensorReader.Values<byte>(file, tensor);
+        byte[] values = TensorReader.Values<byte>(file, tensor);
         int largest = record.Store == CodeStore.FiveLevels ? 4 : record.Format.Signed ? 0 : record.Format.Maximum;
-        int bad = zeroPoints.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)largest);
-        return bad < 0 ? zeroPoints : throw TensorReader.Bad(file, tensor, bad, $"is the zero point {zeroPoints[bad]}, above the largest code {largest}");
+        if (Packs(record))
+        {
+            return ReadPackedZeroPoints(file, tensor, values, name.OutputFeatures, record, largest);
+        }
+
+        int bad = values.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)largest);
+        return bad < 0 ? values : throw TensorReader.Bad(file, tensor, bad, $"is the zero point {values[bad]}, above the largest code {largest}");
+    }
+
+    private static ZeroPoints ReadPackedZeroPoints(SafetensorsFile file, TensorInfo tensor, byte[] bytes, int rows, LinearRecord record, int largest)
+    {
+        int groups = record.ScaleGroups.Count, bits = record.Format.Bits;
+        ZeroPoints zeroPoints = ZeroPoints.FromPacked(bytes, rows, groups, bits);
+        int rest = groups * bits % 8;
+        for (int row = 0; row < rows; row++)
+        {
+            int last = ((row + 1) * zeroPoints.RowBytes) - 1;
+            if (rest != 0 && bytes[last] >> rest != 0)
+            {
+                throw TensorReader.Bad(file, tensor, last, $"has bits set behind the last zero point of row {row}");
+            }
+
+            for (int group = 0; largest < (1 << bits) - 1 && group < groups; group++)
+            {
+                if (zeroPoints[row, group] > largest)
+                {
+                    throw TensorReader.Bad(file, tensor, (row * zeroPoints.RowBytes) + (group * bits / 8), $"holds the zero point {zeroPoints[row, group]} of row {row}, group {group}, above the largest code {largest}");
+                }
+            }
+        }
+
+        return zeroPoints;
     }
 
     private static float[]? ReadBias(SafetensorsFile file, LinearName name)

@@ -14,12 +14,13 @@ internal static class ShardMetadata
     public const string Key = "portable";
 
     /// <summary>The metadata of a file that is to be written.</summary>
+    /// <param name="version">Version of the format.</param>
     /// <param name="what">Fields behind the version.</param>
     /// <param name="list">Name of the list of records.</param>
     /// <param name="records">The records.</param>
-    public static Dictionary<string, string> Of(JsonObject what, string list, IEnumerable<LinearRecord> records)
+    public static Dictionary<string, string> Of(int version, JsonObject what, string list, IEnumerable<LinearRecord> records)
     {
-        JsonObject metadata = new() { ["version"] = PortableFormat.Version };
+        JsonObject metadata = new() { ["version"] = version };
         foreach ((string name, JsonNode? value) in what)
         {
             metadata[name] = value?.DeepClone();
@@ -31,11 +32,12 @@ internal static class ShardMetadata
 
     /// <summary>Reads the metadata, and checks presence, types and shapes of the tensors that it speaks of.</summary>
     /// <param name="reader">The file.</param>
+    /// <param name="version">The checkpoint's version of the format.</param>
     /// <param name="list">Name of the list of records.</param>
     /// <param name="names">The layers that must be there, in order.</param>
     /// <param name="check">Checks the other fields.</param>
     /// <exception cref="CheckpointException">It is missing or wrong.</exception>
-    public static Dictionary<string, LinearRecord> Read(TensorReader reader, string list, IReadOnlyList<LinearName> names, Action<JsonFields>? check = null)
+    public static Dictionary<string, LinearRecord> Read(TensorReader reader, int version, string list, IReadOnlyList<LinearName> names, Action<JsonFields>? check = null)
     {
         SafetensorsFile file = reader.File;
         if (!file.Metadata.TryGetValue(Key, out string? text))
@@ -45,7 +47,11 @@ internal static class ShardMetadata
 
         using JsonDocument document = JsonFile.Parse(file.Path, Encoding.UTF8.GetBytes(text), 8);
         JsonFields fields = new(file.Path, document.RootElement, Key + ".");
-        PortableFormat.CheckVersion(fields);
+        if (PortableFormat.ReadVersion(fields) is var own && own != version)
+        {
+            throw fields.Error("version", $"{own} is not the checkpoint's {version}");
+        }
+
         check?.Invoke(fields);
         List<JsonElement> entries = fields.Array(list);
         if (entries.Count != names.Count)
@@ -56,7 +62,7 @@ internal static class ShardMetadata
         Dictionary<string, LinearRecord> records = new(StringComparer.Ordinal);
         for (int i = 0; i < entries.Count; i++)
         {
-            LinearRecord record = LinearRecord.Parse(new JsonFields(file.Path, entries[i], FormattableString.Invariant($"{Key}.{list}[{i}].")), names[i]);
+            LinearRecord record = LinearRecord.Parse(new JsonFields(file.Path, entries[i], FormattableString.Invariant($"{Key}.{list}[{i}].")), names[i], version);
             QuantizedTensors.Require(reader, names[i], record);
             records.Add(names[i].Name, record);
         }

@@ -16,10 +16,11 @@ internal static class TableShard
 
     /// <summary>Writes the tables.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="version">Version of the format.</param>
     /// <param name="names">The model.</param>
     /// <param name="tables">Embedding and head both of floats, or both of codes.</param>
     /// <param name="reports">A report for each table of codes.</param>
-    public static void Write(string path, ModelNames names, ModelTables tables, IReadOnlyList<LayerReport> reports)
+    public static void Write(string path, int version, ModelNames names, ModelTables tables, IReadOnlyList<LayerReport> reports)
     {
         List<TensorSource> tensors = [.. FloatVectors.ToTensors(names.FinalNorm.Name, tables.FinalNorm, tables.Type)];
         List<LinearRecord> records = [];
@@ -31,9 +32,9 @@ internal static class TableShard
                 continue;
             }
 
-            LinearRecord record = LinearRecord.Of(new LinearWeights { Name = name.Name, Quantized = codes }, reports.First(r => r.Name == name.Name));
+            LinearRecord record = LinearRecord.Of(version, new LinearWeights { Name = name.Name, Quantized = codes }, reports.First(r => r.Name == name.Name));
             records.Add(record);
-            tensors.AddRange(QuantizedTensors.ToTensors(name.Name, codes, record.Store));
+            tensors.AddRange(QuantizedTensors.ToTensors(name.Name, codes, record));
         }
 
         if (tables.Positions is { } positions)
@@ -41,18 +42,19 @@ internal static class TableShard
             tensors.Add(FloatVectors.ToTensor(names.Positions, positions));
         }
 
-        SafetensorsWriter.Write(path, tensors, records.Count == 0 ? [] : ShardMetadata.Of([], List, records));
+        SafetensorsWriter.Write(path, tensors, records.Count == 0 ? [] : ShardMetadata.Of(version, [], List, records));
     }
 
     /// <summary>Checks names, types, shapes and metadata, without reading values.</summary>
     /// <param name="file">The file.</param>
+    /// <param name="version">The checkpoint's version of the format.</param>
     /// <param name="names">The model.</param>
     /// <param name="scheme">The model's scheme: its H part says what the tables are.</param>
     /// <returns>The records of tables of codes; none where they are floats.</returns>
-    public static IReadOnlyDictionary<string, LinearRecord> Check(SafetensorsFile file, ModelNames names, QuantizationScheme scheme)
+    public static IReadOnlyDictionary<string, LinearRecord> Check(SafetensorsFile file, int version, ModelNames names, QuantizationScheme scheme)
     {
         TensorReader reader = new(file);
-        Dictionary<string, LinearRecord> records = scheme.Table is null ? [] : ShardMetadata.Read(reader, List, names.QuantizedTables);
+        Dictionary<string, LinearRecord> records = scheme.Table is null ? [] : ShardMetadata.Read(reader, version, List, names.QuantizedTables);
         foreach (LinearName name in names.QuantizedTables)
         {
             if (scheme.Table is null)

@@ -46,7 +46,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
         string name = block[BlockSlot.Down].Name[..block[BlockSlot.Down].Name.IndexOf($".{index}.", StringComparison.Ordinal)] + $".{index}";
         BlockTensors exact = FloatBlocks.Read(block);
         BlockStatistics statistics = _teacher.Prepare(index, exact, stream!);
-        BlockWidths widths = new(scheme.LargestWeightCode, scheme.GroupSize, scheme.ActivationBits, scheme.KeyValueBits);
+        BlockWidths widths = new(scheme.LargestWeightCode, scheme.GroupSize, scheme.ActivationBits, scheme.KeyValueBits, scheme.ActivationGroupSize, _context.Scales);
         BlockTrainer trainer = new(exact, widths, _options, statistics, FloatBlocks.Rotary(block.Layout, _tokens), _tokens, _options.HasRankOne(index, _context.Source.Config.Layers), name);
         TrainingReport report = trainer.Train(_samples, _teacher.Load, new Live(this, index, name), _context.Cancellation);
         double left = Remaining(index, TimeSpan.Zero);
@@ -67,7 +67,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
         QuantizationScheme scheme = _context.Scheme.Layer;
         ActivationQuantizer input = scheme.ActivationBits == 16
             ? new ActivationQuantizer(new CodeFormat(16, signed: true), ActivationMode.Symmetric, 0)
-            : new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: false), ActivationMode.Asymmetric, 0);
+            : new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: false), ActivationMode.Asymmetric, scheme.ActivationGroupSize);
         BlockTensors trained = trainer.Quantized;
         Dictionary<string, float[]> inputFactors = [], outputFactors = [];
         LinearWeights Map(BlockSlot which, LinearWeights linear)

@@ -29,10 +29,10 @@ internal sealed class GptqMethod : IQuantizationMethod
     {
         context.Scheme.RequireSymmetric(weights: false, activations: true);
         GptqOptions options = new(context.Options.Switch(ActivationOrder), context.Options.Number(Damping, 1e-6, 1));
-        return new Quantizer(context.Scheme.Layer, options);
+        return new Quantizer(context.Scheme.Layer, context.Scales, options);
     }
 
-    private sealed class Quantizer(QuantizationScheme scheme, GptqOptions options) : IBlockQuantizer
+    private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales, GptqOptions options) : IBlockQuantizer
     {
         public CalibrationInputs Inputs => CalibrationInputs.Quantized;
 
@@ -47,7 +47,7 @@ internal sealed class GptqMethod : IQuantizationMethod
                 foreach ((LinearWeights linear, float[] weights, InverseFactor factor, int[] order) in hessians.Factorise(block, input, options))
                 {
                     int columns = linear.InputFeatures();
-                    WeightCodes codes = new(linear.OutputFeatures, new GroupLayout(columns, scheme.GroupSize), scheme.WeightFormat, RoundToNearest.Grids(weights, linear.OutputFeatures, columns, scheme));
+                    WeightCodes codes = new(linear.OutputFeatures, new GroupLayout(columns, scheme.GroupSize), scheme.WeightFormat, RoundToNearest.Grids(weights, linear.OutputFeatures, columns, scheme, scales));
                     Gptq.Quantize(weights, codes.Rows, columns, factor, order, codes.Grid, codes.Codes, options.Rounding);
                     quantized.Add(linear.Name, codes.ToLinear(linear.Bias, RoundToNearest.PerToken(scheme)));
                 }

@@ -10,7 +10,7 @@ internal sealed class RoundToNearestMethod : IQuantizationMethod
 {
     public string Name => "rtn";
 
-    public string Summary => "round to nearest: asymmetric min-max weights per output channel or group, symmetric per-token activations";
+    public string Summary => "round to nearest: asymmetric min-max weights per output channel or group, activations symmetric per token or group";
 
     public bool NeedsCalibration => false;
 
@@ -19,10 +19,10 @@ internal sealed class RoundToNearestMethod : IQuantizationMethod
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
         context.Scheme.RequireSymmetric(weights: false, activations: true);
-        return new Quantizer(context.Scheme.Layer);
+        return new Quantizer(context.Scheme.Layer, context.Scales);
     }
 
-    private sealed class Quantizer(QuantizationScheme scheme) : IBlockQuantizer
+    private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales) : IBlockQuantizer
     {
         public CalibrationInputs Inputs => CalibrationInputs.None;
 
@@ -30,6 +30,6 @@ internal sealed class RoundToNearestMethod : IQuantizationMethod
 
         public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream) =>
             new(block.MapLinears(linear => linear.WithQuantized(
-                RoundToNearest.Quantize(linear.ReadWeights(), linear.OutputFeatures, linear.InputFeatures(), linear.Bias, scheme), scheme)));
+                RoundToNearest.Quantize(linear.ReadWeights(), linear.OutputFeatures, linear.InputFeatures(), linear.Bias, scheme, scales), scheme)));
     }
 }

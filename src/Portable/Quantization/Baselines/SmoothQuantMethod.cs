@@ -50,21 +50,26 @@ internal sealed class SmoothQuantMethod : IQuantizationMethod
             throw new MethodUsageException("level O3 has static scales for 2 to 8 bits; A16 needs O1.", Level.Name);
         }
 
+        if (isStatic && scheme.ActivationGroupSize != 0)
+        {
+            throw new MethodUsageException("level O3 has one static scale a tensor; groups of activations (a) need O1.", Level.Name);
+        }
+
         bool auto = context.Options.Text(Alpha) == "auto";
         double alpha = auto ? context.Source.Config.Blocks[0].Gated ? 0.8 : 0.5 : context.Options.Number(Alpha, 0, 1);
         WeightGranularity granularity = scheme.GroupSize != 0 ? WeightGranularity.Group
             : context.Options.Choice(Granularity, "tensor", "channel") == "tensor" ? WeightGranularity.Tensor : WeightGranularity.Channel;
-        return new Quantizer(scheme, alpha, isStatic, granularity);
+        return new Quantizer(scheme, context.Scales, alpha, isStatic, granularity);
     }
 
-    private sealed class Quantizer(QuantizationScheme scheme, double alpha, bool isStatic, WeightGranularity granularity) : IBlockQuantizer
+    private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales, double alpha, bool isStatic, WeightGranularity granularity) : IBlockQuantizer
     {
         public CalibrationInputs Inputs => CalibrationInputs.Float;
 
         public JsonObject? Manifest { get; } = new()
         {
             ["alpha"] = alpha,
-            ["activations"] = isStatic ? "static per tensor (O3)" : "dynamic per token (O1)",
+            ["activations"] = isStatic ? "static per tensor (O3)" : scheme.ActivationGroupSize == 0 ? "dynamic per token (O1)" : "dynamic per token and group (O1)",
             ["weights"] = granularity.ToString().ToLowerInvariant(),
         };
 
@@ -85,7 +90,7 @@ internal sealed class SmoothQuantMethod : IQuantizationMethod
                 {
                     float[] weights = scaled.Weights(linear);
                     GroupLayout layout = new(linear.InputFeatures(), scheme.GroupSize);
-                    WeightCodes codes = new(linear.OutputFeatures, layout, new CodeFormat(scheme.WeightBits, signed: true), WeightCodes.FindGrids(weights, linear.OutputFeatures, layout, granularity, v => WeightGrid.Symmetric(v, scheme.WeightBits)));
+                    WeightCodes codes = new(linear.OutputFeatures, layout, new CodeFormat(scheme.WeightBits, signed: true), WeightCodes.FindGrids(weights, linear.OutputFeatures, layout, granularity, v => WeightGrid.Symmetric(v, scheme.WeightBits, scales)));
                     codes.Round(weights);
                     quantized.Add(linear.Name, codes.ToLinear(linear.Bias, quantizer));
                 }

@@ -45,7 +45,7 @@ internal sealed class FlexQMethod : IQuantizationMethod
             throw new MethodUsageException("a8-budget needs a calibration text: without one the authors' rule is used.", "a8-budget");
         }
 
-        return new Quantizer(context.Scheme.Layer, Decide(context, sensitivity), sensitivity.HighBits, refine);
+        return new Quantizer(context.Scheme.Layer, context.Scales, Decide(context, sensitivity), sensitivity.HighBits, refine);
     }
 
     /// <summary>The table, or null where there is nothing to measure with or nothing to decide.</summary>
@@ -78,7 +78,7 @@ internal sealed class FlexQMethod : IQuantizationMethod
         return table;
     }
 
-    private sealed class Quantizer(QuantizationScheme scheme, SensitivityTable? table, int highBits, bool refine) : IBlockQuantizer
+    private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales, SensitivityTable? table, int highBits, bool refine) : IBlockQuantizer
     {
         private readonly HashSet<string>? _retained = table?.Retained.ToHashSet();
 
@@ -107,7 +107,7 @@ internal sealed class FlexQMethod : IQuantizationMethod
         private WeightCodes Nearest(LinearWeights linear)
         {
             float[] weights = linear.ReadWeights();
-            WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), scheme);
+            WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, scales);
             codes.Round(weights);
             return codes;
         }
@@ -121,7 +121,7 @@ internal sealed class FlexQMethod : IQuantizationMethod
             {
                 foreach ((LinearWeights linear, float[] weights, InverseFactor factor, int[] order) in hessians.Factorise(block, input, options))
                 {
-                    WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), scheme);
+                    WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, scales);
                     Gptq.Quantize(weights, codes.Rows, linear.InputFeatures(), factor, order, codes.Grid, codes.Codes);
                     refined.Add(linear.Name, codes);
                 }

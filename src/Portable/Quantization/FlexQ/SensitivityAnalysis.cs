@@ -153,7 +153,7 @@ internal sealed class SensitivityAnalysis : IDisposable
     private BlockWeights QuantizeBlock(BlockWeights block) => block.MapLinears(linear =>
     {
         float[] weights = linear.ReadWeights();
-        WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), _context.Scheme);
+        WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), _context.Scheme, _context.Scales);
         codes.Round(weights);
         return linear.WithQuantized(codes.ToLinear(linear.Bias, FlexQQuantizer.Input(_options.HighBits, _context.Scheme.GroupSize)), _context.Scheme.Layer);
     });

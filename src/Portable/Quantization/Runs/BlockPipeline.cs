@@ -64,7 +64,7 @@ internal static class BlockPipeline
 
     /// <summary>What the first block will be fed: quantized blocks see the embedding of an H part.</summary>
     private static TableWeights? Embedding(QuantizationContext context, CalibrationInputs inputs) =>
-        inputs == CalibrationInputs.Quantized && context.Scheme.Table is not null ? context.Source.LoadEmbedding().Quantized(context.Scheme.HeadBits, out _) : null;
+        inputs == CalibrationInputs.Quantized && context.Scheme.Table is not null ? context.Source.LoadEmbedding().Quantized(context.Scheme.HeadBits, context.Scales, out _) : null;
 
     /// <summary>
     /// A short pass through the float model before anything else: a method would make codes out of NaN, or stop in the middle of

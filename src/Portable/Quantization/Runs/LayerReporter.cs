@@ -67,7 +67,7 @@ internal sealed class LayerReporter(BlockStream? stream)
                 // A channel's weight is the sum of its weight digits, seen once: beside the first activation digit.
                 if (map is null || map.Offset[j] == 0)
                 {
-                    int group = n * layout.Groups + j / layout.GroupSize;
+                    int group = n * quantized.ScaleGroups.Count + quantized.ScaleGroups.Of(j / layout.GroupSize);
                     decoded[map?.Source[j] ?? j] += (double)quantized.Scales[group] * (codes[n * layout.Columns + j] - (quantized.ZeroPoints?[group] ?? 0));
                 }
             }
@@ -91,7 +91,7 @@ internal sealed class LayerReporter(BlockStream? stream)
     /// <summary>‖Y−Ŷ‖² and ‖Y‖² of one linear.</summary>
     private sealed class OutputComparison(LinearWeights exact, QuantizedLinear quantized, QuantizedBlock block, int capacity)
     {
-        private readonly QuantizedActivations _codes = new(capacity, quantized.Weights.Layout, quantized.Input.Format, groupScales: quantized.Input.GroupSize != 0);
+        private readonly QuantizedActivations _codes = new(capacity, quantized.Weights.Layout, quantized.Input.Format, quantized.Input.GroupSize);
         private readonly float[] _exact = new float[capacity * quantized.OutputFeatures];
         private readonly float[] _approximate = new float[capacity * quantized.OutputFeatures];
         private readonly float[]? _inputFactors = block.InputFactors.GetValueOrDefault(exact.Name);

@@ -19,6 +19,9 @@ internal sealed record QuantizationRequest
     /// <summary>Directory to make.</summary>
     public required string Output { get; init; }
 
+    /// <summary>Version of the checkpoint format to write, 1 or 2. Codes are chosen for the scales that it holds.</summary>
+    public int Format { get; init; } = PortableFormat.NewestVersion;
+
     /// <summary>Calibration and method options.</summary>
     public MethodOptions Options { get; init; } = new();
 

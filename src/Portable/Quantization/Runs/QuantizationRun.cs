@@ -39,6 +39,16 @@ internal static class QuantizationRun
             throw new MethodUsageException($"The method {method.Name} needs a calibration text.");
         }
 
+        if (request.Format is < PortableFormat.OldestVersion or > PortableFormat.NewestVersion)
+        {
+            throw new MethodUsageException($"format {request.Format} is none that this program writes; {PortableFormat.OldestVersion} and {PortableFormat.NewestVersion} are.", "format");
+        }
+
+        if (request.Format == PortableFormat.OldestVersion && request.Scheme.ActivationGroupSize is not 0 and var group && group != request.Scheme.GroupSize)
+        {
+            throw new MethodUsageException($"format {request.Format} holds no groups of activations of their own (a{group}); format {PortableFormat.NewestVersion} does.", "format");
+        }
+
         using IModelSource source = Checkpoint.Open(request.Model);
         if (source is PortableCheckpoint)
         {
@@ -63,6 +73,7 @@ internal static class QuantizationRun
         {
             Source = source,
             Scheme = request.Scheme,
+            Scales = PortableFormat.ScalesOf(request.Format),
             Options = request.Options,
             Calibration = calibration,
             Storage = storage,
@@ -111,7 +122,7 @@ internal static class QuantizationRun
         if (!writer.AreTablesFinished)
         {
             context.Progress("embedding and head", 0, 1);
-            (ModelTables tables, IReadOnlyList<LayerReport> found) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), request.Scheme);
+            (ModelTables tables, IReadOnlyList<LayerReport> found) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), request.Scheme, context.Scales);
             writer.WriteTables(tables, found);
             context.Progress("embedding and head", 1, 1);
         }
@@ -162,7 +173,7 @@ internal static class QuantizationRun
             json[option.Name] = options.Text(option);
         }
 
-        return new CheckpointHeader { Source = request.Model, Method = method.Name, Scheme = request.Scheme, Options = json };
+        return new CheckpointHeader { Source = request.Model, Version = request.Format, Method = method.Name, Scheme = request.Scheme, Options = json };
     }
 
     private static long TensorBytes(string directory) => Directory.EnumerateFiles(directory, "*.safetensors").Sum(FileLength.Of);

@@ -1,0 +1,117 @@
+using System.Collections;
+using System.Buffers.Binary;
+
+namespace Portable.Reference.Quantization;
+
+/// <summary>
+/// The zero points of a matrix of weights, packed: those of a row are one string of fields, lowest bit first, that ends at a whole
+/// byte; [n × scale groups + group] counts them. One scale group a row: a byte a row.
+/// </summary>
+public sealed class ZeroPoints : IReadOnlyList<byte>
+{
+    // Fields are read two bytes at a time, and rows of one group eight at a time.
+    private const int Slack = 8;
+
+    private readonly byte[] _padded;
+
+    private ZeroPoints(byte[] padded, int rows, int groups, int bits) => (_padded, Rows, Groups, Bits) = (padded, rows, groups, bits);
+
+    /// <summary>N.</summary>
+    public int Rows { get; }
+
+    /// <summary>Zero points of a row.</summary>
+    public int Groups { get; }
+
+    /// <summary>Bits of a field, 1…8.</summary>
+    public int Bits { get; }
+
+    /// <summary>Bytes of a row.</summary>
+    public int RowBytes => BytesOf(Groups, Bits);
+
+    /// <inheritdoc/>
+    public int Count => Rows * Groups;
+
+    /// <summary>The rows, one behind the other.</summary>
+    public ReadOnlySpan<byte> Bytes => _padded.AsSpan(0, Rows * RowBytes);
+
+    /// <summary>The rows with some readable bytes behind them.</summary>
+    internal ReadOnlySpan<byte> Padded => _padded;
+
+    /// <inheritdoc/>
+    public byte this[int index] => this[index / Groups, index % Groups];
+
+    /// <summary>The zero point of a row and scale group.</summary>
+    public byte this[int row, int group]
+    {
+        get
+        {
+            int bit = group * Bits;
+            return (byte)((BinaryPrimitives.ReadUInt16LittleEndian(_padded.AsSpan(row * RowBytes + (bit >> 3))) >> (bit & 7)) & ((1 << Bits) - 1));
+        }
+    }
+
+    /// <summary>Zero points, one a byte; <see cref="QuantizedLinear"/> packs them.</summary>
+    public static implicit operator ZeroPoints?(byte[]? values) => values is null ? null : Pack(values, values.Length, 1, 8);
+
+    /// <summary>Bytes of a row.</summary>
+    public static int BytesOf(int groups, int bits) => (groups * bits + 7) / 8;
+
+    /// <summary>Packs values.</summary>
+    /// <param name="values">rows × groups.</param>
+    /// <param name="rows">N.</param>
+    /// <param name="groups">Zero points of a row.</param>
+    /// <param name="bits">Bits of a field.</param>
+    /// <exception cref="ArgumentException">There are not so many, or one does not fit a field.</exception>
+    public static ZeroPoints Pack(IReadOnlyList<byte> values, int rows, int groups, int bits)
+    {
+        if (values.Count != (long)rows * groups)
+        {
+            throw new ArgumentException($"{values.Count} zero points are not {rows}×{groups}.", nameof(values));
+        }
+
+        int rowBytes = BytesOf(groups, bits), i = 0;
+        byte[] padded = new byte[rows * rowBytes + Slack];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int bit = 0; bit < groups * bits; bit += bits, i++)
+            {
+                if (values[i] >> bits != 0)
+                {
+                    throw new ArgumentException($"The zero point {values[i]} does not fit {bits} bits.", nameof(values));
+                }
+
+                Span<byte> field = padded.AsSpan(row * rowBytes + (bit >> 3));
+                BinaryPrimitives.WriteUInt16LittleEndian(field, (ushort)(BinaryPrimitives.ReadUInt16LittleEndian(field) | (values[i] << (bit & 7))));
+            }
+        }
+
+        return new ZeroPoints(padded, rows, groups, bits);
+    }
+
+    /// <summary>Takes rows that are packed already.</summary>
+    /// <param name="bytes">rows × bytes of a row; bits behind the last field 0.</param>
+    /// <param name="rows">N.</param>
+    /// <param name="groups">Zero points of a row.</param>
+    /// <param name="bits">Bits of a field.</param>
+    public static ZeroPoints FromPacked(ReadOnlySpan<byte> bytes, int rows, int groups, int bits)
+    {
+        byte[] padded = new byte[rows * BytesOf(groups, bits) + Slack];
+        bytes.CopyTo(padded);
+        return new ZeroPoints(padded, rows, groups, bits);
+    }
+
+    /// <summary>The same in fields of other sizes.</summary>
+    internal ZeroPoints Repacked(int rows, int groups, int bits) => (Rows, Groups, Bits) == (rows, groups, bits) ? this : Pack(this, rows, groups, bits);
+
+    /// <inheritdoc/>
+    public IEnumerator<byte> GetEnumerator()
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            yield return this[i];
+        }
+    }
+
+    /// <inheritdoc/>
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+}
