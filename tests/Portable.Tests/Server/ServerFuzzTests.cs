@@ -21,6 +21,7 @@ public sealed class ServerFuzzTests(ServedModel served)
             "{" + Hello + ",\"max_tokens\":2,\"temperature\":0.5,\"seed\":3,\"stop\":[\"a\"],\"logit_bias\":{\"5\":1},\"logprobs\":true,\"top_logprobs\":2}",
             "{\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":\"x\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{}}}],\"max_tokens\":2}",
             "{\"instructions\":\"a\",\"input\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"type\":\"function_call\",\"call_id\":\"1\",\"name\":\"f\",\"arguments\":\"{}\"},{\"type\":\"function_call_output\",\"call_id\":\"1\",\"output\":\"x\"}],\"max_output_tokens\":2,\"text\":{\"format\":{\"type\":\"json_object\"}},\"stream\":true}",
+            "{" + Hello + ",\"max_tokens\":3,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\",\"schema\":{\"allOf\":[{\"properties\":{\"a\":{\"type\":\"number\",\"minimum\":-1.5,\"exclusiveMaximum\":30}}},{\"properties\":{\"b\":{\"type\":\"string\",\"format\":\"date\"},\"c\":{\"prefixItems\":[{\"$ref\":\"#\"}]}}}],\"$defs\":{}}}}}",
             "{\"prompt\":[[1,2],[3]],\"max_tokens\":1,\"echo\":true,\"logprobs\":1,\"n\":2,\"stream\":true}",
         ];
         Mutation mutation = new(First);

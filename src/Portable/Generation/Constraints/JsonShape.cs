@@ -9,14 +9,14 @@ namespace Portable.Generation.Constraints;
 /// </summary>
 internal sealed class JsonShape
 {
-    private const int MostItems = 1000, MostCharacters = 4000, MostProperties = 500;
+    private const int MostItems = 1000, MostCharacters = 4000, MostProperties = 500, MostMerges = 500, MostMergeDepth = 16;
     private static readonly HashSet<string> Notes = ["title", "description", "default", "examples", "example", "$schema", "$id", "$comment", "$defs", "definitions", "deprecated", "readOnly", "writeOnly", "strict"];
     private static readonly CodePointSet Plain = CodePointSet.Ranges(0x20, 0x21, 0x23, 0x5B, 0x5D, 0xD7FF, 0xE000, 0x10FFFF);
 
     private readonly ByteProgram _program = new();
     private readonly Dictionary<string, int> _references = [];
     private readonly JsonElement _root;
-    private int _anything = -1, _text = -1;
+    private int _anything = -1, _text = -1, _merges, _mergeDepth;
 
     private JsonShape(JsonElement root) => _root = root;
 
@@ -99,6 +99,19 @@ internal sealed class JsonShape
             return _program.Call(Reference(reference, place), next);
         }
 
+        if (schema.TryGetProperty("allOf", out _))
+        {
+            // Schemas that refer to themselves could be merged for ever.
+            if (++_mergeDepth > MostMergeDepth || ++_merges > MostMerges)
+            {
+                throw new ConstraintException($"{place}/allOf: nests too deep, or there are too many.");
+            }
+
+            int start = Value(new SchemaMerge(_root).Of(schema, place), place, next);
+            _mergeDepth--;
+            return start;
+        }
+
         if (schema.TryGetProperty("const", out JsonElement constant))
         {
             Known(schema, place, "const", "type");
@@ -127,7 +140,7 @@ internal sealed class JsonShape
         if (!schema.TryGetProperty("type", out JsonElement type))
         {
             // What the other words say of a kind of value tells which it is.
-            string? implied = schema.TryGetProperty("properties", out _) ? "object" : schema.TryGetProperty("items", out _) ? "array" : schema.TryGetProperty("pattern", out _) ? "string" : null;
+            string? implied = schema.TryGetProperty("properties", out _) ? "object" : schema.TryGetProperty("items", out _) || schema.TryGetProperty("prefixItems", out _) ? "array" : schema.TryGetProperty("pattern", out _) ? "string" : null;
             if (implied is not null)
             {
                 return Typed(implied, schema, place, next);
@@ -152,7 +165,9 @@ internal sealed class JsonShape
         {
             if (several)
             {
-                Known(schema, place, "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "minLength", "maxLength", "pattern");
+                Known(
+                    schema, place, "type", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "minLength", "maxLength", "pattern", "format",
+                    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum");
             }
             else
             {
@@ -164,10 +179,9 @@ internal sealed class JsonShape
         {
             case "null": Allow(); return _program.Text("null", next);
             case "boolean": Allow(); return _program.Either(_program.Text("true", next), _program.Text("false", next));
-            case "integer": Allow(); return Integer(next);
-            case "number": Allow(); return Number(next);
-            case "string": Allow("minLength", "maxLength", "pattern"); return String(schema, place, next);
-            case "array": Allow("items", "minItems", "maxItems"); return Array(schema, place, next);
+            case "integer" or "number": Allow("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"); return Number(schema, place, type == "integer", next);
+            case "string": Allow("minLength", "maxLength", "pattern", "format"); return String(schema, place, next);
+            case "array": Allow("items", "prefixItems", "minItems", "maxItems"); return Array(schema, place, next);
             case "object": Allow("properties", "required", "additionalProperties"); return Object(schema, place, next);
             default: throw new ConstraintException($"{place}/type: '{type}' is no type of JSON.");
         }
@@ -216,6 +230,11 @@ internal sealed class JsonShape
             throw new ConstraintException($"{place}: maxItems is below minItems.");
         }
 
+        if (schema.TryGetProperty("prefixItems", out JsonElement first))
+        {
+            return Tuple(schema, first, place, least, most, next);
+        }
+
         int item = schema.TryGetProperty("items", out JsonElement items) ? Rule(end => Value(items, $"{place}/items", end)) : Rule(Anything);
         int close = _program.Text("]", next);
         if (most == 0)
@@ -228,10 +247,51 @@ internal sealed class JsonShape
         return _program.Text("[", least == 0 ? _program.Either(filled, close) : filled);
     }
 
+    // Each of the first items has a schema of its own.
+    private int Tuple(JsonElement schema, JsonElement first, string place, int least, int most, int next)
+    {
+        if (first.ValueKind != JsonValueKind.Array || first.GetArrayLength() is 0 or > MostItems)
+        {
+            throw new ConstraintException($"{place}/prefixItems: must be an array of 1 to {MostItems} schemas.");
+        }
+
+        int count = first.GetArrayLength();
+        bool closed = schema.TryGetProperty("items", out JsonElement rest) && rest.ValueKind == JsonValueKind.False;
+        most = closed || (most >= 0 && most <= count) ? Math.Min(most < 0 ? count : most, count) : most;
+        if (most >= 0 && most < least)
+        {
+            throw new ConstraintException($"{place}: minItems is more than there can be.");
+        }
+
+        int close = _program.Text("]", next), own = Math.Min(count, most < 0 ? count : most), behind = close;
+        if (most != own)
+        {
+            int item = rest.ValueKind == JsonValueKind.Undefined ? Rule(Anything) : Rule(end => Value(rest, $"{place}/items", end));
+            behind = _program.Repeat(end => _program.Text(",", Space(_program.Call(item, end))), Math.Max(least - own, 0), most < 0 ? -1 : most - own, close);
+        }
+
+        for (int i = own - 1; i >= 0; i--)
+        {
+            int item = Value(first[i], $"{place}/prefixItems/{i}", behind), start = i == 0 ? item : _program.Text(",", Space(item));
+            behind = i >= least ? _program.Either(start, close) : start;
+        }
+
+        return _program.Text("[", behind);
+    }
+
     private int String(JsonElement schema, string place, int next)
     {
         int least = Count(schema, place, "minLength", 0, MostCharacters), most = Count(schema, place, "maxLength", -1, MostCharacters);
         int end = _program.Text("\"", next);
+        if (schema.TryGetProperty("format", out JsonElement format))
+        {
+            string expression = format.ValueKind == JsonValueKind.String && StringFormats.PatternOf(format.GetString()!) is { } known ? known
+                : throw new ConstraintException($"{place}/format: {(format.ValueKind == JsonValueKind.String ? $"'{format.GetString()}' is not supported" : "must be a string")}; {string.Join(", ", StringFormats.Names)} are.");
+            return least > 0 || most >= 0 || schema.TryGetProperty("pattern", out _)
+                ? throw new ConstraintException($"{place}/format: must be without pattern, minLength and maxLength.")
+                : _program.Text("\"", _program.Pattern(ByteProgram.ParsePattern(expression), end, Character));
+        }
+
         if (schema.TryGetProperty("pattern", out JsonElement pattern))
         {
             if (pattern.ValueKind != JsonValueKind.String || least > 0 || most >= 0)
@@ -288,6 +348,14 @@ internal sealed class JsonShape
             _program.Either(_program.Range((byte)'D', (byte)'D', _program.Range((byte)'0', (byte)'7', Hex(Hex(next)))), _program.Range((byte)'d', (byte)'d', _program.Range((byte)'0', (byte)'7', Hex(Hex(next))))))))));
 
     private int Hex(int next) => _program.Any(new[] { ('0', '9'), ('A', 'F'), ('a', 'f') }.Select(r => _program.Range((byte)r.Item1, (byte)r.Item2, next)).ToArray());
+
+    private int Number(JsonElement schema, string place, bool whole, int next)
+    {
+        (decimal? least, bool above, decimal? most, bool below) = NumberShape.Bounds(schema, place);
+        NumberShape bounded = new(_program);
+        return least is null && most is null ? whole ? Integer(next) : Number(next)
+            : whole ? bounded.Integer(least, above, most, below, place, next) : bounded.Number(least, above, most, below, place, next);
+    }
 
     // At most 18 digits: a model that counts on for ever is no number.
     private int Integer(int next)
@@ -370,12 +438,27 @@ internal sealed class JsonShape
             return known;
         }
 
+        JsonElement found = Find(_root, reference, place);
+        int rule = _program.DeclareRule();
+        _references.Add(target, rule);
+        _program.DefineRule(rule, Value(found, target, _program.Return));
+        return rule;
+    }
+
+    /// <summary>Whether a keyword says something about a schema and restricts nothing.</summary>
+    internal static bool IsNote(string word) => Notes.Contains(word);
+
+    /// <summary>What a reference points to within its document.</summary>
+    /// <exception cref="ConstraintException">Nothing, or something outside.</exception>
+    internal static JsonElement Find(JsonElement root, JsonElement reference, string place)
+    {
+        string target = reference.ValueKind == JsonValueKind.String ? reference.GetString()! : throw new ConstraintException($"{place}/$ref: must be a string.");
         if (target != "#" && !target.StartsWith("#/", StringComparison.Ordinal))
         {
             throw new ConstraintException($"{place}/$ref: '{target}' is outside the schema, and nothing is fetched.");
         }
 
-        JsonElement found = _root;
+        JsonElement found = root;
         foreach (string step in target.Split('/').Skip(1))
         {
             string name = Uri.UnescapeDataString(step).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
@@ -385,10 +468,7 @@ internal sealed class JsonShape
             }
         }
 
-        int rule = _program.DeclareRule();
-        _references.Add(target, rule);
-        _program.DefineRule(rule, Value(found, target, _program.Return));
-        return rule;
+        return found;
     }
 
     private static void Known(JsonElement schema, string place, params ReadOnlySpan<string> words)

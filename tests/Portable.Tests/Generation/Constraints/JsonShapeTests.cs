@@ -38,14 +38,33 @@ public sealed class JsonShapeTests
     [InlineData("""{"type":"array","items":{"type":"integer"},"minItems":2}""", "[1,2,3]", true)]
     [InlineData("""{"anyOf":[{"const":{"a":1}},{"type":"boolean"}]}""", """{"a":1}""", true)]
     [InlineData("""{"$ref":"#/$defs/tree","$defs":{"tree":{"type":"object","properties":{"next":{"$ref":"#/$defs/tree"}}}}}""", """{"next":{"next":{}}}""", true)]
+    [InlineData("""{"allOf":[{"$ref":"#/$defs/a"},{"properties":{"b":{"type":"integer","minimum":2},"x":{"maximum":9}},"required":["b"]}],"$defs":{"a":{"type":"object","properties":{"x":{"type":"number","minimum":3}}}}}""", """{"x":3.5,"b":2}""", true)]
+    [InlineData("""{"allOf":[{"$ref":"#/$defs/a"},{"properties":{"b":{"type":"integer","minimum":2},"x":{"maximum":9}},"required":["b"]}],"$defs":{"a":{"type":"object","properties":{"x":{"type":"number","minimum":3}}}}}""", """{"x":9.5,"b":2}""", false)]
+    [InlineData("""{"allOf":[{"enum":["a","b"]},{"enum":["b","c"]}]}""", "\"b\"", true)]
+    [InlineData("""{"allOf":[{"enum":["a","b"]},{"enum":["b","c"]}]}""", "\"a\"", false)]
+    [InlineData("""{"type":"array","prefixItems":[{"type":"integer"},{"type":"string"}],"items":false}""", "[1,\"a\"]", true)]
+    [InlineData("""{"type":"array","prefixItems":[{"type":"integer"},{"type":"string"}],"items":false}""", "[1]", true)]
+    [InlineData("""{"type":"array","prefixItems":[{"type":"integer"},{"type":"string"}],"items":false}""", "[1,\"a\",2]", false)]
+    [InlineData("""{"type":"array","prefixItems":[{"type":"integer"},{"type":"string"}],"minItems":2,"maxItems":2}""", "[1]", false)]
+    [InlineData("""{"type":"array","prefixItems":[{"type":"integer"}],"items":{"type":"string"},"minItems":2}""", "[1,\"a\",\"b\"]", true)]
+    [InlineData("""{"type":"array","prefixItems":[{"type":"integer"}],"items":{"type":"string"},"minItems":2}""", "[1]", false)]
     public void ValuesOfASchemaAreTakenAndOthersAreNot(string schema, string text, bool taken) => Assert.Equal(taken, Takes(JsonShape.Of(Parse(schema)), text));
 
     [Theory]
     [InlineData("""{"$ref":"https://example.org/schema"}""", "nothing is fetched")]
     [InlineData("""{"$ref":"#/$defs/none"}""", "is not in the schema")]
-    [InlineData("""{"type":"integer","minimum":3}""", "'minimum' is not supported")]
+    [InlineData("""{"type":"integer","multipleOf":3}""", "'multipleOf' is not supported")]
+    [InlineData("""{"type":"integer","minimum":4.2,"maximum":4.8}""", "no whole number")]
+    [InlineData("""{"type":"number","minimum":1,"exclusiveMaximum":1}""", "no number")]
+    [InlineData("""{"type":"number","minimum":1e30}""", "minimum: must be a number")]
+    [InlineData("""{"type":"string","format":"regex"}""", "'regex' is not supported; date, ")]
+    [InlineData("""{"type":"array","uniqueItems":true}""", "'uniqueItems' is not supported")]
+    [InlineData("""{"allOf":[{"type":"string"},{"type":"integer"}]}""", "'type' cannot be merged")]
+    [InlineData("""{"allOf":[{"$ref":"#"}]}""", "refers to itself")]
+    [InlineData("""{"allOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/b"}],"$defs":{"a":{"properties":{"x":{"$ref":"#/$defs/a"}}},"b":{"properties":{"x":{"$ref":"#/$defs/b"}}}}}""", "nests too deep")]
+    [InlineData("""{"allOf":[{"properties":{"a":true},"additionalProperties":false},{"properties":{"b":true}}]}""", "additionalProperties is false")]
     [InlineData("""{"type":"object","properties":{"a":{"type":"date"}}}""", "'date' is no type")]
-    [InlineData("""{"allOf":[{}]}""", "'allOf' is not supported")]
+    [InlineData("""{"allOf":[{"not":{}}]}""", "'not' is not supported")]
     [InlineData("""{"type":"string","maxLength":1000000}""", "maxLength")]
     [InlineData("""{"type":"string","pattern":"a"}""", "must begin with ^")]
     [InlineData("""{"type":"string","pattern":"^(?=a)a$"}""", "not supported")]
@@ -54,6 +73,60 @@ public sealed class JsonShapeTests
     [InlineData("[]", "a schema is an object")]
     public void WhatIsNotSupportedIsRefusedByName(string schema, string said) =>
         Assert.Contains(said, Assert.Throws<ConstraintException>(() => JsonShape.Of(Parse(schema))).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("date", "2026-11-27,1999-01-31", "2026-13-01,26-11-27,2026-11-27T")]
+    [InlineData("time", "12:30:59Z,00:00:00.125+02:00", "24:00:00Z,12:30Z,12:30:59")]
+    [InlineData("date-time", "2026-11-27T04:25:00Z", "2026-11-27 04:25:00Z,2026-11-27")]
+    [InlineData("duration", "P3Y6M4DT12H30M5S,PT1M,P2W", "P,PT,P1S,1D")]
+    [InlineData("uuid", "123e4567-e89b-12d3-a456-426614174000", "123e4567e89b12d3a456426614174000,g23e4567-e89b-12d3-a456-426614174000")]
+    [InlineData("ipv4", "127.0.0.1,255.255.255.255", "256.1.1.1,1.2.3,01.2.3.4")]
+    [InlineData("ipv6", "::,::1,2001:db8::ff00:42:8329,1:2:3:4:5:6:7:8,1::", "1:2:3,:::,1:2:3:4:5:6:7:8:9,12345::")]
+    [InlineData("hostname", "example.org,localhost", "-a.org,a..b")]
+    [InlineData("email", "a.b+c@example.org", "a@b,@example.org,a..b@example.org")]
+    [InlineData("uri", "https://example.org/a?b=c#d,urn:isbn:1", "no scheme,1a:b,http://a b")]
+    public void FormatsAreTheirs(string format, string taken, string not)
+    {
+        ByteProgram program = JsonShape.Of(Parse($$"""{"type":"string","format":"{{format}}"}"""));
+        Assert.All(taken.Split(','), t => Assert.True(Takes(program, $"\"{t}\""), t));
+        Assert.All(not.Split(','), t => Assert.False(Takes(program, $"\"{t}\""), t));
+    }
+
+    /// <summary>Bounds of one or two sides, whole or not: a number is taken just when its value lies within.</summary>
+    [Property(MaxTest = 150)]
+    public void BoundedNumbersAreThoseWithin(int seed)
+    {
+        Random random = new(seed);
+        bool whole = random.Next(2) == 0;
+        decimal Some() => decimal.Round((decimal)(random.NextDouble() - 0.5) * (decimal)Math.Pow(10, random.Next(1, 6)), random.Next(4));
+        decimal? least = random.Next(4) > 0 ? Some() : null, most = random.Next(4) > 0 ? (least ?? 0) + Math.Abs(Some()) + 1 : null;
+        bool above = random.Next(2) == 0, below = random.Next(2) == 0;
+        List<string> words = [$"\"type\":\"{(whole ? "integer" : "number")}\""];
+        if (least is not null)
+        {
+            words.Add(FormattableString.Invariant($"\"{(above ? "exclusiveMinimum" : "minimum")}\":{least}"));
+        }
+
+        if (most is not null)
+        {
+            words.Add(FormattableString.Invariant($"\"{(below ? "exclusiveMaximum" : "maximum")}\":{most}"));
+        }
+
+        ByteProgram program = JsonShape.Of(Parse($"{{{string.Join(',', words)}}}"));
+        decimal[] around = [.. new[] { least, most }.OfType<decimal>().SelectMany(b => new[] { b, b + 0.001m, b - 0.001m, b + 1, b - 1, Math.Floor(b), Math.Ceiling(b) }), .. Enumerable.Range(0, 60).Select(_ => Some()), 0, 10, 100, 99, -10];
+        foreach (decimal each in around)
+        {
+            decimal value = whole ? Math.Round(each) : each;
+            string text = value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            text = value == 0 ? "0" : whole ? text.Split('.')[0] : text;
+            bool within = (least is null || (above ? value > least : value >= least)) && (most is null || (below ? value < most : value <= most));
+            Assert.True(within == Takes(program, text), $"{text}: {string.Join(',', words)}");
+            if (!whole && !text.Contains('.'))
+            {
+                Assert.Equal(within, Takes(program, text + ".00"));
+            }
+        }
+    }
 
     [Fact]
     public void VastAndCircularSchemasAreBounded()
