@@ -127,19 +127,19 @@ public sealed class ModelServer : IAsyncDisposable
     {
         app.MapGet("/", (RequestDelegate)Page.WriteAsync);
         app.MapGet("/health", (RequestDelegate)(context => service.Loaded is null
-            ? Service.WriteAsync(context, new HealthAnswer("loading"), Wire.Default.HealthAnswer, 503)
-            : Service.WriteAsync(context, new HealthAnswer("ok"), Wire.Default.HealthAnswer)));
+            ? Service.WriteAsync(context, new HealthAnswer("loading"), Wire.Plain.HealthAnswer, 503)
+            : Service.WriteAsync(context, new HealthAnswer("ok"), Wire.Plain.HealthAnswer)));
         app.MapGet("/metrics", (RequestDelegate)(context =>
         {
             context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
             return context.Response.WriteAsync(service.Telemetry.Text(service.Loaded), context.RequestAborted);
         }));
-        app.MapGet("/v1/models", (RequestDelegate)(context => Service.WriteAsync(context, new ModelList("list", [service.Entry]), Wire.Default.ModelList)));
+        app.MapGet("/v1/models", (RequestDelegate)(context => Service.WriteAsync(context, new ModelList("list", [service.Entry]), Wire.Plain.ModelList)));
         app.MapGet("/v1/models/{id}", (RequestDelegate)(context => context.Request.RouteValues["id"] as string == service.Name
-            ? Service.WriteAsync(context, service.Entry, Wire.Default.ModelEntry)
+            ? Service.WriteAsync(context, service.Entry, Wire.Plain.ModelEntry)
             : throw new ApiException(404, $"There is no such model here; there is '{service.Name}'.", "model", "model_not_found")));
         app.MapPost("/v1/chat/completions", (RequestDelegate)(context => Measured(context, service, "chat", ChatEndpoint.AnswerAsync)));
-        app.MapPost("/v1/responses", (RequestDelegate)(context => Measured(context, service, "response", ResponseEndpoint.AnswerAsync)));
+        app.MapPost("/v1/responses", (RequestDelegate)(context => Measured(context, service, "chat", ResponseEndpoint.AnswerAsync)));
         app.MapPost("/v1/completions", (RequestDelegate)(context => Measured(context, service, "text_completion", CompletionEndpoint.AnswerAsync)));
     }
 
@@ -155,7 +155,7 @@ public sealed class ModelServer : IAsyncDisposable
         catch (Exception e)
         {
             status = Service.ErrorOf(e, context)?.Status ?? 499;
-            activity?.SetStatus(ActivityStatusCode.Error);
+            activity?.SetStatus(ActivityStatusCode.Error).SetTag("error.type", status.ToString(System.Globalization.CultureInfo.InvariantCulture));
             throw;
         }
         finally
@@ -206,7 +206,7 @@ public sealed class ModelServer : IAsyncDisposable
             if (context.Response.HasStarted)
             {
                 using EventStream events = new(context);
-                await events.SendAsync(Service.Body(error), Wire.Default.ErrorAnswer).ConfigureAwait(false);
+                await events.SendAsync(Service.Body(error), Wire.Plain.ErrorAnswer).ConfigureAwait(false);
                 return;
             }
 
@@ -220,7 +220,7 @@ public sealed class ModelServer : IAsyncDisposable
                 context.Response.Headers.WWWAuthenticate = "Bearer";
             }
 
-            await Service.WriteAsync(context, Service.Body(error), Wire.Default.ErrorAnswer, error.Status).ConfigureAwait(false);
+            await Service.WriteAsync(context, Service.Body(error), Wire.Plain.ErrorAnswer, error.Status).ConfigureAwait(false);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {

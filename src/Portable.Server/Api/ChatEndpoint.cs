@@ -52,7 +52,7 @@ internal static class ChatEndpoint
         finally
         {
             await limit.CancelAsync().ConfigureAwait(false);
-            service.Telemetry.Count([.. chats.Where(c => c is not null).Select(c => c.Answer)]);
+            service.Telemetry.Count("chat", [.. chats.Where(c => c is not null).Select(c => c.Answer)]);
         }
     }
 
@@ -62,7 +62,7 @@ internal static class ChatEndpoint
     {
         ChatChoice[] choices = await Task.WhenAll(chats.Select((chat, i) => ChoiceAsync(service, chat, i, cancellation))).ConfigureAwait(false);
         ChatAnswer answer = new(head.Id, "chat.completion", head.Created, head.Model, head.Fingerprint, choices, Service.UsageOf([.. chats.Select(c => c.Answer)]));
-        await Service.WriteAsync(context, answer, Wire.Default.ChatAnswer).ConfigureAwait(false);
+        await Service.WriteAsync(context, answer, Wire.Plain.ChatAnswer).ConfigureAwait(false);
     }
 
     private static async Task<ChatChoice> ChoiceAsync(Service service, ServedChat chat, int index, CancellationToken cancellation)
@@ -94,7 +94,7 @@ internal static class ChatEndpoint
         await Task.WhenAll(chats.Select((chat, i) => StreamAsync(service, events, chat, i, head, cancellation))).ConfigureAwait(false);
         if (usage)
         {
-            await events.SendAsync(Chunk(head, [], Service.UsageOf([.. chats.Select(c => c.Answer)])), Wire.Default.ChatChunk).ConfigureAwait(false);
+            await events.SendAsync(Chunk(head, [], Service.UsageOf([.. chats.Select(c => c.Answer)])), Wire.Plain.ChatChunk).ConfigureAwait(false);
         }
 
         await events.SendAsync("[DONE]"u8.ToArray()).ConfigureAwait(false);
@@ -103,7 +103,7 @@ internal static class ChatEndpoint
     private static async Task StreamAsync(Service service, EventStream events, ServedChat chat, int index, Head head, CancellationToken cancellation)
     {
         Task Send(ChatDelta delta, ChatLogprobs? logprobs = null, string? reason = null) =>
-            events.SendAsync(Chunk(head, [new ChunkChoice(index, delta, logprobs, reason)], null), Wire.Default.ChatChunk);
+            events.SendAsync(Chunk(head, [new ChunkChoice(index, delta, logprobs, reason)], null), Wire.Plain.ChatChunk);
         await Send(new ChatDelta("assistant", string.Empty, null)).ConfigureAwait(false);
         int calls = 0;
         await foreach (ChatPiece piece in chat.Pieces(cancellation).ConfigureAwait(false))

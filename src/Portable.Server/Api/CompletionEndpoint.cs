@@ -50,13 +50,13 @@ internal static class CompletionEndpoint
             else
             {
                 TextChoice[] texts = await Task.WhenAll(answers.Select((answer, i) => ChoiceAsync(service, answer, i, echo, limit.Token))).ConfigureAwait(false);
-                await Service.WriteAsync(context, head with { Choices = texts, Usage = UsageOf(answers, choices) }, Wire.Default.TextAnswer).ConfigureAwait(false);
+                await Service.WriteAsync(context, head with { Choices = texts, Usage = UsageOf(answers, choices) }, Wire.Plain.TextAnswer).ConfigureAwait(false);
             }
         }
         finally
         {
             await limit.CancelAsync().ConfigureAwait(false);
-            service.Telemetry.Count(answers);
+            service.Telemetry.Count("text_completion", answers);
         }
     }
 
@@ -87,7 +87,7 @@ internal static class CompletionEndpoint
         await Task.WhenAll(answers.Select(async (answer, index) =>
         {
             Task Send(string text, TextLogprobs? logprobs, string? reason) =>
-                events.SendAsync(head with { Choices = [new TextChoice(text, index, logprobs, reason)] }, Wire.Default.TextAnswer);
+                events.SendAsync(head with { Choices = [new TextChoice(text, index, logprobs, reason)] }, Wire.Plain.TextAnswer);
             string start = Echo(service, answer, echo);
             Likelihoods likelihoods = new(service, answer, echo);
             await foreach (AnswerPiece piece in answer.Pieces.ReadAllAsync(cancellation).ConfigureAwait(false))
@@ -101,7 +101,7 @@ internal static class CompletionEndpoint
         })).ConfigureAwait(false);
         if (usage)
         {
-            await events.SendAsync(head with { Usage = UsageOf(answers, 1) }, Wire.Default.TextAnswer).ConfigureAwait(false);
+            await events.SendAsync(head with { Usage = UsageOf(answers, 1) }, Wire.Plain.TextAnswer).ConfigureAwait(false);
         }
 
         await events.SendAsync("[DONE]"u8.ToArray()).ConfigureAwait(false);

@@ -44,7 +44,7 @@ internal static class ResponseEndpoint
         finally
         {
             await limit.CancelAsync().ConfigureAwait(false);
-            service.Telemetry.Count(chat is null ? [] : [chat.Answer]);
+            service.Telemetry.Count("chat", chat is null ? [] : [chat.Answer]);
         }
     }
 

@@ -313,7 +313,7 @@ internal sealed class ResponseWriter
     private static byte[] Json(Action<Utf8JsonWriter> write)
     {
         using MemoryStream stream = new();
-        using (Utf8JsonWriter writer = new(stream))
+        using (Utf8JsonWriter writer = new(stream, new JsonWriterOptions { Encoder = Wire.Plain.Options.Encoder }))
         {
             write(writer);
         }

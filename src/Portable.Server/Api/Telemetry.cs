@@ -16,8 +16,8 @@ internal sealed class Telemetry : IDisposable
     private static readonly double[] Buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
     private readonly Meter _meter = new("Portable.Server");
     private readonly ActivitySource _activities = new("Portable.Server");
-    private readonly Histogram<double> _duration, _first;
-    private readonly Counter<long> _tokens;
+    private readonly Histogram<double> _duration, _first, _each;
+    private readonly Histogram<long> _tokens;
     private readonly string _model;
     private readonly ConcurrentDictionary<(string Operation, int Status), long> _requests = new();
     private readonly Distribution _durations = new(), _firsts = new();
@@ -26,16 +26,22 @@ internal sealed class Telemetry : IDisposable
     public Telemetry(string model)
     {
         _model = model;
-        _duration = _meter.CreateHistogram<double>("gen_ai.server.request.duration", "s");
-        _first = _meter.CreateHistogram<double>("gen_ai.server.time_to_first_token", "s");
-        _tokens = _meter.CreateCounter<long>("gen_ai.client.token.usage", "{token}");
+        InstrumentAdvice<double> advice = new() { HistogramBucketBoundaries = Buckets };
+        _duration = _meter.CreateHistogram("gen_ai.server.request.duration", "s", advice: advice);
+        _first = _meter.CreateHistogram("gen_ai.server.time_to_first_token", "s", advice: advice);
+        _each = _meter.CreateHistogram("gen_ai.server.time_per_output_token", "s", advice: advice);
+        _tokens = _meter.CreateHistogram("gen_ai.client.token.usage", "{token}", advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576] });
     }
 
     /// <summary>Starts a span.</summary>
     public Activity? Start(string operation)
     {
         Activity? activity = _activities.StartActivity($"{operation} {_model}", ActivityKind.Server);
-        activity?.SetTag("gen_ai.operation.name", operation).SetTag("gen_ai.request.model", _model).SetTag("gen_ai.provider.name", "portable");
+        foreach (KeyValuePair<string, object?> tag in Tags(operation))
+        {
+            activity?.SetTag(tag.Key, tag.Value);
+        }
+
         return activity;
     }
 
@@ -44,26 +50,40 @@ internal sealed class Telemetry : IDisposable
     {
         _requests.AddOrUpdate((operation, status), 1, (_, count) => count + 1);
         _durations.Add(took.TotalSeconds);
-        _duration.Record(took.TotalSeconds, new KeyValuePair<string, object?>("gen_ai.operation.name", operation), new KeyValuePair<string, object?>("gen_ai.request.model", _model));
+        TagList tags = Tags(operation);
+        if (status >= 400)
+        {
+            tags.Add("error.type", status.ToString(CultureInfo.InvariantCulture));
+        }
+
+        _duration.Record(took.TotalSeconds, tags);
     }
 
     /// <summary>Counts the tokens of answers that have ended.</summary>
-    public void Count(IReadOnlyCollection<Answer> answers)
+    public void Count(string operation, IReadOnlyCollection<Answer> answers)
     {
+        TagList tags = Tags(operation);
         foreach (Answer answer in answers)
         {
             if (answer.ToFirst is { TotalSeconds: var seconds })
             {
                 _firsts.Add(seconds);
-                _first.Record(seconds, new KeyValuePair<string, object?>("gen_ai.request.model", _model));
+                _first.Record(seconds, tags);
+                if (answer.Made > 1)
+                {
+                    _each.Record((Stopwatch.GetElapsedTime(answer.Asked).TotalSeconds - seconds) / (answer.Made - 1), tags);
+                }
             }
 
-            Add(ref _input, answer.Request.Prompt.Length, "input");
-            Add(ref _output, answer.Made, "output");
+            Add(ref _input, answer.Request.Prompt.Length, "input", tags);
+            Add(ref _output, answer.Made, "output", tags);
             Interlocked.Add(ref _cached, answer.Reused);
         }
 
-        Activity.Current?.SetTag("gen_ai.usage.input_tokens", answers.Sum(a => a.Request.Prompt.Length)).SetTag("gen_ai.usage.output_tokens", answers.Sum(a => a.Made));
+        // The prompt once, however many answers.
+        Activity.Current?.SetTag("gen_ai.response.model", _model)
+            .SetTag("gen_ai.usage.input_tokens", answers.FirstOrDefault()?.Request.Prompt.Length ?? 0).SetTag("gen_ai.usage.output_tokens", answers.Sum(a => a.Made))
+            .SetTag("gen_ai.response.finish_reasons", answers.Select(a => a.End == AnswerEnd.Length ? "length" : a.End is null ? "error" : "stop").ToArray());
     }
 
     /// <summary>All of it as Prometheus reads it.</summary>
@@ -87,9 +107,10 @@ internal sealed class Telemetry : IDisposable
             Scheduler scheduler = model.Engine.Scheduler;
             Gauge("portable_running_texts", scheduler.Running);
             Gauge("portable_waiting_texts", scheduler.Waiting);
+            text.Append(CultureInfo.InvariantCulture, $"# TYPE portable_interruptions_total counter\nportable_interruptions_total {scheduler.Interruptions}\n");
             Gauge("portable_slots", model.Model.Sequences);
-            Gauge("portable_cached_positions", model.CachedPositions);
-            Gauge("portable_cache_positions", (long)model.Model.Sequences * model.Context);
+            Gauge("portable_cached_positions", model.CachedPositions.Held);
+            Gauge("portable_cache_positions", model.CachedPositions.Room);
         }
 
         return text.ToString();
@@ -103,11 +124,14 @@ internal sealed class Telemetry : IDisposable
         _activities.Dispose();
     }
 
-    private void Add(ref long total, int count, string type)
+    private void Add(ref long total, int count, string type, TagList tags)
     {
         Interlocked.Add(ref total, count);
-        _tokens.Add(count, new KeyValuePair<string, object?>("gen_ai.token.type", type), new KeyValuePair<string, object?>("gen_ai.request.model", _model));
+        tags.Add("gen_ai.token.type", type);
+        _tokens.Record(count, tags);
     }
+
+    private TagList Tags(string operation) => new() { { "gen_ai.operation.name", operation }, { "gen_ai.request.model", _model }, { "gen_ai.provider.name", "portable" } };
 
     private sealed class Distribution
     {

@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Portable.Server.Api;
@@ -64,4 +66,13 @@ internal sealed record TextAnswer(
 [JsonSerializable(typeof(ChatAnswer))]
 [JsonSerializable(typeof(ChatChunk))]
 [JsonSerializable(typeof(TextAnswer))]
-internal sealed partial class Wire : JsonSerializerContext;
+internal sealed partial class Wire : JsonSerializerContext
+{
+    /// <summary>With no escapes but those that JSON needs: what is sent is JSON by its type, and never part of a page.</summary>
+    public static Wire Plain { get; } = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}
