@@ -1,5 +1,5 @@
 // Normalises and rotates queries and keys of every row and appends keys and values to the cache: workgroup (four head slots, row), slots being the
-// query heads, then key heads, then value heads. The including shader quantizes in appendHeads. Needs heads.glsl, cache.glsl.
+// query heads, then key heads, then value heads. The including shader quantizes in appendHeads. Needs heads.glsl, pages.glsl, cache.glsl.
 #ifndef APPEND_GLSL
 #define APPEND_GLSL
 
@@ -15,10 +15,10 @@ bool isKey(uint i)
     return !isQuery(i) && firstSlot + i < shape.heads + shape.kvHeads;
 }
 
-// Where head i of this workgroup, a key or a value, lies in the cache.
-uint cacheSlot(uint i, uint sequence)
+// Where head i of this workgroup, a key or a value, goes.
+uint cachePlace(uint i, Row row)
 {
-    return slotOf(shape, sequence, firstSlot + i - shape.heads - (isKey(i) ? 0u : shape.kvHeads));
+    return tokenPlace(firstSlot + i - shape.heads - (isKey(i) ? 0u : shape.kvHeads), row.position);
 }
 
 // Quantizes the heads in headValues, whose ranges are found, to `queries` and to the cache.
@@ -27,6 +27,7 @@ void appendHeads(Row row, uint count);
 void main()
 {
     Row row = rows.v[gl_WorkGroupID.y];
+    findPages(row);
     uint slots = shape.heads + 2u * shape.kvHeads;
     firstSlot = gl_WorkGroupID.x * HEADS_AT_ONCE;
     uint count = min(HEADS_AT_ONCE, slots - firstSlot);

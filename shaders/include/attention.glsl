@@ -1,11 +1,11 @@
 // Constants and cache layout of the attention shaders. Needs contract.glsl, attention_shape.glsl.
 //
-// Keys of a (sequence, KV head) lie in chunks of 64 tokens, word-major inside a chunk, so that 64 invocations with a key each
-// read side by side; values lie token-major, so that invocations with a word each do:
-//   keys[((slot·chunks + t/64)·HEAD_WORDS + word)·64 + t%64]      values[(slot·chunks·64 + t)·HEAD_WORDS + word]
-// with slot = sequence·kvHeads + head; in a cache that WRAPS, t is the position modulo its chunks·64. Words of 16-bit codes: all of a head's high digits, four a word, then its low digits. `parameters`
-// keeps per token and head, in planes of slots·chunks·64 words: scale of k, (zero of k | Σ codes of k << 8), scale of v, zero of v;
-// of 16-bit codes scale of k, scale of v.
+// A page holds 64 tokens of one sequence. Keys of a page and KV head lie word-major, so that 64 invocations with a key each read side by
+// side; values lie token-major, so that invocations with a word each do:
+//   keys[((head·pages + page)·HEAD_WORDS + word)·64 + t%64]      values[((head·pages + page)·64 + t%64)·HEAD_WORDS + word]
+// pages.glsl finds the page. Words of 16-bit codes: all of a head's high digits, four a word, then its low digits. `parameters` keeps per
+// token and head, in planes of heads·pages·64 words: scale of k, (zero of k | Σ codes of k << 8), scale of v, zero of v; of 16-bit codes
+// scale of k, scale of v.
 #ifndef ATTENTION_GLSL
 #define ATTENTION_GLSL
 
@@ -20,6 +20,7 @@ layout(constant_id = 6) const float SOFTCAP = 0.0;          // c of c·tanh(scor
 layout(constant_id = 16) const float INVERSE_SOFTCAP = 0.0; // fl(1/c)
 layout(constant_id = 17) const uint WINDOW = 0;             // positions that a token sees, its own included; 0: all before it
 layout(constant_id = 18) const bool WRAPS = false;          // later positions take the places of those chunks·64 before them
+layout(constant_id = 25) const bool PAGED = false;          // sequences share the pages by a table; else each has its own, one after the other
 
 // The first position that a token sees.
 uint firstSeen(uint position)
@@ -37,17 +38,6 @@ bool sees(uint position, uint t, uint last)
 uint seenChunks(AttentionShape shape)
 {
     return WINDOW == 0u ? shape.chunks : min((WINDOW + CHUNK - 2u) / CHUNK + 1u, shape.chunks + 1u);
-}
-
-// Where a chunk of positions lies in the cache.
-uint placeOf(AttentionShape shape, uint chunk)
-{
-    return WRAPS ? chunk % shape.chunks : chunk;
-}
-
-uint tokenPlace(AttentionShape shape, uint t)
-{
-    return WRAPS ? t % (shape.chunks * CHUNK) : t;
 }
 
 // A score as it is compared.

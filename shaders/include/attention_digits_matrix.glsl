@@ -49,7 +49,7 @@ uint lane = gl_LocalInvocationIndex;
 uint quad = lane % QUADS;
 uint rowLane = lane / QUADS;
 uint subgroupRow, columnGroup;
-uint slot, lastToken;
+uint kvHead, lastToken;
 A_MATRIX queryHigh[ROW_MATRICES * DEPTH_STEPS];
 A_MATRIX queryLow[ROW_MATRICES * DEPTH_STEPS];
 float sums[VALUE_BLOCKS * COLUMN_MATRICES * ROW_MATRICES * ELEMENTS];
@@ -113,7 +113,7 @@ void loadQueries(Tile tile, uint head)
 // One digit of a stretch's keys.
 void stageKeys(uint chunk, uint firstWord)
 {
-    uint base = ((slot * shape.chunks + placeOf(shape, chunk)) * HEAD_WORDS + firstWord) * CHUNK;
+    uint base = (chunkPlace(kvHead, chunk) * HEAD_WORDS + firstWord) * CHUNK;
     for (uint e = lane; e < CHUNK * (DEPTH / 16u); e += WORKGROUP)
     {
         uint key = e % CHUNK, item = e / CHUNK;
@@ -132,7 +132,7 @@ void stageKeys(uint chunk, uint firstWord)
 void stageValues(uint chunk, uint firstColumn)
 {
     const uint ITEMS = VALUE_COLUMNS / 4u * TOKEN_GROUPS;
-    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK * HEAD_WORDS;
+    uint base = chunkPlace(kvHead, chunk) * CHUNK * HEAD_WORDS;
     for (uint e = lane; e < 2u * ITEMS; e += WORKGROUP)
     {
         uint digit = e / ITEMS, item = e % ITEMS, group = item % TOKEN_GROUPS, first = item / TOKEN_GROUPS * 4u;
@@ -219,7 +219,7 @@ void multiplyKeys(uint chunk)
 void findCodes(uint chunk, uint firstPosition, float queryScale[ROWS_EACH])
 {
     // What the cache holds past the tile's last token counts as 0.
-    uint plane = shape.slots * shape.chunks * (CHUNK / 4u), at = (slot * shape.chunks + placeOf(shape, chunk)) * (CHUNK / 4u) + quad;
+    uint plane = planeTokens() / 4u, at = chunkPlace(kvHead, chunk) * (CHUNK / 4u) + quad;
     uvec4 tokens = chunk * CHUNK + quad * 4u + uvec4(0u, 1u, 2u, 3u);
     bvec4 written = lessThanEqual(tokens, uvec4(lastToken));
     vec4 keyScale = uintBitsToFloat(mix(uvec4(0u), parameters.v[at], written)), valueScale = uintBitsToFloat(mix(uvec4(0u), parameters.v[plane + at], written));
@@ -365,7 +365,8 @@ void main()
     // The last rows see most keys; they begin first.
     Tile tile = tiles.v[gl_NumWorkGroups.y - 1u - gl_WorkGroupID.y];
     uint head = gl_WorkGroupID.x;
-    slot = slotOf(shape, rows.v[tile.firstRow].sequence, head / (shape.heads / shape.kvHeads));
+    kvHead = head / (shape.heads / shape.kvHeads);
+    findPages(rows.v[tile.firstRow]);
     uint firstPosition = rows.v[tile.firstRow].position;
     lastToken = firstPosition + tile.rowCount - 1u;
     subgroupRow = gl_SubgroupID / COLUMN_GROUPS * SUBGROUP_ROWS;

@@ -49,7 +49,7 @@ uint lane = gl_LocalInvocationIndex;
 uint quad = lane % QUADS;
 uint rowLane = lane / QUADS;
 uint subgroupRow, columnGroup;
-uint slot, lastToken;
+uint kvHead, lastToken;
 uint keyHeld[KEY_LOADS * ITEM_WORDS];
 uint valueHeld[VALUE_LOADS * VECTOR_CODES];
 vec4 keyScale, valueScale;
@@ -99,7 +99,7 @@ void loadQueries(Tile tile, uint head)
 
 void loadKeys(uint chunk)
 {
-    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * HEAD_WORDS * CHUNK;
+    uint base = chunkPlace(kvHead, chunk) * HEAD_WORDS * CHUNK;
     UNROLLED for (uint i = 0u; i < KEY_LOADS; i++)
     {
         uint e = i * WORKGROUP + lane, item = e / CHUNK;
@@ -131,7 +131,7 @@ void storeKeys()
 
 void loadValues(uint chunk)
 {
-    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK * HEAD_WORDS;
+    uint base = chunkPlace(kvHead, chunk) * CHUNK * HEAD_WORDS;
     UNROLLED for (uint i = 0u; i < VALUE_LOADS; i++)
     {
         uint e = i * WORKGROUP + lane, word = e / TOKEN_GROUPS, token = e % TOKEN_GROUPS * VECTOR_CODES;
@@ -176,7 +176,7 @@ void storeValues()
 // Of this invocation's four keys; what the cache holds past the tile's last token becomes 0.
 void loadParameters(uint chunk)
 {
-    uint plane = shape.slots * shape.chunks * (CHUNK / 4u), at = (slot * shape.chunks + placeOf(shape, chunk)) * (CHUNK / 4u) + quad;
+    uint plane = planeTokens() / 4u, at = chunkPlace(kvHead, chunk) * (CHUNK / 4u) + quad;
     uvec4 first = chunk * CHUNK + quad * 4u + uvec4(0u, 1u, 2u, 3u);
     bvec4 written = lessThanEqual(first, uvec4(lastToken));
     keyScale = uintBitsToFloat(mix(uvec4(0u), parameters.v[at], written));
@@ -287,7 +287,8 @@ void main()
     // The last rows see most keys; they begin first.
     Tile tile = tiles.v[gl_NumWorkGroups.y - 1u - gl_WorkGroupID.y];
     uint head = gl_WorkGroupID.x;
-    slot = slotOf(shape, rows.v[tile.firstRow].sequence, head / (shape.heads / shape.kvHeads));
+    kvHead = head / (shape.heads / shape.kvHeads);
+    findPages(rows.v[tile.firstRow]);
     uint firstPosition = rows.v[tile.firstRow].position;
     lastToken = firstPosition + tile.rowCount - 1u;
     uint firstChunk = firstSeen(firstPosition) / CHUNK, lastChunk = lastToken / CHUNK;

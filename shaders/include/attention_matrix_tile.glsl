@@ -34,6 +34,8 @@ layout(push_constant) uniform Push
     AttentionShape shape;
 };
 
+#include "pages.glsl"
+
 #ifdef SHALLOW
 #define VECTOR uvec2
 #define UNROLLED

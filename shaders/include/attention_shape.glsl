@@ -3,13 +3,8 @@ struct AttentionShape
 {
     uint heads;
     uint kvHeads;
-    uint chunks;        // cache capacity in chunks of 64 tokens
-    uint slots;         // sequences × KV heads
+    uint chunks;        // of a sequence: its capacity in chunks of 64 tokens
+    uint pages;         // chunks that the cache has room for, of all sequences
 };
 
 const uint CHUNK = 64u;
-
-uint slotOf(AttentionShape shape, uint sequence, uint kvHead)
-{
-    return sequence * shape.kvHeads + kvHead;
-}

@@ -51,6 +51,8 @@ layout(push_constant) uniform Push
     AttentionShape shape;
 };
 
+#include "pages.glsl"
+
 InMap map;
 Prepared prepared;
 

@@ -6,12 +6,12 @@ const uint KEY_BATCH = HEAD_WORDS < 32u ? HEAD_WORDS : 32u;
 
 shared uint keyWords[HEAD_WORDS];       // the token's own key, which the cache need not hold yet
 
-uint slot, now;
+uint kvHead, now;
 uint keyBatch[KEY_BATCH];
 
 void loadKey(uint t, uint firstWord)
 {
-    uint base = ((slot * shape.chunks + placeOf(shape, t / CHUNK)) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
+    uint base = (chunkPlace(kvHead, t / CHUNK) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
     [[unroll]] for (uint i = 0u; i < KEY_BATCH; i++)
     {
         if (firstWord + i < HEAD_WORDS)

@@ -7,7 +7,7 @@ struct Row
     uint token;
     uint sequence;
     uint position;
-    uint unused;
+    uint pages;         // where its sequence's part of the table of pages begins, in words from the beginning of the rows
 };
 
 // Consecutive rows of one sequence at consecutive positions.

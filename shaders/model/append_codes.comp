@@ -31,6 +31,7 @@ const uint HEADS_AT_ONCE = 4u;
 #include "fields.glsl"
 #include "heads.glsl"
 #include "head_codes.glsl"
+#include "pages.glsl"
 #include "cache.glsl"
 #include "append.glsl"
 
@@ -64,7 +65,7 @@ void appendHeads(Row row, uint count)
         }
         else
         {
-            storeCached(isKey(head), cacheSlot(head, row.sequence), row.position, word, packed);
+            storeCached(isKey(head), cachePlace(head, row), word, packed);
         }
     }
 
@@ -78,7 +79,7 @@ void appendHeads(Row row, uint count)
         }
         else
         {
-            storeParameters(isKey(head), cacheSlot(head, row.sequence), row.position, scale, uint(zero), headSum[head]);
+            storeParameters(isKey(head), cachePlace(head, row), scale, uint(zero), headSum[head]);
         }
     }
 }

@@ -32,6 +32,7 @@ const uint HEADS_AT_ONCE = 4u;
 #include "digits.glsl"
 #include "heads.glsl"
 #include "head_digits.glsl"
+#include "pages.glsl"
 #include "cache.glsl"
 #include "append.glsl"
 
@@ -54,11 +55,11 @@ void appendHeads(Row row, uint count)
         }
         else
         {
-            uint slot = cacheSlot(head, row.sequence);
-            storeCached(isKey(head), slot, row.position, word, packed);
+            uint place = cachePlace(head, row);
+            storeCached(isKey(head), place, word, packed);
             if (word == 0u)
             {
-                storeScale(isKey(head), slot, row.position, scale);
+                storeScale(isKey(head), place, scale);
             }
         }
     }

@@ -27,6 +27,7 @@ layout(push_constant) uniform Push
     AttentionShape shape;
 };
 
+#include "pages.glsl"
 #include "probability_digits.glsl"
 #include "digits.glsl"
 
@@ -48,7 +49,7 @@ shared uint stretchMass[TILE_ROWS];
 uint lane = gl_LocalInvocationIndex;
 uint keyQuad = lane % QUADS;
 uint rowLane = lane / QUADS;
-uint slot;
+uint kvHead;
 
 void loadQueries(Tile tile, uint head)
 {
@@ -80,7 +81,7 @@ void multiplyKeys(uint chunk, out vec4 dots[ROWS_EACH])
         ll[r] = ivec4(0);
     }
 
-    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * HEAD_WORDS * CHUNK + keyQuad * 4u;
+    uint base = chunkPlace(kvHead, chunk) * HEAD_WORDS * CHUNK + keyQuad * 4u;
     for (uint word = 0u; word < DIGIT_WORDS; word++)
     {
         uvec4 high, low;
@@ -129,7 +130,7 @@ void addValues(uint chunk, uint step, inout vec4 sums[SUM_ROWS])
         ll[r] = ivec4(0);
     }
 
-    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK * HEAD_WORDS + word;
+    uint base = chunkPlace(kvHead, chunk) * CHUNK * HEAD_WORDS + word;
     for (uint quad = 0u; quad < QUADS; quad++)
     {
         uvec4 high, low;
@@ -168,9 +169,10 @@ void main()
 {
     Tile tile = tiles.v[gl_WorkGroupID.y];
     uint head = gl_WorkGroupID.x;
-    slot = slotOf(shape, rows.v[tile.firstRow].sequence, head / (shape.heads / shape.kvHeads));
+    kvHead = head / (shape.heads / shape.kvHeads);
+    findPages(rows.v[tile.firstRow]);
     uint firstPosition = rows.v[tile.firstRow].position, lastToken = firstPosition + tile.rowCount - 1u;
-    uint plane = shape.slots * shape.chunks * CHUNK;
+    uint plane = planeTokens();
     loadQueries(tile, head);
     float queryScale[ROWS_EACH];
     for (uint r = 0u; r < ROWS_EACH; r++)
@@ -190,7 +192,7 @@ void main()
     for (uint chunk = firstSeen(firstPosition) / CHUNK; chunk <= lastToken / CHUNK; chunk++)
     {
         // Tokens past the tile's last are not written yet; a row sees those up to its own, from the beginning of its window.
-        uint at = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK + keyQuad * 4u;
+        uint at = chunkPlace(kvHead, chunk) * CHUNK + keyQuad * 4u;
         uvec4 tokens = chunk * CHUNK + keyQuad * 4u + uvec4(0u, 1u, 2u, 3u);
         vec4 keyScale, valueScale;
         for (uint j = 0u; j < 4u; j++)

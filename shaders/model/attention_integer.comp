@@ -26,6 +26,7 @@ layout(push_constant) uniform Push
     AttentionShape shape;
 };
 
+#include "pages.glsl"
 #include "fields.glsl"
 
 const uint ROW_LANES = WORKGROUP / 16u;
@@ -46,13 +47,13 @@ shared int rowLowZero[TILE_ROWS];
 uint lane = gl_LocalInvocationIndex;
 uint keyQuad = lane % 16u;
 uint rowLane = lane / 16u;
+uint kvHead;
 uint plane;
-uint tokenBase;
 
-void loadKeys(uint slot, uint chunk)
+void loadKeys(uint chunk)
 {
     barrier();
-    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * HEAD_WORDS * CHUNK;
+    uint base = chunkPlace(kvHead, chunk) * HEAD_WORDS * CHUNK;
     for (uint i = lane; i < HEAD_WORDS * CHUNK; i += WORKGROUP)
     {
         uint packed = keys.v[base + i];
@@ -66,10 +67,10 @@ void loadKeys(uint slot, uint chunk)
 }
 
 // Four tokens by four columns turned so that a word holds one column of four tokens.
-void loadValues(uint slot, uint chunk)
+void loadValues(uint chunk)
 {
     barrier();
-    uint base = (slot * shape.chunks + placeOf(shape, chunk)) * CHUNK * HEAD_WORDS;
+    uint base = chunkPlace(kvHead, chunk) * CHUNK * HEAD_WORDS;
     for (uint i = lane; i < HEAD_WORDS * 16u; i += WORKGROUP)
     {
         uint word = i % HEAD_WORDS, quad = i / HEAD_WORDS;
@@ -118,9 +119,10 @@ void scoreChunk(uint chunk, out float score[ROWS_EACH][4])
         }
     }
 
+    uint first = chunkPlace(kvHead, chunk) * CHUNK + keyQuad * 4u;
     for (uint j = 0u; j < 4u; j++)
     {
-        uint t = tokenBase + placeOf(shape, chunk) * CHUNK + keyQuad * 4u + j;
+        uint t = first + j;
         float scale = uintBitsToFloat(parameters.v[t]);
         uint zeroAndSum = parameters.v[plane + t];
         for (uint r = 0u; r < ROWS_EACH; r++)
@@ -134,12 +136,11 @@ void main()
 {
     Tile tile = tiles.v[gl_WorkGroupID.y];
     uint head = gl_WorkGroupID.x;
-    uint kvHead = head / (shape.heads / shape.kvHeads);
-    uint slot = slotOf(shape, rows.v[tile.firstRow].sequence, kvHead);
+    kvHead = head / (shape.heads / shape.kvHeads);
+    findPages(rows.v[tile.firstRow]);
     uint firstPosition = rows.v[tile.firstRow].position;
     uint lastToken = firstPosition + tile.rowCount - 1u, firstChunk = firstSeen(firstPosition) / CHUNK;
-    plane = shape.slots * shape.chunks * CHUNK;
-    tokenBase = slot * shape.chunks * CHUNK;
+    plane = planeTokens();
     for (uint i = lane; i < TILE_ROWS * BYTE_WORDS; i += WORKGROUP)
     {
         uint r = i / BYTE_WORDS;
@@ -165,12 +166,13 @@ void main()
 
     for (uint chunk = firstChunk; chunk <= lastToken / CHUNK; chunk++)
     {
-        loadKeys(slot, chunk);
+        loadKeys(chunk);
         scoreChunk(chunk, score);
+        uint first = chunkPlace(kvHead, chunk) * CHUNK + keyQuad * 4u;
         for (uint j = 0u; j < 4u; j++)
         {
             uint t = chunk * CHUNK + keyQuad * 4u + j;
-            float scale = uintBitsToFloat(parameters.v[2u * plane + tokenBase + tokenPlace(shape, t)]);
+            float scale = uintBitsToFloat(parameters.v[2u * plane + first + j]);
             for (uint r = 0u; r < ROWS_EACH; r++)
             {
                 if (sees(firstPosition + rowLane + r * ROW_LANES, t, lastToken))
@@ -223,7 +225,7 @@ void main()
 
     for (uint chunk = firstChunk; chunk <= lastToken / CHUNK; chunk++)
     {
-        loadKeys(slot, chunk);
+        loadKeys(chunk);
         scoreChunk(chunk, score);
         uvec2 packed[ROWS_EACH];
         for (uint r = 0u; r < ROWS_EACH; r++)
@@ -231,10 +233,11 @@ void main()
             packed[r] = uvec2(0u);
         }
 
+        uint first = chunkPlace(kvHead, chunk) * CHUNK + keyQuad * 4u;
         for (uint j = 0u; j < 4u; j++)
         {
             uint t = chunk * CHUNK + keyQuad * 4u + j;
-            uint at = tokenBase + tokenPlace(shape, t);
+            uint at = first + j;
             float scale = uintBitsToFloat(parameters.v[2u * plane + at]);
             uint zero = parameters.v[3u * plane + at];
             for (uint r = 0u; r < ROWS_EACH; r++)
@@ -254,7 +257,7 @@ void main()
             digits[(rowLane + r * ROW_LANES) * 16u + keyQuad] = packed[r];
         }
 
-        loadValues(slot, chunk);
+        loadValues(chunk);
         if (rowGroup < ROW_GROUPS)
         {
             for (uint quad = 0u; quad < 16u; quad++)

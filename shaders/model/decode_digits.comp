@@ -39,7 +39,7 @@ shared int highSums[SEGMENT_CHUNKS * HEAD_SIZE];                // Σ c·v = 256
 shared int lowSums[SEGMENT_CHUNKS * HEAD_SIZE];
 
 uint lane = gl_LocalInvocationIndex;
-uint slot, now, firstToken, pairBase;
+uint kvHead, now, pairBase;
 float queryScale, ownKeyScale, ownValueScale;
 uint keyHigh[BATCH], keyLow[BATCH];
 DigitRow carried;                                               // every invocation's own, all alike
@@ -47,7 +47,7 @@ float column[COLUMN_STEPS];                                     // what this inv
 
 void loadKey(uint t, uint firstWord)
 {
-    uint base = ((slot * shape.chunks + placeOf(shape, t / CHUNK)) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
+    uint base = (chunkPlace(kvHead, t / CHUNK) * HEAD_WORDS + firstWord) * CHUNK + t % CHUNK;
     [[unroll]] for (uint i = 0u; i < BATCH; i++)
     {
         if (firstWord + i < DIGIT_WORDS)
@@ -59,7 +59,7 @@ void loadKey(uint t, uint firstWord)
 }
 
 // The token's own query, key and value, to shared memory and, once a KV head, to the cache.
-void prepareHeads(uint rowIndex, uint head, uint kvHead)
+void prepareHeads(uint rowIndex, uint head)
 {
     uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
     bool appends = head % (shape.heads / shape.kvHeads) == 0u && end > now;
@@ -91,14 +91,15 @@ void prepareHeads(uint rowIndex, uint head, uint kvHead)
 
         if (which > 0u && appends)
         {
-            storeCached(which == 1u, slot, now, word, packed);
+            storeCached(which == 1u, tokenPlace(kvHead, now), word, packed);
         }
     }
 
     if (appends && lane == 0u)
     {
-        storeScale(true, slot, now, scale.y);
-        storeScale(false, slot, now, scale.z);
+        uint place = tokenPlace(kvHead, now);
+        storeScale(true, place, scale.y);
+        storeScale(false, place, scale.z);
     }
 
     queryScale = scale.x;
@@ -131,7 +132,7 @@ float scoreOf(uint t, bool loaded)
         }
     }
 
-    float keyScale = t == now ? ownKeyScale : uintBitsToFloat(parameters.v[firstToken + tokenPlace(shape, t)]);
+    float keyScale = t == now ? ownKeyScale : uintBitsToFloat(parameters.v[tokenPlace(kvHead, t)]);
     return digitScore(exactSum(hh, hl, ll), queryScale, keyScale);
 }
 
@@ -184,7 +185,7 @@ void findCodes(uint segment, uint last, bool firstLoaded)
     for (uint t = segment + lane; t <= last; t += WORKGROUP)
     {
         uint chunk = (t - segment) / CHUNK, mass = 0u;
-        float valueScale = t == now ? ownValueScale : uintBitsToFloat(parameters.v[shape.slots * shape.chunks * CHUNK + firstToken + tokenPlace(shape, t)]);
+        float valueScale = t == now ? ownValueScale : uintBitsToFloat(parameters.v[planeTokens() + tokenPlace(kvHead, t)]);
         float contribution = contributionOf(uintBitsToFloat(scores[t - segment]), unordered(stretchMaximum[chunk]), valueScale, mass);
         if (WINDOW > 0u && t < seen)
         {
@@ -219,6 +220,7 @@ void multiplyValues(uint segment, uint chunks)
     for (uint task = lane; task < chunks * DIGIT_WORDS * PARTS; task += WORKGROUP)
     {
         uint part = task % PARTS, word = task / PARTS % DIGIT_WORDS, chunk = task / PARTS / DIGIT_WORDS;
+        uint first = chunkPlace(kvHead, segment / CHUNK + chunk) * CHUNK;
         ivec4 hh = ivec4(0), hl = ivec4(0), ll = ivec4(0);
         for (uint firstQuad = part * PART_QUADS; firstQuad < (part + 1u) * PART_QUADS; firstQuad += AHEAD_QUADS)
         {
@@ -229,7 +231,7 @@ void multiplyValues(uint segment, uint chunks)
                 [[unroll]] for (uint j = 0u; j < 4u; j++)
                 {
                     // Tokens past the last lie in the cache's last chunk and meet code 0.
-                    uint t = segment + token + q * 4u + j, at = (firstToken + tokenPlace(shape, t)) * HEAD_WORDS + word;
+                    uint t = segment + token + q * 4u + j, at = (first + t % CHUNK) * HEAD_WORDS + word;
                     high[q][j] = t == now ? valueWords[word] : values.v[at];
                     low[q][j] = t == now ? valueWords[DIGIT_WORDS + word] : values.v[at + DIGIT_WORDS];
                 }
@@ -396,9 +398,8 @@ void main()
     uint head = gl_WorkGroupID.x;
     uint rowIndex = gl_WorkGroupID.y;
     Row row = rows.v[rowIndex];
-    uint kvHead = head / (shape.heads / shape.kvHeads);
-    slot = slotOf(shape, row.sequence, kvHead);
-    firstToken = slot * shape.chunks * CHUNK;
+    kvHead = head / (shape.heads / shape.kvHeads);
+    findPages(row);
     now = row.position;
     findTokens(now);
     pairBase = (rowIndex * shape.heads + head) * seenChunks(shape) * STRETCH_WORDS;
@@ -414,7 +415,7 @@ void main()
         loadKey(begin + lane, 0u);
     }
 
-    prepareHeads(rowIndex, head, kvHead);
+    prepareHeads(rowIndex, head);
     for (uint segment = begin; segment < end; segment += SCORE_CAPACITY)
     {
         uint last = min(segment + SCORE_CAPACITY, end) - 1u, chunks = (last - segment) / CHUNK + 1u;

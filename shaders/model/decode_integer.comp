@@ -35,13 +35,12 @@ shared uint querySum;
 const uint CODES = HEAD_WORDS * CODES_PER_WORD;
 const uint STRETCH_SUMS = 2u * CODES + 3u;                      // of a stretch: high digits, low digits, totals
 
-uint firstToken;
 uvec4 valueBatch[VALUE_QUADS];
 
 // Scale of k, zero point and sum of k, scale of v, zero point of v.
 uvec4 loadParameters(uint t)
 {
-    uint plane = shape.slots * shape.chunks * CHUNK, at = firstToken + tokenPlace(shape, t);
+    uint plane = planeTokens(), at = tokenPlace(kvHead, t);
     return uvec4(parameters.v[at], parameters.v[plane + at], parameters.v[2u * plane + at], parameters.v[3u * plane + at]);
 }
 
@@ -74,7 +73,7 @@ void loadValues(uint word, uint firstQuad)
         uint quad = firstQuad + j * SPLITS;
         if (quad < (end + 3u) / 4u)
         {
-            uint base = (firstToken + tokenPlace(shape, quad * 4u)) * HEAD_WORDS + word;
+            uint base = tokenPlace(kvHead, quad * 4u) * HEAD_WORDS + word;
             valueBatch[j] = uvec4(values.v[base], values.v[base + HEAD_WORDS], values.v[base + 2u * HEAD_WORDS], values.v[base + 3u * HEAD_WORDS]);
         }
     }
@@ -113,7 +112,7 @@ void addValues(uint word, uint firstQuad, inout uint high[CODES_PER_WORD], inout
 
 // The token's own query, key and value, to shared memory and, once a KV head, to the cache. Gives the query's scale, zero point and sum
 // of codes, and the key's and value's parameters.
-void prepareHeads(uint rowIndex, uint head, uint kvHead, out uvec4 query, out uvec4 own)
+void prepareHeads(uint rowIndex, uint head, out uvec4 query, out uvec4 own)
 {
     uint lane = gl_LocalInvocationIndex;
     uint first = rowIndex * (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE;
@@ -151,15 +150,16 @@ void prepareHeads(uint rowIndex, uint head, uint kvHead, out uvec4 query, out uv
 
         if (which > 0u && appends)
         {
-            storeCached(which == 1u, slot, now, word, packed);
+            storeCached(which == 1u, tokenPlace(kvHead, now), word, packed);
         }
     }
 
     barrier();
     if (appends && lane == 0u)
     {
-        storeParameters(true, slot, now, scale.y, uint(zero.y), keySum);
-        storeParameters(false, slot, now, scale.z, uint(zero.z), 0u);
+        uint place = tokenPlace(kvHead, now);
+        storeParameters(true, place, scale.y, uint(zero.y), keySum);
+        storeParameters(false, place, scale.z, uint(zero.z), 0u);
     }
 
     query = uvec4(floatBitsToUint(scale.x), uint(zero.x), querySum, 0u);
@@ -216,9 +216,8 @@ void main()
     uint head = gl_WorkGroupID.x;
     uint rowIndex = gl_WorkGroupID.y;
     Row row = rows.v[rowIndex];
-    uint kvHead = head / (shape.heads / shape.kvHeads);
-    slot = slotOf(shape, row.sequence, kvHead);
-    firstToken = slot * shape.chunks * CHUNK;
+    kvHead = head / (shape.heads / shape.kvHeads);
+    findPages(row);
     now = row.position;
     findStretch(rowIndex, head, now, MOST_STRETCHES * STRETCH_SUMS);
     uint first = begin + lane;
@@ -250,7 +249,7 @@ void main()
     if (PART != PART_SUMS)
     {
         uvec4 query;
-        prepareHeads(rowIndex, head, kvHead, query, own);
+        prepareHeads(rowIndex, head, query, own);
         maximum = vec2(-3.4e38, uintBitsToFloat(own.z));
         for (uint t = first; t < end; t += WORKGROUP)
         {

@@ -21,10 +21,10 @@ public sealed partial class LanguageModel
     /// </summary>
     internal string? Fingerprint => field ??= FindFingerprint();
 
-    /// <summary>Positions whose keys and values the cache holds.</summary>
-    internal long CachedPositions => _slots.HeldPositions;
+    /// <summary>Positions whose keys and values the cache holds, and those that it has room for.</summary>
+    internal (long Held, long Room) CachedPositions => (_cache.HeldPositions, _cache.Positions);
 
-    /// <summary>Continues token ids beside others' texts; queues where all slots are taken.</summary>
+    /// <summary>Continues token ids beside others' texts; queues where there is no room.</summary>
     /// <param name="prompt">Token ids as they are.</param>
     /// <param name="options">How.</param>
     /// <param name="adjust">What is asked beside: likelihoods, owner.</param>

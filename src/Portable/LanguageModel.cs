@@ -9,6 +9,7 @@ using Portable.Generation;
 using Portable.Generation.Constraints;
 using Portable.Inference;
 using Portable.Models;
+using Portable.Reference.Operations;
 using Portable.Reference.Threading;
 using Portable.Serving;
 using Portable.Tokenizers;
@@ -27,7 +28,7 @@ public sealed partial class LanguageModel : IDisposable
 {
     private readonly OpenedDevice _device;
     private readonly IModelSource _source;
-    private readonly CacheSlots _slots;
+    private readonly SequenceCache _cache;
     private readonly ModelText _text;
     private readonly Lock _steps = new();
     private bool _disposed;
@@ -37,11 +38,11 @@ public sealed partial class LanguageModel : IDisposable
     private LanguageModel(string directory, OpenedDevice device, IModelSource source, ModelText text, Transformer model)
     {
         (Directory, _device, _source, _text, Model) = (directory, device, source, text, model);
-        _slots = new CacheSlots(model.Sequences);
+        _cache = SequenceCache.Of(model);
         _chat = new Lazy<ModelChat>(() => new ModelChat(directory, Tokenizer));
         _spellings = new Lazy<TokenSpellings>(() => new TokenSpellings(Tokenizer, VocabularySize));
         int threads = WorkerPool.Threads;
-        _engine = new Lazy<Engine>(() => new Engine(Model, _slots, _steps, threads));
+        _engine = new Lazy<Engine>(() => new Engine(Model, _cache, _steps, threads));
     }
 
     /// <summary>The directory that the model was read from.</summary>
@@ -63,7 +64,7 @@ public sealed partial class LanguageModel : IDisposable
     /// <summary>The model behind the door.</summary>
     internal Transformer Model { get; }
 
-    /// <summary>Runs many texts at once, and queues those for which there is no slot; starts when first used.</summary>
+    /// <summary>Runs many texts at once, and queues those for which there is no room; starts when first used.</summary>
     internal Engine Engine => _engine.Value;
 
     /// <summary>How long the device took to open.</summary>
@@ -99,6 +100,7 @@ public sealed partial class LanguageModel : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNegative(options.Context);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Sequences, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.CacheTokens);
         return Open(directory, device, options, (_, _) => options.Context, cancellation);
     }
 
@@ -108,7 +110,8 @@ public sealed partial class LanguageModel : IDisposable
     /// <param name="options">Texts at once, progress and messages.</param>
     /// <param name="contextOf">Positions wanted of the model, asked before anything is loaded; 0 = the model's maximum.</param>
     /// <param name="cancellation">Stops loading.</param>
-    internal static LanguageModel Open(string directory, Device device, LanguageModelOptions options, Func<ModelConfig, ModelText, int> contextOf, CancellationToken cancellation)
+    /// <param name="tokensOf">Positions that all texts share, of the model and its context, where the options do not say; null or 0 = texts × context.</param>
+    internal static LanguageModel Open(string directory, Device device, LanguageModelOptions options, Func<ModelConfig, ModelText, int> contextOf, CancellationToken cancellation, Func<ModelConfig, int, int>? tokensOf = null)
     {
         // The device first: that it does not exist is known before a large file is read.
         long start = Stopwatch.GetTimestamp();
@@ -125,10 +128,19 @@ public sealed partial class LanguageModel : IDisposable
                 throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{directory}: {context:N0} tokens are more than the model takes ({source.Config.ContextText})"));
             }
 
+            int positions = context == 0 ? source.Config.MaximumPositions : context;
+            options = options with { CacheTokens = options.CacheTokens == 0 && tokensOf is not null ? tokensOf(source.Config, positions) : options.CacheTokens };
+
             // Tables may be views of the mapped file: the source lives as long as the model. A model that cannot be loaded
             // disposes of its executor itself.
             IProgress<int>? blocks = options.Progress is { } progress ? new Fraction(progress, source.Config.Layers) : null;
-            Transformer model = new(source, opened.CreateExecutor(), options.Sequences, context, blocks, cancellation);
+            Transformer model = new(source, opened.CreateExecutor(), options.Sequences, context, blocks, cancellation, Pages(options, positions));
+            if (options.CacheTokens > 0 && model.Pages is null)
+            {
+                model.Dispose();
+                throw new ArgumentException($"{directory}: texts cannot share a cache of {options.CacheTokens:N0} tokens, for blocks of the model see no more than a window and give up what lies behind; each text has a cache of its own.");
+            }
+
             foreach (string note in source.Config.Notes)
             {
                 options.Messages?.Invoke(note);
@@ -222,7 +234,7 @@ public sealed partial class LanguageModel : IDisposable
             throw new ArgumentException($"Logits are of 1 to {Context} tokens, not {ids.Length}.");
         }
 
-        using CacheSlots.Taken alone = _slots.TakeAll();
+        using IDisposable alone = _cache.TakeAll();
         int step = chunk == 0 ? Model.MaximumRows : Math.Min(chunk, Model.MaximumRows);
         for (int start = 0; start < ids.Length; start += step)
         {
@@ -245,7 +257,7 @@ public sealed partial class LanguageModel : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(text);
         int[] ids = Encode(text);
-        using CacheSlots.Taken alone = _slots.TakeAll();
+        using IDisposable alone = _cache.TakeAll();
         try
         {
             return Evaluation.Perplexity.Measure(Model, ids, context, windows, progress is null ? null : new WindowProgress(progress, Model, ids.Length / Math.Max(1, context), windows), cancellation);
@@ -275,6 +287,17 @@ public sealed partial class LanguageModel : IDisposable
         _source.Dispose();
     }
 
+    // A model for one text needs no table of pages.
+    private static int Pages(LanguageModelOptions options, int context)
+    {
+        if (options.CacheTokens > 0 && options.CacheTokens < context)
+        {
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"A cache of {options.CacheTokens:N0} tokens has no room for one text of {context:N0}."));
+        }
+
+        return options.CacheTokens > 0 ? PageTable.ChunksOf(options.CacheTokens) : options.Sequences > 1 ? options.Sequences * PageTable.ChunksOf(context) : 0;
+    }
+
     private GenerationOptions Valid(GenerationOptions? options)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -294,8 +317,8 @@ public sealed partial class LanguageModel : IDisposable
     private IEnumerable<int> Steps(int[] prompt, GenerationOptions options, CancellationToken cancellation, params int[] ends)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        using CacheSlots.Taken slot = _slots.TakeOne(prompt);
-        Generator generator = new(Model, new Sampler(options.Sampling, options.Choice), slot.First, _steps, slot.Held);
+        using TakenSequence taken = _cache.TakeWhole(prompt, (int)Math.Min(Context, prompt.Length + (long)options.MaximumTokens));
+        Generator generator = new(Model, new Sampler(options.Sampling, options.Choice), taken, _steps);
         foreach (int id in generator.Generate(prompt, options.MaximumTokens, options.IgnoreEnd, cancellation, ends))
         {
             yield return id;

@@ -42,29 +42,28 @@ internal static unsafe class DigitAttention
             DigitCodes.StorePairs(codes, queries + (long)row * 2 * pairs);
         }
 
-        int token = piece.KeyValueHead * cache.Chunks * ChunkSize;
-        fixed (float* keyScales = &cache.KeyScales[piece.Sequence][token], valueScales = &cache.ValueScales[piece.Sequence][token])
+        for (int c = call.FirstChunk(piece); c < chunks; c++)
         {
-            for (int c = call.FirstChunk(piece); c < chunks; c++)
+            // Rows from first on have come to the chunk, those from past on have left it behind their window.
+            int first = call.FirstSeeing(piece, c * ChunkSize), past = call.FirstPast(piece, c * ChunkSize + ChunkSize - 1);
+            CachePlace place = cache.PlaceOf(piece.Sequence, c);
+            int token = cache.TokenOf(piece.KeyValueHead, place);
+            fixed (float* keyScales = &cache.KeyScales[place.Bank][token], valueScales = &cache.ValueScales[place.Bank][token])
+            fixed (byte* keys = cache.KeyChunk(piece.KeyValueHead, place), values = cache.ValueChunk(piece.KeyValueHead, place))
             {
-                // Rows from first on have come to the chunk, those from past on have left it behind their window.
-                int first = call.FirstSeeing(piece, c * ChunkSize), past = call.FirstPast(piece, c * ChunkSize + ChunkSize - 1), place = cache.PlaceOf(c);
-                fixed (byte* keys = cache.KeyChunk(piece.Sequence, piece.KeyValueHead, place), values = cache.ValueChunk(piece.Sequence, piece.KeyValueHead, place))
-                {
-                    MultiplyKeys<TSimd, TVector>(call, piece, c, first, queries, pairs, (float*)keys, scores);
-                    for (int row = first; row < past; row++)
-                    {
-                        int from = Math.Max(0, call.FirstSeen(piece, row) - c * ChunkSize), seen = Math.Min(ChunkSize, call.Position(piece, row) + 1 - c * ChunkSize);
-                        states[row].Softmax(scores + (long)row * 2 * ChunkSize, from, seen, call.Scale, call.Softcap, keyScales + place * ChunkSize, valueScales + place * ChunkSize);
-                    }
-
-                    MultiplyValues<TSimd, TVector>(call, piece, c, first, scores, (float*)values, size, sums, padded);
-                }
-
+                MultiplyKeys<TSimd, TVector>(call, piece, c, first, queries, pairs, (float*)keys, scores);
                 for (int row = first; row < past; row++)
                 {
-                    states[row].Add(sums + (long)row * 2 * padded, padded, attended + (long)row * padded);
+                    int from = Math.Max(0, call.FirstSeen(piece, row) - c * ChunkSize), seen = Math.Min(ChunkSize, call.Position(piece, row) + 1 - c * ChunkSize);
+                    states[row].Softmax(scores + (long)row * 2 * ChunkSize, from, seen, call.Scale, call.Softcap, keyScales, valueScales);
                 }
+
+                MultiplyValues<TSimd, TVector>(call, piece, c, first, scores, (float*)values, size, sums, padded);
+            }
+
+            for (int row = first; row < past; row++)
+            {
+                states[row].Add(sums + (long)row * 2 * padded, padded, attended + (long)row * padded);
             }
         }
 

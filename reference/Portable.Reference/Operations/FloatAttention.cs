@@ -32,7 +32,7 @@ internal static unsafe class FloatAttention
 
         for (int c = 0; c < chunks; c++)
         {
-            Load(cache.KeyChunk(piece.Sequence, piece.KeyValueHead, cache.PlaceOf(begin + c)), ChunkSize, ChunkSize, chunk);
+            Load(cache.KeyChunk(piece.KeyValueHead, cache.PlaceOf(piece.Sequence, begin + c)), ChunkSize, ChunkSize, chunk);
             // Rows before the middle of the chunk need half of it.
             int first = call.FirstSeeing(piece, (begin + c) * ChunkSize), whole = call.FirstSeeing(piece, (begin + c) * ChunkSize + ChunkSize / 2);
             float* query = queries + (long)first * size, score = scores + (long)first * stride + c * ChunkSize;
@@ -47,7 +47,7 @@ internal static unsafe class FloatAttention
 
         for (int c = 0; c < chunks; c++)
         {
-            Load(cache.ValueChunk(piece.Sequence, piece.KeyValueHead, cache.PlaceOf(begin + c)), size, padded, chunk);
+            Load(cache.ValueChunk(piece.KeyValueHead, cache.PlaceOf(piece.Sequence, begin + c)), size, padded, chunk);
             for (int row = call.FirstSeeing(piece, (begin + c) * ChunkSize); row < rows; row += MicroKernel.Rows)
             {
                 int count = Math.Min(MicroKernel.Rows, rows - row), steps = Math.Min(ChunkSize, call.Position(piece, row + count - 1) - (begin + c) * ChunkSize + 1);

@@ -38,7 +38,7 @@ internal static unsafe class IntegerAttention
 
         for (int c = 0; c < chunks; c++)
         {
-            IntegerChunks.LoadKeys(cache, piece, cache.PlaceOf(begin + c), chunk);
+            IntegerChunks.LoadKeys(cache, piece.KeyValueHead, cache.PlaceOf(piece.Sequence, begin + c), chunk);
             // Rows before the middle of the chunk need half of it.
             int first = call.FirstSeeing(piece, (begin + c) * ChunkSize), whole = call.FirstSeeing(piece, (begin + c) * ChunkSize + ChunkSize / 2);
             float* query = (float*)queries + (long)first * pairs, score = (float*)scores + (long)first * stride + c * ChunkSize;
@@ -49,9 +49,10 @@ internal static unsafe class IntegerAttention
         float* keyScales = Scratch.Get<float>(5, stride), valueScales = Scratch.Get<float>(6, stride);
         for (int c = 0; c < chunks; c++)
         {
-            int token = (piece.KeyValueHead * cache.Chunks + cache.PlaceOf(begin + c)) * ChunkSize;
-            cache.KeyScales[piece.Sequence].AsSpan(token, ChunkSize).CopyTo(new Span<float>(keyScales + c * ChunkSize, ChunkSize));
-            cache.ValueScales[piece.Sequence].AsSpan(token, ChunkSize).CopyTo(new Span<float>(valueScales + c * ChunkSize, ChunkSize));
+            CachePlace place = cache.PlaceOf(piece.Sequence, begin + c);
+            int token = cache.TokenOf(piece.KeyValueHead, place);
+            cache.KeyScales[place.Bank].AsSpan(token, ChunkSize).CopyTo(new Span<float>(keyScales + c * ChunkSize, ChunkSize));
+            cache.ValueScales[place.Bank].AsSpan(token, ChunkSize).CopyTo(new Span<float>(valueScales + c * ChunkSize, ChunkSize));
         }
 
         for (int row = 0; row < rows; row++)
@@ -62,7 +63,7 @@ internal static unsafe class IntegerAttention
         // A chunk of a row of scores now holds 64 high digits, then 64 low digits, as 32 pairs each.
         for (int c = 0; c < chunks; c++)
         {
-            IntegerChunks.LoadValues(cache, piece, cache.PlaceOf(begin + c), padded, chunk);
+            IntegerChunks.LoadValues(cache, piece.KeyValueHead, cache.PlaceOf(piece.Sequence, begin + c), padded, chunk);
             int first = call.FirstSeeing(piece, (begin + c) * ChunkSize);
             TileStart start = c == 0 ? TileStart.Zero : TileStart.Continue;
             for (int row = first; row < rows; row += MicroKernel.Rows)

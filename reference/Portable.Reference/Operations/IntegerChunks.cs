@@ -10,10 +10,10 @@ internal static unsafe class IntegerChunks
 
     /// <summary>Keys: [⌈d/2⌉][64 positions], component 2i in the low half; the missing component of an odd size is 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LoadKeys(KeyValueCache cache, AttentionPiece piece, int index, int* chunk)
+    public static void LoadKeys(KeyValueCache cache, int head, CachePlace place, int* chunk)
     {
-        ReadOnlySpan<byte> codes = cache.KeyChunk(piece.Sequence, piece.KeyValueHead, index);
-        ReadOnlySpan<byte> zeros = cache.KeyZeroPoints[piece.Sequence].AsSpan((piece.KeyValueHead * cache.Chunks + index) * ChunkSize, ChunkSize);
+        ReadOnlySpan<byte> codes = cache.KeyChunk(head, place);
+        ReadOnlySpan<byte> zeros = cache.KeyZeroPoints[place.Bank].AsSpan(cache.TokenOf(head, place), ChunkSize);
         for (int d = 0; d < cache.HeadSize; d += 2)
         {
             ReadOnlySpan<byte> low = codes.Slice(d * ChunkSize, ChunkSize), high = d + 1 < cache.HeadSize ? codes.Slice((d + 1) * ChunkSize, ChunkSize) : zeros;
@@ -26,10 +26,10 @@ internal static unsafe class IntegerChunks
 
     /// <summary>Values: [32 pairs of positions][padded components], the even position in the low half.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LoadValues(KeyValueCache cache, AttentionPiece piece, int index, int padded, int* chunk)
+    public static void LoadValues(KeyValueCache cache, int head, CachePlace place, int padded, int* chunk)
     {
-        ReadOnlySpan<byte> codes = cache.ValueChunk(piece.Sequence, piece.KeyValueHead, index);
-        ReadOnlySpan<byte> zeros = cache.ValueZeroPoints[piece.Sequence].AsSpan((piece.KeyValueHead * cache.Chunks + index) * ChunkSize, ChunkSize);
+        ReadOnlySpan<byte> codes = cache.ValueChunk(head, place);
+        ReadOnlySpan<byte> zeros = cache.ValueZeroPoints[place.Bank].AsSpan(cache.TokenOf(head, place), ChunkSize);
         Span<byte> lowZero = stackalloc byte[32], highZero = stackalloc byte[32];
         for (int t = 0; t < ChunkSize; t += 2)
         {

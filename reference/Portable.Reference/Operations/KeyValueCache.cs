@@ -18,7 +18,8 @@ namespace Portable.Reference.Operations;
 /// keys     [head][chunk][⌈d/2⌉][64 positions][2 components]      (the missing component of an odd size is 0)
 /// values   [head][chunk][32 pairs of positions][d][2 positions]
 /// </code>
-/// Appends to different positions may run concurrently.
+/// A chunk is also a page: with a <see cref="PageTable"/>, pages belong to whichever sequence the table gives them to. Page p then lies
+/// where chunk p mod chunks of sequence p ÷ chunks would lie without one. Appends to different positions may run concurrently.
 /// </remarks>
 internal sealed class KeyValueCache
 {
@@ -29,6 +30,7 @@ internal sealed class KeyValueCache
     private const int Overrun = 256;
 
     private readonly byte[][] _keys, _values;
+    private readonly PageTable? _pages;
 
     /// <summary>Allocates the cache.</summary>
     /// <param name="sequences">Slots.</param>
@@ -37,7 +39,8 @@ internal sealed class KeyValueCache
     /// <param name="capacity">Positions per sequence.</param>
     /// <param name="bits">2…8, 16 or 32.</param>
     /// <param name="wraps">Whether later positions take the places of those <paramref name="capacity"/> before them, for attention with a window.</param>
-    public KeyValueCache(int sequences, int keyValueHeads, int headSize, int capacity, int bits, bool wraps = false)
+    /// <param name="pages">Which pages sequences have, of the same sequences and capacity; null = each its own. Not for a cache that wraps.</param>
+    public KeyValueCache(int sequences, int keyValueHeads, int headSize, int capacity, int bits, bool wraps = false, PageTable? pages = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sequences, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(keyValueHeads, 1);
@@ -59,23 +62,31 @@ internal sealed class KeyValueCache
         }
 
         (Sequences, KeyValueHeads, HeadSize, Capacity, Bits, Wraps) = (sequences, keyValueHeads, headSize, capacity, bits, wraps);
-        Chunks = (capacity + ChunkSize - 1) / ChunkSize;
+        Chunks = PageTable.ChunksOf(capacity);
+        if (pages is not null && (wraps || pages.Sequences != sequences || pages.Chunks != Chunks))
+        {
+            throw new ArgumentException("The table of pages is of other sequences, or the cache wraps.", nameof(pages));
+        }
+
+        _pages = pages;
+        int banks = pages is null ? sequences : BanksOf(pages.Pages, Chunks);
         ElementSize = bits switch { 32 => 4, 16 => 2, _ => 1 };
         int tokens = keyValueHeads * Chunks * ChunkSize, scales = bits <= 16 ? tokens : 0, zeroPoints = bits <= 8 ? tokens : 0;
-        _keys = Allocate<byte>(sequences, checked(tokens * KeyWidth * ElementSize));
-        _values = Allocate<byte>(sequences, checked(tokens * headSize * ElementSize + Overrun));
-        KeyScales = Allocate<float>(sequences, scales);
-        ValueScales = Allocate<float>(sequences, scales);
-        KeyZeroPoints = Allocate<byte>(sequences, zeroPoints);
-        ValueZeroPoints = Allocate<byte>(sequences, zeroPoints);
+        _keys = Allocate<byte>(banks, checked(tokens * KeyWidth * ElementSize));
+        _values = Allocate<byte>(banks, checked(tokens * headSize * ElementSize + Overrun));
+        KeyScales = Allocate<float>(banks, scales);
+        ValueScales = Allocate<float>(banks, scales);
+        KeyZeroPoints = Allocate<byte>(banks, zeroPoints);
+        ValueZeroPoints = Allocate<byte>(banks, zeroPoints);
     }
 
-    /// <summary>Bytes of a cache of such arguments: keys, values, scales and zero points.</summary>
-    public static long BytesOf(int sequences, int keyValueHeads, int headSize, int capacity, int bits)
+    /// <summary>Bytes of a cache of such arguments: keys, values, scales and zero points; with pages, of as many whole sequences as hold them.</summary>
+    public static long BytesOf(int sequences, int keyValueHeads, int headSize, int capacity, int bits, int pages = 0)
     {
-        long tokens = (long)keyValueHeads * ((capacity + ChunkSize - 1) / ChunkSize) * ChunkSize;
+        int chunks = PageTable.ChunksOf(capacity);
+        long tokens = (long)keyValueHeads * chunks * ChunkSize;
         long width = (bits == 16 ? (headSize + 1) / 2 * 2 : headSize) + headSize;
-        return sequences * ((tokens * ((width * (bits switch { 32 => 4, 16 => 2, _ => 1 })) + (bits <= 16 ? 8 : 0) + (bits <= 8 ? 2 : 0))) + Overrun);
+        return (pages == 0 ? sequences : BanksOf(pages, chunks)) * ((tokens * ((width * (bits switch { 32 => 4, 16 => 2, _ => 1 })) + (bits <= 16 ? 8 : 0) + (bits <= 8 ? 2 : 0))) + Overrun);
     }
 
     /// <summary>The longest context of a quantized cache: Σ of 16-bit codes and both digit products stay within int32.</summary>
@@ -101,8 +112,20 @@ internal sealed class KeyValueCache
 
     internal int Chunks { get; }
 
-    /// <summary>Where the chunk of positions 64·<paramref name="chunk"/> … lies.</summary>
-    internal int PlaceOf(int chunk) => chunk % Chunks;
+    /// <summary>Where the chunk of positions 64·<paramref name="chunk"/> … of a sequence lies.</summary>
+    internal CachePlace PlaceOf(int sequence, int chunk)
+    {
+        if (_pages is null)
+        {
+            return new CachePlace(sequence, chunk % Chunks);
+        }
+
+        int page = _pages[sequence, chunk];
+        return new CachePlace(page / Chunks, page % Chunks);
+    }
+
+    /// <summary>Index of a head's first position in the scales and zero points of its place.</summary>
+    internal int TokenOf(int head, CachePlace place) => ((head * Chunks) + place.Chunk) * ChunkSize;
 
     internal int ElementSize { get; }
 
@@ -126,11 +149,11 @@ internal sealed class KeyValueCache
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)sequence, (uint)Sequences);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)position, Wraps ? int.MaxValue : (uint)Capacity);
-        position = Wraps ? position % (Chunks * ChunkSize) : position;
+        CachePlace place = PlaceOf(sequence, position / ChunkSize);
         for (int head = 0; head < KeyValueHeads; head++)
         {
             ReadOnlySpan<float> key = keys.Slice(head * HeadSize, HeadSize), value = values.Slice(head * HeadSize, HeadSize);
-            Span<byte> keyChunk = KeyChunk(sequence, head, position / ChunkSize), valueChunk = ValueChunk(sequence, head, position / ChunkSize);
+            Span<byte> keyChunk = KeyChunk(head, place), valueChunk = ValueChunk(head, place);
             int lane = position % ChunkSize;
             switch (Bits)
             {
@@ -139,90 +162,86 @@ internal sealed class KeyValueCache
                     Scatter(key, MemoryMarshal.Cast<byte, float>(keyChunk), lane);
                     break;
                 case 16:
-                    AppendDigits(sequence, head * Chunks * ChunkSize + position, key, value, MemoryMarshal.Cast<byte, short>(keyChunk), MemoryMarshal.Cast<byte, short>(valueChunk), lane);
+                    AppendDigits(place.Bank, TokenOf(head, place) + lane, key, value, MemoryMarshal.Cast<byte, short>(keyChunk), MemoryMarshal.Cast<byte, short>(valueChunk), lane);
                     break;
                 default:
-                    AppendCodes(sequence, head * Chunks * ChunkSize + position, key, value, keyChunk, valueChunk, lane);
+                    AppendCodes(place.Bank, TokenOf(head, place) + lane, key, value, keyChunk, valueChunk, lane);
                     break;
             }
         }
     }
 
-    /// <summary>Gives one sequence what another holds of its first positions; what lies behind them in their last chunk is not to be read.</summary>
-    /// <param name="source">The slot to copy from.</param>
-    /// <param name="target">The slot to copy to.</param>
-    /// <param name="positions">1 … capacity.</param>
-    /// <exception cref="InvalidOperationException">The cache wraps: first positions may have been given up.</exception>
-    public void CopyStart(int source, int target, int positions)
+    /// <summary>Gives a page what another holds; between passes.</summary>
+    /// <param name="source">The page to copy from.</param>
+    /// <param name="target">The page to copy to.</param>
+    /// <exception cref="InvalidOperationException">The cache has no pages.</exception>
+    public void CopyPage(int source, int target)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)source, (uint)Sequences);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)target, (uint)Sequences);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)positions, (uint)Capacity);
-        if (Wraps)
-        {
-            throw new InvalidOperationException("A cache that wraps may have given up its first positions.");
-        }
-
-        int tokens = (positions + ChunkSize - 1) / ChunkSize * ChunkSize;
+        int pages = _pages?.Pages ?? throw new InvalidOperationException("The cache has no table of pages.");
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)source, (uint)pages);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)target, (uint)pages);
+        CachePlace from = new(source / Chunks, source % Chunks), to = new(target / Chunks, target % Chunks);
         for (int head = 0; head < KeyValueHeads; head++)
         {
-            Copy(_keys, KeyWidth * ElementSize, head);
-            Copy(_values, HeadSize * ElementSize, head);
-            Copy(KeyScales, 1, head);
-            Copy(ValueScales, 1, head);
-            Copy(KeyZeroPoints, 1, head);
-            Copy(ValueZeroPoints, 1, head);
+            KeyChunk(head, from).CopyTo(KeyChunk(head, to));
+            ValueChunk(head, from).CopyTo(ValueChunk(head, to));
+            Copy(KeyScales, head);
+            Copy(ValueScales, head);
+            Copy(KeyZeroPoints, head);
+            Copy(ValueZeroPoints, head);
         }
 
-        void Copy<T>(T[][] elements, int width, int head)
+        void Copy<T>(T[][] elements, int head)
         {
-            if (elements[source].Length > 0)
+            if (elements[from.Bank].Length > 0)
             {
-                elements[source].AsSpan(head * Chunks * ChunkSize * width, tokens * width).CopyTo(elements[target].AsSpan(head * Chunks * ChunkSize * width));
+                elements[from.Bank].AsSpan(TokenOf(head, from), ChunkSize).CopyTo(elements[to.Bank].AsSpan(TokenOf(head, to)));
             }
         }
     }
 
     /// <summary>Elements of a chunk of keys.</summary>
-    internal Span<byte> KeyChunk(int sequence, int head, int chunk) => Chunk(_keys[sequence], KeyWidth, head, chunk);
+    internal Span<byte> KeyChunk(int head, CachePlace place) => Chunk(_keys[place.Bank], KeyWidth, head, place.Chunk);
 
     /// <summary>Elements of a chunk of values.</summary>
-    internal Span<byte> ValueChunk(int sequence, int head, int chunk) => Chunk(_values[sequence], HeadSize, head, chunk);
+    internal Span<byte> ValueChunk(int head, CachePlace place) => Chunk(_values[place.Bank], HeadSize, head, place.Chunk);
 
-    private void AppendDigits(int sequence, int token, ReadOnlySpan<float> key, ReadOnlySpan<float> value, Span<short> keyChunk, Span<short> valueChunk, int lane)
+    private void AppendDigits(int bank, int token, ReadOnlySpan<float> key, ReadOnlySpan<float> value, Span<short> keyChunk, Span<short> valueChunk, int lane)
     {
         Span<int> codes = stackalloc int[HeadSize];
-        KeyScales[sequence][token] = DigitCodes.Quantize(key, codes);
+        KeyScales[bank][token] = DigitCodes.Quantize(key, codes);
         for (int d = 0; d < codes.Length; d++)
         {
             keyChunk[(d / 2 * ChunkSize + lane) * 2 + d % 2] = (short)codes[d];
         }
 
-        ValueScales[sequence][token] = DigitCodes.Quantize(value, codes);
+        ValueScales[bank][token] = DigitCodes.Quantize(value, codes);
         for (int d = 0; d < codes.Length; d++)
         {
             valueChunk[(lane / 2 * HeadSize + d) * 2 + lane % 2] = (short)codes[d];
         }
     }
 
-    private void AppendCodes(int sequence, int token, ReadOnlySpan<float> key, ReadOnlySpan<float> value, Span<byte> keyChunk, Span<byte> valueChunk, int lane)
+    private void AppendCodes(int bank, int token, ReadOnlySpan<float> key, ReadOnlySpan<float> value, Span<byte> keyChunk, Span<byte> valueChunk, int lane)
     {
         Span<int> codes = stackalloc int[HeadSize];
-        (KeyScales[sequence][token], int keyZero) = ActivationRounding.Asymmetric(key, Bits, codes);
+        (KeyScales[bank][token], int keyZero) = ActivationRounding.Asymmetric(key, Bits, codes);
         for (int d = 0; d < codes.Length; d++)
         {
             keyChunk[d * ChunkSize + lane] = (byte)codes[d];
         }
 
-        (ValueScales[sequence][token], int valueZero) = ActivationRounding.Asymmetric(value, Bits, codes);
+        (ValueScales[bank][token], int valueZero) = ActivationRounding.Asymmetric(value, Bits, codes);
         for (int d = 0; d < codes.Length; d++)
         {
             valueChunk[lane * HeadSize + d] = (byte)codes[d];
         }
 
-        KeyZeroPoints[sequence][token] = (byte)keyZero;
-        ValueZeroPoints[sequence][token] = (byte)valueZero;
+        KeyZeroPoints[bank][token] = (byte)keyZero;
+        ValueZeroPoints[bank][token] = (byte)valueZero;
     }
+
+    private static int BanksOf(int pages, int chunks) => (pages + chunks - 1) / chunks;
 
     private static void Scatter<T>(ReadOnlySpan<T> values, Span<T> chunk, int lane)
     {
@@ -250,3 +269,8 @@ internal sealed class KeyValueCache
         return arrays;
     }
 }
+
+/// <summary>Where a chunk lies in a <see cref="KeyValueCache"/>.</summary>
+/// <param name="Bank">Of the arrays, one for each sequence or as many pages as a sequence has.</param>
+/// <param name="Chunk">In the array of each head.</param>
+internal readonly record struct CachePlace(int Bank, int Chunk);

@@ -9,6 +9,7 @@ using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
 using Portable.Models.Architectures;
+using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 using Portable.Serving;
 
@@ -71,9 +72,10 @@ internal sealed class BenchServeVerb : Verb
             throw new UsageException($"--prompt {prompt} and --tokens {tokens} are more than the {config.MaximumPositions} positions of {name}");
         }
 
+        int context = Math.Max(prompt + tokens, prompt + MeasuredSteps);
         using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(_device)!).Open(terminal.Message);
         using Transformer model = terminal.Track("making weights", bar => new Transformer(
-            new SyntheticModel(config, scheme), opened.CreateExecutor(), streams, Math.Max(prompt + tokens, prompt + MeasuredSteps), new Fraction(bar, config.Layers), cancellation));
+            new SyntheticModel(config, scheme), opened.CreateExecutor(), streams, context, new Fraction(bar, config.Layers), cancellation, streams * PageTable.ChunksOf(context)));
         BenchServeReport report = Measure(model, streams, prompt, tokens, cancellation) with { Shape = name, Scheme = scheme.ToString() };
         terminal.Result(report, BenchReports.Default.BenchServeReport, r =>
         {
@@ -135,7 +137,7 @@ internal sealed class BenchServeVerb : Verb
 
         (double Seconds, double[] Waits) Serve()
         {
-            Scheduler scheduler = new(model, new CacheSlots(streams), new Lock());
+            Scheduler scheduler = new(model, SequenceCache.Of(model), new Lock());
             long start = Stopwatch.GetTimestamp();
             Answer[] answers = [.. Enumerable.Range(0, streams).Select(_ => scheduler.Submit(new TextRequest { Prompt = Text(prompt), MaximumTokens = tokens, IgnoreEnd = true }, null, cancellation))];
             while (scheduler.Step())

@@ -15,38 +15,67 @@ internal static class ConversationRoom
     /// <param name="sequences">Texts at once.</param>
     /// <param name="terminal">Shows progress and warnings.</param>
     /// <param name="cancellation">Stops loading.</param>
-    public static LanguageModel Open(string directory, Device device, int asked, int sequences, Terminal terminal, CancellationToken cancellation)
+    /// <param name="tokens">Tokens that texts share the cache of; 0 = texts × context, or what memory has room for. Null = each text has its own.</param>
+    public static LanguageModel Open(string directory, Device device, int asked, int sequences, Terminal terminal, CancellationToken cancellation, int? tokens = null)
     {
         int limit = int.MaxValue;
         while (true)
         {
             int full = 0, room = 0;
+            long shared = 0;
             try
             {
-                LanguageModel opened = Loading.Open(directory, device, terminal, cancellation, sequences: sequences, contextOf: (config, _) =>
-                {
-                    full = config.MaximumPositions;
-                    return room = asked > 0 ? asked : Math.Min(Math.Min(full, limit), Affordable(config, sequences));
-                });
+                LanguageModel opened = Loading.Open(
+                    directory,
+                    device,
+                    terminal,
+                    cancellation,
+                    sequences: sequences,
+                    contextOf: (config, _) =>
+                    {
+                        full = config.MaximumPositions;
+                        int most = tokens > 0 ? tokens.Value : Affordable(config, Shares(config) ? 1 : sequences);
+                        return room = asked > 0 ? asked : Math.Min(Math.Min(full, limit), most);
+                    },
+                    tokensOf: (config, context) =>
+                    {
+                        long most = asked > 0 ? int.MaxValue : Math.Min(limit, AffordableTokens(config));
+                        shared = tokens > 0 ? tokens.Value : Math.Max(context, Math.Min((long)sequences * context, most));
+                        return tokens > 0 || Shares(config) ? (int)Math.Min(shared, int.MaxValue) : 0;
+                    });
                 if (asked == 0 && room < full)
                 {
                     terminal.Message(string.Create(CultureInfo.InvariantCulture, $"the conversation can have {room:N0} of the model's {full:N0} tokens: memory has no room for more"));
                 }
 
+                if (tokens == 0 && shared < (long)sequences * room)
+                {
+                    terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{sequences} texts share a cache of {shared:N0} tokens: memory has no room for {sequences} of {room:N0}"));
+                }
+
                 return opened;
             }
-            catch (InvalidOperationException) when (asked == 0 && room > 2048)
+            catch (InvalidOperationException) when (asked == 0 && tokens is null or 0 && Math.Max(room, shared) > 2048)
             {
                 // A device that is full says so before it takes anything.
-                limit = room / 2;
+                limit = (int)(Math.Max(room, shared) / 2);
             }
         }
+
+        // What lies behind a window is given up, and such texts cannot share.
+        bool Shares(ModelConfig config) => tokens is not null && config.Blocks.All(b => b.Attention.Window == 0);
     }
 
     // A quarter of the machine's memory for keys and values at their largest, 4 bytes each.
-    private static int Affordable(ModelConfig config, int sequences)
+    private const int Least = 256, LargestBits = 32;
+
+    private static long Bytes => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
+
+    private static int Affordable(ModelConfig config, int sequences) => Math.Max(Least, CpuMemory.LargestContext(config, LargestBits, sequences, Bytes));
+
+    private static long AffordableTokens(ModelConfig config)
     {
-        const int Least = 256, LargestBits = 32;
-        return Math.Max(Least, CpuMemory.LargestContext(config, LargestBits, sequences, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4));
+        const int Some = 64;
+        return Math.Max(Least, Bytes / CpuMemory.CacheBytes(config, LargestBits, 1, Some) * Some);
     }
 }

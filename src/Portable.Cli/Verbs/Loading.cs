@@ -23,6 +23,8 @@ internal static class Loading
     /// <param name="cancellation">Stops loading.</param>
     /// <param name="contextOf">Positions wanted of the model, asked before anything is loaded; 0 = the model's maximum.</param>
     /// <param name="sequences">Texts at once.</param>
-    public static LanguageModel Open(string directory, Device device, Terminal terminal, CancellationToken cancellation, Func<ModelConfig, ModelText, int> contextOf, int sequences = 1) =>
-        terminal.Track("loading", bar => LanguageModel.Open(directory, device, new LanguageModelOptions { Sequences = sequences, Progress = bar, Messages = line => bar.Say($"warning: {line}") }, contextOf, cancellation));
+    /// <param name="tokensOf">Positions that all texts share, of the model and its context; null or 0 = texts × context.</param>
+    public static LanguageModel Open(
+        string directory, Device device, Terminal terminal, CancellationToken cancellation, Func<ModelConfig, ModelText, int> contextOf, int sequences = 1, Func<ModelConfig, int, int>? tokensOf = null) =>
+        terminal.Track("loading", bar => LanguageModel.Open(directory, device, new LanguageModelOptions { Sequences = sequences, Progress = bar, Messages = line => bar.Say($"warning: {line}") }, contextOf, cancellation, tokensOf));
 }

@@ -14,8 +14,9 @@ namespace Portable.Cli.Verbs;
 /// <param name="Device">The device that serves.</param>
 /// <param name="Context">Tokens that a text can have.</param>
 /// <param name="Parallel">Texts at once.</param>
+/// <param name="CacheTokens">Tokens that the cache of all texts together has room for.</param>
 /// <param name="SystemFingerprint">Equal fingerprint and equal request mean equal text; null for an unquantized model.</param>
-internal sealed record ServeReport(string Url, string Model, string Device, int Context, int Parallel, string? SystemFingerprint);
+internal sealed record ServeReport(string Url, string Model, string Device, int Context, int Parallel, long CacheTokens, string? SystemFingerprint);
 
 /// <summary>Serves a model over HTTP.</summary>
 internal sealed class ServeVerb : Verb
@@ -26,9 +27,11 @@ internal sealed class ServeVerb : Verb
     private readonly Option<int> _port = new("--port") { Description = "Port to listen on (0 = any that is free).", HelpName = "N", DefaultValueFactory = _ => 8080 };
     private readonly Option<int> _parallel = new("--parallel") { Description = "Texts at once; more wait.", HelpName = "N", DefaultValueFactory = _ => 8 };
     private readonly Option<int> _context = new("--context") { Description = "Tokens that a text can have (default: the model's, at most what memory allows).", HelpName = "N" };
+    private readonly Option<int> _tokens = new("--cache-tokens") { Description = "Tokens that the cache of all texts together has room for, in pages of 64 (default: texts × context, at most what memory allows).", HelpName = "N" };
     private readonly Option<string> _key = new("--api-key") { Description = $"Key that requests must bear (others on the machine can read it here: better in {KeyVariable}, or a file).", HelpName = "KEY" };
     private readonly Option<string> _keyFile = new("--api-key-file") { Description = "File of keys, one a line; prefixes are reused within one key.", HelpName = "FILE" };
     private readonly Option<string[]> _cors = new("--cors") { Description = "Origin whose pages may call (several).", HelpName = "ORIGIN" };
+    private readonly Option<string> _otlp = new("--otlp") { Description = "Address of an OpenTelemetry collector that gets traces and metrics, such as http://127.0.0.1:4318 (default: as OTEL_EXPORTER_OTLP_ENDPOINT says).", HelpName = "URL" };
     private readonly Option<string> _device = DeviceOption.Create();
     private readonly SamplingArguments _sampling = new();
 
@@ -40,7 +43,7 @@ internal sealed class ServeVerb : Verb
             new Example("portable serve qwen3-w4", "on http://127.0.0.1:8080, for this machine alone"),
             new Example("portable serve qwen3-w4 --host 0.0.0.0 --api-key-file keys.txt --parallel 32 --device vulkan", "for others, on the GPU"))
     {
-        foreach (Option option in (Option[])[_host, _port, _parallel, _context, _key, _keyFile, _cors, _device])
+        foreach (Option option in (Option[])[_host, _port, _parallel, _context, _tokens, _key, _keyFile, _cors, _otlp, _device])
         {
             Options.Add(option);
         }
@@ -54,7 +57,7 @@ internal sealed class ServeVerb : Verb
     {
         string directory = parsed.GetValue(_model)!;
         Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
-        int asked = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 2) : 0, texts = OptionValues.AtLeast(parsed, _parallel, 1), threads = WorkerPool.Threads;
+        int asked = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 2) : 0, tokens = parsed.GetResult(_tokens) is { Implicit: false } ? OptionValues.AtLeast(parsed, _tokens, 2) : 0, texts = OptionValues.AtLeast(parsed, _parallel, 1), threads = WorkerPool.Threads;
         ServerOptions options = new()
         {
             Host = parsed.GetValue(_host)!,
@@ -67,13 +70,14 @@ internal sealed class ServeVerb : Verb
 
         // A trailing separator is no part of the name.
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
+        using TelemetryExport? export = TelemetryExport.Start(parsed.GetValue(_otlp));
         return Serve(name, Open, options, texts, terminal, cancellation).GetAwaiter().GetResult();
 
         LanguageModel Open()
         {
             using WorkerPool pool = new(threads);
             using WorkerPool.Scope scope = pool.Use();
-            return ConversationRoom.Open(directory, where, asked, texts, terminal, cancellation);
+            return ConversationRoom.Open(directory, where, asked, texts, terminal, cancellation, tokens);
         }
     }
 
@@ -94,10 +98,10 @@ internal sealed class ServeVerb : Verb
         {
             terminal.Message($"listening on {server.Address}");
             await server.Ready.WaitAsync(cancellation).ConfigureAwait(false);
-            ServeReport report = new(server.Address.ToString(), name, opened!.DeviceName, opened.Context, texts, opened.Fingerprint);
+            ServeReport report = new(server.Address.ToString(), name, opened!.DeviceName, opened.Context, texts, opened.CachedPositions.Room, opened.Fingerprint);
             terminal.Result(report, JsonReports.Default.ServeReport, r =>
             {
-                terminal.Message(string.Create(CultureInfo.InvariantCulture, $"serving {r.Model} on {r.Device}: {r.Parallel} texts at once, {r.Context:N0} tokens each"));
+                terminal.Message(string.Create(CultureInfo.InvariantCulture, $"serving {r.Model} on {r.Device}: {r.Parallel} texts at once, {r.Context:N0} tokens each, a cache of {r.CacheTokens:N0}"));
                 terminal.Message(r.SystemFingerprint is { } print
                     ? $"fingerprint {print}: equal fingerprint and equal request mean equal text"
                     : "no fingerprint: an unquantized model's bits differ from device to device");

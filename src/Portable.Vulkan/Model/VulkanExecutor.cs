@@ -6,6 +6,7 @@ using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
+using Portable.Reference.Operations;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
@@ -98,7 +99,7 @@ internal sealed class VulkanExecutor : Executor
     };
 
     /// <inheritdoc/>
-    public override void Reserve(IModelSource source, int sequences, int context)
+    public override void Reserve(IModelSource source, int sequences, int context, PageTable? table)
     {
         if (source.KeyValueBits == 32)
         {
@@ -107,19 +108,19 @@ internal sealed class VulkanExecutor : Executor
 
         foreach (BlockLayout block in source.Config.Blocks)
         {
-            RequireServed(CacheShape.For(block.Attention, source.KeyValueBits, sequences, context, MaximumRows));
+            RequireServed(CacheShape.For(block.Attention, source.KeyValueBits, sequences, context, MaximumRows, table));
         }
 
         RequireServed(source.LoadEmbedding());
-        foreach (TableWeights? table in (TableWeights?[])[source.LoadPositions() is { } positions ? new TableWeights(positions) : null, source.LoadHead()])
+        foreach (TableWeights? weights in (TableWeights?[])[source.LoadPositions() is { } positions ? new TableWeights(positions) : null, source.LoadHead()])
         {
-            if (table is not null)
+            if (weights is not null)
             {
-                RequireServed(table);
+                RequireServed(weights);
             }
         }
 
-        MemoryEstimate estimate = VulkanMemory.Of(source, sequences, context, MaximumRows);
+        MemoryEstimate estimate = VulkanMemory.Of(source, sequences, context, MaximumRows, table);
         long free = _gpu.Facts.MemoryBytes - _gpu.UsedBytes;
         if (estimate.Total > free)
         {
@@ -201,6 +202,11 @@ internal sealed class VulkanExecutor : Executor
     public override DeviceCache CreateCache(CacheShape shape)
     {
         RequireServed(shape);
+        if (shape.Table is { } table)
+        {
+            _memory.NeedPages(table);
+        }
+
         long slots = VulkanCache.Slots(shape), words = slots * VulkanCache.HeadWords(shape);
         GpuBuffer keys = Keep(_gpu.Allocate(words * 4)), values = Keep(_gpu.Allocate(words * 4));
         GpuBuffer parameters = Keep(_gpu.Allocate(slots * VulkanCache.ParameterBytes(shape)));
@@ -217,11 +223,11 @@ internal sealed class VulkanExecutor : Executor
     public override DeviceInput CreateInput(InputSpec spec) => _memory.Add(new VulkanInput(spec, _gpu));
 
     /// <inheritdoc/>
-    public override void CopyStart(IReadOnlyList<DeviceCache> caches, int source, int target, int positions) => _gpu.Run(recorder =>
+    public override void CopyPage(IReadOnlyList<DeviceCache> caches, int source, int target) => _gpu.Run(recorder =>
     {
         foreach (VulkanCache cache in caches.Cast<VulkanCache>())
         {
-            cache.CopyStart(recorder, source, target, positions);
+            cache.CopyPage(recorder, source, target);
         }
     });
 
@@ -525,7 +531,7 @@ internal sealed class VulkanExecutor : Executor
 
         if (VulkanCache.Slots(shape) * VulkanCache.HeadWords(shape) > uint.MaxValue)
         {
-            throw new VulkanException($"A cache of {shape.Sequences} sequences × {shape.Capacity} tokens exceeds what shaders can count; use a smaller batch or context.");
+            throw new VulkanException($"A cache of {(long)VulkanCache.Pages(shape) * VulkanCache.ChunkTokens} tokens exceeds what shaders can count; use a smaller batch or context.");
         }
     }
 }

@@ -3,6 +3,7 @@ using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Blocks;
+using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Tensors;
@@ -17,14 +18,15 @@ internal static class VulkanMemory
     /// <param name="sequences">Cache slots.</param>
     /// <param name="context">Positions of each.</param>
     /// <param name="maximumRows">The most rows of one batch.</param>
-    public static MemoryEstimate Of(IModelSource source, int sequences, int context, int maximumRows)
+    /// <param name="table">Which pages sequences have; null = each its own.</param>
+    public static MemoryEstimate Of(IModelSource source, int sequences, int context, int maximumRows, PageTable? table = null)
     {
         ModelConfig config = source.Config;
         BlockWeights block = source.LoadBlock(0);
         long linears = config.Layers * block.Linears.Sum(BytesOf);
         long tables = TableBytes(source.LoadEmbedding()) + (source.LoadPositions()?.Bytes ?? 0) + (source.LoadHead() is { } head ? TableBytes(head) : 0) + RotaryBytes(config, context);
         (BlockLayout layout, AttentionLayout attention) = (block.Layout, block.Layout.Attention);
-        long cached = config.Blocks.Sum(b => CacheBytes(CacheShape.For(b.Attention, source.KeyValueBits, sequences, context, maximumRows)));
+        long cached = config.Blocks.Sum(b => CacheBytes(CacheShape.For(b.Attention, source.KeyValueBits, sequences, context, maximumRows, table)));
 
         // The residual stream; what attention and MLP take in turn; a code for each input of a linear; the logits.
         long rows = Math.Min(BitOperations.RoundUpToPowerOf2((uint)Math.Max(sequences, context)), maximumRows);

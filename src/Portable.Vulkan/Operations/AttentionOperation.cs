@@ -28,7 +28,7 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
     private int SeenChunks => VulkanCache.SeenChunks(Cache.Shape, Layout.Window);
 
     private AttentionSizes Sizes => new(
-        (uint)Heads, (uint)Cache.Shape.KeyValueHeads, (uint)VulkanCache.Chunks(Cache.Shape), (uint)(Cache.Shape.Sequences * Cache.Shape.KeyValueHeads));
+        (uint)Heads, (uint)Cache.Shape.KeyValueHeads, (uint)VulkanCache.Chunks(Cache.Shape), (uint)VulkanCache.Pages(Cache.Shape));
 
     private ulong RotaryAddress => Rotary?.Buffer.Address ?? 0;
 

@@ -61,7 +61,7 @@ internal static class AttentionCheck
         using GpuBuffer qp = gpu.Allocate<uint>(o.QueryParameters), r = gpu.Allocate<uint>(rows), t2 = gpu.Allocate<uint>(tiles);
         float[] expected = new float[Rows * Heads * HeadSize], actual = new float[expected.Length];
         using GpuBuffer y = gpu.Allocate(4L * expected.Length);
-        AttentionSizes shape = new(Heads, KeyValueHeads, (uint)VulkanCache.Chunks(cache), KeyValueHeads);
+        AttentionSizes shape = new(Heads, KeyValueHeads, (uint)VulkanCache.Chunks(cache), (uint)VulkanCache.Pages(cache));
         AttentionTilePush push = new(r.Address, t2.Address, q.Address, qp.Address, k.Address, v.Address, p.Address, y.Address, shape);
         AttentionConstants attention = AttentionConstants.For(cache, new AttentionLayout(Heads, KeyValueHeads, HeadSize) { Window = cache.Wraps ? Window : 0, Softcap = cache.Wraps ? 20 : 0 });
         Run(AttentionTileShader.WithoutMatrices(attention, 64, tile.Rows), expected);

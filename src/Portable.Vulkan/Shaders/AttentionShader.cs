@@ -15,14 +15,15 @@ namespace Portable.Vulkan.Shaders;
 /// <param name="Softcap">c of c·tanh(score/c), 0 = none.</param>
 /// <param name="Window">Positions that a token sees, 0 = all before it.</param>
 /// <param name="Wraps">Whether later positions take the places of earlier ones in the cache.</param>
-internal readonly record struct AttentionConstants(int HeadSize, int KvBits, int FieldBits, float InverseLevels, float ScoreScale, float Softcap, int Window, bool Wraps)
+/// <param name="Paged">Whether sequences share the pages of the cache by a table.</param>
+internal readonly record struct AttentionConstants(int HeadSize, int KvBits, int FieldBits, float InverseLevels, float ScoreScale, float Softcap, int Window, bool Wraps, bool Paged = false)
 {
     /// <summary>fl(1/c), or 0.</summary>
     public float InverseSoftcap => Softcap == 0 ? 0 : 1f / Softcap;
 
     /// <summary>Those of a cache and of a block over it.</summary>
     public static AttentionConstants For(CacheShape shape, AttentionLayout layout) => new(
-        shape.HeadSize, shape.Bits, FieldBitsOf(shape.Bits), 1f / (shape.Bits == 16 ? DigitCodes.Maximum : (1 << shape.Bits) - 1), layout.Scale, layout.Softcap, layout.Window, shape.Wraps);
+        shape.HeadSize, shape.Bits, FieldBitsOf(shape.Bits), 1f / (shape.Bits == 16 ? DigitCodes.Maximum : (1 << shape.Bits) - 1), layout.Scale, layout.Softcap, layout.Window, shape.Wraps, shape.Table is not null);
 
     /// <summary>Bits of a code's field: the next of 2, 4, 8, 16.</summary>
     public static int FieldBitsOf(int bits) => bits <= 2 ? 2 : bits <= 4 ? 4 : bits <= 8 ? 8 : 16;
@@ -51,9 +52,10 @@ internal abstract record AttentionShader<TPush> : Shader<TPush>
         constants.Set(16, Attention.InverseSoftcap);
         constants.Set(17, Attention.Window);
         constants.Set(18, Attention.Wraps);
+        constants.Set(25, Attention.Paged);
     }
 }
 
 /// <summary>Sizes of an attention dispatch (shaders/include/attention_shape.glsl).</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal record struct AttentionSizes(uint Heads, uint KvHeads, uint Chunks, uint Slots);
+internal record struct AttentionSizes(uint Heads, uint KvHeads, uint Chunks, uint Pages);

@@ -1,15 +1,19 @@
 using System.Runtime.InteropServices;
 using Portable.Execution;
+using Portable.Reference.Operations;
 using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Tensors;
 
-/// <summary>What changes from batch to batch with the same commands: rows, tiles and logit rows, in device memory.</summary>
+/// <summary>What changes from batch to batch with the same commands: rows, tiles, logit rows and the pages of their sequences, in device memory.</summary>
 internal sealed class BatchMemory : IDisposable
 {
     private const int RowBytes = 16, TileBytes = 8, SelectionBytes = 4;
     private GpuBuffer? _upload, _device;
     private int _capacity;
+
+    /// <summary>Which pages sequences have; null = each its own.</summary>
+    public PageTable? Pages { get; set; }
 
     /// <summary>Rows of a tile at most.</summary>
     public int TileRows { get; private set; }
@@ -33,11 +37,13 @@ internal sealed class BatchMemory : IDisposable
 
     private int SelectionOffset => _capacity * (RowBytes + TileBytes);
 
+    private int PagesOffset => _capacity * (RowBytes + TileBytes + SelectionBytes);
+
     public void Resize(VulkanContext gpu, int rows)
     {
         Dispose();
         _capacity = rows;
-        long bytes = (long)rows * (RowBytes + TileBytes + SelectionBytes);
+        long bytes = PagesOffset + (Pages is null ? 0 : (long)Pages.Sequences * Pages.Chunks * sizeof(uint));
         _upload = gpu.Allocate(bytes, MemoryKind.Upload);
         _device = gpu.Allocate(bytes);
     }
@@ -61,14 +67,22 @@ internal sealed class BatchMemory : IDisposable
     {
         TileRows = tileRows;
         Span<uint> words = _upload!.AsSpan<uint>();
-        Span<uint> tiles = words[(TileOffset / 4)..], selection = words[(SelectionOffset / 4)..];
+        Span<uint> tiles = words[(TileOffset / 4)..], selection = words[(SelectionOffset / 4)..], pages = words[(PagesOffset / 4)..];
+        int chunks = Pages?.Chunks ?? 0, seen = 0;
         Tiles = 0;
         for (int i = 0; i < batch.Rows; i++)
         {
             words[4 * i] = (uint)batch.Tokens[i];
             words[(4 * i) + 1] = (uint)batch.Sequences[i];
             words[(4 * i) + 2] = (uint)batch.Positions[i];
-            words[(4 * i) + 3] = 0;
+            words[(4 * i) + 3] = (uint)((PagesOffset / 4) + (batch.Sequences[i] * chunks));
+            seen = Math.Max(seen, PageTable.ChunksOf(batch.Positions[i] + 1));
+            if (Pages is not null && (i + 1 == batch.Rows || batch.Sequences[i + 1] != batch.Sequences[i]))
+            {
+                MemoryMarshal.Cast<int, uint>(Pages.Of(batch.Sequences[i])[..seen]).CopyTo(pages[(batch.Sequences[i] * chunks)..]);
+                seen = 0;
+            }
+
             if (Continues(batch, i) && tiles[(2 * (Tiles - 1)) + 1] < tileRows)
             {
                 tiles[(2 * (Tiles - 1)) + 1]++;

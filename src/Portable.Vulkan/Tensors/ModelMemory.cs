@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Reference.Operations;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Techniques;
 using Portable.Vulkan.Matmul.Selection;
@@ -89,6 +90,19 @@ internal sealed class ModelMemory : IDisposable
         }
 
         return storage;
+    }
+
+    /// <summary>Tells the table that says which pages sequences have.</summary>
+    /// <exception cref="InvalidOperationException">It is not the only one.</exception>
+    public void NeedPages(PageTable table)
+    {
+        if (Batch.Pages is not null && Batch.Pages != table)
+        {
+            throw new InvalidOperationException("The caches of one executor share one table of pages.");
+        }
+
+        Capacity = Batch.Pages is null ? 0 : Capacity;
+        Batch.Pages = table;
     }
 
     /// <summary>Tells the width of rows that go to the head.</summary>

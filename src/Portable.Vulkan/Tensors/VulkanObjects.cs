@@ -114,13 +114,12 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
     /// <summary>Bytes of keys, values and parameters of one token.</summary>
     public long TokenBytes => shape.KeyValueHeads * ((2L * HeadWords(shape) * 4) + ParameterBytes(shape));
 
-    /// <summary>Records the copy of a sequence's first positions to another: of every head whole chunks, in each plane of the parameters alike.</summary>
-    public void CopyStart(CommandRecorder recorder, int source, int target, int positions)
+    /// <summary>Records the copy of a page: of every head its chunk, in each plane of the parameters alike.</summary>
+    public void CopyPage(CommandRecorder recorder, int source, int target)
     {
-        long chunks = (positions + ChunkTokens - 1) / ChunkTokens, headTokens = (long)Chunks(shape) * ChunkTokens;
         for (int head = 0; head < shape.KeyValueHeads; head++)
         {
-            long from = ((long)source * shape.KeyValueHeads + head) * headTokens, to = ((long)target * shape.KeyValueHeads + head) * headTokens;
+            long first = (long)head * Pages(shape), from = (first + source) * ChunkTokens, to = (first + target) * ChunkTokens;
             Copy(keys, 0, HeadWords(shape));
             Copy(values, 0, HeadWords(shape));
             for (int plane = 0; plane < ParameterBytes(shape) / sizeof(uint); plane++)
@@ -129,7 +128,7 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
             }
 
             void Copy(GpuBuffer buffer, long start, int words) =>
-                recorder.Copy(buffer, (start + (from * words)) * sizeof(uint), buffer, (start + (to * words)) * sizeof(uint), chunks * ChunkTokens * words * sizeof(uint));
+                recorder.Copy(buffer, (start + (from * words)) * sizeof(uint), buffer, (start + (to * words)) * sizeof(uint), (long)ChunkTokens * words * sizeof(uint));
         }
     }
 
@@ -139,7 +138,7 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
     /// <summary>Bytes of <see cref="Parameters"/> of one head of one token.</summary>
     public static int ParameterBytes(CacheShape shape) => shape.Bits == 16 ? 8 : 16;
 
-    /// <summary>Capacity in chunks of 64 tokens.</summary>
+    /// <summary>Capacity of a sequence in chunks of 64 tokens.</summary>
     public static int Chunks(CacheShape shape) => (shape.Capacity + ChunkTokens - 1) / ChunkTokens;
 
     /// <summary>Chunks that a row sees at most (shaders/include/attention.glsl, seenChunks).</summary>
@@ -147,8 +146,11 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
     /// <param name="window">Positions that a token sees, 0 = all before it.</param>
     public static int SeenChunks(CacheShape shape, int window) => window == 0 ? Chunks(shape) : Math.Min(((window + ChunkTokens - 2) / ChunkTokens) + 1, Chunks(shape) + 1);
 
+    /// <summary>Pages of 64 tokens of every head that it has room for.</summary>
+    public static int Pages(CacheShape shape) => shape.Table?.Pages ?? shape.Sequences * Chunks(shape);
+
     /// <summary>Tokens × KV heads that it has room for.</summary>
-    public static long Slots(CacheShape shape) => (long)shape.Sequences * shape.KeyValueHeads * Chunks(shape) * ChunkTokens;
+    public static long Slots(CacheShape shape) => (long)Pages(shape) * shape.KeyValueHeads * ChunkTokens;
 }
 
 /// <summary>An f32 activation; its memory follows the rows of the largest batch so far.</summary>

@@ -3,6 +3,7 @@ using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
+using Portable.Reference.Operations;
 
 namespace Portable.Benchmarking;
 
@@ -28,7 +29,7 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     public void Reset() => _ticks.Clear();
 
     /// <inheritdoc/>
-    public override void Reserve(IModelSource source, int sequences, int context) => inner.Reserve(source, sequences, context);
+    public override void Reserve(IModelSource source, int sequences, int context, PageTable? table) => inner.Reserve(source, sequences, context, table);
 
     /// <inheritdoc/>
     public override DeviceTable Upload(TableWeights table) => inner.Upload(table);
@@ -55,7 +56,7 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     public override DeviceInput CreateInput(InputSpec spec) => inner.CreateInput(spec);
 
     /// <inheritdoc/>
-    public override void CopyStart(IReadOnlyList<DeviceCache> caches, int source, int target, int positions) => inner.CopyStart(caches, source, target, positions);
+    public override void CopyPage(IReadOnlyList<DeviceCache> caches, int source, int target) => inner.CopyPage(caches, source, target);
 
     /// <inheritdoc/>
     public override void Begin(Batch batch)

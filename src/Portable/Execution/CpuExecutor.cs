@@ -42,7 +42,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
 
     /// <inheritdoc/>
     public override DeviceCache CreateCache(CacheShape shape) =>
-        new CpuCache(new KeyValueCache(shape.Sequences, shape.KeyValueHeads, shape.HeadSize, shape.Capacity, shape.Bits, shape.Wraps), shape);
+        new CpuCache(new KeyValueCache(shape.Sequences, shape.KeyValueHeads, shape.HeadSize, shape.Capacity, shape.Bits, shape.Wraps, shape.Table), shape);
 
     /// <inheritdoc/>
     public override DeviceActivation CreateActivation(int columns) => new CpuActivation(MaximumRows, columns);
@@ -51,10 +51,10 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     public override DeviceInput CreateInput(InputSpec spec) => new CpuInput(spec, MaximumRows);
 
     /// <inheritdoc/>
-    public override void CopyStart(IReadOnlyList<DeviceCache> caches, int source, int target, int positions)
+    public override void CopyPage(IReadOnlyList<DeviceCache> caches, int source, int target)
     {
         using WorkerPool.Scope scope = _pool.Use();
-        WorkerPool.Run(caches.Count, i => ((CpuCache)caches[i]).Cache.CopyStart(source, target, positions));
+        WorkerPool.Run(caches.Count, i => ((CpuCache)caches[i]).Cache.CopyPage(source, target));
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using Portable.Models;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Blocks;
+using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 
 namespace Portable.Execution;
@@ -97,7 +98,8 @@ internal sealed record InputSpec(int Columns, ActivationQuantizer? Quantizer, Gr
 /// <param name="HeadSize">Width of a head.</param>
 /// <param name="Bits">2…8 quantized per token and head, 16 in two 8-bit digits, 32 single (unquantized models).</param>
 /// <param name="Wraps">Whether later positions take the places of those a capacity before them (attention with a window).</param>
-internal sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads, int HeadSize, int Bits, bool Wraps = false)
+/// <param name="Table">Which pages sequences have; null = each its own.</param>
+internal sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads, int HeadSize, int Bits, bool Wraps = false, PageTable? Table = null)
 {
     /// <summary>The cache of a block: the whole context, or where that is less a window and the largest batch that may be fed at once.</summary>
     /// <param name="layout">How the block attends.</param>
@@ -105,9 +107,10 @@ internal sealed record CacheShape(int Sequences, int Capacity, int KeyValueHeads
     /// <param name="sequences">Cache slots.</param>
     /// <param name="context">Declared length of a sequence.</param>
     /// <param name="maximumRows">Rows of the largest batch.</param>
-    public static CacheShape For(AttentionLayout layout, int bits, int sequences, int context, int maximumRows)
+    /// <param name="table">Which pages sequences have; not for a cache that wraps.</param>
+    public static CacheShape For(AttentionLayout layout, int bits, int sequences, int context, int maximumRows, PageTable? table = null)
     {
         bool wraps = layout.Window > 0 && (long)layout.Window + maximumRows < context;
-        return new CacheShape(sequences, wraps ? layout.Window + maximumRows : context, layout.KeyValueHeads, layout.HeadSize, bits, wraps);
+        return new CacheShape(sequences, wraps ? layout.Window + maximumRows : context, layout.KeyValueHeads, layout.HeadSize, bits, wraps, table);
     }
 }

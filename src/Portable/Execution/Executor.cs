@@ -1,6 +1,7 @@
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
+using Portable.Reference.Operations;
 
 namespace Portable.Execution;
 
@@ -24,8 +25,9 @@ internal abstract class Executor : IDisposable
     /// <param name="source">The model.</param>
     /// <param name="sequences">Cache slots.</param>
     /// <param name="context">Positions of each.</param>
+    /// <param name="table">Which pages sequences have; null = each its own.</param>
     /// <exception cref="InvalidOperationException">The device has no room for it, or cannot run it.</exception>
-    public virtual void Reserve(IModelSource source, int sequences, int context)
+    public virtual void Reserve(IModelSource source, int sequences, int context, PageTable? table)
     {
     }
 
@@ -55,12 +57,11 @@ internal abstract class Executor : IDisposable
     /// <summary>Allocates the input of linear layers for <see cref="MaximumRows"/> rows.</summary>
     public abstract DeviceInput CreateInput(InputSpec spec);
 
-    /// <summary>Gives one sequence what another holds of its first positions, in every block; between passes.</summary>
-    /// <param name="caches">Caches that do not wrap.</param>
-    /// <param name="source">The sequence to copy from.</param>
-    /// <param name="target">The sequence to copy to.</param>
-    /// <param name="positions">How many, at least 1.</param>
-    public abstract void CopyStart(IReadOnlyList<DeviceCache> caches, int source, int target, int positions);
+    /// <summary>Gives a page what another holds, in every block; between passes.</summary>
+    /// <param name="caches">Caches with a table of pages.</param>
+    /// <param name="source">The page to copy from.</param>
+    /// <param name="target">The page to copy to.</param>
+    public abstract void CopyPage(IReadOnlyList<DeviceCache> caches, int source, int target);
 
     /// <summary>Starts a forward pass.</summary>
     public abstract void Begin(Batch batch);

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Portable.Execution;
 using Portable.Inference;
 
@@ -7,13 +6,11 @@ namespace Portable.Generation;
 /// <summary>Continues a prompt token by token.</summary>
 /// <param name="model">The model.</param>
 /// <param name="sampler">Chooses tokens.</param>
-/// <param name="sequence">The cache slot to use.</param>
+/// <param name="taken">The sequence to use, with room for the text: what it holds of the prompt is not fed again. Null = the first, from its beginning.</param>
 /// <param name="steps">Held while the model runs, where others run it too; null = nobody does.</param>
-/// <param name="held">Token ids whose keys and values the slot holds; what the prompt begins with of them is not fed again. Kept up to date.</param>
-internal sealed class Generator(Transformer model, Sampler sampler, int sequence = 0, Lock? steps = null, List<int>? held = null)
+internal sealed class Generator(Transformer model, Sampler sampler, TakenSequence? taken = null, Lock? steps = null)
 {
     private readonly Lock _steps = steps ?? new Lock();
-    private readonly List<int> _held = held ?? [];
 
     /// <summary>Yields new tokens as they are made.</summary>
     /// <param name="prompt">Token ids, BOS included where the model wants one; at least one.</param>
@@ -35,9 +32,7 @@ internal sealed class Generator(Transformer model, Sampler sampler, int sequence
         }
 
         sampler.Observe(prompt);
-        // The last token is always fed: its logits are wanted.
-        int position = Math.Min(CollectionsMarshal.AsSpan(_held).CommonPrefixLength(prompt), prompt.Length - 1), token = 0;
-        position = model.Forgets && position < _held.Count ? 0 : position;
+        int position = taken?.Held ?? 0, token = 0;
         while (position < prompt.Length)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -70,9 +65,8 @@ internal sealed class Generator(Transformer model, Sampler sampler, int sequence
     {
         lock (_steps)
         {
-            _held.RemoveRange(position, _held.Count - position);
-            ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens, position, allLogits: false, sequence));
-            _held.AddRange(tokens);
+            ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens, position, allLogits: false, taken?.Index ?? 0));
+            taken?.Add(tokens);
             return choose ? sampler.Next(logits, position + tokens.Length) : 0;
         }
     }

@@ -3,32 +3,23 @@ using System.Runtime.InteropServices;
 namespace Portable.Inference;
 
 /// <summary>
-/// The cache slots of a model that several threads share. A text takes a slot as long as it is under way; what needs the whole
-/// model takes all. A slot keeps what it holds when its text ends, for a later text of the same owner that begins alike.
+/// A cache in which each sequence has its own part: a model that is opened for one text, and models whose blocks see no more than a
+/// window and give up what lies behind. A text takes the sequence that holds most of its beginning.
 /// </summary>
-/// <remarks>
-/// What a slot holds changes only while its taker runs the model. Whoever looks at slots that others have taken
-/// (<see cref="TryTake"/> with copies) must hold the lock of the model's passes.
-/// </remarks>
-internal sealed class CacheSlots
+/// <param name="count">Sequences.</param>
+/// <param name="context">Positions of each.</param>
+/// <param name="forgets">Whether a sequence can only go on where it ends: positions behind a window are given up.</param>
+internal sealed class CacheSlots(int count, int context, bool forgets) : SequenceCache
 {
-    /// <summary>Positions under which computing them is no dearer than copying them.</summary>
-    public const int LeastCopied = 32;
-
     private readonly Lock _lock = new();
-    private readonly Slot[] _slots;
+    private readonly Slot[] _slots = [.. Enumerable.Range(0, count).Select(i => new Slot(i))];
     private long _clock;
 
-    public CacheSlots(int count) => _slots = [.. Enumerable.Range(0, count).Select(i => new Slot(i))];
+    /// <inheritdoc/>
+    public override int Count => _slots.Length;
 
-    /// <summary>Called when slots have been given back, on the thread that did.</summary>
-    public event Action? Returned;
-
-    /// <summary>Slots.</summary>
-    public int Count => _slots.Length;
-
-    /// <summary>Slots that no text has taken.</summary>
-    public int Free
+    /// <inheritdoc/>
+    public override int Free
     {
         get
         {
@@ -39,8 +30,11 @@ internal sealed class CacheSlots
         }
     }
 
-    /// <summary>Positions that all slots hold.</summary>
-    public long HeldPositions
+    /// <inheritdoc/>
+    public override long Positions => (long)_slots.Length * context;
+
+    /// <inheritdoc/>
+    public override long HeldPositions
     {
         get
         {
@@ -51,74 +45,51 @@ internal sealed class CacheSlots
         }
     }
 
-    /// <summary>Takes the free slot that holds most of a text already.</summary>
-    /// <param name="prompt">The text's token ids.</param>
-    /// <exception cref="InvalidOperationException">All are taken. Waiting could be for oneself.</exception>
-    public Taken TakeOne(ReadOnlySpan<int> prompt) => TryTake(prompt, string.Empty, copies: false)
-        ?? throw new InvalidOperationException($"The model is busy with {(Count == 1 ? "another text" : $"{Count} other texts")}: finish or dispose of it, or open the model with more Sequences.");
-
-    /// <summary>
-    /// Takes a free slot, or gives null where there is none: the one that holds nothing but a beginning of the text, and most of it;
-    /// else the one unused for longest, whose content is given up, with a copy of what another slot holds of the text.
-    /// </summary>
-    /// <param name="prompt">The text's token ids.</param>
-    /// <param name="owner">Whose text it is: what others' texts left is not used, for the time saved would tell of it.</param>
-    /// <param name="copies">Whether the taker copies between slots.</param>
-    public Taken? TryTake(ReadOnlySpan<int> prompt, string owner, bool copies)
+    /// <inheritdoc/>
+    public override TakenSequence? TryTake(ReadOnlySpan<int> text, int most, string owner)
     {
         lock (_lock)
         {
-            Slot? source = null, kept = null, oldest = null;
-            int most = 0;
+            Slot? best = null;
+            int common = 0;
             foreach (Slot slot in _slots)
             {
-                slot.Common = (copies || !slot.Taken) && slot.Owner == owner ? CollectionsMarshal.AsSpan(slot.Held).CommonPrefixLength(prompt) : 0;
-                if (slot.Common > most && (copies || !slot.Taken))
-                {
-                    (source, most) = (slot, slot.Common);
-                }
-
                 if (slot.Taken)
                 {
                     continue;
                 }
 
-                oldest = oldest is null || slot.Used < oldest.Used ? slot : oldest;
-                kept = slot.Common == slot.Held.Count && slot.Common > (kept?.Common ?? 0) ? slot : kept;
+                int own = slot.Owner == owner ? CollectionsMarshal.AsSpan(slot.Held).CommonPrefixLength(text) : 0;
+                if (best is null || own > common || (own == common && slot.Used < best.Used))
+                {
+                    (best, common) = (slot, own);
+                }
             }
 
-            if (oldest is null)
+            if (best is null)
             {
                 return null;
             }
 
-            Slot target = !copies ? source ?? oldest : kept is not null && most - kept.Common < LeastCopied ? kept : oldest;
-            Taken taken = new(this, [target]);
-            if (source is not null && source != target && most - target.Common >= LeastCopied)
-            {
-                (taken.CopySource, taken.CopyLength) = (source.Index, most);
-            }
-
-            if (target.Owner != owner)
-            {
-                target.Held.Clear();
-                target.Owner = owner;
-            }
-
-            target.Taken = true;
-            return taken;
+            int held = Math.Min(common, most);
+            held = forgets && held < best.Held.Count ? 0 : held;
+            best.Held.RemoveRange(held, best.Held.Count - held);
+            (best.Owner, best.Taken) = (owner, true);
+            return new TakenSlot(this, best);
         }
     }
 
-    /// <summary>Takes all slots.</summary>
-    /// <exception cref="InvalidOperationException">One is taken.</exception>
-    public Taken TakeAll()
+    /// <inheritdoc/>
+    public override TakenSequence TakeWhole(ReadOnlySpan<int> prompt, int positions) => TryTake(prompt, prompt.Length - 1, string.Empty) ?? throw Busy();
+
+    /// <inheritdoc/>
+    public override IDisposable TakeAll()
     {
         lock (_lock)
         {
             if (_slots.Any(s => s.Taken))
             {
-                throw new InvalidOperationException("The model is busy with another text, and this needs it alone: finish or dispose of that first.");
+                throw NotAlone();
             }
 
             foreach (Slot slot in _slots)
@@ -127,11 +98,11 @@ internal sealed class CacheSlots
                 slot.Taken = true;
             }
 
-            return new Taken(this, _slots);
+            return new Everything(this);
         }
     }
 
-    private void Return(Slot[] slots)
+    private void Return(params Slot[] slots)
     {
         lock (_lock)
         {
@@ -141,10 +112,10 @@ internal sealed class CacheSlots
             }
         }
 
-        Returned?.Invoke();
+        OnReturned();
     }
 
-    internal sealed class Slot(int index)
+    private sealed class Slot(int index)
     {
         public int Index => index;
 
@@ -155,32 +126,46 @@ internal sealed class CacheSlots
         public bool Taken { get; set; }
 
         public long Used { get; set; }
-
-        /// <summary>What it holds of the text that is looked for.</summary>
-        public int Common { get; set; }
     }
 
-    /// <summary>Slots in use until disposed of.</summary>
-    internal sealed class Taken(CacheSlots owner, Slot[] slots) : IDisposable
+    private sealed class TakenSlot(CacheSlots owner, Slot slot) : TakenSequence
     {
-        private Slot[]? _slots = slots;
+        private bool _returned;
 
-        public int First { get; } = slots[0].Index;
+        public override int Index => slot.Index;
 
-        /// <summary>Token ids whose keys and values the first slot holds, position by position; kept by whoever feeds the slot.</summary>
-        public List<int> Held { get; } = slots[0].Held;
+        public override int Held => slot.Held.Count;
 
-        /// <summary>The slot that holds <see cref="CopyLength"/> positions of the text, more than this one.</summary>
-        public int CopySource { get; set; }
+        public override bool TryReach(int positions) => true;
 
-        /// <summary>Positions worth copying from <see cref="CopySource"/>; 0 = none.</summary>
-        public int CopyLength { get; set; }
+        public override void Add(ReadOnlySpan<int> tokens)
+        {
+            lock (owner._lock)
+            {
+                slot.Held.AddRange(tokens);
+            }
+        }
+
+        public override void Dispose()
+        {
+            if (!_returned)
+            {
+                _returned = true;
+                owner.Return(slot);
+            }
+        }
+    }
+
+    private sealed class Everything(CacheSlots owner) : IDisposable
+    {
+        private bool _returned;
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _slots, null) is { } taken)
+            if (!_returned)
             {
-                owner.Return(taken);
+                _returned = true;
+                owner.Return(owner._slots);
             }
         }
     }

@@ -1,5 +1,6 @@
 using Portable.Execution;
 using Portable.Models;
+using Portable.Reference.Operations;
 
 namespace Portable.Inference;
 
@@ -24,7 +25,8 @@ internal sealed class Transformer : IDisposable
     /// <param name="context">Positions per sequence; 0 = the model's maximum.</param>
     /// <param name="progress">Blocks loaded so far.</param>
     /// <param name="cancellation">Stops loading.</param>
-    public Transformer(IModelSource source, Executor executor, int sequences = 1, int context = 0, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    /// <param name="pages">Pages of 64 positions that sequences share, at least those of one; 0 = each sequence has its own. Without effect where blocks see no more than a window (<see cref="Forgets"/>).</param>
+    public Transformer(IModelSource source, Executor executor, int sequences = 1, int context = 0, IProgress<int>? progress = null, CancellationToken cancellation = default, int pages = 0)
     {
         Config = source.Config;
         Context = context == 0 ? Config.MaximumPositions : Math.Min(context, Config.MaximumPositions);
@@ -32,10 +34,11 @@ internal sealed class Transformer : IDisposable
         _executor = executor;
         try
         {
-            executor.Reserve(source, sequences, Context);
+            Pages = TableOf(source, sequences, Context, executor.MaximumRows, pages);
+            executor.Reserve(source, sequences, Context, Pages);
             _embedding = executor.Upload(source.LoadEmbedding());
             _positions = source.LoadPositions() is { } positions ? executor.Upload(new TableWeights(positions)) : null;
-            Workspace workspace = new(executor, Config.HiddenSize, sequences, Context);
+            Workspace workspace = new(executor, Config.HiddenSize, sequences, Context, Pages);
             _x = workspace.Hidden;
             _blocks = new TransformerBlock[Config.Layers];
             for (int i = 0; i < _blocks.Length; i++)
@@ -64,6 +67,9 @@ internal sealed class Transformer : IDisposable
 
     /// <summary>Cache slots.</summary>
     public int Sequences { get; }
+
+    /// <summary>Which pages sequences have; null = each its own. Whoever changes it runs no pass of the sequence meanwhile.</summary>
+    public PageTable? Pages { get; }
 
     /// <summary>Whether caches give up positions behind a window: a sequence can go on then, but not go back.</summary>
     public bool Forgets { get; }
@@ -103,23 +109,25 @@ internal sealed class Transformer : IDisposable
         return _executor.End();
     }
 
-    /// <summary>Gives one sequence the keys and values that another holds of its first positions; bits do not know where they were computed.</summary>
-    /// <param name="source">The sequence to copy from.</param>
-    /// <param name="target">The sequence to copy to.</param>
-    /// <param name="positions">How many, at least 1.</param>
-    /// <exception cref="InvalidOperationException">The model's caches give up positions (<see cref="Forgets"/>).</exception>
-    public void CopyStart(int source, int target, int positions)
+    /// <summary>Gives a page the keys and values that another holds; bits do not know where they were computed.</summary>
+    /// <param name="source">The page to copy from.</param>
+    /// <param name="target">The page to copy to.</param>
+    /// <exception cref="InvalidOperationException">There are no <see cref="Pages"/>.</exception>
+    public void CopyPage(int source, int target)
     {
-        if (Forgets)
+        if (Pages is null)
         {
-            throw new InvalidOperationException("The caches of a model with windows do not keep the positions behind them.");
+            throw new InvalidOperationException("The model's sequences have caches of their own.");
         }
 
-        _executor.CopyStart([.. _blocks.Select(b => b.Cache)], source, target, positions);
+        _executor.CopyPage([.. _blocks.Select(b => b.Cache)], source, target);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _executor.Dispose();
+
+    private static PageTable? TableOf(IModelSource source, int sequences, int context, int rows, int pages) =>
+        pages == 0 || source.Config.Blocks.Any(b => CacheShape.For(b.Attention, source.KeyValueBits, sequences, context, rows).Wraps) ? null : new PageTable(sequences, context, pages);
 
     private void Check(Batch batch)
     {

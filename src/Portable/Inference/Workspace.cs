@@ -1,6 +1,7 @@
 using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Blocks;
+using Portable.Reference.Operations;
 
 namespace Portable.Inference;
 
@@ -9,7 +10,8 @@ namespace Portable.Inference;
 /// <param name="hidden">Width of the residual stream.</param>
 /// <param name="sequences">Cache slots.</param>
 /// <param name="context">Declared length of a sequence: positions in caches and rotary tables.</param>
-internal sealed class Workspace(Executor executor, int hidden, int sequences, int context)
+/// <param name="table">Which pages sequences have; null = each its own.</param>
+internal sealed class Workspace(Executor executor, int hidden, int sequences, int context, PageTable? table = null)
 {
     private readonly Dictionary<(int, int, int), (DeviceActivation, DeviceActivation, DeviceActivation)> _intermediates = [];
     private readonly Dictionary<RotaryLayout, DeviceRotary> _rotaries = [];
@@ -71,7 +73,7 @@ internal sealed class Workspace(Executor executor, int hidden, int sequences, in
     /// <summary>The cache of a block.</summary>
     public DeviceCache Cache(AttentionLayout layout, int bits)
     {
-        CacheShape shape = CacheShape.For(layout, bits, sequences, context, executor.MaximumRows);
+        CacheShape shape = CacheShape.For(layout, bits, sequences, context, executor.MaximumRows, table);
         Forgets |= shape.Wraps;
         return executor.CreateCache(shape);
     }

@@ -31,6 +31,7 @@ internal sealed class Answer
     private readonly StreamingDecoder? _decoder;
     private readonly StopTexts _stops;
     private readonly List<TokenLikelihood> _prompt = [];
+    private readonly List<int> _fed = [];
     private float[]? _shaped;
 
     /// <param name="request">What is asked.</param>
@@ -38,7 +39,7 @@ internal sealed class Answer
     /// <param name="cancellation">Ends it between tokens.</param>
     public Answer(TextRequest request, ITokenizer? tokenizer, CancellationToken cancellation)
     {
-        (Request, Cancellation) = (request, cancellation);
+        (Request, Cancellation, Beginning) = (request, cancellation, request.Prompt);
         _sampler = new Sampler(request.Sampling, request.Choice);
         _sampler.Observe(request.Prompt);
         _decoder = tokenizer is null ? null : new StreamingDecoder(tokenizer, request.KeepSpecial);
@@ -70,18 +71,24 @@ internal sealed class Answer
     /// <summary>Likelihoods of the prompt's tokens from the second on, where asked for; whole when the first piece comes.</summary>
     public IReadOnlyList<TokenLikelihood> PromptLikelihoods => _prompt;
 
-    /// <summary>The slot, while it has one.</summary>
-    internal CacheSlots.Taken? Slot { get; set; }
+    /// <summary>The sequence, while it has one.</summary>
+    internal TakenSequence? Taken { get; set; }
 
     /// <summary>Positions fed.</summary>
     internal int Position { get; set; }
 
+    /// <summary>What is to be fed before the next token is chosen: the prompt, and what was fed behind it before the text was interrupted.</summary>
+    internal int[] Beginning { get; private set; }
+
+    /// <summary>Whether what is fed of the beginning has been fed before: its logits are known.</summary>
+    internal bool Again => Made > 0;
+
     /// <summary>The last token made, not fed yet.</summary>
     internal int Pending { get; private set; }
 
-    internal bool InPrompt => Position < Request.Prompt.Length;
+    internal bool InPrompt => Position < Beginning.Length;
 
-    internal int Remaining => Request.Prompt.Length - Position;
+    internal int Remaining => Beginning.Length - Position;
 
     /// <summary>Whether its end is decided.</summary>
     internal bool Over { get; private set; }
@@ -111,8 +118,12 @@ internal sealed class Answer
             return;
         }
 
+        if (Made++ > 0)
+        {
+            _fed.Add(Pending);
+        }
+
         Pending = token;
-        Made++;
         ToFirst ??= Stopwatch.GetElapsedTime(Asked);
         string text = _decoder is null ? string.Empty : _stops.Push(_decoder.Next(token));
         _pieces.Writer.TryWrite(new AnswerPiece(token, text, Request.Likeliest is { } count ? TokenLikelihood.Of(logits, token, count) : null));
@@ -125,6 +136,23 @@ internal sealed class Answer
         {
             Finish(AnswerEnd.Length);
         }
+    }
+
+    /// <summary>Takes the sequence from it, for texts that were there before: what has been fed is fed again later, with the same keys and values.</summary>
+    internal void Interrupt()
+    {
+        Taken?.Dispose();
+        Taken = null;
+        if (Again)
+        {
+            Beginning = [.. Request.Prompt, .. _fed];
+        }
+        else
+        {
+            _prompt.Clear();
+        }
+
+        Position = 0;
     }
 
     /// <summary>Ends it without an answer.</summary>

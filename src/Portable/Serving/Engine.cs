@@ -8,7 +8,7 @@ namespace Portable.Serving;
 internal sealed class Engine : IDisposable
 {
     private readonly Scheduler _scheduler;
-    private readonly CacheSlots _slots;
+    private readonly SequenceCache _cache;
     private readonly AutoResetEvent _wake = new(false);
     private readonly WorkerPool _pool;
     private readonly Thread _thread;
@@ -16,13 +16,13 @@ internal sealed class Engine : IDisposable
 
     /// <summary>Starts it.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="slots">Its cache slots.</param>
+    /// <param name="cache">Its cache.</param>
     /// <param name="passes">Held while the model runs.</param>
     /// <param name="threads">Threads that choose tokens.</param>
-    public Engine(Transformer model, CacheSlots slots, Lock passes, int threads)
+    public Engine(Transformer model, SequenceCache cache, Lock passes, int threads)
     {
-        (_scheduler, _slots, _pool) = (new Scheduler(model, slots, passes), slots, new WorkerPool(threads));
-        slots.Returned += Wake;
+        (_scheduler, _cache, _pool) = (new Scheduler(model, cache, passes), cache, new WorkerPool(threads));
+        cache.Returned += Wake;
         _thread = new Thread(Run) { IsBackground = true, Name = "Portable engine" };
         _thread.Start();
     }
@@ -38,7 +38,7 @@ internal sealed class Engine : IDisposable
         Answer answer = _scheduler.Submit(request, tokenizer, cancellation);
         if (cancellation.CanBeCanceled)
         {
-            // A text that waits is told at once, not when a slot is free.
+            // A text that waits is told at once, not when there is room.
             CancellationTokenRegistration registration = cancellation.Register(Wake);
             _ = answer.Pieces.Completion.ContinueWith(_ => registration.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         }
@@ -58,7 +58,7 @@ internal sealed class Engine : IDisposable
         _closed = true;
         Wake();
         _thread.Join();
-        _slots.Returned -= Wake;
+        _cache.Returned -= Wake;
         _pool.Dispose();
         _wake.Dispose();
     }

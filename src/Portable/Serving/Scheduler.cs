@@ -11,31 +11,39 @@ namespace Portable.Serving;
 /// of every text past its prompt. A quantized model's bits do not depend on the batch, on how a prompt is cut, or on where a prefix
 /// was computed, so every answer is the one that it would be alone with the same context.
 /// </summary>
-/// <remarks><see cref="Submit"/> and the counts are safe from any thread; <see cref="Step"/> is called by one thread at a time.</remarks>
+/// <remarks>
+/// A text is let in when the cache has room for its prompt. One that finds no room to go on interrupts the text that came last, which
+/// is fed again what it had when there is room, before any other is let in: the text that came first always goes on, and the cache holds
+/// one whole text at least, so that all come to their end.
+/// <see cref="Submit"/> and the counts are safe from any thread; <see cref="Step"/> is called by one thread at a time.
+/// </remarks>
 internal sealed class Scheduler
 {
     private readonly Transformer _model;
-    private readonly CacheSlots _slots;
+    private readonly SequenceCache _cache;
     private readonly Lock _passes;
     private readonly ConcurrentQueue<Answer> _arrivals = new();
     private readonly FairQueue _queue = new();
-    private readonly List<Answer> _active = [];
+    private readonly List<Answer> _active = [], _interrupted = [];
     private readonly Predicate<Answer> _cancelled = answer => answer.Cancellation.IsCancellationRequested;
     private int _waiting, _running;
 
     /// <param name="model">The model.</param>
-    /// <param name="slots">Its cache slots, which others may take too.</param>
+    /// <param name="cache">Its cache, which others may use too.</param>
     /// <param name="passes">Held while the model runs.</param>
-    public Scheduler(Transformer model, CacheSlots slots, Lock passes) => (_model, _slots, _passes, PieceRows) = (model, slots, passes, Math.Max(model.MaximumRows / 4, 64));
+    public Scheduler(Transformer model, SequenceCache cache, Lock passes) => (_model, _cache, _passes, PieceRows) = (model, cache, passes, Math.Max(model.MaximumRows / 4, 64));
 
-    /// <summary>Texts that wait for a slot.</summary>
+    /// <summary>Texts that wait for room.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
 
-    /// <summary>Texts that have one.</summary>
+    /// <summary>Texts that have a sequence.</summary>
     public int Running => Volatile.Read(ref _running);
 
     /// <summary>Prompt tokens fed, and those that a cache held already, since the start.</summary>
     public (long Fed, long Reused) PromptTokens { get; private set; }
+
+    /// <summary>Times that a text was interrupted for want of room since the start.</summary>
+    public long Interruptions { get; private set; }
 
     /// <summary>Tokens made since the start.</summary>
     public long MadeTokens { get; private set; }
@@ -75,16 +83,16 @@ internal sealed class Scheduler
     }
 
     /// <summary>Runs one step.</summary>
-    /// <returns>Whether anything was done; else the queue is empty or waits for slots that others have.</returns>
+    /// <returns>Whether anything was done; else the queue is empty or waits for room that others have.</returns>
     public bool Step()
     {
         lock (_passes)
         {
             bool done = Join();
             done |= Leave();
-            done |= Pass(Prompts());
+            done |= Pass(Roomy(Prompts()));
             Leave();
-            done |= Pass(_active.FindAll(a => !a.InPrompt).ConvertAll(a => (a, 1)));
+            done |= Pass(Roomy(_active.FindAll(a => !a.InPrompt).ConvertAll(a => (a, 1))));
             Leave();
             return done;
         }
@@ -96,9 +104,8 @@ internal sealed class Scheduler
         lock (_passes)
         {
             Arrive();
-            foreach (Answer answer in _queue.RemoveAll(_ => true))
+            foreach (Answer answer in TakeOut(_ => true))
             {
-                Interlocked.Decrement(ref _waiting);
                 answer.Fail(reason);
             }
 
@@ -119,58 +126,98 @@ internal sealed class Scheduler
     {
         Arrive();
         bool done = false;
-        foreach (Answer answer in _queue.RemoveAll(_cancelled))
+        foreach (Answer answer in TakeOut(_cancelled))
         {
-            Interlocked.Decrement(ref _waiting);
             answer.Cancel();
             done = true;
         }
 
-        while (_queue.Count > 0 && _queue.TakeFirst(TrySeat) is { } seated)
+        while (_interrupted.Count > 0 && TrySeat(_interrupted[0]))
         {
-            Interlocked.Decrement(ref _waiting);
-            Interlocked.Increment(ref _running);
-            _active.Add(seated);
+            Join(_interrupted[0]);
+            _interrupted.RemoveAt(0);
+            done = true;
+        }
+
+        while (_interrupted.Count == 0 && _queue.Count > 0 && _queue.TakeFirst(TrySeat) is { } seated)
+        {
+            Join(seated);
             done = true;
         }
 
         return done;
     }
 
+    private void Join(Answer seated)
+    {
+        Interlocked.Decrement(ref _waiting);
+        Interlocked.Increment(ref _running);
+        _active.Add(seated);
+    }
+
+    // Of those that wait.
+    private List<Answer> TakeOut(Predicate<Answer> go)
+    {
+        List<Answer> gone = [.. _interrupted.FindAll(go), .. _queue.RemoveAll(go)];
+        _interrupted.RemoveAll(go);
+        Interlocked.Add(ref _waiting, -gone.Count);
+        return gone;
+    }
+
     private bool TrySeat(Answer answer)
     {
-        ReadOnlySpan<int> prompt = answer.Request.Prompt;
-        if (WaitsForPrefix(answer) || _slots.TryTake(prompt, answer.Request.Owner, copies: !_model.Forgets) is not { } slot)
+        if (WaitsForPrefix(answer))
         {
             return false;
         }
 
-        answer.Slot = slot;
-        List<int> held = slot.Held;
-        // The last token is always fed: its logits are wanted.
-        int common = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(held).CommonPrefixLength(prompt);
-        if (slot.CopyLength > common && !answer.Request.PromptLikelihoods)
+        try
         {
-            held.Clear();
-            try
+            // The last token of a prompt is always fed: its logits are wanted.
+            int most = answer.Again ? answer.Beginning.Length : answer.Request.PromptLikelihoods ? 0 : answer.Beginning.Length - 1;
+            if (_cache.TryTake(answer.Beginning, most, answer.Request.Owner) is not { } taken)
             {
-                _model.CopyStart(slot.CopySource, slot.First, slot.CopyLength);
-            }
-            catch (Exception e)
-            {
-                answer.Fail(e);
-                return true;
+                return false;
             }
 
-            held.AddRange(prompt[..slot.CopyLength]);
-            common = slot.CopyLength;
+            (answer.Taken, answer.Position) = (taken, taken.Held);
+        }
+        catch (Exception e)
+        {
+            answer.Fail(e);
+            return true;
         }
 
-        common = Math.Min(common, prompt.Length - 1);
-        answer.Position = answer.Request.PromptLikelihoods || (_model.Forgets && common < held.Count) ? 0 : common;
-        answer.Reused = answer.Position;
-        PromptTokens = (PromptTokens.Fed, PromptTokens.Reused + answer.Reused);
+        if (!answer.Again)
+        {
+            answer.Reused = answer.Position;
+            PromptTokens = (PromptTokens.Fed, PromptTokens.Reused + answer.Reused);
+        }
+
         return true;
+    }
+
+    /// <summary>Those pieces for which there is room, by interrupting the texts that came last where there is none.</summary>
+    private List<(Answer, int)> Roomy(List<(Answer Answer, int Rows)> pieces)
+    {
+        foreach ((Answer answer, int rows) in pieces.OrderBy(p => _active.IndexOf(p.Answer)))
+        {
+            // Interrupted for one before it, it has no sequence.
+            while (answer.Taken is { } taken && !taken.TryReach(answer.Position + rows))
+            {
+                Answer last = _active[^1];
+                _active.RemoveAt(_active.Count - 1);
+                last.Interrupt();
+                // The one that came first is let in first.
+                _interrupted.Insert(0, last);
+                Interlocked.Decrement(ref _running);
+                Interlocked.Increment(ref _waiting);
+                Interruptions++;
+            }
+        }
+
+        pieces.RemoveAll(p => p.Answer.Taken is null);
+        return pieces;
     }
 
     // A prompt of the same owner that begins alike and is being computed right now is worth waiting for.
@@ -184,7 +231,7 @@ internal sealed class Scheduler
         foreach (Answer other in _active)
         {
             if (other.InPrompt && other.Request.Owner == answer.Request.Owner
-                && other.Request.Prompt.AsSpan().CommonPrefixLength(answer.Request.Prompt) - other.Position >= PieceRows)
+                && other.Beginning.AsSpan().CommonPrefixLength(answer.Beginning) - other.Position >= PieceRows)
             {
                 return true;
             }
@@ -204,8 +251,8 @@ internal sealed class Scheduler
 
             if (answer.Over)
             {
-                answer.Slot?.Dispose();
-                answer.Slot = null;
+                answer.Taken?.Dispose();
+                answer.Taken = null;
                 Interlocked.Decrement(ref _running);
             }
         }
@@ -224,7 +271,7 @@ internal sealed class Scheduler
         }
 
         int room = prompts.Count == _active.Count ? _model.MaximumRows : PieceRows;
-        room = prompts.Exists(a => a.Request.PromptLikelihoods) ? Math.Min(room, _model.MaximumLogitRows) : room;
+        room = prompts.Exists(a => a.Request.PromptLikelihoods && !a.Again) ? Math.Min(room, _model.MaximumLogitRows) : room;
         Answer first = prompts[0];
         int reserved = Math.Min(first.Remaining, prompts.Count == 1 ? room : room / 2);
         room -= reserved;
@@ -277,13 +324,11 @@ internal sealed class Scheduler
         List<int> logitRows = [];
         foreach ((Answer answer, int count) in pieces)
         {
-            List<int> held = answer.Slot!.Held;
-            held.RemoveRange(answer.Position, held.Count - answer.Position);
             for (int i = 0; i < count; i++, row++)
             {
-                tokens[row] = answer.InPrompt ? answer.Request.Prompt[answer.Position + i] : answer.Pending;
-                (sequences[row], positions[row]) = (answer.Slot.First, answer.Position + i);
-                if (answer.Request.PromptLikelihoods && answer.InPrompt || answer.Position + i + 1 >= answer.Request.Prompt.Length)
+                tokens[row] = answer.InPrompt ? answer.Beginning[answer.Position + i] : answer.Pending;
+                (sequences[row], positions[row]) = (answer.Taken!.Index, answer.Position + i);
+                if (!answer.InPrompt || (!answer.Again && (answer.Request.PromptLikelihoods || answer.Position + i + 1 == answer.Beginning.Length)))
                 {
                     logitRows.Add(row);
                 }
@@ -303,11 +348,11 @@ internal sealed class Scheduler
         {
             (Answer answer, int rows) = pieces[p];
             firstLogit[p] = logit;
-            bool prompt = answer.InPrompt, ends = answer.Position + rows >= answer.Request.Prompt.Length;
-            logit += prompt && answer.Request.PromptLikelihoods ? rows : ends ? 1 : 0;
+            bool prompt = answer.InPrompt, chooses = !prompt || (!answer.Again && answer.Position + rows == answer.Beginning.Length);
+            logit += prompt && answer.Request.PromptLikelihoods && !answer.Again ? rows : chooses ? 1 : 0;
             fed += prompt ? rows : 0;
-            made += ends ? 1 : 0;
-            answer.Slot!.Held.AddRange(tokens.AsSpan(row, rows));
+            made += chooses ? 1 : 0;
+            answer.Taken!.Add(tokens.AsSpan(row, rows));
             row += rows;
         }
 
@@ -319,8 +364,8 @@ internal sealed class Scheduler
             {
                 (Answer answer, int rows) = pieces[p];
                 float* next = (float*)address + ((long)firstLogit[p] * vocabulary);
-                int length = answer.Request.Prompt.Length;
-                bool foretells = answer.InPrompt && answer.Request.PromptLikelihoods;
+                int length = answer.Beginning.Length;
+                bool prompt = answer.InPrompt, foretells = prompt && answer.Request.PromptLikelihoods && !answer.Again;
                 for (int i = 0; i < rows; i++)
                 {
                     answer.Position++;
@@ -331,7 +376,7 @@ internal sealed class Scheduler
                     }
                 }
 
-                if (answer.Position >= length)
+                if (!prompt || (!answer.Again && answer.Position == length))
                 {
                     try
                     {

@@ -43,16 +43,17 @@ public sealed class GeneratorTests
 
         Random random = new(seed);
         using Transformer shared = Model(config), alone = Model(config);
-        List<int> held = [];
+        CacheSlots slots = new(1, shared.Context, shared.Forgets);
         int[] prompt = [1];
         for (int turn = 0; turn < 4; turn++)
         {
             // Part of the prompt before, longer than any batch now and then, and something new.
             prompt = [.. prompt[..(1 + random.Next(prompt.Length))], .. Enumerable.Range(0, random.Next(windowed ? 900 : 30)).Select(_ => random.Next(97))];
-            int[] Continue(Transformer model, List<int>? slot) => [.. new Generator(model, new Sampler(new SamplingOptions()), held: slot).Generate(prompt, 6, ignoreEnd: true)];
-            int[] made = Continue(shared, held);
+            int[] Continue(Transformer model, TakenSequence? taken) => [.. new Generator(model, new Sampler(new SamplingOptions()), taken).Generate(prompt, 6, ignoreEnd: true)];
+            using TakenSequence taken = slots.TakeWhole(prompt, prompt.Length + 6);
+            int[] made = Continue(shared, taken);
             Assert.Equal(Continue(alone, null), made);
-            Assert.Equal([.. prompt, .. made[..^1]], held);
+            Assert.Equal(prompt.Length + made.Length - 1, taken.Held);
             prompt = [.. prompt, .. made];
         }
     }

@@ -17,7 +17,13 @@ public sealed class SchedulerTests : IClassFixture<SchedulerTests.Models>
     public void AnswersInACrowdAreThoseAlone(Arrival[] arrivals, byte seats, byte pieceRows) => _models.Quantized.Run(arrivals, 1 + (seats % 32), 1 + (pieceRows % 70));
 
     [Property(MaxTest = 15, EndSize = 40)]
-    public void AnswersThroughTooFewSlotsAreThoseAlone(Arrival[] arrivals, byte seats) => _models.Digits.Run(arrivals, 1 + (seats % 3), 32);
+    public void AnswersThroughTooFewSeatsAreThoseAlone(Arrival[] arrivals, byte seats) => _models.Digits.Run(arrivals, 1 + (seats % 3), 32);
+
+    [Property(MaxTest = 25, EndSize = 40)]
+    public void AnswersThroughTooFewPagesAreThoseAlone(Arrival[] arrivals, byte seats, byte pages) => _models.Quantized.Run(arrivals, 2 + (seats % 20), 24, 3 + (pages % 12));
+
+    [Fact]
+    public void TextsThatAreInterruptedAndComputedAnewAreThoseAlone() => Assert.InRange(_models.Quantized.Run(Crowd(60, 9), 16, 40, 7), 5, long.MaxValue);
 
     [Fact]
     public void TwoHundredTextsAtOnceAreThoseAlone() => _models.Quantized.Run(Crowd(200, 5), 32, 24);
@@ -25,9 +31,9 @@ public sealed class SchedulerTests : IClassFixture<SchedulerTests.Models>
     [Fact]
     public void ASharedBeginningIsFedOnceForItsOwner()
     {
-        using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 4), new CpuExecutor(), sequences: 4);
-        CacheSlots slots = new(4);
-        Scheduler scheduler = new(model, slots, new Lock());
+        using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 4), new CpuExecutor(), sequences: 4, pages: 12);
+        SequenceCache cache = SequenceCache.Of(model);
+        Scheduler scheduler = new(model, cache, new Lock());
         int[] begin = [.. Enumerable.Range(0, 100).Select(i => i * 7 % 97)];
         Answer Ask(string owner, params int[] rest) => scheduler.Submit(new TextRequest { Prompt = [.. begin, .. rest], MaximumTokens = 4, IgnoreEnd = true, Owner = owner }, null, default);
         Answer first = Ask("a", 1, 2, 3);
@@ -39,14 +45,14 @@ public sealed class SchedulerTests : IClassFixture<SchedulerTests.Models>
         Answer fourth = Ask("a", 1, 2, 3, 4);
         Finish(scheduler);
         Assert.InRange(fourth.Reused, 100, 103);
-        Assert.Equal(4, slots.Free);
+        Assert.Equal(4, cache.Free);
     }
 
     [Fact]
     public void OwnersTakeTurns()
     {
         using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 4), new CpuExecutor());
-        Scheduler scheduler = new(model, new CacheSlots(1), new Lock());
+        Scheduler scheduler = new(model, SequenceCache.Of(model), new Lock());
         List<string> order = [];
         List<Answer> answers = [];
         foreach (string owner in (string[])["a", "a", "a", "b", "c", "b"])
@@ -67,7 +73,7 @@ public sealed class SchedulerTests : IClassFixture<SchedulerTests.Models>
     public void PromptsThatCannotBeAreRefused()
     {
         using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 4), new CpuExecutor());
-        Scheduler scheduler = new(model, new CacheSlots(1), new Lock());
+        Scheduler scheduler = new(model, SequenceCache.Of(model), new Lock());
         Assert.Throws<ArgumentException>(() => scheduler.Submit(new TextRequest { Prompt = [] }, null, default));
         Assert.Throws<ArgumentException>(() => scheduler.Submit(new TextRequest { Prompt = new int[160] }, null, default));
         Assert.Throws<ArgumentException>(() => scheduler.Submit(new TextRequest { Prompt = [97] }, null, default));

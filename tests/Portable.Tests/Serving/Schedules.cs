@@ -18,14 +18,14 @@ public readonly record struct Arrival(byte At, byte Length, byte Shared, byte Se
 /// <summary>Schedules of texts on one model: each answer against the one computed alone.</summary>
 internal sealed class Schedules : IDisposable
 {
-    private const int Context = 160, Vocabulary = 97;
+    private const int Context = 160, Vocabulary = 97, PagesOfText = 3;
     private readonly Transformer _together, _alone;
 
     /// <param name="executor">Makes the device of the model that serves; the CPU computes the answers alone.</param>
     public Schedules(Func<Executor> executor, string scheme = "W4A8KV8", int sequences = 32)
     {
         RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama(), scheme, 4);
-        (_together, _alone) = (new Transformer(source, executor(), sequences), new Transformer(source, new CpuExecutor()));
+        (_together, _alone) = (new Transformer(source, executor(), sequences, pages: sequences * PagesOfText), new Transformer(source, new CpuExecutor()));
     }
 
     public void Dispose()
@@ -38,10 +38,13 @@ internal sealed class Schedules : IDisposable
     /// <param name="arrivals">The texts.</param>
     /// <param name="seats">Slots: how many are in flight at most.</param>
     /// <param name="pieceRows">Rows of a prompt that are fed at a time while others stream.</param>
-    public void Run(IReadOnlyList<Arrival> arrivals, int seats, int pieceRows)
+    /// <param name="pages">Pages of the cache, at least those of one text; 0 = of as many as there are seats.</param>
+    /// <returns>How often a text was interrupted for want of pages.</returns>
+    public long Run(IReadOnlyList<Arrival> arrivals, int seats, int pieceRows, int pages = 0)
     {
-        CacheSlots slots = new(Math.Clamp(seats, 1, _together.Sequences));
-        Scheduler scheduler = new(_together, slots, new Lock()) { PieceRows = pieceRows };
+        seats = Math.Clamp(seats, 1, _together.Sequences);
+        PageCache cache = new(_together.Pages!, Context, _together.CopyPage, seats, pages == 0 ? seats * PagesOfText : Math.Clamp(pages, PagesOfText, seats * PagesOfText));
+        Scheduler scheduler = new(_together, cache, new Lock()) { PieceRows = pieceRows };
         List<(Answer Answer, CancellationTokenSource Source, int Cancel)> running = [];
         int step = 0;
         foreach (Arrival arrival in arrivals)
@@ -62,12 +65,15 @@ internal sealed class Schedules : IDisposable
             Assert.True(step < 20_000, "the schedule never ends");
         }
 
-        Assert.Equal((0, 0, slots.Count), (scheduler.Running, scheduler.Waiting, slots.Free));
+        Assert.Equal((0, 0, seats), (scheduler.Running, scheduler.Waiting, cache.Free));
+        Assert.Equal(cache.Positions / 64, cache.FreePages.Empty + cache.FreePages.Unused);
         foreach ((Answer answer, CancellationTokenSource source, _) in running)
         {
             Compare(answer, source.IsCancellationRequested);
             source.Dispose();
         }
+
+        return scheduler.Interruptions;
 
         bool Step()
         {

@@ -25,25 +25,49 @@ public sealed class SchedulerTests(VulkanFixture vulkan)
         VulkanFixture.AssertNoValidationMessages();
     }
 
-    /// <summary>A copy of another sequence's beginning continues as if it had been fed, in every layout of caches.</summary>
+    /// <summary>Pages in any order, of others, and copies of them hold what was fed, in every layout of caches.</summary>
     [SkippableTheory]
     [InlineData("W4A8KV8")]
     [InlineData("W4A8KV3")]
     [InlineData("W4A8")]
-    public void CopiedBeginningsAreThoseFed(string scheme)
+    public void SharedAndCopiedPagesAreThoseFed(string scheme)
     {
         RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama(), scheme, 4);
-        using Transformer device = new(source, Executor(), sequences: 3), cpu = new(source, new CpuExecutor(), sequences: 3);
+        using Transformer device = new(source, Executor(), sequences: 3, pages: 11), cpu = new(source, new CpuExecutor(), sequences: 3, pages: 11), alone = new(source, new CpuExecutor());
         int[] ids = [.. Enumerable.Range(0, 140).Select(i => i * 31 % 97)];
-        float[] expected = cpu.Forward(Batch.Consecutive(ids, 0, allLogits: false)).ToArray();
+        float[] expected = alone.Forward(Batch.Consecutive(ids, 0, allLogits: false)).ToArray();
         foreach (Transformer model in (Transformer[])[cpu, device])
         {
+            int[][] pages = [[4, 0, 9], [7, 10, 2], [3, 8, 5]];
+            Give(0, pages[0]);
+            Give(1, pages[1]);
+            Give(2, pages[2]);
+            model.Forward(Batch.Consecutive(ids, 0, allLogits: false, sequence: 2));
             foreach (int positions in (int[])[1, 64, 65, 139])
             {
-                model.Forward(Batch.Consecutive(ids, 0, allLogits: false, sequence: 2));
                 model.Forward(Batch.Consecutive(ids.AsSpan(70), 0, allLogits: false, sequence: 1));
-                model.CopyStart(2, 1, positions);
+                int full = positions / 64;
+                for (int chunk = 0; chunk < full; chunk++)
+                {
+                    model.Pages![1, chunk] = pages[2][chunk];
+                }
+
+                model.CopyPage(pages[2][full], pages[1][full]);
                 Assert.Equal(expected, model.Forward(Batch.Consecutive(ids.AsSpan(positions), positions, allLogits: false, sequence: 1)).ToArray());
+                Give(1, pages[1]);
+            }
+
+            // One token at a time, in one batch with another.
+            int[] both = [2, 0];
+            model.Forward(Batch.Consecutive(ids.AsSpan(..139), 0, allLogits: false, sequence: 0));
+            Assert.Equal(expected, model.Forward(new Batch([ids[139], ids[139]], both, [139, 139], [0, 1])).ToArray()[..97]);
+
+            void Give(int sequence, int[] own)
+            {
+                for (int chunk = 0; chunk < own.Length; chunk++)
+                {
+                    model.Pages![sequence, chunk] = own[chunk];
+                }
             }
         }
 
