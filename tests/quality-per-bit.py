@@ -2,13 +2,14 @@
 """Quality per bit: quantized checkpoints beside llama.cpp's types with an importance matrix, on the same windows and positions.
 
     python3 tests/quality-per-bit.py --model DIR --text FILE --calibration FILE --work DIR [--text FILE …]
-        [--ours METHOD:SCHEME[:OPTION=VALUE…],…] [--types Q4_K_M,…] [--windows 60] [--context 512] [--samples 128] [--threads N] [--only ours|theirs]
+        [--ours METHOD:SCHEME[:OPTION=VALUE…],…] [--types Q4_K_M,…] [--windows 60] [--context 512] [--samples 128] [--threads N] [--jobs N] [--only ours|theirs]
         [--llama-root DIR] [-- COMMAND…]
 
 Theirs: the float checkpoint (LLaMA layout, SentencePiece) becomes a GGUF of 32-bit floats; llama-imatrix reads --samples windows of the calibration text; llama-quantize
 makes each type with that matrix, output and token embedding left at f16; llama-perplexity measures the mean Kullback–Leibler divergence to the
 float model. Ours: `portable quantize` on as many windows of that text and `portable compare`, which COMMAND starts
-(default: dotnet src/Portable.Cli/bin/Release/net10.0/Portable.Cli.dll). Bits are counted over the linears of the blocks, scales and zero points included.
+(default: dotnet src/Portable.Cli/bin/Release/net10.0/Portable.Cli.dll);
+--jobs quantizations share the threads. Bits are counted over the linears of the blocks, scales and zero points included.
 
 Both score the second half of each window (llama-perplexity has no other way; `compare --skip CONTEXT/2`). So that windows are the same to the token,
 the GGUF puts no beginning-of-sequence token anywhere; the text given to llama.cpp begins with the words <s>, a token of the user's in
@@ -16,7 +17,7 @@ that GGUF. The ids of both tokenizers are compared before anything is measured.
 
 The programs are those on the PATH, or of --llama-root, a folder into which Debian's packages llama.cpp-tools, llama.cpp-tools-extra, libllama0,
 libggml0, libc6, libgcc-s1, libstdc++6, libgomp1, libssl3t64 and zlib1g were unpacked (apt-get download, dpkg -x). What is in --work is not made again."""
-import json, math, os, re, struct, subprocess, sys, time
+import concurrent.futures, json, math, os, re, struct, subprocess, sys, time
 
 TYPES = ("IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M Q2_K_S Q2_K IQ3_XXS IQ3_XS IQ3_S IQ3_M Q3_K_S Q3_K_M Q3_K_L IQ4_XS IQ4_NL Q4_0 Q4_K_S Q4_K_M "
          "Q5_0 Q5_K_S Q5_K_M Q6_K Q8_0")
@@ -210,7 +211,11 @@ def theirs(o, llama, command, model, texts, types):
             return len(want)
         kept(base + ".ids.json", same)
         common = ["-f", words, "-c", o["--context"], "--chunks", o["--windows"], *threads]
-        def measure(path):
+        def measure(kind):
+            path = os.path.join(folder, kind + ".gguf")
+            if not os.path.exists(path):
+                llama("llama-quantize", "--imatrix", matrix, "--output-tensor-type", "f16", "--token-embedding-type", "f16", whole, path + ".tmp", kind, o["--threads"])
+                os.rename(path + ".tmp", path)
             out = llama("llama-perplexity", "-m", path, *common, "--kl-divergence", "--kl-divergence-base", base)
             def number(label): return float(re.search(label + r"\s*:\s*(-?[\d.]+(?:e-?\d+)?)", out).group(1))
             return {"bits_per_weight": bits_of(path), "kld": number(r"Mean\s+KLD"), "kld_99": number(r"99\.0%\s+KLD"), "top1": number(r"Same top p") / 100, "ratio": number(r"Mean PPL\(Q\)/PPL\(base\)")}
@@ -220,11 +225,7 @@ def theirs(o, llama, command, model, texts, types):
                 os.rename(base + ".tmp", base)
         rows[text] = {}
         for t in types:
-            path = os.path.join(folder, t + ".gguf")
-            if not os.path.exists(path):
-                llama("llama-quantize", "--imatrix", matrix, "--output-tensor-type", "f16", "--token-embedding-type", "f16", whole, path + ".tmp", t, o["--threads"])
-                os.rename(path + ".tmp", path)
-            row = rows[text][t] = kept(f"{base}.{t}.json", lambda: measure(path))
+            row = rows[text][t] = kept(f"{base}.{t}.json", lambda: measure(t))
             print(f"{name:12} {os.path.basename(text):22} {t:8} {row['bits_per_weight']:.3f} bits  KLD {row['kld']:.6f}  99 % {row['kld_99']:.5f}  same top {row['top1']:.4f}", file=sys.stderr, flush=True)
     return rows
 
@@ -236,17 +237,20 @@ def marked(source, path):
 def ours(o, command, model, texts, wanted):
     name, folder = os.path.basename(model), os.path.join(o["--work"], os.path.basename(model), "ours")
     os.makedirs(folder, exist_ok=True)
-    directories = {}
-    for item in wanted:
+    jobs = int(o["--jobs"])
+    threads = str(max(1, int(o["--threads"]) // jobs))
+    def quantized(item):
         method, scheme, *settings = item.split(":")
         path = os.path.join(folder, item.replace("*", "star").replace(":", "_").replace("=", "-"))
         def make():
             start = time.time()
-            run([*command, "quantize", model, "--method", method, "--scheme", scheme, "--calibration", o["--calibration"], "--samples", o["--samples"], "--context", o["--context"], "--output", path, "--threads", o["--threads"], "--json",
-                 *(w for s in settings for w in ("--" + s.split("=")[0], s.split("=")[1]))])
+            run([*command, "quantize", model, "--method", method, "--scheme", scheme, "--calibration", o["--calibration"], "--samples", o["--samples"], "--context", o["--context"], "--output", path,
+                 "--threads", threads, "--json", *(w for s in settings for w in ("--" + s.split("=")[0], s.split("=")[1]))])
             return time.time() - start
-        directories[item] = (path, kept(path + ".seconds.json", make))
-        print(f"{name:12} {item:40} quantized in {directories[item][1]:.0f} s", file=sys.stderr, flush=True)
+        seconds = kept(path + ".seconds.json", make)
+        print(f"{name:12} {item:40} quantized in {seconds:.0f} s with {threads} threads", file=sys.stderr, flush=True)
+        return path, seconds
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool: directories = dict(zip(wanted, pool.map(quantized, wanted)))
     rows = {}
     for text in texts:
         rows[text] = {}
@@ -262,15 +266,17 @@ def ours(o, command, model, texts, wanted):
 
 # ---- the table ----------------------------------------------------------------------------------------------------------
 def envelope(rows):
-    """(bits, ln KLD) of the types that no other beats with as few bits: what a user who picks the best type has."""
+    """Lower convex envelope of (bits, ln KLD): no type, and no mixture of two types over the weights, is expected below it."""
     best = []
-    for b, k in sorted((r["bits_per_weight"], math.log(r["kld"])) for r in rows.values()):
-        if not best or k < best[-1][1]: best.append((b, k))
+    for point in sorted((r["bits_per_weight"], math.log(r["kld"])) for r in rows.values()):
+        if best and point[1] >= best[-1][1]: continue  # more bits, nothing gained
+        while len(best) > 1 and (best[-1][1] - best[-2][1]) * (point[0] - best[-2][0]) >= (point[1] - best[-2][1]) * (best[-1][0] - best[-2][0]): best.pop()
+        best.append(point)
     return best
 
 
 def at(best, bits):
-    """KLD on the envelope: linear in ln KLD between types, the nearest type's value beyond them."""
+    """KLD on the envelope; beyond its ends that of the nearest type."""
     if bits <= best[0][0]: return math.exp(best[0][1])
     if bits >= best[-1][0]: return math.exp(best[-1][1])
     (b0, k0), (b1, k1) = next((p, q) for p, q in zip(best, best[1:]) if p[0] <= bits <= q[0])
@@ -280,7 +286,7 @@ def at(best, bits):
 def main():
     argv, command = sys.argv[1:], ["dotnet", "src/Portable.Cli/bin/Release/net10.0/Portable.Cli.dll"]
     if "--" in argv: argv, command = argv[:argv.index("--")], argv[argv.index("--") + 1:]
-    o = {"--types": ",".join(TYPES.split()), "--ours": "", "--windows": "60", "--samples": "128", "--context": "512", "--threads": str(len(os.sched_getaffinity(0))), "--llama-root": "", "--only": "", "--work": "", "--calibration": ""}
+    o = {"--types": ",".join(TYPES.split()), "--ours": "", "--windows": "60", "--samples": "128", "--jobs": "1", "--context": "512", "--threads": str(len(os.sched_getaffinity(0))), "--llama-root": "", "--only": "", "--work": "", "--calibration": ""}
     texts, models = [], []
     if len(argv) % 2: sys.exit(__doc__)
     for key, value in zip(argv[::2], argv[1::2]):

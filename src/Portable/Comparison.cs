@@ -69,6 +69,10 @@ public sealed record Comparison
         foreach (ComparedModel model in all)
         {
             model.RequireLike(reference, Context, windows * Context);
+            if (model != reference && !model.Quantized && Device != Device.Cpu)
+            {
+                throw new DeviceException($"{model.Directory}: an unquantized model runs on the device cpu only, and the models are asked for on {Device.Name}.");
+            }
         }
 
         if (reference.Quantized)
@@ -84,7 +88,7 @@ public sealed record Comparison
 
         int perWindow = Context - 1 - Skip;
         List<ComparisonRow> rows = [];
-        string served = cpu.CreateExecutor().Name;
+        string served = "";
         for (int i = 0; i < parts.Length; i++)
         {
             Stretch? bar = progress is null ? null : new Stretch(progress, i, parts.Length);
@@ -166,8 +170,7 @@ public sealed record Comparison
                     messages?.Invoke($"{model.Directory}: {note}");
                 }
 
-                // A reference of floats runs where it can; a float model among the others is asked for on the device, which says why it cannot.
-                Executor executor = (model == reference && !model.Quantized ? cpu : device).CreateExecutor();
+                Executor executor = (model.Quantized ? device : cpu).CreateExecutor();
                 Transformer transformer = new(source, executor, 1, Context, null, cancellation);
                 open.Add(transformer);
                 loaded.Add(transformer);

@@ -20,7 +20,7 @@ internal static class ComparisonPage
           --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #cc79a7; --c4: #8a6d00; --c5: #56b4e9; --c6: #444; --c7: #7a3b9a; }
         @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --soft: #a0a0a0; --rule: #3c3c3c; --page: #161616;
           --c0: #4fa8e0; --c1: #f08a4b; --c2: #3ecf9f; --c3: #e5a3c8; --c4: #e0c341; --c5: #8fd0f7; --c6: #bbb; --c7: #c08be0; } }
-        body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+        body { margin: 2rem auto; max-width: 74rem; padding: 0 1rem; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
         h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; } p.note { color: var(--soft); }
         .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
         th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap; } th { font-weight: 600; }

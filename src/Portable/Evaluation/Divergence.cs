@@ -19,47 +19,39 @@ internal static class Divergence
     /// <param name="other">g: as many.</param>
     public static double Of(ReadOnlySpan<float> reference, ReadOnlySpan<float> other)
     {
-        float expected = TensorPrimitives.Max(reference), found = TensorPrimitives.Max(other);
-        Vector256<double> shift = Vector256.Create((double)expected), otherShift = Vector256.Create((double)found);
+        Vector256<double> shift = Vector256.Create((double)TensorPrimitives.Max(reference)), otherShift = Vector256.Create((double)TensorPrimitives.Max(other));
         Vector256<double> sum = default, otherSum = default, moved = default;
         int i = 0;
         for (; i <= reference.Length - Vector256<float>.Count; i += Vector256<float>.Count)
         {
             (Vector256<double> low, Vector256<double> high) = Vector256.Widen(Vector256.Create(reference[i..]));
             (Vector256<double> otherLow, Vector256<double> otherHigh) = Vector256.Widen(Vector256.Create(other[i..]));
-            Add(low, otherLow);
-            Add(high, otherHigh);
+            Add(low - shift, otherLow - otherShift, ref sum, ref otherSum, ref moved);
+            Add(high - shift, otherHigh - otherShift, ref sum, ref otherSum, ref moved);
         }
 
-        // What is left fills a vector up: logits so far below the largest count for nothing.
-        Span<float> rest = stackalloc float[Vector256<float>.Count], otherRest = stackalloc float[Vector256<float>.Count];
-        rest.Fill(float.NegativeInfinity);
-        otherRest.Fill(float.NegativeInfinity);
-        reference[i..].CopyTo(rest);
-        other[i..].CopyTo(otherRest);
-        for (int lane = 0; i < reference.Length; i += Vector256<double>.Count, lane += Vector256<double>.Count)
+        // Lanes behind the last logit are so far below the largest that they change no sum.
+        Span<double> rest = stackalloc double[Vector256<float>.Count], otherRest = stackalloc double[Vector256<float>.Count];
+        rest.Fill(Least);
+        otherRest.Fill(Least);
+        for (int lane = 0; i < reference.Length; i++, lane++)
         {
-            Vector256<double> mine = Vector256.Create(rest[lane], rest[lane + 1], rest[lane + 2], rest[lane + 3]);
-            Vector256<double> theirs = Vector256.Create(otherRest[lane], otherRest[lane + 1], otherRest[lane + 2], otherRest[lane + 3]);
-            Vector256<double> there = Vector256.GreaterThan(mine, Vector256.Create(double.NegativeInfinity));
-            sum += Exp(mine - shift) & there;
-            otherSum += Exp(theirs - otherShift) & there;
-            moved += (Exp(mine - shift) * (mine - shift - (theirs - otherShift))) & there;
+            (rest[lane], otherRest[lane]) = (reference[i] - shift[0], other[i] - otherShift[0]);
         }
 
+        Add(Vector256.Create<double>(rest), Vector256.Create<double>(otherRest), ref sum, ref otherSum, ref moved);
+        Add(Vector256.Create<double>(rest[Vector256<double>.Count..]), Vector256.Create<double>(otherRest[Vector256<double>.Count..]), ref sum, ref otherSum, ref moved);
         double total = Total(sum);
         return Math.Max(0, (Total(moved) / total) - (Math.Log(total) - Math.Log(Total(otherSum))));
+    }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        void Add(Vector256<double> f, Vector256<double> g)
-        {
-            f -= shift;
-            g -= otherShift;
-            Vector256<double> e = Exp(f);
-            sum += e;
-            otherSum += Exp(g);
-            moved += e * (f - g);
-        }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(Vector256<double> f, Vector256<double> g, ref Vector256<double> sum, ref Vector256<double> otherSum, ref Vector256<double> moved)
+    {
+        Vector256<double> e = Exp(f);
+        sum += e;
+        otherSum += Exp(g);
+        moved += e * (f - g);
     }
 
     /// <summary>Whether both have their largest logit at the same token; of equal ones the first counts.</summary>
