@@ -17,17 +17,20 @@ const uint VALUE_COLUMNS = HEAD_COLUMNS < MOST_COLUMNS ? HEAD_COLUMNS : MOST_COL
 const uint VALUE_BLOCKS = (HEAD_SIZE + VALUE_COLUMNS - 1u) / VALUE_COLUMNS;
 const uint COLUMN_MATRICES = VALUE_COLUMNS / GROUP_COLUMNS;                     // of a subgroup and block
 
-const uint STAGED_ROWS = TILE_ROWS > CHUNK ? TILE_ROWS : CHUNK;                 // the queries lie there once, at the beginning
+const uint STAGED_ROWS = TILE_ROWS > CHUNK ? TILE_ROWS : CHUNK;                 // queries that are held lie there once, at the beginning
 const uint KEY_STAGE = STAGED_ROWS * KEY_STRIDE;
 const uint VALUE_STAGE = VALUE_COLUMNS * TOKEN_STRIDE;                          // of a digit
 const uint DIGITS_AT = KEY_STAGE > 2u * VALUE_STAGE ? KEY_STAGE : 2u * VALUE_STAGE;
 const uint DIGITS = TILE_ROWS * TOKEN_STRIDE;
+const uint QUERY_PLANE = LEAN ? TILE_ROWS * KEY_STRIDE : 0u;                    // of a digit of queries that are not held
+const uint QUERIES_AT = LEAN ? DIGITS_AT + 2u * DIGITS : 0u;
+const uint CODES = DIGITS_AT + 2u * DIGITS + 2u * QUERY_PLANE;
 const uint SCORE_STRIDE = CHUNK / 4u + 2u;
 const uint SCORE_PLANE = TILE_ROWS * SCORE_STRIDE;
 const uint SCRATCH = FM * FN / 4u;                                              // a matrix of results of a subgroup
 const uint SCORES = SCORE_PLANE > SUBGROUPS * SCRATCH ? 2u * SCORE_PLANE : 2u * SUBGROUPS * SCRATCH;
 
-shared VECTOR codes[DIGITS_AT + 2u * DIGITS];   // stage of queries, keys or values; high digits; low digits
+shared VECTOR codes[CODES];                     // stage of queries, keys or values; high digits; low digits; queries that are not held
 shared ivec4 products[SCORES];                  // I = 256·high + low: high [row][key], four a vector, then low
 shared DigitRow state[TILE_ROWS];
 shared int stretchMaximum[TILE_ROWS];           // ordered
@@ -40,6 +43,7 @@ const uint ROW_LANES = WORKGROUP / QUADS;
 const uint ROWS_EACH = TILE_ROWS / ROW_LANES;
 const uint ELEMENTS = FM * FN / SUBGROUP;
 const uint TOKEN_GROUPS = CHUNK / VECTOR_CODES;
+const uint DIGIT_MATRICES = LEAN ? 1u : ROW_MATRICES * TOKEN_STEPS;
 
 #define A_MATRIX coopmat<int8_t, gl_ScopeSubgroup, FM, FK, gl_MatrixUseA>
 #define B_MATRIX coopmat<int8_t, gl_ScopeSubgroup, FK, FN, gl_MatrixUseB>
@@ -50,8 +54,8 @@ uint quad = lane % QUADS;
 uint rowLane = lane / QUADS;
 uint subgroupRow, columnGroup;
 uint kvHead, lastToken;
-A_MATRIX queryHigh[ROW_MATRICES * DEPTH_STEPS];
-A_MATRIX queryLow[ROW_MATRICES * DEPTH_STEPS];
+A_MATRIX queryHigh[QUERY_MATRICES];
+A_MATRIX queryLow[QUERY_MATRICES];
 float sums[VALUE_BLOCKS * COLUMN_MATRICES * ROW_MATRICES * ELEMENTS];
 
 // Sixteen codes of a row.
@@ -66,7 +70,7 @@ void putItem(uint at, uvec4 item)
 }
 
 // One digit of the tile's queries.
-void stageQueries(Tile tile, uint head, uint firstWord)
+void stageQueries(Tile tile, uint head, uint firstWord, uint plane)
 {
     const uint ITEMS = DEPTH / 16u;
     for (uint e = lane; e < TILE_ROWS * ITEMS; e += WORKGROUP)
@@ -81,33 +85,56 @@ void stageQueries(Tile tile, uint head, uint firstWord)
             }
         }
 
-        putItem(row * KEY_STRIDE + item * (4u / VECTOR_WORDS), words);
+        putItem(plane + row * KEY_STRIDE + item * (4u / VECTOR_WORDS), words);
     }
 }
 
 uint queryAt(uint i)
 {
-    return (subgroupRow + i / DEPTH_STEPS * FM) * KEY_STRIDE + i % DEPTH_STEPS * (FK / VECTOR_CODES);
+    return QUERIES_AT + (subgroupRow + i / DEPTH_STEPS * FM) * KEY_STRIDE + i % DEPTH_STEPS * (FK / VECTOR_CODES);
 }
 
 void loadQueries(Tile tile, uint head)
 {
-    stageQueries(tile, head, 0u);
+    stageQueries(tile, head, 0u, QUERIES_AT);
+    if (LEAN)
+    {
+        // The barrier after the first keys is these queries' too.
+        stageQueries(tile, head, DIGIT_WORDS, QUERIES_AT + QUERY_PLANE);
+        return;
+    }
+
     barrier();
-    UNROLLED for (uint i = 0u; i < ROW_MATRICES * DEPTH_STEPS; i++)
+    UNROLLED for (uint i = 0u; i < QUERY_MATRICES; i++)
     {
         coopMatLoad(queryHigh[i], codes, queryAt(i), KEY_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
     }
 
     barrier();
-    stageQueries(tile, head, DIGIT_WORDS);
+    stageQueries(tile, head, DIGIT_WORDS, 0u);
     barrier();
-    UNROLLED for (uint i = 0u; i < ROW_MATRICES * DEPTH_STEPS; i++)
+    UNROLLED for (uint i = 0u; i < QUERY_MATRICES; i++)
     {
         coopMatLoad(queryLow[i], codes, queryAt(i), KEY_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
     }
 
     barrier();
+}
+
+// A query matrix for the next products, where it is not held.
+void needQuery(uint i, bool low)
+{
+    if (LEAN)
+    {
+        if (low)
+        {
+            coopMatLoad(queryLow[0], codes, QUERY_PLANE + queryAt(i), KEY_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        }
+        else
+        {
+            coopMatLoad(queryHigh[0], codes, queryAt(i), KEY_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        }
+    }
 }
 
 // One digit of a stretch's keys.
@@ -128,11 +155,38 @@ void stageKeys(uint chunk, uint firstWord)
     }
 }
 
+// The same, four tokens of a word at a time.
+void bringValues(uint base, uint firstColumn)
+{
+    const uint FOURS = CHUNK / 4u, ITEMS = VALUE_COLUMNS / 4u * FOURS;
+    [[dont_unroll]] for (uint e = lane; e < 2u * ITEMS; e += WORKGROUP)
+    {
+        uint digit = e / ITEMS, item = e % ITEMS, four = item % FOURS, first = item / FOURS * 4u, word = firstColumn / 4u + item / FOURS;
+        uvec4 words;
+        UNROLLED for (uint t = 0u; t < 4u; t++)
+        {
+            words[t] = word < DIGIT_WORDS ? values.v[base + (four * 4u + t) * HEAD_WORDS + digit * DIGIT_WORDS + word] : 0u;
+        }
+
+        uvec4 turned_ = turned(words);
+        UNROLLED for (uint d = 0u; d < 4u; d++)
+        {
+            codes[digit * VALUE_STAGE + (first + d) * TOKEN_STRIDE + four / VECTOR_WORDS][four % VECTOR_WORDS] = turned_[d];
+        }
+    }
+}
+
 // Both digits of some columns of a stretch's values, turned so that a vector holds one column of VECTOR_CODES tokens.
 void stageValues(uint chunk, uint firstColumn)
 {
     const uint ITEMS = VALUE_COLUMNS / 4u * TOKEN_GROUPS;
     uint base = chunkPlace(kvHead, chunk) * CHUNK * HEAD_WORDS;
+    if (LEAN)
+    {
+        bringValues(base, firstColumn);
+        return;
+    }
+
     for (uint e = lane; e < 2u * ITEMS; e += WORKGROUP)
     {
         uint digit = e / ITEMS, item = e % ITEMS, group = item % TOKEN_GROUPS, first = item / TOKEN_GROUPS * 4u;
@@ -181,8 +235,11 @@ void multiplyKeys(uint chunk)
             coopMatLoad(b, codes, (columnGroup * KEY_MATRICES + j) * FN * KEY_STRIDE + step * (FK / VECTOR_CODES), KEY_STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
             UNROLLED for (uint i = 0u; i < ROW_MATRICES; i++)
             {
-                hh[i * KEY_MATRICES + j] = coopMatMulAdd(queryHigh[i * DEPTH_STEPS + step], b, hh[i * KEY_MATRICES + j]);
-                hl[i * KEY_MATRICES + j] = coopMatMulAdd(queryLow[i * DEPTH_STEPS + step], b, hl[i * KEY_MATRICES + j]);
+                uint q = i * DEPTH_STEPS + step;
+                needQuery(q, false);
+                hh[i * KEY_MATRICES + j] = coopMatMulAdd(queryHigh[LEAN ? 0u : q], b, hh[i * KEY_MATRICES + j]);
+                needQuery(q, true);
+                hl[i * KEY_MATRICES + j] = coopMatMulAdd(queryLow[LEAN ? 0u : q], b, hl[i * KEY_MATRICES + j]);
             }
         }
     }
@@ -198,8 +255,11 @@ void multiplyKeys(uint chunk)
             coopMatLoad(b, codes, (columnGroup * KEY_MATRICES + j) * FN * KEY_STRIDE + step * (FK / VECTOR_CODES), KEY_STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
             UNROLLED for (uint i = 0u; i < ROW_MATRICES; i++)
             {
-                hl[i * KEY_MATRICES + j] = coopMatMulAdd(queryHigh[i * DEPTH_STEPS + step], b, hl[i * KEY_MATRICES + j]);
-                ll[i * KEY_MATRICES + j] = coopMatMulAdd(queryLow[i * DEPTH_STEPS + step], b, ll[i * KEY_MATRICES + j]);
+                uint q = i * DEPTH_STEPS + step;
+                needQuery(q, false);
+                hl[i * KEY_MATRICES + j] = coopMatMulAdd(queryHigh[LEAN ? 0u : q], b, hl[i * KEY_MATRICES + j]);
+                needQuery(q, true);
+                ll[i * KEY_MATRICES + j] = coopMatMulAdd(queryLow[LEAN ? 0u : q], b, ll[i * KEY_MATRICES + j]);
             }
         }
     }
@@ -288,15 +348,19 @@ void findCodes(uint chunk, uint firstPosition, float queryScale[ROWS_EACH])
     }
 }
 
+uint digitsAt(uint i)
+{
+    return DIGITS_AT + (subgroupRow + i / TOKEN_STEPS * FM) * TOKEN_STRIDE + i % TOKEN_STEPS * (FK / VECTOR_CODES);
+}
+
 // Adds the stretch's Σ c·v of a block of columns to this invocation's elements.
 void addValues(uint block)
 {
-    A_MATRIX highDigits[ROW_MATRICES * TOKEN_STEPS], lowDigits[ROW_MATRICES * TOKEN_STEPS];
-    UNROLLED for (uint i = 0u; i < ROW_MATRICES * TOKEN_STEPS; i++)
+    A_MATRIX highDigits[DIGIT_MATRICES], lowDigits[DIGIT_MATRICES];
+    UNROLLED for (uint i = 0u; i < DIGIT_MATRICES && !LEAN; i++)
     {
-        uint at = DIGITS_AT + (subgroupRow + i / TOKEN_STEPS * FM) * TOKEN_STRIDE + i % TOKEN_STEPS * (FK / VECTOR_CODES);
-        coopMatLoad(highDigits[i], codes, at, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
-        coopMatLoad(lowDigits[i], codes, at + DIGITS, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        coopMatLoad(highDigits[i], codes, digitsAt(i), TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        coopMatLoad(lowDigits[i], codes, digitsAt(i) + DIGITS, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
     }
 
     uint scratch = gl_SubgroupID * 2u * SCRATCH;
@@ -318,10 +382,21 @@ void addValues(uint block)
             coopMatLoad(low, codes, VALUE_STAGE + at, TOKEN_STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
             UNROLLED for (uint i = 0u; i < ROW_MATRICES; i++)
             {
-                hh[i] = coopMatMulAdd(highDigits[i * TOKEN_STEPS + step], high, hh[i]);
-                hl[i] = coopMatMulAdd(highDigits[i * TOKEN_STEPS + step], low, hl[i]);
-                hl[i] = coopMatMulAdd(lowDigits[i * TOKEN_STEPS + step], high, hl[i]);
-                ll[i] = coopMatMulAdd(lowDigits[i * TOKEN_STEPS + step], low, ll[i]);
+                uint p = LEAN ? 0u : i * TOKEN_STEPS + step;
+                if (LEAN)
+                {
+                    coopMatLoad(highDigits[p], codes, digitsAt(i * TOKEN_STEPS + step), TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+                }
+
+                hh[i] = coopMatMulAdd(highDigits[p], high, hh[i]);
+                hl[i] = coopMatMulAdd(highDigits[p], low, hl[i]);
+                if (LEAN)
+                {
+                    coopMatLoad(lowDigits[p], codes, digitsAt(i * TOKEN_STEPS + step) + DIGITS, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+                }
+
+                hl[i] = coopMatMulAdd(lowDigits[p], high, hl[i]);
+                ll[i] = coopMatMulAdd(lowDigits[p], low, ll[i]);
             }
         }
 

@@ -11,16 +11,18 @@
 const uint COLUMN_TILES = (HEAD_SIZE + FN - 1u) / FN;                           // of the head, dealt to the column groups in turn
 const uint COLUMN_MATRICES = (COLUMN_TILES + COLUMN_GROUPS - 1u) / COLUMN_GROUPS;
 
-const uint STAGED_ROWS = TILE_ROWS > CHUNK ? TILE_ROWS : CHUNK;                 // the queries lie there once, at the beginning
+const uint STAGED_ROWS = TILE_ROWS > CHUNK ? TILE_ROWS : CHUNK;                 // queries that are held lie there once, at the beginning
 const uint KEY_STAGE = STAGED_ROWS * KEY_STRIDE;
 const uint VALUE_STAGE = COLUMN_TILES * FN * TOKEN_STRIDE;
 const uint DIGITS_AT = KEY_STAGE > VALUE_STAGE ? KEY_STAGE : VALUE_STAGE;
 const uint DIGITS = TILE_ROWS * TOKEN_STRIDE;
+const uint QUERIES_AT = LEAN ? DIGITS_AT + 2u * DIGITS : 0u;
+const uint CODES = DIGITS_AT + 2u * DIGITS + (LEAN ? TILE_ROWS * KEY_STRIDE : 0u);
 const uint SCORE_STRIDE = CHUNK / 4u + 2u;
 const uint SCRATCH = FM * FN / 2u;                                              // two matrices of results of a subgroup
 const uint SCORES = TILE_ROWS * SCORE_STRIDE > SUBGROUPS * SCRATCH ? TILE_ROWS * SCORE_STRIDE : SUBGROUPS * SCRATCH;
 
-shared VECTOR codes[DIGITS_AT + 2u * DIGITS];   // stage of queries, keys or values; high digits; low digits
+shared VECTOR codes[CODES];     // stage of queries, keys or values; high digits; low digits; queries that are not held
 shared uvec4 scores[SCORES];                    // [row][key], four a vector
 shared uvec4 rowQuery[TILE_ROWS];               // scale, zero point, Σ codes − head size · zero point, maximum of the scores
 shared vec2 rowScale[TILE_ROWS];                // largest scale of the values, its inverse
@@ -50,11 +52,11 @@ uint quad = lane % QUADS;
 uint rowLane = lane / QUADS;
 uint subgroupRow, columnGroup;
 uint kvHead, lastToken;
-uint keyHeld[KEY_LOADS * ITEM_WORDS];
-uint valueHeld[VALUE_LOADS * VECTOR_CODES];
+uint keyHeld[LEAN ? 1u : KEY_LOADS * ITEM_WORDS];
+uint valueHeld[LEAN ? 1u : VALUE_LOADS * VECTOR_CODES];
 vec4 keyScale, valueScale;
 uvec4 keyZeroAndSum, valueZero;
-A_MATRIX query[ROW_MATRICES * DEPTH_STEPS];
+A_MATRIX query[QUERY_MATRICES];
 C_MATRIX high[ROW_MATRICES * COLUMN_MATRICES];
 C_MATRIX low[ROW_MATRICES * COLUMN_MATRICES];
 
@@ -67,6 +69,11 @@ void putItem(uint at, uvec4 item)
 #else
     codes[at] = item;
 #endif
+}
+
+uint queryAt(uint i)
+{
+    return QUERIES_AT + (subgroupRow + i / DEPTH_STEPS * FM) * KEY_STRIDE + i % DEPTH_STEPS * (FK / VECTOR_CODES);
 }
 
 void loadQueries(Tile tile, uint head)
@@ -84,35 +91,78 @@ void loadQueries(Tile tile, uint head)
             }
         }
 
-        putItem(row * KEY_STRIDE + item * (4u / VECTOR_WORDS), words);
+        putItem(QUERIES_AT + row * KEY_STRIDE + item * (4u / VECTOR_WORDS), words);
     }
 
     barrier();
-    UNROLLED for (uint i = 0u; i < ROW_MATRICES * DEPTH_STEPS; i++)
+    if (!LEAN)
     {
-        uint at = (subgroupRow + i / DEPTH_STEPS * FM) * KEY_STRIDE + i % DEPTH_STEPS * (FK / VECTOR_CODES);
-        coopMatLoad(query[i], codes, at, KEY_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
-    }
+        UNROLLED for (uint i = 0u; i < QUERY_MATRICES; i++)
+        {
+            coopMatLoad(query[i], codes, queryAt(i), KEY_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        }
 
-    barrier();
+        barrier();
+    }
+}
+
+uint keyWord(uint base, uint item, uint key, uint w)
+{
+    uint word = item * ITEM_WORDS + w;
+    return word < HEAD_WORDS ? keys.v[base + word * CHUNK + key] : 0u;
+}
+
+uint valueWord(uint base, uint word, uint token)
+{
+    return word < HEAD_WORDS ? values.v[base + token * HEAD_WORDS + word] : 0u;
 }
 
 void loadKeys(uint chunk)
 {
+    if (LEAN)
+    {
+        return;
+    }
+
     uint base = chunkPlace(kvHead, chunk) * HEAD_WORDS * CHUNK;
     UNROLLED for (uint i = 0u; i < KEY_LOADS; i++)
     {
-        uint e = i * WORKGROUP + lane, item = e / CHUNK;
+        uint e = i * WORKGROUP + lane;
         UNROLLED for (uint w = 0u; w < ITEM_WORDS; w++)
         {
-            uint word = item * ITEM_WORDS + w;
-            keyHeld[i * ITEM_WORDS + w] = word < HEAD_WORDS ? keys.v[base + word * CHUNK + e % CHUNK] : 0u;
+            keyHeld[LEAN ? 0u : i * ITEM_WORDS + w] = keyWord(base, e / CHUNK, e % CHUNK, w);
         }
     }
 }
 
-void storeKeys()
+void bringKeys(uint chunk)
 {
+    uint base = chunkPlace(kvHead, chunk) * HEAD_WORDS * CHUNK;
+    [[dont_unroll]] for (uint e = lane; e < KEY_ITEMS; e += WORKGROUP)
+    {
+        uvec4 words, item;
+        UNROLLED for (uint w = 0u; w < ITEM_WORDS; w++)
+        {
+            words[w] = keyWord(base, e / CHUNK, e % CHUNK, w);
+        }
+
+        UNROLLED for (uint w = 0u; w < 4u; w++)
+        {
+            item[w] = (words[w / PHASES] >> (w % PHASES * FIELD_BITS)) & FIELD_MASK;
+        }
+
+        putItem(e % CHUNK * KEY_STRIDE + e / CHUNK * (4u / VECTOR_WORDS), item);
+    }
+}
+
+void storeKeys(uint chunk)
+{
+    if (LEAN)
+    {
+        bringKeys(chunk);
+        return;
+    }
+
     UNROLLED for (uint i = 0u; i < KEY_LOADS; i++)
     {
         uint e = i * WORKGROUP + lane;
@@ -121,7 +171,7 @@ void storeKeys()
             uvec4 item;
             UNROLLED for (uint w = 0u; w < 4u; w++)
             {
-                item[w] = (keyHeld[i * ITEM_WORDS + w / PHASES] >> (w % PHASES * FIELD_BITS)) & FIELD_MASK;
+                item[w] = (keyHeld[LEAN ? 0u : i * ITEM_WORDS + w / PHASES] >> (w % PHASES * FIELD_BITS)) & FIELD_MASK;
             }
 
             putItem(e % CHUNK * KEY_STRIDE + e / CHUNK * (4u / VECTOR_WORDS), item);
@@ -131,20 +181,60 @@ void storeKeys()
 
 void loadValues(uint chunk)
 {
+    if (LEAN)
+    {
+        return;
+    }
+
     uint base = chunkPlace(kvHead, chunk) * CHUNK * HEAD_WORDS;
     UNROLLED for (uint i = 0u; i < VALUE_LOADS; i++)
     {
         uint e = i * WORKGROUP + lane, word = e / TOKEN_GROUPS, token = e % TOKEN_GROUPS * VECTOR_CODES;
         UNROLLED for (uint t = 0u; t < VECTOR_CODES; t++)
         {
-            valueHeld[i * VECTOR_CODES + t] = word < HEAD_WORDS ? values.v[base + (token + t) * HEAD_WORDS + word] : 0u;
+            valueHeld[LEAN ? 0u : i * VECTOR_CODES + t] = valueWord(base, word, token + t);
+        }
+    }
+}
+
+// Four tokens of a word of values at a time.
+void bringValues(uint chunk)
+{
+    const uint ITEMS = HEAD_WORDS * (CHUNK / 4u);
+    uint base = chunkPlace(kvHead, chunk) * CHUNK * HEAD_WORDS;
+    [[dont_unroll]] for (uint e = lane; e < ITEMS; e += WORKGROUP)
+    {
+        uint word = e / (CHUNK / 4u), four = e % (CHUNK / 4u);
+        uvec4 words;
+        UNROLLED for (uint t = 0u; t < 4u; t++)
+        {
+            words[t] = valueWord(base, word, four * 4u + t);
+        }
+
+        UNROLLED for (uint s = 0u; s < PHASES; s++)
+        {
+            uvec4 turned_ = turned((words >> (s * FIELD_BITS)) & FIELD_MASK);
+            uint first = (word * PHASES + s) * 4u;
+            if (first < COLUMN_TILES * FN)
+            {
+                UNROLLED for (uint d = 0u; d < 4u; d++)
+                {
+                    codes[(first + d) * TOKEN_STRIDE + four / VECTOR_WORDS][four % VECTOR_WORDS] = turned_[d];
+                }
+            }
         }
     }
 }
 
 // Turned, so that a vector holds one column of VECTOR_CODES tokens.
-void storeValues()
+void storeValues(uint chunk)
 {
+    if (LEAN)
+    {
+        bringValues(chunk);
+        return;
+    }
+
     UNROLLED for (uint i = 0u; i < VALUE_LOADS; i++)
     {
         uint e = i * WORKGROUP + lane;
@@ -154,7 +244,8 @@ void storeValues()
             UNROLLED for (uint w = 0u; w < VECTOR_WORDS; w++)
             {
                 uint at = i * VECTOR_CODES + w * 4u;
-                uvec4 turned_ = turned((uvec4(valueHeld[at], valueHeld[at + 1u], valueHeld[at + 2u], valueHeld[at + 3u]) >> (s * FIELD_BITS)) & FIELD_MASK);
+                uvec4 four = LEAN ? uvec4(0u) : uvec4(valueHeld[at], valueHeld[at + 1u], valueHeld[at + 2u], valueHeld[at + 3u]);
+                uvec4 turned_ = turned((four >> (s * FIELD_BITS)) & FIELD_MASK);
                 UNROLLED for (uint d = 0u; d < 4u; d++)
                 {
                     column[d][w] = turned_[d];
@@ -202,7 +293,12 @@ void multiplyKeys()
             coopMatLoad(b, codes, key * KEY_STRIDE + step * (FK / VECTOR_CODES), KEY_STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
             UNROLLED for (uint i = 0u; i < ROW_MATRICES; i++)
             {
-                dots[i] = coopMatMulAdd(query[i * DEPTH_STEPS + step], b, dots[i]);
+                if (LEAN)
+                {
+                    coopMatLoad(query[0], codes, queryAt(i * DEPTH_STEPS + step), KEY_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+                }
+
+                dots[i] = coopMatMulAdd(query[LEAN ? 0u : i * DEPTH_STEPS + step], b, dots[i]);
             }
         }
 
@@ -314,7 +410,7 @@ void main()
 
     for (uint chunk = firstChunk; chunk <= lastChunk; chunk++)
     {
-        storeKeys();
+        storeKeys(chunk);
         barrier();
         loadKeys(min(chunk + 1u, lastChunk));
         loadParameters(chunk);
@@ -370,13 +466,13 @@ void main()
 
     for (uint chunk = firstChunk; chunk <= lastChunk; chunk++)
     {
-        storeKeys();
+        storeKeys(chunk);
         barrier();
         loadValues(chunk);
         loadParameters(chunk);
         multiplyKeys();
         barrier();
-        storeValues();
+        storeValues(chunk);
         uint zeros = valueZero.x | valueZero.y << 8 | valueZero.z << 16 | valueZero.w << 24;
         UNROLLED for (uint r = 0u; r < ROWS_EACH; r++)
         {

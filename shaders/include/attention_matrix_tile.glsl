@@ -20,6 +20,7 @@ layout(constant_id = 9) const uint FM = 16;             // matrix shape
 layout(constant_id = 10) const uint FN = 16;
 layout(constant_id = 11) const uint FK = 32;
 layout(constant_id = 12) const uint ROW_GROUPS = 2;
+layout(constant_id = 13) const bool LEAN = false;       // few registers: queries stay in shared memory, keys and values come as they are stored
 
 layout(push_constant) uniform Push
 {
@@ -60,3 +61,4 @@ const uint ROW_MATRICES = SUBGROUP_ROWS / FM;                                   
 const uint KEY_MATRICES = CHUNK / FN / COLUMN_GROUPS;
 const uint DEPTH_STEPS = DEPTH / FK;
 const uint TOKEN_STEPS = CHUNK / FK;
+const uint QUERY_MATRICES = LEAN ? 1u : ROW_MATRICES * DEPTH_STEPS;             // of a subgroup, held

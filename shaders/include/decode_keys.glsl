@@ -21,20 +21,19 @@ void loadKey(uint t, uint firstWord)
     }
 }
 
-// Loads a batch unless it is the first and loaded already.
+// Loads a batch unless it is the first and loaded already. The token's own is not read from the cache: another workgroup may write it now.
 void needKey(uint t, uint firstWord, bool loaded)
 {
-    if (firstWord > 0u || !loaded)
-    {
-        loadKey(t, firstWord);
-    }
-
     if (t == now)
     {
         [[unroll]] for (uint i = 0u; i < KEY_BATCH; i++)
         {
             keyBatch[i] = keyWords[min(firstWord + i, HEAD_WORDS - 1u)];
         }
+    }
+    else if (firstWord > 0u || !loaded)
+    {
+        loadKey(t, firstWord);
     }
 }
 

@@ -23,10 +23,11 @@ const uint HEADS_AT_ONCE = 3u;
 // stretches added ascending, an invocation a column. Codes need no other stretch, so that a split context takes one dispatch: each
 // workgroup leaves its stretches' sums, and the last of a head adds them all.
 const uint SEGMENT_CHUNKS = SCORE_CAPACITY / CHUNK;
-const uint BATCH = DIGIT_WORDS < 16u ? DIGIT_WORDS : 16u;       // words of each digit of a key in flight
+layout(constant_id = 26) const uint WORDS_AHEAD = 16;           // of each digit in flight: 4 … 16
+const uint BATCH = DIGIT_WORDS < WORDS_AHEAD ? DIGIT_WORDS : WORDS_AHEAD; // of a key
 const uint PARTS = WORKGROUP > 256u ? 4u : 1u;                  // of a stretch in the sums, an invocation each where there are many
 const uint PART_QUADS = CHUNK / 4u / PARTS;
-const uint AHEAD_QUADS = 4u;                                    // fours of tokens in flight
+const uint AHEAD_QUADS = WORDS_AHEAD / 4u;                      // fours of tokens' values
 const uint COLUMN_STEPS = (HEAD_SIZE + WORKGROUP - 1u) / WORKGROUP;
 const uint STRETCH_WORDS = HEAD_SIZE + 3u;                      // of a stretch in `scratch`: sums, maximum, largest contribution, Σ e
 
@@ -112,7 +113,8 @@ float scoreOf(uint t, bool loaded)
     int hh = 0, hl = 0, ll = 0;
     for (uint first = 0u; first < DIGIT_WORDS; first += BATCH)
     {
-        if (first > 0u || !loaded)
+        // The token's own is not read from the cache: another workgroup may write it now.
+        if (t != now && (first > 0u || !loaded))
         {
             loadKey(t, first);
         }
@@ -122,7 +124,6 @@ float scoreOf(uint t, bool loaded)
             uint word = first + i;
             if (word < DIGIT_WORDS)
             {
-                // The cache need not hold the token's own key yet.
                 uint high = t == now ? keyWords[word] : keyHigh[i], low = t == now ? keyWords[DIGIT_WORDS + word] : keyLow[i];
                 uint qh = queryWords[word], ql = queryWords[DIGIT_WORDS + word];
                 hh += signedDot(qh, high);
@@ -410,7 +411,7 @@ void main()
     }
 
     // On its way while the token's own heads are rotated.
-    if (begin + lane < end)
+    if (begin + lane < end && begin + lane != now)
     {
         loadKey(begin + lane, 0u);
     }

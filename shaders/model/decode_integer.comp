@@ -73,8 +73,12 @@ void loadValues(uint word, uint firstQuad)
         uint quad = firstQuad + j * SPLITS;
         if (quad < (end + 3u) / 4u)
         {
-            uint base = tokenPlace(kvHead, quad * 4u) * HEAD_WORDS + word;
-            valueBatch[j] = uvec4(values.v[base], values.v[base + HEAD_WORDS], values.v[base + 2u * HEAD_WORDS], values.v[base + 3u * HEAD_WORDS]);
+            // The token's own, which another workgroup may write now, is replaced later: a neighbour in its place.
+            uint base = tokenPlace(kvHead, quad * 4u) * HEAD_WORDS + word, own = PART == PART_ALL ? now - quad * 4u : 4u;
+            [[unroll]] for (uint i = 0u; i < 4u; i++)
+            {
+                valueBatch[j][i] = values.v[base + (i == own ? i ^ 1u : i) * HEAD_WORDS];
+            }
         }
     }
 }
@@ -222,7 +226,7 @@ void main()
     findStretch(rowIndex, head, now, MOST_STRETCHES * STRETCH_SUMS);
     uint first = begin + lane;
     uvec4 firstParameters;
-    if (first < end)
+    if (first < end && (PART == PART_SUMS || first != now))
     {
         if (PART != PART_SUMS)
         {

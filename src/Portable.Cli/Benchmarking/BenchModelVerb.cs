@@ -35,10 +35,12 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="Steps">Decode steps that were measured.</param>
 /// <param name="Gpu">What a decode step takes of a GPU, or null.</param>
 /// <param name="FirstPrefillTokensPerSecond">Prompt tokens per second of the process's first prompt, kernels and commands included.</param>
+/// <param name="PrefillGpu">What a batch of a prompt takes of a GPU, or null.</param>
 internal sealed record BenchModelReport(
     string Device, string Shape, string Scheme, int Context, int Batch, int Blocks, int BlocksOfShape, double PrefillTokensPerSecond,
     double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations,
-    IReadOnlyDictionary<string, double>? PrefillOperations, IReadOnlyDictionary<string, double>? Floors, IReadOnlyDictionary<string, double>? PrefillFloors, int Steps, GpuStepReport? Gpu, double FirstPrefillTokensPerSecond);
+    IReadOnlyDictionary<string, double>? PrefillOperations, IReadOnlyDictionary<string, double>? Floors, IReadOnlyDictionary<string, double>? PrefillFloors, int Steps, GpuStepReport? Gpu, double FirstPrefillTokensPerSecond,
+    GpuStepReport? PrefillGpu);
 
 /// <summary>Measures prefill and decode of a model with synthetic weights.</summary>
 internal sealed class BenchModelVerb : Verb
@@ -52,6 +54,7 @@ internal sealed class BenchModelVerb : Verb
     private readonly Option<int> _steps = new("--tokens") { Description = "Decode steps to measure.", HelpName = "N", DefaultValueFactory = _ => 16 };
     private readonly Option<int> _blocks = new("--blocks") { Description = "Run only the first N blocks (0 = all); the report says so.", HelpName = "N" };
     private readonly Option<bool> _profile = new("--profile") { Description = "Also print the time of each operation (adds overhead)." };
+    private readonly Option<int> _watchdog = new("--watchdog") { Description = "Milliseconds after which the system is taken to reset a GPU: passes are cut so that no submission takes as long (0: 2,000, and none on software devices).", HelpName = "MS" };
     private readonly Option<string> _device = DeviceOption.Create();
 
     /// <summary>Defines the verb.</summary>
@@ -62,7 +65,7 @@ internal sealed class BenchModelVerb : Verb
             new Example("portable bench model --shape llama-7b --scheme W4A8", "tokens per second on the CPU"),
             new Example("portable bench model --shape llama-3-8b --scheme W6A6g128 --context 1024 --batch 8 --device vulkan --json", "eight sequences on the best GPU"))
     {
-        foreach (Option option in (Option[])[_shape, _scheme, _context, _batch, _steps, _blocks, _profile, _device])
+        foreach (Option option in (Option[])[_shape, _scheme, _context, _batch, _steps, _blocks, _profile, _watchdog, _device])
         {
             Options.Add(option);
         }
@@ -74,7 +77,7 @@ internal sealed class BenchModelVerb : Verb
         string name = parsed.GetValue(_shape)!;
         QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(_scheme)!);
         int length = OptionValues.AtLeast(parsed, _context, 1), sequences = OptionValues.AtLeast(parsed, _batch, 1), count = OptionValues.AtLeast(parsed, _steps, 1);
-        int limit = OptionValues.AtLeast(parsed, _blocks, 0);
+        int limit = OptionValues.AtLeast(parsed, _blocks, 0), watchdog = OptionValues.AtLeast(parsed, _watchdog, 0);
         ModelConfig whole = OptionValues.Shape(name);
         ModelConfig config = limit > 0 ? whole with { Blocks = [.. whole.Blocks.Take(limit)] } : whole;
         if (length + count > config.MaximumPositions)
@@ -87,6 +90,11 @@ internal sealed class BenchModelVerb : Verb
         var gpu = executor as VulkanExecutor;
         ProfilingExecutor? profiler = parsed.GetValue(_profile) && gpu is null ? new ProfilingExecutor(executor) : null;
         gpu?.Profiling = parsed.GetValue(_profile);
+        if (watchdog > 0)
+        {
+            (gpu ?? throw new UsageException("--watchdog is for GPUs: give --device vulkan")).Context.Watchdog = TimeSpan.FromMilliseconds(watchdog);
+        }
+
         double stream = gpu is { Profiling: true } ? Rooflines.MeasureStream(gpu.Context) : 0;
         long start = Stopwatch.GetTimestamp();
         using Transformer model = terminal.Track("making weights", bar => new Transformer(
@@ -115,8 +123,9 @@ internal sealed class BenchModelVerb : Verb
             {
                 cancellation.ThrowIfCancellationRequested();
                 int[] tokens = [.. Enumerable.Range(0, Math.Min(model.MaximumRows, context - position)).Select(_ => Token())];
+                long begin = Stopwatch.GetTimestamp();
                 model.Forward(Batch.Consecutive(tokens, position, allLogits: false, sequence));
-                told?.Add(0);
+                told?.Add(Stopwatch.GetElapsedTime(begin).TotalSeconds);
             }
         }
 
@@ -156,7 +165,7 @@ internal sealed class BenchModelVerb : Verb
         Array.Sort(times);
         double median = times[times.Length / 2];
         return new BenchModelReport(
-            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations(), gpuSteps.Floors(stream), gpuPrompts.Floors(stream), steps, gpuSteps.Report(), context / first);
+            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations(), gpuSteps.Floors(stream), gpuPrompts.Floors(stream), steps, gpuSteps.Report(), context / first, gpuPrompts.Report());
     }
 
     // A GPU's clock rises while it works; what ran once before has its kernels and commands.
@@ -176,11 +185,23 @@ internal sealed class BenchModelVerb : Verb
         terminal.Line(string.Create(CultureInfo.InvariantCulture, $"prefill {r.PrefillTokensPerSecond:F1} tokens/s (the first prompt {r.FirstPrefillTokensPerSecond:F1})   decode {r.DecodeTokensPerSecond:F2} tokens/s ({r.DecodeMilliseconds:F2} ms a step)   loaded in {r.LoadSeconds:F1} s"));
         if (r.Gpu is { } gpu)
         {
-            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"a step: {gpu.Dispatches} dispatches in {gpu.Submissions} submission, host overhead {gpu.HostMicroseconds:F0} µs; device memory {gpu.MemoryBytes / 1e9:F3} GB"));
+            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"a step: {gpu.Dispatches} dispatches in {Submissions(gpu)}, host overhead {gpu.HostMicroseconds:F0} µs; device memory {gpu.MemoryBytes / 1e9:F3} GB"));
+        }
+
+        if (r.PrefillGpu is { } prompt)
+        {
+            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"a batch of the prompt: {prompt.Dispatches} dispatches in {Submissions(prompt)}"));
         }
 
         PrintOperations(terminal, "decode", ">µs a step", r.Operations, r.Floors, 1000.0 / r.Steps);
         PrintOperations(terminal, "prefill", ">ms", r.PrefillOperations, r.PrefillFloors, 1);
+    }
+
+    private static string Submissions(GpuStepReport gpu)
+    {
+        string longest = gpu.LongestSubmissionMilliseconds is { } ms ? string.Create(CultureInfo.InvariantCulture, $", the longest {ms:F2} ms by the device's timestamps") : "";
+        string limit = gpu.WatchdogMilliseconds is { } watchdog ? string.Create(CultureInfo.InvariantCulture, $" (watchdog {watchdog:F0} ms)") : "";
+        return $"{gpu.Submissions} submission{(gpu.Submissions == 1 ? "" : "s")}{longest}{limit}";
     }
 
     private static void PrintOperations(Terminal terminal, string title, string unit, IReadOnlyDictionary<string, double>? milliseconds, IReadOnlyDictionary<string, double>? floors, double scale)

@@ -7,7 +7,9 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="Submissions">Submissions of one step.</param>
 /// <param name="HostMicroseconds">Median of a step's time less the wait for the device.</param>
 /// <param name="MemoryBytes">Device memory in use, from the allocator's own count.</param>
-internal sealed record GpuStepReport(int Dispatches, long Submissions, double HostMicroseconds, long MemoryBytes);
+/// <param name="LongestSubmissionMilliseconds">The longest submission by the device's own timestamps: with <c>--profile</c>, and where a pass takes several.</param>
+/// <param name="WatchdogMilliseconds">What no submission is to exceed, or null.</param>
+internal sealed record GpuStepReport(int Dispatches, long Submissions, double HostMicroseconds, long MemoryBytes, double? LongestSubmissionMilliseconds, double? WatchdogMilliseconds);
 
 /// <summary>Gathers the counts of decode steps on a GPU; does nothing without one.</summary>
 /// <param name="gpu">The executor, or null.</param>
@@ -16,6 +18,7 @@ internal sealed class GpuSteps(VulkanExecutor? gpu)
     private readonly List<double> _host = [];
     private readonly Dictionary<string, double> _milliseconds = [];
     private readonly Dictionary<string, double> _bytes = [];
+    private double? _longest;
     private readonly long _firstSubmission = gpu?.Submissions ?? 0;
 
     /// <summary>Notes a step that has just run.</summary>
@@ -27,6 +30,7 @@ internal sealed class GpuSteps(VulkanExecutor? gpu)
             return;
         }
 
+        _longest = gpu.SubmissionMicroseconds.Count == 0 ? _longest : Math.Max(_longest ?? 0, gpu.SubmissionMicroseconds.Max() / 1000);
         _host.Add((seconds - gpu.DeviceWait.TotalSeconds) * 1e6);
         foreach ((string operation, double microseconds, long bytes) in gpu.Profile)
         {
@@ -52,6 +56,8 @@ internal sealed class GpuSteps(VulkanExecutor? gpu)
         }
 
         _host.Sort();
-        return new GpuStepReport(gpu.Dispatches, (gpu.Submissions - _firstSubmission) / _host.Count, _host[_host.Count / 2], gpu.Context.UsedBytes);
+        return new GpuStepReport(
+            gpu.Dispatches, (gpu.Submissions - _firstSubmission) / _host.Count, _host[_host.Count / 2], gpu.Context.UsedBytes, _longest,
+            gpu.Context.Watchdog == Timeout.InfiniteTimeSpan ? null : gpu.Context.Watchdog.TotalMilliseconds);
     }
 }

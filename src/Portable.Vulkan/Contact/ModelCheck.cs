@@ -25,10 +25,16 @@ internal static class ModelCheck
     /// <returns>What is wrong, or null.</returns>
     public static string? Run(VulkanContext gpu, SelfCheckResult check, Action<string> report)
     {
-        foreach ((string kind, ModelConfig config, string scheme) in CheckedModels.All)
+        report("building the kernels of whole models");
+        gpu.BuildAhead(
+            from model in CheckedModels.All
+            from prompts in new[] { true, false }
+            select (Action)(() => Build(gpu, check, model, prompts, report)));
+        foreach (CheckedModel model in CheckedModels.All)
         {
+            (string kind, ModelConfig config, _) = model;
             report($"running a model of {kind}");
-            SyntheticModel source = new(config, QuantizationScheme.Parse(scheme), 5);
+            SyntheticModel source = Source(model);
             using Transformer cpu = new(source, new CpuExecutor());
             using Transformer device = new(source, new VulkanExecutor(gpu, check, ownsContext: false, Prompt));
             foreach (Batch batch in Batches(config))
@@ -52,6 +58,21 @@ internal static class ModelCheck
         }
 
         return null;
+    }
+
+    private static SyntheticModel Source(CheckedModel model) => new(model.Config, QuantizationScheme.Parse(model.Scheme), 5);
+
+    /// <summary>Builds the kernels of a model's prompts or of its steps, without running any.</summary>
+    private static void Build(VulkanContext gpu, SelfCheckResult check, CheckedModel model, bool prompts, Action<string> report)
+    {
+        using Transformer device = new(Source(model), new VulkanExecutor(gpu, check, ownsContext: false, Prompt) { RecordsOnly = true });
+        foreach (Batch batch in Batches(model.Config).Where(b => b.Rows > 1 == prompts))
+        {
+            device.Forward(batch);
+        }
+
+        // A step of its own: some compilers take minutes over all.
+        report("building the kernels of whole models");
     }
 
     private static IEnumerable<Batch> Batches(ModelConfig config)

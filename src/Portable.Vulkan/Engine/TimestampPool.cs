@@ -40,17 +40,36 @@ internal sealed unsafe class TimestampPool : IDisposable
     /// <param name="count">How many; every one of them must be written by submitted work, or this waits for ever.</param>
     public double[] ReadNanoseconds(int count)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Count);
-        var ticks = new ulong[count];
-        fixed (ulong* p = ticks)
+        ulong[] ticks = new ulong[count];
+        VulkanException.Check(Read(ticks, QueryResultFlags.ResultWaitBit), "Reading timestamps");
+        return SinceFirst(ticks);
+    }
+
+    /// <summary>The same without waiting: null where one is missing, as after work that a reset has cut short.</summary>
+    /// <param name="count">How many.</param>
+    public double[]? TryReadNanoseconds(int count)
+    {
+        ulong[] ticks = new ulong[count];
+        Result result = Read(ticks, QueryResultFlags.None);
+        if (result == Result.NotReady)
         {
-            VulkanException.Check(
-                _api.GetQueryPoolResults(_device, Handle, 0, (uint)count, (nuint)(8 * count), p, 8, QueryResultFlags.Result64Bit | QueryResultFlags.ResultWaitBit),
-                "Reading timestamps");
+            return null;
         }
 
-        return [.. ticks.Select(t => ((t - ticks[0]) & _mask) * _period)];
+        VulkanException.Check(result, "Reading timestamps");
+        return SinceFirst(ticks);
     }
+
+    private Result Read(ulong[] ticks, QueryResultFlags flags)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(ticks.Length, Count);
+        fixed (ulong* p = ticks)
+        {
+            return _api.GetQueryPoolResults(_device, Handle, 0, (uint)ticks.Length, (nuint)(8 * ticks.Length), p, 8, QueryResultFlags.Result64Bit | flags);
+        }
+    }
+
+    private double[] SinceFirst(ulong[] ticks) => [.. ticks.Select(t => ((t - ticks[0]) & _mask) * _period)];
 
     /// <inheritdoc/>
     public void Dispose() => _api.DestroyQueryPool(_device, Handle, null);

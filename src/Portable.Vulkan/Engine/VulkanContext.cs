@@ -134,6 +134,25 @@ internal sealed unsafe class VulkanContext : IDisposable
     /// <summary>The kernel of a shader with its constants; made once and kept.</summary>
     internal ComputePipeline Pipeline(Shader shader) => _pipelines.Get(Faults?.Plant?.Invoke(shader) ?? shader);
 
+    /// <summary>Builds kernels that will be needed, on all processors. A software device builds them when they first run: nothing there.</summary>
+    /// <param name="builds">Build one kernel or several each. What cannot be built fails again, and is told, where it is used.</param>
+    internal void BuildAhead(IEnumerable<Action> builds)
+    {
+        if (Facts.Kind != VulkanDeviceKind.Cpu)
+        {
+            Parallel.ForEach(builds, build =>
+            {
+                try
+                {
+                    build();
+                }
+                catch (Exception e) when (e is VulkanException or InvalidDataException or InvalidOperationException)
+                {
+                }
+            });
+        }
+    }
+
     /// <summary>Starts recording.</summary>
     public CommandRecorder Record() => new(this);
 

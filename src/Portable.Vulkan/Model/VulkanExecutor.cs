@@ -40,6 +40,7 @@ internal sealed class VulkanExecutor : Executor
     private readonly WorkEstimate _estimate;
     private int _noted, _vocabulary;
     private bool _recut;
+    private TimeSpan[] _waits = [];
 
     /// <summary>Serves models on an opened device.</summary>
     /// <param name="gpu">The device.</param>
@@ -51,7 +52,7 @@ internal sealed class VulkanExecutor : Executor
         ArgumentOutOfRangeException.ThrowIfLessThan(maximumRows, 1);
         (_gpu, _ownsContext, MaximumRows) = (gpu, ownsContext, maximumRows);
         _matmul = new GpuMatmul(gpu, check);
-        _estimate = new WorkEstimate(_matmul.Dispatcher, gpu.Watchdog);
+        _estimate = new WorkEstimate(_matmul.Dispatcher, () => gpu.Watchdog);
         _memory = new ModelMemory(gpu, _matmul.Dispatcher.Check);
         Name = string.Create(CultureInfo.InvariantCulture, $"vulkan:{gpu.Facts.Index} {gpu.Facts.Name}");
     }
@@ -71,6 +72,9 @@ internal sealed class VulkanExecutor : Executor
     /// <summary>Whether plans recorded from now on take timestamps after every operation.</summary>
     public bool Profiling { get; set; }
 
+    /// <summary>Whether passes are recorded, which builds their kernels, and not run: they give no logits.</summary>
+    public bool RecordsOnly { get; init; }
+
     /// <summary>When which attention kernels are taken.</summary>
     public AttentionChoice Choice { get; init; } = new();
 
@@ -79,6 +83,9 @@ internal sealed class VulkanExecutor : Executor
 
     /// <summary>Submissions since the executor was made.</summary>
     public long Submissions { get; private set; }
+
+    /// <summary>Microseconds of each submission of the last forward pass by the device's own timestamps: where it was cut, or with <see cref="Profiling"/>.</summary>
+    public IReadOnlyList<double> SubmissionMicroseconds { get; private set; } = [];
 
     /// <summary>Time that End waited for the device in the last forward pass.</summary>
     public TimeSpan DeviceWait { get; private set; }
@@ -275,7 +282,7 @@ internal sealed class VulkanExecutor : Executor
     {
         VulkanCache keysAndValues = (VulkanCache)cache;
         Note(new AttentionOperation((VulkanActivation)qkv, layout, parts, keysAndValues, (VulkanActivation)output));
-        _memory.NeedQueries(layout.Heads, keysAndValues.Shape, layout.Window);
+        _memory.NeedQueries(layout, keysAndValues.Shape);
     }
 
     /// <inheritdoc/>
@@ -317,6 +324,11 @@ internal sealed class VulkanExecutor : Executor
         _batch = null;
         int logits = checked(batch.LogitRows.Length * _vocabulary);
         Plan plan = PlanFor(batch, logits);
+        if (RecordsOnly)
+        {
+            return [];
+        }
+
         for (int attempt = 0; !RunPlan(plan); attempt++)
         {
             // The device may have been reset in the middle of it: nothing that it has left is believed, and shorter submissions try again.
@@ -418,6 +430,7 @@ internal sealed class VulkanExecutor : Executor
         }
 
         plan.Timestamps?.Reset();
+        plan.PartTimes?.Reset();
         ulong ticket = 0;
         for (int i = 0; i < plan.Parts.Count; i++)
         {
@@ -426,25 +439,54 @@ internal sealed class VulkanExecutor : Executor
 
         long begun = Stopwatch.GetTimestamp(), start = begun;
         bool healthy = true, anew = false;
+        if (_waits.Length < plan.Parts.Count)
+        {
+            _waits = new TimeSpan[plan.Parts.Count];
+        }
+
         for (int i = 0; i < plan.Parts.Count; i++)
         {
             // All run by now: the waits only tell when each has ended.
-            PlanPart part = plan.Parts[i];
-            _gpu.Wait(part.Commands.LastTicket);
+            _gpu.Wait(plan.Parts[i].Commands.LastTicket);
             long now = Stopwatch.GetTimestamp();
-            TimeSpan took = Stopwatch.GetElapsedTime(start, now) + (_gpu.Faults?.NextWait() ?? TimeSpan.Zero);
+            _waits[i] = Stopwatch.GetElapsedTime(start, now) + (_gpu.Faults?.NextWait() ?? TimeSpan.Zero);
             start = now;
-            if (_gpu.Watchdog != Timeout.InfiniteTimeSpan)
-            {
-                healthy &= took < _gpu.Watchdog;
-                anew |= _estimate.Learn(part.Nanoseconds, took.TotalNanoseconds);
-            }
+        }
+
+        healthy &= ReadPartTimes(plan);
+        for (int i = 0; i < plan.Parts.Count && _gpu.Watchdog != Timeout.InfiniteTimeSpan; i++)
+        {
+            // The host may see one end late and the next in time: the device's own clock has a word too.
+            double took = Math.Max(_waits[i].TotalNanoseconds, i < SubmissionMicroseconds.Count ? 1000 * SubmissionMicroseconds[i] : 0);
+            healthy &= took < _gpu.Watchdog.TotalNanoseconds;
+            anew |= _estimate.Learn(plan.Parts[i].Nanoseconds, took);
         }
 
         DeviceWait = Stopwatch.GetElapsedTime(begun, start);
         Submissions += plan.Parts.Count;
         _recut |= anew;
         return healthy;
+    }
+
+    /// <summary>Reads how long the submissions took, where that is measured.</summary>
+    /// <returns>Whether every one of them wrote its times: not where a reset cut it short.</returns>
+    private bool ReadPartTimes(Plan plan)
+    {
+        SubmissionMicroseconds = [];
+        if (plan.PartTimes is null || _gpu.Faults?.RunsNothing == true)
+        {
+            return true;
+        }
+
+        double[]? stamps = plan.PartTimes.TryReadNanoseconds(2 * plan.Parts.Count);
+        double[] times = new double[stamps is null ? 0 : plan.Parts.Count];
+        for (int i = 0; i < times.Length; i++)
+        {
+            times[i] = (stamps![(2 * i) + 1] - stamps[2 * i]) / 1000;
+        }
+
+        SubmissionMicroseconds = times;
+        return stamps is not null;
     }
 
     private void ReadProfile(TimestampPool timestamps, Plan plan, Batch batch)

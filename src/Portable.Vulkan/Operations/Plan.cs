@@ -31,6 +31,9 @@ internal sealed record PlanPart(CommandList Commands, int Operations, double Nan
 /// <param name="Steps">The steps.</param>
 internal sealed record Plan(IOperation[] Operations, IReadOnlyList<PlanPart> Parts, IReadOnlyList<GpuBuffer> Arguments, int Dispatches, TimestampPool? Timestamps, IReadOnlyList<PlanStep> Steps) : IDisposable
 {
+    /// <summary>When each part begins and ends, in turn; null where it is one submission that nobody measures, or the device has no timestamps.</summary>
+    public TimestampPool? PartTimes { get; init; }
+
     public void Dispose()
     {
         foreach (PlanPart part in Parts)
@@ -39,6 +42,7 @@ internal sealed record Plan(IOperation[] Operations, IReadOnlyList<PlanPart> Par
         }
 
         Timestamps?.Dispose();
+        PartTimes?.Dispose();
         foreach (GpuBuffer buffer in Arguments)
         {
             buffer.Dispose();

@@ -15,13 +15,14 @@ internal sealed class PlanRecorder
     private readonly Hazards _hazards = new();
     private readonly List<GpuBuffer> _arguments = [];
     private readonly List<PlanStep> _steps = [];
-    private readonly TimestampPool? _timestamps;
+    private readonly TimestampPool? _timestamps, _partTimes;
     private int _dispatches;
 
-    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps, WorkEstimate estimate)
+    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps, int partTimes, WorkEstimate estimate)
     {
         (_matmul, Memory, Key, _estimate) = (matmul, memory, key, estimate);
         _timestamps = timestamps > 0 ? Gpu.CreateTimestamps(timestamps) : null;
+        _partTimes = partTimes > 0 && Gpu.Facts.TimestampPeriod > 0 ? Gpu.CreateTimestamps(partTimes) : null;
         _recorder = Gpu.Record();
     }
 
@@ -39,11 +40,18 @@ internal sealed class PlanRecorder
     /// <param name="memory">The model's working memory.</param>
     /// <param name="key">The shape of its batches.</param>
     /// <param name="operations">What it does.</param>
-    /// <param name="timed">Whether it takes timestamps after every operation.</param>
+    /// <param name="timed">Whether it takes timestamps after every operation and about every submission; about submissions also where there are several.</param>
     /// <param name="estimate">What cuts it into submissions.</param>
     public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, bool timed, WorkEstimate estimate)
     {
-        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0, estimate);
+        double work = 0;
+        foreach (IOperation operation in operations)
+        {
+            work += estimate.Nanoseconds(operation, key);
+        }
+
+        bool measured = timed || work > estimate.PartNanoseconds;
+        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0, measured ? 2 * (operations.Length + 1) : 0, estimate);
         try
         {
             return recorder.Run(operations);
@@ -111,6 +119,7 @@ internal sealed class PlanRecorder
 
     private Plan Run(ReadOnlySpan<IOperation> operations)
     {
+        StampPart(begins: true);
         Memory.Batch.Record(_recorder);
         _recorder.Barrier();
         Stamp("batch", 0..0);
@@ -122,9 +131,11 @@ internal sealed class PlanRecorder
             double next = _estimate.Nanoseconds(operations[first], Key);
             if (work > 0 && work + next > _estimate.PartNanoseconds)
             {
+                StampPart(begins: false);
                 _parts.Add(new PlanPart(_recorder.End(), first - begun, work));
                 (work, begun) = (0, first);
                 _recorder = Gpu.Record();
+                StampPart(begins: true);
                 _hazards.Clear();
             }
 
@@ -133,8 +144,17 @@ internal sealed class PlanRecorder
             Stamp(operations[first].Name, first..i);
         }
 
+        StampPart(begins: false);
         _parts.Add(new PlanPart(_recorder.End(), operations.Length - begun, work));
-        return new Plan(operations.ToArray(), _parts, _arguments, _dispatches, _timestamps, _steps);
+        return new Plan(operations.ToArray(), _parts, _arguments, _dispatches, _timestamps, _steps) { PartTimes = _partTimes };
+    }
+
+    private void StampPart(bool begins)
+    {
+        if (_partTimes is not null)
+        {
+            _recorder.Timestamp(_partTimes, (2 * _parts.Count) + (begins ? 0 : 1));
+        }
     }
 
     /// <summary>Gives back what a recording that failed has taken.</summary>
@@ -143,6 +163,7 @@ internal sealed class PlanRecorder
         _recorder.End().Dispose();
         _parts.ForEach(p => p.Commands.Dispose());
         _timestamps?.Dispose();
+        _partTimes?.Dispose();
         _arguments.ForEach(b => b.Dispose());
     }
 }

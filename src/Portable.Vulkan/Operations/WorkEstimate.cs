@@ -4,8 +4,8 @@ namespace Portable.Vulkan.Operations;
 
 /// <summary>How long operations run on a device, as far as first times tell, and how much of that makes a submission.</summary>
 /// <param name="dispatcher">Knows the device's pace.</param>
-/// <param name="watchdog">How long a submission may run; infinite: all of a pass is one.</param>
-internal sealed class WorkEstimate(MatmulDispatcher dispatcher, TimeSpan watchdog)
+/// <param name="watchdog">Tells how long a submission may run; infinite: all of a pass is one.</param>
+internal sealed class WorkEstimate(MatmulDispatcher dispatcher, Func<TimeSpan> watchdog)
 {
     // A part may take four times as long as expected.
     private const int Reserve = 4;
@@ -17,7 +17,7 @@ internal sealed class WorkEstimate(MatmulDispatcher dispatcher, TimeSpan watchdo
     public double Correction { get; private set; } = 1;
 
     /// <summary>Nanoseconds of a submission at most.</summary>
-    public double PartNanoseconds => watchdog == Timeout.InfiniteTimeSpan ? double.PositiveInfinity : watchdog.TotalNanoseconds / Reserve;
+    public double PartNanoseconds => watchdog() is var limit && limit == Timeout.InfiniteTimeSpan ? double.PositiveInfinity : limit.TotalNanoseconds / Reserve;
 
     /// <summary>Nanoseconds of an operation on the largest batch and the longest context of a plan.</summary>
     public double Nanoseconds(IOperation operation, PlanKey key)

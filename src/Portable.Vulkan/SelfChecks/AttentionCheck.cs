@@ -22,20 +22,27 @@ internal static class AttentionCheck
     public static IReadOnlyDictionary<string, string> Run(VulkanContext gpu)
     {
         Dictionary<string, string> failures = [];
-        foreach ((int bits, bool windowed) in Cases)
-        {
-            CacheShape cache = new(1, windowed ? Window + Rows : First + Rows, KeyValueHeads, HeadSize, bits, windowed);
-            if (AttentionTile.For(gpu.Facts, cache) is not { } tile)
-            {
-                continue;
-            }
 
+        // Which of several is taken is up to what the compiler makes of them, where the driver tells.
+        (CacheShape Cache, AttentionTile Tile)[] tiles =
+        [
+            .. from c in Cases
+               let cache = new CacheShape(1, c.Windowed ? Window + Rows : First + Rows, KeyValueHeads, HeadSize, c.Bits, c.Windowed)
+               from tile in AttentionTile.Candidates(gpu.Facts, cache).Take(gpu.Facts.PipelineStatistics ? int.MaxValue : 1)
+               select (cache, tile),
+        ];
+        gpu.BuildAhead(
+            from t in tiles
+            from shader in new[] { t.Tile.ShaderFor(Constants(t.Cache)), WithoutMatrices(t.Cache, t.Tile) }
+            select (Action)(() => gpu.Pipeline(shader)));
+        foreach ((CacheShape cache, AttentionTile tile) in tiles)
+        {
             try
             {
                 int wrong = Wrong(gpu, cache, tile);
                 if (wrong > 0)
                 {
-                    failures[tile.ShaderName] = $"{wrong} of {Rows * Heads * HeadSize} results are wrong ({bits}-bit cache, {tile.Matrix})";
+                    failures[tile.ShaderName] = $"{wrong} of {Rows * Heads * HeadSize} results are wrong ({cache.Bits}-bit cache, {tile.Matrix})";
                 }
             }
             catch (VulkanException e)
@@ -46,6 +53,11 @@ internal static class AttentionCheck
 
         return failures;
     }
+
+    private static AttentionConstants Constants(CacheShape cache) =>
+        AttentionConstants.For(cache, new AttentionLayout(Heads, KeyValueHeads, HeadSize) { Window = cache.Wraps ? Window : 0, Softcap = cache.Wraps ? 20 : 0 });
+
+    private static AttentionTileShader WithoutMatrices(CacheShape cache, AttentionTile tile) => AttentionTileShader.WithoutMatrices(Constants(cache), 64, tile.Rows);
 
     private static int Wrong(VulkanContext gpu, CacheShape cache, AttentionTile tile)
     {
@@ -63,9 +75,8 @@ internal static class AttentionCheck
         using GpuBuffer y = gpu.Allocate(4L * expected.Length);
         AttentionSizes shape = new(Heads, KeyValueHeads, (uint)VulkanCache.Chunks(cache), (uint)VulkanCache.Pages(cache));
         AttentionTilePush push = new(r.Address, t2.Address, q.Address, qp.Address, k.Address, v.Address, p.Address, y.Address, shape);
-        AttentionConstants attention = AttentionConstants.For(cache, new AttentionLayout(Heads, KeyValueHeads, HeadSize) { Window = cache.Wraps ? Window : 0, Softcap = cache.Wraps ? 20 : 0 });
-        Run(AttentionTileShader.WithoutMatrices(attention, 64, tile.Rows), expected);
-        Run(tile.ShaderFor(attention), actual);
+        Run(WithoutMatrices(cache, tile), expected);
+        Run(tile.ShaderFor(Constants(cache)), actual);
         return expected.Zip(actual).Count(e => BitConverter.SingleToInt32Bits(e.First) != BitConverter.SingleToInt32Bits(e.Second));
 
         void Run(Shader<AttentionTilePush> shader, float[] result)

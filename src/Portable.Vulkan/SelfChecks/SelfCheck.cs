@@ -58,11 +58,12 @@ internal static class SelfCheck
             using GpuActivations activations = GpuActivations.Upload(gpu, x);
             using GpuBuffer y = gpu.Allocate(4L * expected.Length);
             MatmulProblem problem = weights.Problem(p.M);
-            foreach (MatmulTechnique technique in MatmulTechniques.Supported(gpu.Facts, problem).Where(t => !failures.ContainsKey(t.Name)))
+            (MatmulTechnique Technique, MatmulPlan Kernel)[] kernels = [.. MatmulTechniques.Supported(gpu.Facts, problem).Where(t => !failures.ContainsKey(t.Name)).Select(t => (t, t.Candidates(gpu.Facts, problem).First()))];
+            gpu.BuildAhead(kernels.Select(k => (Action)(() => k.Kernel.Prepare(gpu, problem))));
+            foreach ((MatmulTechnique technique, MatmulPlan kernel) in kernels)
             {
                 try
                 {
-                    MatmulPlan kernel = technique.Candidates(gpu.Facts, problem).First();
                     gpu.Run(r => kernel.Record(gpu, r, weights, problem, activations.Addresses, y.Address, p.N));
                     float[] got = new float[expected.Length];
                     gpu.Download<float>(y, got);

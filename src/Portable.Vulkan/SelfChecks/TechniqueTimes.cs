@@ -37,17 +37,19 @@ internal static class TechniqueTimes
         using GpuLinear weights = GpuLinear.Upload(gpu, [layer]);
         using GpuActivations activations = GpuActivations.Upload(gpu, x);
         using GpuBuffer y = gpu.Allocate(4L * SelfCheckResult.Tokens[^1] * size);
-        foreach (int tokens in SelfCheckResult.Tokens)
-        {
-            MatmulProblem problem = weights.Problem(tokens);
-            (MatmulTechnique Technique, MatmulPlan Kernel)[] rows =
+        (MatmulProblem Problem, (MatmulTechnique Technique, MatmulPlan Kernel)[] Rows)[] sizes = [.. SelfCheckResult.Tokens.Select(tokens => weights.Problem(tokens)).Select(problem => (problem,
+            ((MatmulTechnique, MatmulPlan)[])
             [
                 .. from technique in MatmulTechniques.Supported(gpu.Facts, problem)
                    where technique is not NaiveTechnique && !check.Failures.ContainsKey(technique.Name)
                    let kernel = technique.Candidates(gpu.Facts, problem).FirstOrDefault()
                    where kernel is not null
                    select (technique, kernel),
-            ];
+            ]))];
+        gpu.BuildAhead(from s in sizes from row in s.Rows select (Action)(() => row.Kernel.Prepare(gpu, s.Problem)));
+        foreach ((MatmulProblem problem, (MatmulTechnique Technique, MatmulPlan Kernel)[] rows) in sizes)
+        {
+            int tokens = problem.M;
             double[] times = Times(gpu, [.. rows.Select(r => r.Kernel)], weights, problem, activations, y, software ? TimeSpan.Zero : ClockRise);
             double[] ratios = [.. rows.Select((r, i) => times[i] / r.Technique.Estimate(gpu.Facts, problem))];
             for (int i = 0; i < rows.Length; i++)

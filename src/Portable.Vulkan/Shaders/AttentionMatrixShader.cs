@@ -20,6 +20,9 @@ internal abstract record AttentionMatrixShader : AttentionTileShader
     /// <summary>Subgroups along the rows.</summary>
     public required int RowGroups { get; init; }
 
+    /// <summary>Whether it takes few registers: queries stay in shared memory, keys and values come as they are stored.</summary>
+    public required bool Lean { get; init; }
+
     /// <inheritdoc/>
     public override int SubgroupSize => Subgroup;
 
@@ -32,6 +35,7 @@ internal abstract record AttentionMatrixShader : AttentionTileShader
         constants.Set(10, FN);
         constants.Set(11, FK);
         constants.Set(12, RowGroups);
+        constants.Set(13, Lean);
     }
 }
 

@@ -33,10 +33,20 @@ internal abstract record DecodeShader : AttentionShader<DecodePush>
 /// <summary>shaders/model/decode_digits.comp: over a cache of 16-bit codes.</summary>
 internal sealed record DecodeDigitsShader : DecodeShader
 {
+    /// <summary>Words of each digit of a key that an invocation has in flight, at most those of a head.</summary>
+    public required int WordsAhead { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "decode_digits";
 
     private const int Stretch = 64, MostStretches = 16;
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants)
+    {
+        base.Specialize(constants);
+        constants.Set(26, WordsAhead);
+    }
 
     /// <summary>Bytes of shared memory, as the shader and what it includes declare it: the token's own heads, their words and the sums of their norms, the row's quantizer; per stretch scores, digits of codes, two sums a column, and factors.</summary>
     /// <param name="headSize">Width of a head.</param>

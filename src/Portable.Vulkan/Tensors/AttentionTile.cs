@@ -13,7 +13,8 @@ namespace Portable.Vulkan.Tensors;
 /// <param name="Rows">Rows of a tile.</param>
 /// <param name="RowGroups">Subgroups along the rows.</param>
 /// <param name="ColumnGroups">Subgroups along keys and columns.</param>
-internal sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSize, int Rows, int RowGroups, int ColumnGroups)
+/// <param name="Lean">Whether queries stay in shared memory and nothing is loaded ahead: slower where registers are many, without spills where they are few.</param>
+internal sealed record AttentionTile(CooperativeMatrixShape Matrix, int SubgroupSize, int Rows, int RowGroups, int ColumnGroups, bool Lean = false)
 {
     private const int Chunk = VulkanCache.ChunkTokens;
 
@@ -26,14 +27,17 @@ internal sealed record AttentionTile(CooperativeMatrixShape Matrix, int Subgroup
     /// <summary>The shader: matrices 8 codes deep are loaded from vectors of their own size.</summary>
     internal AttentionMatrixShader ShaderFor(AttentionConstants attention) => (Matrix.IsSignedByte, Matrix.K < 16) switch
     {
-        (false, false) => new DeepAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups },
-        (false, true) => new ShallowAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups },
-        (true, false) => new DeepDigitMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups },
-        (true, true) => new ShallowDigitMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups },
+        (false, false) => new DeepAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups, Lean = Lean },
+        (false, true) => new ShallowAttentionMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups, Lean = Lean },
+        (true, false) => new DeepDigitMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups, Lean = Lean },
+        (true, true) => new ShallowDigitMatrixShader { Workgroup = Invocations, Attention = attention, TileRows = Rows, Subgroup = SubgroupSize, FM = Matrix.M, FN = Matrix.N, FK = Matrix.K, RowGroups = RowGroups, Lean = Lean },
     };
 
-    /// <summary>The tile for a cache, or null where the device's matrices cannot serve it.</summary>
-    public static AttentionTile? For(VulkanDeviceFacts device, CacheShape cache)
+    /// <summary>The tile for a cache that device facts favour, or null where the device's matrices cannot serve it.</summary>
+    public static AttentionTile? For(VulkanDeviceFacts device, CacheShape cache) => Candidates(device, cache).FirstOrDefault();
+
+    /// <summary>The tiles that can serve a cache, the best first by device facts: the first of plain tiles and the first of lean ones.</summary>
+    public static IEnumerable<AttentionTile> Candidates(VulkanDeviceFacts device, CacheShape cache)
     {
         bool software = device.Kind == VulkanDeviceKind.Cpu;
         int size = DeviceBudget.For(device).MatrixSubgroup, subgroups = Math.Max(1, DeviceBudget.For(device).AttentionInvocations / size);
@@ -43,7 +47,9 @@ internal sealed record AttentionTile(CooperativeMatrixShape Matrix, int Subgroup
             from rowGroups in new[] { 2, 1, 4 }
             where subgroups % rowGroups == 0
             select new AttentionTile(shape, size, rows, rowGroups, subgroups / rowGroups);
-        return !device.CooperativeMatrix ? null : tiles.FirstOrDefault(t => t.Refusal(device, cache) is null);
+        bool leanFirst = DeviceBudget.For(device).LeanAttention;
+        return !device.CooperativeMatrix ? [] : new[] { leanFirst, !leanFirst }
+            .Select(lean => tiles.Select(t => t with { Lean = lean }).FirstOrDefault(t => t.Refusal(device, cache) is null)).OfType<AttentionTile>();
     }
 
     /// <summary>Bytes of shared memory, as the shader declares them.</summary>
@@ -52,17 +58,18 @@ internal sealed record AttentionTile(CooperativeMatrixShape Matrix, int Subgroup
         int vector = Matrix.K < 16 ? 8 : 16, unit = Math.Max(16, Matrix.K);
         int depth = (cache.HeadSize + unit - 1) / unit * unit, columns = (cache.HeadSize + Matrix.N - 1) / Matrix.N * Matrix.N;
         int keys = Math.Max(Rows, Chunk) * (depth + vector), digits = 2 * Rows * (Chunk + vector);
+        int queries = Lean ? (cache.Bits == 16 ? 2 : 1) * Rows * (depth + vector) : 0;
         if (cache.Bits == 16)
         {
             // A digit of the keys or both of some columns of values; two integers a score; 28 bytes a row.
             int group = Matrix.N * ColumnGroups, most = Math.Max(group, Chunk / group * group), staged = Math.Min((cache.HeadSize + group - 1) / group * group, most);
             int products = 2 * 16 * Math.Max(Rows * ((Chunk / 4) + 2), RowGroups * ColumnGroups * Matrix.M * Matrix.N / 4);
-            return Math.Max(keys, 2 * staged * (Chunk + vector)) + digits + products + (Rows * 28);
+            return Math.Max(keys, 2 * staged * (Chunk + vector)) + digits + queries + products + (Rows * 28);
         }
 
         int stage = Math.Max(keys, columns * (Chunk + vector));
         int scores = 16 * Math.Max(Rows * ((Chunk / 4) + 2), RowGroups * ColumnGroups * Matrix.M * Matrix.N / 2);
-        return stage + digits + scores + (Rows * (16 + 8 + 12));
+        return stage + digits + queries + scores + (Rows * (16 + 8 + 12));
     }
 
     /// <summary>Why the tile cannot serve, or null.</summary>

@@ -1,8 +1,10 @@
 using Portable.Execution;
+using Portable.Reference.Blocks;
 using Portable.Reference.Operations;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Techniques;
 using Portable.Vulkan.Matmul.Selection;
+using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Tensors;
 
@@ -21,6 +23,8 @@ internal sealed class ModelMemory : IDisposable
     private readonly List<IRowStorage> _storage = [];
     private readonly List<GpuBuffer> _scores = [];
     private (int HeadSize, int Bits) _attended;
+    private AttentionConstants _attention;
+    private AttentionTile[] _tiles = [];
     private int _heads = 1, _stretchWords;
     private int _hiddenRows;
 
@@ -40,6 +44,7 @@ internal sealed class ModelMemory : IDisposable
         AttentionWorkgroup = AttentionLimits.Workgroup(gpu.Facts);
         DecodeWorkgroup = software ? Math.Min(64, gpu.Facts.MaximumInvocations) : Devices.DeviceBudget.For(gpu.Facts).RowInvocations;
         AppendWorkgroup = software ? 8 : 64;
+        DigitWordsAhead = Devices.DeviceBudget.For(gpu.Facts).DigitWordsAhead;
     }
 
     public BatchMemory Batch { get; }
@@ -67,11 +72,14 @@ internal sealed class ModelMemory : IDisposable
     /// <summary>Invocations of a workgroup that attends.</summary>
     public int AttentionWorkgroup { get; }
 
-    /// <summary>The tile of attention with cooperative matrices, where they can serve the caches.</summary>
+    /// <summary>The tile of attention with cooperative matrices, once a batch has taken them.</summary>
     public AttentionTile? MatrixTile { get; private set; }
 
     /// <summary>Invocations of a workgroup that attends for one new token.</summary>
     public int DecodeWorkgroup { get; }
+
+    /// <summary>Words of each digit of a key that an invocation of a decode step has in flight.</summary>
+    public int DigitWordsAhead { get; }
 
     /// <summary>Invocations of a workgroup that appends one head.</summary>
     public int AppendWorkgroup { get; }
@@ -136,22 +144,22 @@ internal sealed class ModelMemory : IDisposable
     /// <summary>Tokens that splitting a context must take off each workgroup, as the last batch was written.</summary>
     public int SplitTokens { get; private set; }
 
-    /// <summary>Tells the query heads that meet a cache, and the window that they see of it (0 = all).</summary>
-    public void NeedQueries(int heads, CacheShape cache, int window)
+    /// <summary>Tells the query heads that meet a cache, and what they see of it.</summary>
+    public void NeedQueries(AttentionLayout layout, CacheShape cache)
     {
-        if (Queries.Widen(heads, cache))
+        if (Queries.Widen(layout.Heads, cache))
         {
             Capacity = 0;
         }
 
-        _heads = Math.Max(_heads, heads);
-        _stretchWords = Math.Max(_stretchWords, StretchMemory.WordsOfPair(cache, window));
+        _heads = Math.Max(_heads, layout.Heads);
+        _stretchWords = Math.Max(_stretchWords, StretchMemory.WordsOfPair(cache, layout.Window));
 
         // Blocks have one width of heads; where they have several, the widest decides and the others' kernels follow its tiles.
         if (cache.HeadSize > _attended.HeadSize || cache.Bits != _attended.Bits)
         {
-            AttentionTile? tile = AttentionTile.For(_gpu.Facts, cache);
-            (_attended, MatrixTile) = ((cache.HeadSize, cache.Bits), tile is null || _check.Failures.ContainsKey(tile.ShaderName) ? null : tile);
+            (_attended, _attention, MatrixTile) = ((cache.HeadSize, cache.Bits), AttentionConstants.For(cache, layout), null);
+            _tiles = [.. AttentionTile.Candidates(_gpu.Facts, cache).Where(t => !_check.Failures.ContainsKey(t.ShaderName))];
         }
     }
 
@@ -160,7 +168,12 @@ internal sealed class ModelMemory : IDisposable
     public (bool Matrices, int Stretches) Write(Batch batch, AttentionChoice choice)
     {
         SplitTokens = choice.SplitTokens;
-        bool matrices = MatrixTile is not null && batch.Rows >= (long)choice.MatrixRowsOn(_gpu.Facts) * BatchMemory.Runs(batch);
+        bool matrices = _tiles.Length > 0 && batch.Rows >= (long)choice.MatrixRowsOn(_gpu.Facts) * BatchMemory.Runs(batch);
+        if (matrices)
+        {
+            MatrixTile ??= _gpu.Facts.PipelineStatistics ? CleanestPipeline.Of(_tiles, t => _gpu.Pipeline(t.ShaderFor(_attention)).Statistics) : _tiles[0];
+        }
+
         Batch.Write(batch, matrices ? MatrixTile!.Rows : AttentionLimits.TileRows);
         int pairs = batch.Rows * _heads, stretches = Batch.SingleTokens ? choice.Stretches(_gpu.Facts, pairs, Batch.Context) : 1;
         if (stretches > 1)

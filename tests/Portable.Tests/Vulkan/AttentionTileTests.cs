@@ -79,6 +79,19 @@ public sealed class AttentionTileTests
     }
 
     [Fact]
+    public void ALeanTileKeepsItsQueriesInSharedMemory()
+    {
+        CacheShape codes = new(1, 64, 1, 128, 8), digits = codes with { Bits = 16 };
+        foreach ((CacheShape cache, int planes) in new[] { (codes, 1), (digits, 2) })
+        {
+            AttentionTile[] tiles = [.. AttentionTile.Candidates(Device, cache)];
+            Assert.Equal([false, true], tiles.Select(t => t.Lean));
+            Assert.Equal(tiles[0].SharedBytes(cache) + (planes * tiles[0].Rows * (128 + 16)), (tiles[0] with { Lean = true }).SharedBytes(cache));
+            Assert.True(AttentionTile.For(Device with { VendorId = 0x8086 }, cache)!.Lean);
+        }
+    }
+
+    [Fact]
     public void NoTileWithoutMatricesOfItsSign()
     {
         CacheShape cache = new(1, 64, 1, 128, 8);

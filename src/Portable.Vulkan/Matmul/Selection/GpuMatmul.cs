@@ -30,29 +30,10 @@ internal sealed class GpuMatmul
     /// <summary>The kernel that serves a problem.</summary>
     public MatmulPlan KernelFor(MatmulProblem problem) => _choices.GetOrAdd(problem, p => Gpu.Facts.PipelineStatistics ? Cleanest(p) : Dispatcher.Choose(p));
 
-    /// <summary>The best kernel that the driver's compiler builds soon and keeps in registers; where none of the first is so, the one that goes to memory least.</summary>
     private MatmulPlan Cleanest(MatmulProblem problem)
     {
         const int Tries = 6;
-        const double LongestSeconds = 5;
-        MatmulPlan? best = null;
-        (long Spills, double Seconds) least = (long.MaxValue, 0);
-        foreach (MatmulPlan kernel in Dispatcher.Candidates(problem).Take(Tries))
-        {
-            PipelineStatistics built = kernel.Prepare(Gpu, problem);
-            (long Spills, double Seconds) cost = (built.Spills, built.Seconds < LongestSeconds ? 0 : built.Seconds);
-            if (best is null || cost.CompareTo(least) < 0)
-            {
-                (best, least) = (kernel, cost);
-            }
-
-            if (least == (0, 0))
-            {
-                break;
-            }
-        }
-
-        return best ?? Dispatcher.Choose(problem);
+        return CleanestPipeline.Of(Dispatcher.Candidates(problem).Take(Tries), k => k.Prepare(Gpu, problem)) ?? Dispatcher.Choose(problem);
     }
 
     /// <summary>

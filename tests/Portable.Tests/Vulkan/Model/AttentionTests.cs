@@ -43,6 +43,54 @@ public sealed class AttentionTests(VulkanFixture vulkan)
     [MemberData(nameof(Shapes))]
     public void NoMatricesGiveTheCpusBits(int headSize, int heads, int kvHeads, int bits) => Prefill(headSize, heads, kvHeads, bits, new AttentionChoice { MatrixRows = int.MaxValue });
 
+    public static TheoryData<int, int, int, int> LeanShapes => new()
+    {
+        { 64, 4, 1, 2 },
+        { 20, 2, 2, 3 },
+        { 128, 2, 1, 8 },
+        { 48, 3, 1, 16 },
+        { 128, 2, 1, 16 },
+    };
+
+    /// <summary>What compilers with few registers are given: nothing held or loaded ahead in tiles, half as many words in flight in steps.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(LeanShapes))]
+    public void LeanKernelsGiveTheCpusBits(int headSize, int heads, int kvHeads, int bits)
+    {
+        CacheShape cache = new(3, 260, kvHeads, headSize, bits);
+        Assert.Contains(AttentionTile.Candidates(vulkan.Context.Facts, cache), t => t.Lean);
+        List<Shader> planted = [];
+        using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
+        gpu.Faults = new FaultInjection { Plant = Lean };
+        using VulkanExecutor executor = new(gpu, SelfCheck.Of(vulkan.Context), false) { Choice = new AttentionChoice { MatrixRows = 1 } };
+        using CpuExecutor cpu = new();
+        RandomAttention actual = new(executor, heads, cache, headSize + bits, bits % 2 == 0), expected = new(cpu, heads, cache, headSize + bits, bits % 2 == 0);
+        foreach ((int, int)[] parts in new (int, int)[][] { [(0, 70), (0, 3), (0, 19)], [(70, 41), (3, 1), (19, 128)], [(111, 1), (4, 1), (147, 1)] })
+        {
+            Assert.Equal(expected.Forward(parts).Select(BitConverter.SingleToInt32Bits), actual.Forward(parts).Select(BitConverter.SingleToInt32Bits));
+        }
+
+        Assert.Contains(planted, s => s is AttentionMatrixShader);
+        Assert.Equal(bits == 16, planted.Any(s => s is DecodeDigitsShader));
+        VulkanFixture.AssertNoValidationMessages();
+
+        Shader Lean(Shader shader)
+        {
+            Shader lean = shader switch
+            {
+                AttentionMatrixShader a => a with { Lean = true },
+                DecodeDigitsShader d => d with { WordsAhead = 8 },
+                _ => shader,
+            };
+            if (lean != shader)
+            {
+                planted.Add(lean);
+            }
+
+            return lean;
+        }
+    }
+
     public static TheoryData<int, int, int, int, int> DecodeShapes => new()
     {
         // Head size, heads, KV heads, bits, capacity of the cache: beyond 2,048 tokens a stretch, scores exceed shared memory.

@@ -31,6 +31,52 @@ public sealed class BoundedSubmissionTests(VulkanFixture vulkan)
         VulkanFixture.AssertNoValidationMessages();
     }
 
+    /// <summary>A pass that is one submission is longer than a watchdog of half its time; cut, none of its submissions is, by the device's own timestamps.</summary>
+    [SkippableFact]
+    public void NoSubmissionIsLongerThanTheWatchdogByTheDevicesTimestamps()
+    {
+        Skip.If(vulkan.Context.Facts.TimestampPeriod == 0, "the device has no timestamps");
+        using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
+
+        // A system that is busy with other things halts a software device in the middle of an operation: measured anew then.
+        for (int attempt = 0; ; attempt++)
+        {
+            gpu.Watchdog = Timeout.InfiniteTimeSpan;
+            double one = Assert.Single(Times(gpu, Fast, out float[] whole));
+            gpu.Watchdog = TimeSpan.FromMicroseconds(one / 2);
+            IReadOnlyList<double> cut = [];
+            float[] logits = [];
+            try
+            {
+                cut = Times(gpu, Paced(1e9), out logits);
+            }
+            catch (VulkanException e) when (attempt < 5 && e.Message.Contains("not to be trusted", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            Assert.Equal(whole, logits);
+            Assert.InRange(cut.Count, 10, 100);
+            Assert.All(cut, c => Assert.InRange(c, 0, gpu.Watchdog.TotalMicroseconds));
+            Assert.True(cut.Sum() > 0);
+            break;
+        }
+
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    private static IReadOnlyList<double> Times(VulkanContext gpu, SelfCheckResult check, out float[] logits)
+    {
+        VulkanExecutor executor = new(gpu, check, ownsContext: false) { Profiling = true };
+        using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 3), executor);
+        int[] ids = [.. Enumerable.Range(0, 100).Select(i => i % RandomModel.Llama().VocabularySize)];
+
+        // Kernels are built when they first run.
+        model.Forward(Batch.Consecutive(ids, 0, true));
+        logits = model.Forward(Batch.Consecutive(ids, 0, true)).ToArray();
+        return executor.SubmissionMicroseconds;
+    }
+
     [SkippableFact]
     public void APassThatAResetMayHaveTouchedIsRepeatedInShorterSubmissions()
     {

@@ -4,6 +4,7 @@ using Portable.Models;
 using Portable.Tests.Support;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
+using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
 using Portable.Vulkan.SelfChecks;
 using Xunit;
@@ -33,6 +34,26 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
         Assert.Equal(steps.Length - 2, executor.Submissions - submissions);
         Assert.InRange(executor.Dispatches, 1, (8 * config.Layers) + 3);
         Assert.Equal(0, allocated);
+    }
+
+    /// <summary>A first check builds kernels ahead, on all processors: by recording passes that do not run.</summary>
+    [SkippableFact]
+    public void RecordingAloneBuildsTheKernelsThatRunningTakes()
+    {
+        using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
+        SelfCheckResult check = SelfCheck.Of(vulkan.Context);
+        VulkanExecutor recorder = new(gpu, check, ownsContext: false) { RecordsOnly = true };
+        Assert.Empty(Steps(recorder));
+        Assert.Equal(0, recorder.Submissions);
+        Shader[] built = [.. gpu.Pipelines.Select(p => p.Shader)];
+        Assert.NotEmpty(Steps(new VulkanExecutor(gpu, check, ownsContext: false)));
+        Assert.Equal(built.Select(s => s.ToString()).Order(StringComparer.Ordinal), gpu.Pipelines.Select(p => p.Shader.ToString()).Order(StringComparer.Ordinal));
+
+        static float[] Steps(VulkanExecutor executor)
+        {
+            using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV4", 3), executor);
+            return [.. model.Forward(Batch.Consecutive([1, 2, 3], 0, true)), .. model.Forward(Batch.Consecutive([4], 3, true))];
+        }
     }
 
     [SkippableFact]
