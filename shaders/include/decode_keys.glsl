@@ -21,19 +21,26 @@ void loadKey(uint t, uint firstWord)
     }
 }
 
-// Loads a batch unless it is the first and loaded already. The token's own is not read from the cache: another workgroup may write it now.
+// The token's own key is not read from the cache, where another workgroup may write it now: a neighbour in its place, which is replaced.
+uint cachedKey(uint t)
+{
+    return t == now ? t ^ 1u : t;
+}
+
+// Loads a batch unless it is the first and loaded already.
 void needKey(uint t, uint firstWord, bool loaded)
 {
+    if (firstWord > 0u || !loaded)
+    {
+        loadKey(cachedKey(t), firstWord);
+    }
+
     if (t == now)
     {
         [[unroll]] for (uint i = 0u; i < KEY_BATCH; i++)
         {
             keyBatch[i] = keyWords[min(firstWord + i, HEAD_WORDS - 1u)];
         }
-    }
-    else if (firstWord > 0u || !loaded)
-    {
-        loadKey(t, firstWord);
     }
 }
 

@@ -23,11 +23,12 @@ const uint HEADS_AT_ONCE = 3u;
 // stretches added ascending, an invocation a column. Codes need no other stretch, so that a split context takes one dispatch: each
 // workgroup leaves its stretches' sums, and the last of a head adds them all.
 const uint SEGMENT_CHUNKS = SCORE_CAPACITY / CHUNK;
-layout(constant_id = 26) const uint WORDS_AHEAD = 16;           // of each digit in flight: 4 … 16
-const uint BATCH = DIGIT_WORDS < WORDS_AHEAD ? DIGIT_WORDS : WORDS_AHEAD; // of a key
+layout(constant_id = 26) const bool LEAN = false;               // few registers: little in flight
+const uint MOST_WORDS = LEAN ? 8u : 16u;
+const uint BATCH = DIGIT_WORDS < MOST_WORDS ? DIGIT_WORDS : MOST_WORDS; // words of each digit of a key in flight
 const uint PARTS = WORKGROUP > 256u ? 4u : 1u;                  // of a stretch in the sums, an invocation each where there are many
 const uint PART_QUADS = CHUNK / 4u / PARTS;
-const uint AHEAD_QUADS = WORDS_AHEAD / 4u;                      // fours of tokens' values
+const uint AHEAD_QUADS = 4u;                                    // fours of tokens in flight, LEAN: one
 const uint COLUMN_STEPS = (HEAD_SIZE + WORKGROUP - 1u) / WORKGROUP;
 const uint STRETCH_WORDS = HEAD_SIZE + 3u;                      // of a stretch in `scratch`: sums, maximum, largest contribution, Σ e
 
@@ -108,15 +109,20 @@ void prepareHeads(uint rowIndex, uint head)
     ownValueScale = scale.z;
 }
 
+// The token's own key is not read from the cache, where another workgroup may write it now: a neighbour in its place, which is replaced.
+uint cachedKey(uint t)
+{
+    return t == now ? t ^ 1u : t;
+}
+
 float scoreOf(uint t, bool loaded)
 {
     int hh = 0, hl = 0, ll = 0;
     for (uint first = 0u; first < DIGIT_WORDS; first += BATCH)
     {
-        // The token's own is not read from the cache: another workgroup may write it now.
-        if (t != now && (first > 0u || !loaded))
+        if (first > 0u || !loaded)
         {
-            loadKey(t, first);
+            loadKey(cachedKey(t), first);
         }
 
         [[unroll]] for (uint i = 0u; i < BATCH; i++)
@@ -215,6 +221,28 @@ void findCodes(uint segment, uint last, bool firstLoaded)
     barrier();
 }
 
+// A word of each digit of four tokens' values. Tokens past the last lie in the cache's last chunk and meet code 0.
+void loadQuad(uint token, uint first, uint word, out uvec4 high, out uvec4 low)
+{
+    [[unroll]] for (uint j = 0u; j < 4u; j++)
+    {
+        uint t = token + j, at = (first + t % CHUNK) * HEAD_WORDS + word;
+        high[j] = t == now ? valueWords[word] : values.v[at];
+        low[j] = t == now ? valueWords[DIGIT_WORDS + word] : values.v[at + DIGIT_WORDS];
+    }
+}
+
+void addQuad(uvec2 p, uvec4 high, uvec4 low, inout ivec4 hh, inout ivec4 hl, inout ivec4 ll)
+{
+    uvec4 h = turned(high), l = turned(low);
+    [[unroll]] for (uint d = 0u; d < 4u; d++)
+    {
+        hh[d] += signedDot(p.x, h[d]);
+        hl[d] += signedDot(p.x, l[d]) + signedDot(p.y, h[d]);
+        ll[d] += signedDot(p.y, l[d]);
+    }
+}
+
 // Exact sums of a segment's stretches.
 void multiplyValues(uint segment, uint chunks)
 {
@@ -223,30 +251,31 @@ void multiplyValues(uint segment, uint chunks)
         uint part = task % PARTS, word = task / PARTS % DIGIT_WORDS, chunk = task / PARTS / DIGIT_WORDS;
         uint first = chunkPlace(kvHead, segment / CHUNK + chunk) * CHUNK;
         ivec4 hh = ivec4(0), hl = ivec4(0), ll = ivec4(0);
-        for (uint firstQuad = part * PART_QUADS; firstQuad < (part + 1u) * PART_QUADS; firstQuad += AHEAD_QUADS)
+        uint firstQuad = part * PART_QUADS, endQuad = firstQuad + PART_QUADS;
+        if (LEAN)
         {
-            uint token = chunk * CHUNK + firstQuad * 4u;
-            uvec4 high[AHEAD_QUADS], low[AHEAD_QUADS];
-            [[unroll]] for (uint q = 0u; q < AHEAD_QUADS; q++)
+            [[dont_unroll]] for (uint quad = firstQuad; quad < endQuad; quad++)
             {
-                [[unroll]] for (uint j = 0u; j < 4u; j++)
-                {
-                    // Tokens past the last lie in the cache's last chunk and meet code 0.
-                    uint t = segment + token + q * 4u + j, at = (first + t % CHUNK) * HEAD_WORDS + word;
-                    high[q][j] = t == now ? valueWords[word] : values.v[at];
-                    low[q][j] = t == now ? valueWords[DIGIT_WORDS + word] : values.v[at + DIGIT_WORDS];
-                }
+                uint token = chunk * CHUNK + quad * 4u;
+                uvec4 high, low;
+                loadQuad(segment + token, first, word, high, low);
+                addQuad(codeDigits[token >> 2], high, low, hh, hl, ll);
             }
-
-            [[unroll]] for (uint q = 0u; q < AHEAD_QUADS; q++)
+        }
+        else
+        {
+            for (; firstQuad < endQuad; firstQuad += AHEAD_QUADS)
             {
-                uvec2 p = codeDigits[(token >> 2) + q];
-                uvec4 h = turned(high[q]), l = turned(low[q]);
-                [[unroll]] for (uint d = 0u; d < 4u; d++)
+                uint token = chunk * CHUNK + firstQuad * 4u;
+                uvec4 high[AHEAD_QUADS], low[AHEAD_QUADS];
+                [[unroll]] for (uint q = 0u; q < AHEAD_QUADS; q++)
                 {
-                    hh[d] += signedDot(p.x, h[d]);
-                    hl[d] += signedDot(p.x, l[d]) + signedDot(p.y, h[d]);
-                    ll[d] += signedDot(p.y, l[d]);
+                    loadQuad(segment + token + q * 4u, first, word, high[q], low[q]);
+                }
+
+                [[unroll]] for (uint q = 0u; q < AHEAD_QUADS; q++)
+                {
+                    addQuad(codeDigits[(token >> 2) + q], high[q], low[q], hh, hl, ll);
                 }
             }
         }
@@ -411,9 +440,9 @@ void main()
     }
 
     // On its way while the token's own heads are rotated.
-    if (begin + lane < end && begin + lane != now)
+    if (begin + lane < end)
     {
-        loadKey(begin + lane, 0u);
+        loadKey(cachedKey(begin + lane), 0u);
     }
 
     prepareHeads(rowIndex, head);

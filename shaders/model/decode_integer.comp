@@ -226,14 +226,14 @@ void main()
     findStretch(rowIndex, head, now, MOST_STRETCHES * STRETCH_SUMS);
     uint first = begin + lane;
     uvec4 firstParameters;
-    if (first < end && (PART == PART_SUMS || first != now))
+    if (first < end)
     {
         if (PART != PART_SUMS)
         {
-            loadKey(first, 0u);
+            loadKey(cachedKey(first), 0u);
         }
 
-        firstParameters = loadParameters(first);
+        firstParameters = loadParameters(PART == PART_SUMS ? first : cachedKey(first));
     }
 
     if (lane == 0u)

@@ -20,6 +20,8 @@ internal sealed class GpuSteps(VulkanExecutor? gpu)
     private readonly Dictionary<string, double> _bytes = [];
     private double? _longest;
     private readonly long _firstSubmission = gpu?.Submissions ?? 0;
+    private long _submissions;
+    private int _dispatches;
 
     /// <summary>Notes a step that has just run.</summary>
     /// <param name="seconds">Its whole time.</param>
@@ -30,6 +32,7 @@ internal sealed class GpuSteps(VulkanExecutor? gpu)
             return;
         }
 
+        (_submissions, _dispatches) = (gpu.Submissions - _firstSubmission, gpu.Dispatches);
         _longest = gpu.SubmissionMicroseconds.Count == 0 ? _longest : Math.Max(_longest ?? 0, gpu.SubmissionMicroseconds.Max() / 1000);
         _host.Add((seconds - gpu.DeviceWait.TotalSeconds) * 1e6);
         foreach ((string operation, double microseconds, long bytes) in gpu.Profile)
@@ -57,7 +60,7 @@ internal sealed class GpuSteps(VulkanExecutor? gpu)
 
         _host.Sort();
         return new GpuStepReport(
-            gpu.Dispatches, (gpu.Submissions - _firstSubmission) / _host.Count, _host[_host.Count / 2], gpu.Context.UsedBytes, _longest,
+            _dispatches, _submissions / _host.Count, _host[_host.Count / 2], gpu.Context.UsedBytes, _longest,
             gpu.Context.Watchdog == Timeout.InfiniteTimeSpan ? null : gpu.Context.Watchdog.TotalMilliseconds);
     }
 }

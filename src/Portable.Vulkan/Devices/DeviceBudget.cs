@@ -19,11 +19,8 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
     /// <summary>Invocations of a workgroup of attention with cooperative matrices: the more there are, the less each holds of the keys and values on their way.</summary>
     public int AttentionInvocations { get; init; } = 128;
 
-    /// <summary>Whether attention with cooperative matrices leaves queries in shared memory and loads nothing ahead, unless that spills and the other does not.</summary>
+    /// <summary>Whether attention takes few registers, with less on its way ahead; with cooperative matrices unless that spills and the other does not.</summary>
     public bool LeanAttention { get; init; }
-
-    /// <summary>Words of each digit of a key that an invocation of a decode step over a 16-bit cache has in flight.</summary>
-    public int DigitWordsAhead { get; init; } = 16;
 
     /// <summary>Vectors of a row of the head's table that an invocation has in flight.</summary>
     public int HeadAhead { get; init; } = 4;
@@ -43,7 +40,7 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
             { VendorId: Amd } => new DeviceBudget(512, 1024, 96, device.SubgroupSize),
 
             // 128 registers a thread, shared by its invocations: the fewest invocations have the most each.
-            { VendorId: Intel } => new DeviceBudget(512, 256, 40, device.RequiresSubgroupSizes ? device.MinimumSubgroupSize : device.SubgroupSize) { DotTokens = 4, TileRegisters = 44, AttentionInvocations = 256, HeadAhead = 2, LeanAttention = true, DigitWordsAhead = 8 },
+            { VendorId: Intel } => new DeviceBudget(512, 256, 40, device.RequiresSubgroupSizes ? device.MinimumSubgroupSize : device.SubgroupSize) { DotTokens = 4, TileRegisters = 44, AttentionInvocations = 256, HeadAhead = 2, LeanAttention = true },
 
             // NVK, Adreno, Mali, Apple and whoever comes: what no compiler that was met spills.
             _ => new DeviceBudget(256, 256, 64, device.SubgroupSize),

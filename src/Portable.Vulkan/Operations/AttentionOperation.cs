@@ -118,7 +118,7 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
         int segment = Math.Min(tokens, DecodeDigitsShader.Segment(plan.Gpu.Facts, Cache.Shape.HeadSize, input.Spec.Layout.Groups));
         RowQuantizer quantizer = input.Quantizer(workgroup);
         return Digits
-            ? new DecodeDigitsShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = segment, Quantizer = quantizer, Part = part, Heads = Preparation, WordsAhead = plan.Memory.DigitWordsAhead }
+            ? new DecodeDigitsShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = segment, Quantizer = quantizer, Part = part, Heads = Preparation, Lean = plan.Memory.LeanAttention }
             : new DecodeIntegerShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = scores, Quantizer = quantizer, Part = part, Heads = Preparation };
     }
 

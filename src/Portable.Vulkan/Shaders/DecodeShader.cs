@@ -33,8 +33,8 @@ internal abstract record DecodeShader : AttentionShader<DecodePush>
 /// <summary>shaders/model/decode_digits.comp: over a cache of 16-bit codes.</summary>
 internal sealed record DecodeDigitsShader : DecodeShader
 {
-    /// <summary>Words of each digit of a key that an invocation has in flight, at most those of a head.</summary>
-    public required int WordsAhead { get; init; }
+    /// <summary>Whether it takes few registers: half of the keys and a quarter of the values in flight.</summary>
+    public required bool Lean { get; init; }
 
     /// <inheritdoc/>
     public override string Name => "decode_digits";
@@ -45,7 +45,7 @@ internal sealed record DecodeDigitsShader : DecodeShader
     public override void Specialize(SpecializationConstants constants)
     {
         base.Specialize(constants);
-        constants.Set(26, WordsAhead);
+        constants.Set(26, Lean);
     }
 
     /// <summary>Bytes of shared memory, as the shader and what it includes declare it: the token's own heads, their words and the sums of their norms, the row's quantizer; per stretch scores, digits of codes, two sums a column, and factors.</summary>

@@ -44,7 +44,7 @@ internal sealed class ModelMemory : IDisposable
         AttentionWorkgroup = AttentionLimits.Workgroup(gpu.Facts);
         DecodeWorkgroup = software ? Math.Min(64, gpu.Facts.MaximumInvocations) : Devices.DeviceBudget.For(gpu.Facts).RowInvocations;
         AppendWorkgroup = software ? 8 : 64;
-        DigitWordsAhead = Devices.DeviceBudget.For(gpu.Facts).DigitWordsAhead;
+        LeanAttention = Devices.DeviceBudget.For(gpu.Facts).LeanAttention;
     }
 
     public BatchMemory Batch { get; }
@@ -78,8 +78,8 @@ internal sealed class ModelMemory : IDisposable
     /// <summary>Invocations of a workgroup that attends for one new token.</summary>
     public int DecodeWorkgroup { get; }
 
-    /// <summary>Words of each digit of a key that an invocation of a decode step has in flight.</summary>
-    public int DigitWordsAhead { get; }
+    /// <summary>Whether decode steps over a 16-bit cache take the kernel that needs few registers.</summary>
+    public bool LeanAttention { get; }
 
     /// <summary>Invocations of a workgroup that appends one head.</summary>
     public int AppendWorkgroup { get; }

@@ -79,7 +79,7 @@ public sealed class AttentionTests(VulkanFixture vulkan)
             Shader lean = shader switch
             {
                 AttentionMatrixShader a => a with { Lean = true },
-                DecodeDigitsShader d => d with { WordsAhead = 8 },
+                DecodeDigitsShader d => d with { Lean = true },
                 _ => shader,
             };
             if (lean != shader)
