@@ -7,17 +7,19 @@ namespace Portable.Tests.Quantization;
 public class GridSearchTests
 {
     [Property(MaxTest = 200)]
-    public void ASearchedGridIsNeverWorseThanTheWholeRange(int seed, byte size, byte bits, bool balanced, bool flat, bool outlier)
+    public void ASearchedGridIsNeverWorseThanTheWholeRange(int seed, byte size, byte bits, bool balanced, bool flat, bool outlier, bool half)
     {
         (double[] w, double[] h) = Group(seed, 1 + size, flat, outlier);
         int width = 1 + bits % 8, largest = balanced ? 4 : (1 << width) - 1;
-        WeightGrid whole = WeightGrid.Asymmetric([.. w.Select(v => (float)v)], largest), searched = GridSearch.Asymmetric(w, h, largest);
+        ScaleFormat scales = half ? ScaleFormat.Half : ScaleFormat.Single;
+        WeightGrid whole = WeightGrid.Asymmetric([.. w.Select(v => (float)v)], largest, scales), searched = GridSearch.Asymmetric(w, h, largest, scales);
+        Assert.Equal(WeightScales.Nearest(searched.Scale, scales), searched.Scale);
         Assert.InRange(searched.ZeroPoint, 0, largest);
         Assert.True(PlainError(searched, w, h) <= PlainError(whole, w, h) * (1 + 1e-12));
         if (width > 1)
         {
-            whole = WeightGrid.Symmetric([.. w.Select(v => (float)v)], width);
-            searched = GridSearch.Symmetric(w, h, width);
+            whole = WeightGrid.Symmetric([.. w.Select(v => (float)v)], width, scales);
+            searched = GridSearch.Symmetric(w, h, width, scales);
             Assert.Equal(0, searched.ZeroPoint);
             Assert.True(PlainError(searched, w, h) <= PlainError(whole, w, h) * (1 + 1e-12));
         }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Portable.Models;
+using Portable.Reference.Quantization;
 using Portable.Reference.Threading;
 using Portable.Tests.Support;
 using Xunit;
@@ -9,7 +10,7 @@ namespace Portable.Tests.Quantization;
 
 /// <summary>
 /// Frozen hashes of what methods make of a random model: the same on every tier of instructions and any number of threads, and, with
-/// min-max grids, what they made before grids were searched.
+/// min-max grids and scales of 32 bits, what they made before grids were searched.
 /// </summary>
 public class QuantizedBytesTests
 {
@@ -23,7 +24,7 @@ public class QuantizedBytesTests
     [InlineData("flexq", "W6A6g32", "grid=minmax", "8f9ef5bb0eeeadb2")]
     [InlineData("flexq", "W6A6g32", "recipe=paper", "8f9ef5bb0eeeadb2")]
     [InlineData("flexq", "W6A6g32", "recipe=paper refine=gptq", "064e167302476651")]
-    public void MinMaxGridsGiveTheBytesFromBeforeTheSearch(string method, string scheme, string options, string hash) => Assert.Equal(hash, Hash(method, scheme, options));
+    public void MinMaxGridsGiveTheBytesFromBeforeTheSearch(string method, string scheme, string options, string hash) => Assert.Equal(hash, Hash(method, scheme, options, ScaleFormat.Single));
 
     [Theory]
     [InlineData("rtn", "W4A8", "", "?")]
@@ -41,16 +42,16 @@ public class QuantizedBytesTests
     }
 
     /// <summary>Of codes, scales and zero points of every linear, in model order.</summary>
-    private static string Hash(string method, string scheme, string options)
+    private static string Hash(string method, string scheme, string options, ScaleFormat scales = ScaleFormat.Half)
     {
         Dictionary<string, string> named = options.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(o => o.Split('=')).ToDictionary(o => o[0], o => o[1]);
-        MethodRun run = MethodRun.Quantize(method, new RandomModel(RandomModel.Llama(), 32, 5, null), scheme: scheme, named: named);
+        MethodRun run = MethodRun.Quantize(method, new RandomModel(RandomModel.Llama(), 32, 5, null), scheme: scheme, named: named, scales: scales);
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (LinearWeights linear in run.Blocks.SelectMany(b => b.Linears))
         {
             hash.AppendData(MemoryMarshal.AsBytes<ulong>(linear.Quantized!.Weights.Words.ToArray()));
-            hash.AppendData(MemoryMarshal.AsBytes<float>(linear.Quantized.Scales));
-            hash.AppendData(linear.Quantized.ZeroPoints ?? []);
+            hash.AppendData(MemoryMarshal.AsBytes<float>([.. linear.Quantized.Scales]));
+            hash.AppendData(linear.Quantized.ZeroPoints is { } zeros ? [.. zeros] : []);
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
