@@ -28,6 +28,10 @@ public static class RoundToNearest
     public static WeightGrid[] Grids(ReadOnlySpan<float> weights, int rows, int columns, QuantizationScheme scheme, ScaleFormat scales = ScaleFormat.Single) =>
         WeightCodes.FindGrids(weights, rows, new GroupLayout(columns, scheme.GroupSize), WeightGranularity.Group, v => WeightGrid.Asymmetric(v, scheme.LargestWeightCode, scales));
 
+    /// <summary>Empty codes on these grids.</summary>
+    internal static WeightCodes Codes(ReadOnlySpan<float> weights, int rows, int columns, QuantizationScheme scheme, ScaleFormat scales) =>
+        new(rows, new GroupLayout(columns, scheme.GroupSize), scheme.WeightFormat, Grids(weights, rows, columns, scheme, scales));
+
     /// <summary>The symmetric quantizer of a scheme's activations, per token or per group of it.</summary>
     /// <exception cref="FormatException">A1.</exception>
     public static ActivationQuantizer PerToken(QuantizationScheme scheme)

@@ -13,6 +13,17 @@ namespace Portable.Calibration;
 /// <param name="rows">Number of rows.</param>
 internal delegate void BlockObserver(BlockInput input, ReadOnlySpan<float> values, int rows);
 
+/// <summary>What a stream holds where a linear of a block reads its input.</summary>
+/// <param name="Input">The input, rows × columns.</param>
+/// <param name="Residual">The residual stream that the linear's output is going to be added to, rows × hidden size.</param>
+internal readonly record struct BlockState(float[] Input, float[] Residual);
+
+/// <summary>Sees two streams at the same input of a float block.</summary>
+/// <param name="exact">The other stream.</param>
+/// <param name="seen">This one.</param>
+/// <param name="rows">Number of rows.</param>
+internal delegate void BlockPairObserver(BlockState exact, BlockState seen, int rows);
+
 /// <summary>
 /// Hidden states of calibration windows on their way through a model, block by block: the same forward pass that serves
 /// inference, so what is calibrated is what runs. Float blocks run on the CPU, quantized ones on any executor, with the same
@@ -68,12 +79,48 @@ internal sealed class BlockStream : IDisposable
     /// <summary>Runs a float block without moving the stream on, and shows the inputs of its linears.</summary>
     /// <param name="block">Float weights.</param>
     /// <param name="observer">Called for every input of every batch, in the order of the windows.</param>
-    public void Observe(BlockWeights block, BlockObserver observer) => Run(block, observer, advance: false);
+    /// <param name="last">The last input that is wanted: what lies behind it is not run.</param>
+    public void Observe(BlockWeights block, BlockObserver observer, BlockInput last = BlockInput.Down) => Run(block, observer, last);
+
+    /// <summary>Runs float blocks on this stream and on another over the same windows, batch by batch, and shows both at one of the inputs.</summary>
+    /// <param name="input">The input; what lies behind it is not run, and neither stream moves on.</param>
+    /// <param name="block">Float weights on this stream.</param>
+    /// <param name="other">The other stream.</param>
+    /// <param name="exact">Float weights on it.</param>
+    /// <param name="observer">Called for every batch, in the order of the windows.</param>
+    public void ObserveBeside(BlockInput input, BlockWeights block, BlockStream other, BlockWeights exact, BlockPairObserver observer)
+    {
+        TransformerBlock mine = new(_cpu.Workspace, block, 32), theirs = new(other._cpu.Workspace, exact, 32);
+        List<BlockState> states = [];
+        BlockState Run(BlockStream stream, TransformerBlock run, int rows)
+        {
+            BlockState state = default;
+            run.Forward(stream._cpu.Executor, stream._cpu.X, Observe, input);
+            return state;
+
+            void Observe(BlockInput at, DeviceInput values)
+            {
+                if (at == input)
+                {
+                    state = new BlockState(((CpuInput)values).Float!.Rows(rows).ToArray(), ((CpuActivation)stream._cpu.X).Rows(rows).ToArray());
+                    RequireFinite(state.Input, block.Reading(input)[0].Name, "is given inputs that are not finite", float.PositiveInfinity);
+                }
+            }
+        }
+
+        for (int window = 0; window < _windows.Count; window++)
+        {
+            int batch = 0;
+            states.Clear();
+            other.ForEachBatch(other._cpu, window, read: true, write: false, "", rows => states.Add(Run(other, theirs, rows)));
+            ForEachBatch(_cpu, window, read: true, write: false, "", rows => observer(states[batch++], Run(this, mine, rows), rows));
+        }
+    }
 
     /// <summary>Moves the stream through a block: afterwards it holds what enters the next one.</summary>
     /// <param name="block">Float or quantized weights.</param>
     /// <param name="observer">Shown the inputs of a float block, or null.</param>
-    public void Advance(BlockWeights block, BlockObserver? observer = null) => Run(block, observer, advance: true);
+    public void Advance(BlockWeights block, BlockObserver? observer = null) => Run(block, observer, last: null);
 
     /// <summary>The hidden states that enter the next block, of one window.</summary>
     /// <param name="window">Index of the window.</param>
@@ -121,7 +168,7 @@ internal sealed class BlockStream : IDisposable
         _cpu.Dispose();
     }
 
-    private void Run(BlockWeights weights, BlockObserver? observer, bool advance)
+    private void Run(BlockWeights weights, BlockObserver? observer, BlockInput? last)
     {
         bool quantized = weights[BlockSlot.Query].Quantized is not null;
         if (quantized && observer is not null)
@@ -141,10 +188,10 @@ internal sealed class BlockStream : IDisposable
         };
         for (int window = 0; window < _windows.Count; window++)
         {
-            ForEachBatch(stage, window, read: true, write: advance, quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name, count =>
+            ForEachBatch(stage, window, read: true, write: last is null, quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name, count =>
             {
                 rows = count;
-                block.Forward(stage.Executor, stage.X, observe, finish: advance);
+                block.Forward(stage.Executor, stage.X, observe, last);
             });
         }
     }

@@ -4,21 +4,29 @@ using Portable.Reference.Threading;
 namespace Portable.Calibration;
 
 /// <summary>Σ x·yᵀ over calibration tokens, summed as <see cref="GramMatrix"/> is.</summary>
-/// <param name="size">K.</param>
-internal sealed class CrossMatrix(int size)
+/// <param name="rows">Channels of x.</param>
+/// <param name="columns">Channels of y.</param>
+internal sealed class CrossMatrix(int rows, int columns)
 {
-    private readonly float[] _batch = new float[checked(size * size)];
+    private readonly float[] _batch = new float[checked(rows * columns)];
 
-    /// <summary>K×K, row-major, [x × y].</summary>
-    public double[] Values { get; } = new double[size * size];
+    /// <summary>For x and y of equal width.</summary>
+    /// <param name="size">K.</param>
+    public CrossMatrix(int size)
+        : this(size, size)
+    {
+    }
+
+    /// <summary>Row-major, [x × y].</summary>
+    public double[] Values { get; } = new double[rows * columns];
 
     /// <summary>Adds xᵀ·y of a batch.</summary>
-    /// <param name="x">Rows × K: the rows of the matrix.</param>
-    /// <param name="y">Rows × K: its columns.</param>
-    /// <param name="rows">Tokens.</param>
-    public void Add(ReadOnlySpan<float> x, ReadOnlySpan<float> y, int rows)
+    /// <param name="x">Tokens × rows of the matrix.</param>
+    /// <param name="y">Tokens × its columns.</param>
+    /// <param name="tokens">Tokens.</param>
+    public void Add(ReadOnlySpan<float> x, ReadOnlySpan<float> y, int tokens)
     {
-        FloatGemm.MultiplyTN(x, y, _batch, size, size, rows);
-        WorkerPool.Run(size, i => BatchSums.Add(_batch, Values, i * size, size));
+        FloatGemm.MultiplyTN(x, y, _batch, rows, columns, tokens);
+        WorkerPool.Run(rows, i => BatchSums.Add(_batch, Values, i * columns, columns));
     }
 }

@@ -46,19 +46,34 @@ internal sealed class TransformerBlock
     /// <param name="executor">Runs the operations.</param>
     /// <param name="x">The hidden states.</param>
     /// <param name="observe">Is shown the inputs of the linears (calibration), or null.</param>
-    /// <param name="finish">Whether the last product, which no input of this block depends on, is wanted.</param>
-    public void Forward(Executor executor, DeviceActivation x, Action<BlockInput, DeviceInput>? observe = null, bool finish = true)
+    /// <param name="last">The input behind which the block is left, its result not being wanted; null = it is run to its end.</param>
+    public void Forward(Executor executor, DeviceActivation x, Action<BlockInput, DeviceInput>? observe = null, BlockInput? last = null)
     {
         Enter(executor, x, _attentionNorm, _qkv.Inputs);
         observe?.Invoke(BlockInput.Attention, _qkv.Inputs[0]);
+        if (last == BlockInput.Attention)
+        {
+            return;
+        }
+
         _qkv.Forward(executor, _qkvValues);
         executor.Attention(_qkvValues, _layout.Attention, _heads, _cache, _attended);
         executor.Prepare(_attended, _output.Inputs);
         observe?.Invoke(BlockInput.Output, _output.Inputs[0]);
+        if (last == BlockInput.Output)
+        {
+            return;
+        }
+
         Leave(executor, _output, _afterAttention, x);
 
         Enter(executor, x, _mlpNorm, _up.Inputs);
         observe?.Invoke(BlockInput.Mlp, _up.Inputs[0]);
+        if (last == BlockInput.Mlp)
+        {
+            return;
+        }
+
         _up.Forward(executor, _upValues);
         if (_layout.Gated)
         {
@@ -70,7 +85,7 @@ internal sealed class TransformerBlock
         }
 
         observe?.Invoke(BlockInput.Down, _down.Inputs[0]);
-        if (finish)
+        if (last is null)
         {
             Leave(executor, _down, _afterMlp, x);
         }

@@ -10,6 +10,9 @@ public sealed record MethodOption(string Name, string Default, string Help)
 {
     /// <summary>What an empty default stands for, in the words that the option takes; help shows it.</summary>
     public string Implied { get; init; } = "";
+
+    /// <summary>The value that manifests leave out, being what was done before there was the option; null = every value is named.</summary>
+    internal string? Unrecorded { get; init; }
 }
 
 /// <summary>

@@ -288,7 +288,7 @@ public sealed class ChatVerbTests : IDisposable
         bool required = device == "cpu" || Environment.GetEnvironmentVariable("PORTABLE_REQUIRE_VULKAN") == "1";
         Skip.If(!required && !devices.Any(d => d.Usable), devices[0].Reason);
         string model = Path.Combine(_folder, "quantized");
-        Assert.Equal(0, ToolRun.Here("quantize", DemoModel.Directory, "--method", "rtn", "--scheme", "W8A8KV8", "--format", "1", "--output", model).Code);
+        Assert.Equal(0, ToolRun.Here("quantize", DemoModel.Directory, "--method", "rtn", "--scheme", "W8A8KV8", "--format", "1", "--grid", "minmax", "--output", model).Code);
         JsonElement json = ToolRun.Here("generate", model, "--prompt", "The lighthouse keeper", "--tokens", "40", "--temperature", "0.9", "--top-p", "0.95", "--seed", "7", "--ignore-eos", "--device", device, "--json").Json();
         Assert.Equal(Drawn, string.Join(' ', json.GetProperty("ids").EnumerateArray().Select(i => i.GetInt32())));
     }

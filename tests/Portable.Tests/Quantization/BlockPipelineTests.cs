@@ -155,7 +155,7 @@ internal sealed class MethodRun
         _ => "W4A8",
     };
 
-    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null, long memory = StreamStorage.DefaultBudget, Func<Executor>? device = null)
+    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null, long memory = StreamStorage.DefaultBudget, Func<Executor>? device = null, ScaleFormat scales = ScaleFormat.Half)
     {
         MethodRun run = new(model);
         Random random = new(3);
@@ -167,6 +167,7 @@ internal sealed class MethodRun
             Scheme = QuantizationScheme.Parse(scheme ?? DefaultScheme(method)),
             Options = new MethodOptions { Samples = 8, Context = 40, Named = named ?? [] },
             Calibration = calibration ?? CalibrationSet.FromTokens(tokens, 8, 40, 0),
+            Scales = scales,
             Storage = storage,
             Device = device,
             Recall = key => kept?.GetValueOrDefault(key),

@@ -23,8 +23,8 @@ internal static class DemoModel
     /// <summary>The float model.</summary>
     public static IModelSource Open() => Checkpoint.Open(Directory);
 
-    /// <summary>All windows of the first half.</summary>
-    public static CalibrationSet Calibration() => CalibrationSet.FromTokens(Tokens[..(Tokens.Length / 2)], 128, Context, 0);
+    /// <summary>Windows of the first half, at most so many.</summary>
+    public static CalibrationSet Calibration(int windows = 128) => CalibrationSet.FromTokens(Tokens[..(Tokens.Length / 2)], windows, Context, 0);
 
     /// <summary>Perplexity on the second half.</summary>
     public static double Perplexity(IModelSource model)

@@ -37,7 +37,7 @@ public sealed class LogitsVectorTests
         try
         {
             string output = Path.Combine(folder, "model"), method = golden.GetProperty("method").GetString()!, scheme = golden.GetProperty("scheme").GetString()!;
-            Assert.Equal(0, ToolRun.Here("quantize", model, "--method", method, "--scheme", scheme, "--format", "1", "--output", output).Code);
+            Assert.Equal(0, ToolRun.Here("quantize", model, "--method", method, "--scheme", scheme, "--format", "1", "--grid", "minmax", "--output", output).Code);
             JsonElement json = ToolRun.Here("logits", output, "--ids", string.Join(',', golden.Integers("ids")), "--device", device, "--json").Json();
             Assert.StartsWith(device, json.GetProperty("device").GetString());
             Assert.Equal(golden.Integers("argmax"), json.Integers("argmax"));

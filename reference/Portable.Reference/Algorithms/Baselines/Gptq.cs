@@ -116,7 +116,8 @@ internal static class Gptq
         return InverseFactor.Of(permuted, columns);
     }
 
-    private static void Subtract(Span<double> w, double factor, ReadOnlySpan<double> direction)
+    /// <summary>w −= factor · direction, unfused.</summary>
+    internal static void Subtract(Span<double> w, double factor, ReadOnlySpan<double> direction)
     {
         Span<Vector256<double>> x = MemoryMarshal.Cast<double, Vector256<double>>(w);
         ReadOnlySpan<Vector256<double>> d = MemoryMarshal.Cast<double, Vector256<double>>(direction);

@@ -23,7 +23,8 @@ internal static class TargetCorrection
     /// <param name="factor">Factor of the damped H from <see cref="Gptq.Factor"/>.</param>
     /// <param name="order">The order of that factor.</param>
     /// <param name="damping">The damping of that factor.</param>
-    public static float[] Correct(ReadOnlySpan<float> weights, int rows, int columns, double[] cross, double[] hessian, InverseFactor factor, int[] order, double damping)
+    /// <param name="missing">Σ r·x̂ᵀ, N×K, of what the layer's outputs should carry beyond W·x (what the residual stream lacks before them), or null.</param>
+    public static float[] Correct(ReadOnlySpan<float> weights, int rows, int columns, double[] cross, double[] hessian, InverseFactor factor, int[] order, double damping, double[]? missing = null)
     {
         double lambda = 0;
         for (int k = 0; k < columns; k++)
@@ -36,7 +37,7 @@ internal static class TargetCorrection
         WorkerPool.Run((rows + RowTile - 1) / RowTile, tile =>
         {
             int start = tile * RowTile, count = Math.Min(RowTile, rows - start);
-            double[] product = new double[count * columns], permuted = new double[count * columns], solved = new double[count * columns];
+            double[] product = missing?[(start * columns)..((start + count) * columns)] ?? new double[count * columns], permuted = new double[count * columns], solved = new double[count * columns];
             for (int k = 0; k < columns; k++)
             {
                 ReadOnlySpan<double> row = cross.AsSpan(k * columns, columns);

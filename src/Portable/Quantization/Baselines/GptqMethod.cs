@@ -1,90 +1,52 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
-using Portable.Reference.Algorithms.Baselines;
-using Portable.Reference.BitPlanes;
-using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.Baselines;
 
 /// <summary>
-/// GPTQ on the grids of round-to-nearest (asymmetric min-max per output channel or group), activations symmetric per token.
-/// Blocks are calibrated on what the already quantized blocks give.
+/// GPTQ: asymmetric grids per output channel or group, activations symmetric per token or group. Blocks are calibrated on what the already
+/// quantized blocks give. With min-max grids it is the published method; with searched ones, more is compensated (<see cref="CompensationOptions"/>).
 /// </summary>
 internal sealed class GptqMethod : IQuantizationMethod
 {
-    private static readonly MethodOption ActivationOrder = new("act-order", "on", "quantize columns in descending activation energy: on, off");
-    private static readonly MethodOption Damping = new("damping", "0.01", "part of the Hessian's mean diagonal added to its diagonal");
-
     public string Name => "gptq";
 
-    public string Summary => "GPTQ: round-to-nearest grids, rounding errors compensated in later columns";
+    public string Summary => "GPTQ: rounding errors compensated in later columns, on searched grids and towards the float model's outputs";
 
     public bool NeedsCalibration => true;
 
-    public IReadOnlyList<MethodOption> Options => [ActivationOrder, Damping];
+    public IReadOnlyList<MethodOption> Options => CompensationOptions.All;
 
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
         context.Scheme.RequireSymmetric(weights: false, activations: true);
-        GptqOptions options = new(context.Options.Switch(ActivationOrder), context.Options.Number(Damping, 1e-6, 1));
-        return new Quantizer(context.Scheme.Layer, context.Scales, options);
+        return new Quantizer(context, CompensationOptions.Read(context.Options));
     }
 
-    private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales, GptqOptions options) : IBlockQuantizer
+    private sealed class Quantizer : IBlockQuantizer, IDisposable
     {
+        private readonly QuantizationScheme _scheme;
+        private readonly BlockCompensation _compensation;
+
+        public Quantizer(QuantizationContext context, CompensationOptions options)
+        {
+            QuantizationScheme scheme = _scheme = context.Scheme.Layer;
+            _compensation = new BlockCompensation(context, options, Grids, (w, h) => GridSearch.Asymmetric(w, h, scheme.LargestWeightCode, context.Scales));
+            WeightCodes Grids(LinearWeights linear, float[] weights) => RoundToNearest.Codes(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, context.Scales);
+        }
+
         public CalibrationInputs Inputs => CalibrationInputs.Quantized;
 
         public JsonObject? Manifest => null;
 
         public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
         {
-            BlockHessians hessians = BlockHessians.Observe(block, stream!);
-            Dictionary<string, QuantizedLinear> quantized = [];
-            foreach (BlockInput input in BlockInputs.All)
-            {
-                foreach ((LinearWeights linear, float[] weights, InverseFactor factor, int[] order) in hessians.Factorise(block, input, options))
-                {
-                    int columns = linear.InputFeatures();
-                    WeightCodes codes = new(linear.OutputFeatures, new GroupLayout(columns, scheme.GroupSize), scheme.WeightFormat, RoundToNearest.Grids(weights, linear.OutputFeatures, columns, scheme, scales));
-                    Gptq.Quantize(weights, codes.Rows, columns, factor, order, codes.Grid, codes.Codes, options.Rounding);
-                    quantized.Add(linear.Name, codes.ToLinear(linear.Bias, RoundToNearest.PerToken(scheme)));
-                }
-            }
-
-            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(quantized[l.Name], scheme)));
-        }
-    }
-}
-
-/// <summary>The Hessians Σ x·xᵀ of a block's four inputs.</summary>
-internal sealed class BlockHessians
-{
-    private readonly Dictionary<BlockInput, GramMatrix> _matrices = [];
-
-    /// <summary>Accumulates them over a stream.</summary>
-    public static BlockHessians Observe(BlockWeights block, BlockStream stream)
-    {
-        BlockHessians hessians = new();
-        foreach (BlockInput input in BlockInputs.All)
-        {
-            hessians._matrices.Add(input, new GramMatrix(block.Reading(input)[0].InputFeatures()));
+            Dictionary<string, WeightCodes> codes = _compensation.Quantize(index, block, stream!);
+            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(codes[l.Name].ToLinear(l.Bias, RoundToNearest.PerToken(_scheme)), _scheme)));
         }
 
-        stream.Observe(block, (input, values, rows) => hessians._matrices[input].Add(values, rows));
-        return hessians;
-    }
-
-    /// <summary>The linears that read an input, with the factor that they share.</summary>
-    public IEnumerable<(LinearWeights Linear, float[] Weights, InverseFactor Factor, int[] Order)> Factorise(BlockWeights block, BlockInput input, GptqOptions options)
-    {
-        GramMatrix hessian = _matrices[input];
-        int[] order = Gptq.Order(hessian.Values, hessian.Size, options.ActivationOrder);
-        InverseFactor factor = HessianFactor.Of(block.Reading(input), hessian.Values, hessian.Size, order, options.Damping);
-        foreach (LinearWeights linear in block.Reading(input))
-        {
-            yield return (linear, linear.ReadWeights(), factor, order);
-        }
+        public void Dispose() => _compensation.Dispose();
     }
 }

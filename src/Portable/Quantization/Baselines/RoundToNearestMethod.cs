@@ -1,35 +1,63 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.Baselines;
 
-/// <summary>The plain baseline, <see cref="RoundToNearest"/>. Calibration is used for the report's output errors only.</summary>
+/// <summary>
+/// The plain baseline, <see cref="RoundToNearest"/>, on searched grids or on those of the whole range. Calibration, where there
+/// is any, weighs the search by the mean squares of the inputs, and serves the report's output errors.
+/// </summary>
 internal sealed class RoundToNearestMethod : IQuantizationMethod
 {
     public string Name => "rtn";
 
-    public string Summary => "round to nearest: asymmetric min-max weights per output channel or group, activations symmetric per token or group";
+    public string Summary => "round to nearest: asymmetric weights per output channel or group, activations symmetric per token or group";
 
     public bool NeedsCalibration => false;
 
-    public IReadOnlyList<MethodOption> Options => [];
+    public IReadOnlyList<MethodOption> Options => [GridOption.Option];
 
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
         context.Scheme.RequireSymmetric(weights: false, activations: true);
-        return new Quantizer(context.Scheme.Layer, context.Scales);
+        return new Quantizer(context.Scheme.Layer, context.Scales, GridOption.Searches(context.Options));
     }
 
-    private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales) : IBlockQuantizer
+    private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales, bool searches) : IBlockQuantizer
     {
-        public CalibrationInputs Inputs => CalibrationInputs.None;
+        public CalibrationInputs Inputs => searches ? CalibrationInputs.Float : CalibrationInputs.None;
 
         public JsonObject? Manifest => null;
 
-        public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream) =>
-            new(block.MapLinears(linear => linear.WithQuantized(
-                RoundToNearest.Quantize(linear.ReadWeights(), linear.OutputFeatures, linear.InputFeatures(), linear.Bias, scheme, scales), scheme)));
+        public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
+        {
+            ChannelSquares? squares = stream is null ? null : ChannelSquares.Observe(block, stream);
+            Dictionary<string, LinearWeights> quantized = [];
+            foreach (BlockInput input in BlockInputs.All)
+            {
+                foreach (LinearWeights linear in block.Reading(input))
+                {
+                    quantized.Add(linear.Name, linear.WithQuantized(Quantize(linear, squares?[input]), scheme));
+                }
+            }
+
+            return new QuantizedBlock(block.MapLinears(l => quantized[l.Name]));
+        }
+
+        private QuantizedLinear Quantize(LinearWeights linear, double[]? importance)
+        {
+            float[] weights = linear.ReadWeights();
+            WeightCodes codes = RoundToNearest.Codes(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, scales);
+            if (searches)
+            {
+                GridSearch.Replace(codes, weights, importance, (w, h) => GridSearch.Asymmetric(w, h, scheme.LargestWeightCode, scales));
+            }
+
+            codes.Round(weights);
+            return codes.ToLinear(linear.Bias, RoundToNearest.PerToken(scheme));
+        }
     }
 }

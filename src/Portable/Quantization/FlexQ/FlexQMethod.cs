@@ -10,23 +10,32 @@ using Portable.Reference.Quantization;
 namespace Portable.Quantization.FlexQ;
 
 /// <summary>
-/// FlexQ: symmetric groups for weights and activations, with 8-bit activations kept where the sensitivity analysis says so
-/// (with calibration), or where the authors' published outcome does (without).
+/// FlexQ: groups for weights and activations, with 8-bit activations kept where the sensitivity analysis says so (with
+/// calibration), or where the authors' published outcome does (without). The paper's weights are symmetric min-max, rounded to
+/// nearest; ours have zero points and searched grids, and rounding errors are compensated where there is calibration.
 /// </summary>
 internal sealed class FlexQMethod : IQuantizationMethod
 {
     private const string State = "flexq-sensitivity";
+    private static readonly MethodOption Recipe = new("recipe", "", "weights: default (zero points, searched grids, compensation where there is calibration), paper (symmetric, min-max, to nearest); sets all that is not given")
+    {
+        Implied = "default; paper with --grid minmax",
+        Unrecorded = "",
+    };
+
+    private static readonly MethodOption Grid = GridOption.Option with { Default = "", Implied = "search; minmax with --recipe paper", Unrecorded = "minmax" };
+    private static readonly MethodOption Levels = new("levels", "", "weight grids: asymmetric (with zero points), symmetric") { Implied = "asymmetric; symmetric with --recipe paper", Unrecorded = "" };
     private static readonly MethodOption Budget = new("a8-budget", "rule", "largest share of multiply-adds with 8-bit activations, 0 … 1; rule = the share of down_proj (OPT: fc2)");
     private static readonly MethodOption Granularity = new("a8-by", "best", "unit of the decision: type (over all blocks), layer (single linears), best (whichever measures better)");
-    private static readonly MethodOption Refine = new("refine", "off", "refinement of the weights: off, gptq (compensates rounding errors; needs calibration)");
+    private static readonly MethodOption Refine = new("refine", "", "refinement of the weights: off, gptq (compensates rounding errors; needs calibration)") { Implied = "gptq with calibration; off without or with --recipe paper" };
 
     public string Name => "flexq";
 
-    public string Summary => "FlexQ: symmetric groups for weights and activations, 8-bit activations where a sensitivity analysis asks for them";
+    public string Summary => "FlexQ: groups for weights and activations, 8-bit activations where a sensitivity analysis asks for them";
 
     public bool NeedsCalibration => false;
 
-    public IReadOnlyList<MethodOption> Options => [Budget, Granularity, Refine];
+    public IReadOnlyList<MethodOption> Options => [Recipe, Grid, Levels, Budget, Granularity, Refine];
 
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
@@ -34,8 +43,8 @@ internal sealed class FlexQMethod : IQuantizationMethod
         MethodOptions options = context.Options;
         double? budget = options.Text(Budget) == "rule" ? null : options.Number(Budget, 0, 1);
         SensitivityOptions sensitivity = new(budget, options.Choice(Granularity, "type", "layer", "best"));
-        bool refine = options.Choice(Refine, "off", "gptq") == "gptq";
-        if (refine && context.Calibration is null)
+        FlexQWeights weights = Weights(options, context.Calibration is not null);
+        if (weights.Compensates && context.Calibration is null)
         {
             throw new MethodUsageException("refine gptq needs a calibration text.", "refine");
         }
@@ -45,7 +54,14 @@ internal sealed class FlexQMethod : IQuantizationMethod
             throw new MethodUsageException("a8-budget needs a calibration text: without one the authors' rule is used.", "a8-budget");
         }
 
-        return new Quantizer(context.Scheme.Layer, context.Scales, Decide(context, sensitivity), sensitivity.HighBits, refine);
+        return new Quantizer(context, Decide(context, sensitivity), sensitivity.HighBits, weights);
+    }
+
+    private static FlexQWeights Weights(MethodOptions options, bool calibrated)
+    {
+        bool Is(MethodOption option, bool implied, string yes, string no) => options.Text(option).Length == 0 ? implied : options.Choice(option, yes, no) == yes;
+        bool ours = Is(Recipe, options.Text(Grid) != "minmax", "default", "paper");
+        return new FlexQWeights(Is(Levels, ours, "asymmetric", "symmetric"), Is(Grid, ours, "search", "minmax"), Is(Refine, ours && calibrated, "gptq", "off"));
     }
 
     /// <summary>The table, or null where there is nothing to measure with or nothing to decide.</summary>
@@ -78,56 +94,81 @@ internal sealed class FlexQMethod : IQuantizationMethod
         return table;
     }
 
-    private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales, SensitivityTable? table, int highBits, bool refine) : IBlockQuantizer
+    private sealed class Quantizer : IBlockQuantizer, IDisposable
     {
-        private readonly HashSet<string>? _retained = table?.Retained.ToHashSet();
+        private readonly QuantizationScheme _scheme;
+        private readonly ScaleFormat _scales;
+        private readonly HashSet<string>? _retained;
+        private readonly int _highBits;
+        private readonly FlexQWeights _weights;
+        private readonly BlockCompensation? _compensation;
 
-        public CalibrationInputs Inputs => refine ? CalibrationInputs.Quantized : CalibrationInputs.None;
-
-        public JsonObject? Manifest { get; } = new()
+        public Quantizer(QuantizationContext context, SensitivityTable? table, int highBits, FlexQWeights weights)
         {
-            ["activations"] = table is not null ? "sensitivity analysis" : scheme.ActivationBits >= highBits ? "uniform" : "authors' rule: 8 bits on down_proj (OPT: fc2)",
-            ["sensitivity"] = table?.ToJson(),
-            ["refine"] = refine ? "gptq" : "off",
-        };
+            (_scheme, _scales, _highBits, _weights, _retained) = (context.Scheme.Layer, context.Scales, highBits, weights, table?.Retained.ToHashSet());
+            _compensation = weights.Compensates ? new BlockCompensation(context, CompensationOptions.Implied(weights.Searches), Grids, Search) : null;
+            Manifest = new()
+            {
+                ["activations"] = table is not null ? "sensitivity analysis" : _scheme.ActivationBits >= highBits ? "uniform" : "authors' rule: 8 bits on down_proj (OPT: fc2)",
+                ["sensitivity"] = table?.ToJson(),
+                ["refine"] = weights.Compensates ? "gptq" : "off",
+            };
+        }
+
+        public CalibrationInputs Inputs => _compensation is not null ? CalibrationInputs.Quantized : _weights.Searches ? CalibrationInputs.Float : CalibrationInputs.None;
+
+        public JsonObject? Manifest { get; }
 
         public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
         {
-            Dictionary<string, WeightCodes> codes = refine ? Refined(block, stream!) : block.Linears.ToDictionary(l => l.Name, Nearest);
+            Dictionary<string, WeightCodes> codes = _compensation?.Quantize(index, block, stream!) ?? Nearest(block, stream);
             return new QuantizedBlock(block.MapLinears(linear =>
             {
-                QuantizationScheme own = Retains(linear) ? scheme.WithActivationBits(highBits) : scheme;
+                QuantizationScheme own = Retains(linear) ? _scheme.WithActivationBits(_highBits) : _scheme;
                 return linear.WithQuantized(codes[linear.Name].ToLinear(linear.Bias, FlexQQuantizer.Input(own.ActivationBits, own.GroupSize)), own);
             }));
         }
 
+        public void Dispose() => _compensation?.Dispose();
+
         private bool Retains(LinearWeights linear) =>
-            scheme.ActivationBits < highBits && (_retained?.Contains(linear.Name) ?? SensitivityAnalysis.AuthorsRule(linear.TypeName()));
+            _scheme.ActivationBits < _highBits && (_retained?.Contains(linear.Name) ?? SensitivityAnalysis.AuthorsRule(linear.TypeName()));
 
-        private WeightCodes Nearest(LinearWeights linear)
+        private Dictionary<string, WeightCodes> Nearest(BlockWeights block, BlockStream? stream)
         {
-            float[] weights = linear.ReadWeights();
-            WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, scales);
-            codes.Round(weights);
-            return codes;
-        }
-
-        private Dictionary<string, WeightCodes> Refined(BlockWeights block, BlockStream stream)
-        {
-            GptqOptions options = new();
-            BlockHessians hessians = BlockHessians.Observe(block, stream);
-            Dictionary<string, WeightCodes> refined = [];
+            ChannelSquares? squares = _weights.Searches && stream is not null ? ChannelSquares.Observe(block, stream) : null;
+            Dictionary<string, WeightCodes> nearest = [];
             foreach (BlockInput input in BlockInputs.All)
             {
-                foreach ((LinearWeights linear, float[] weights, InverseFactor factor, int[] order) in hessians.Factorise(block, input, options))
+                foreach (LinearWeights linear in block.Reading(input))
                 {
-                    WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, scales);
-                    Gptq.Quantize(weights, codes.Rows, linear.InputFeatures(), factor, order, codes.Grid, codes.Codes);
-                    refined.Add(linear.Name, codes);
+                    float[] weights = linear.ReadWeights();
+                    WeightCodes codes = Grids(linear, weights);
+                    if (_weights.Searches)
+                    {
+                        GridSearch.Replace(codes, weights, squares?[input], Search);
+                    }
+
+                    codes.Round(weights);
+                    nearest.Add(linear.Name, codes);
                 }
             }
 
-            return refined;
+            return nearest;
         }
+
+        private WeightCodes Grids(LinearWeights linear, float[] weights) => _weights.Asymmetric
+            ? RoundToNearest.Codes(weights, linear.OutputFeatures, linear.InputFeatures(), _scheme, _scales)
+            : FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), _scheme, _scales);
+
+        private WeightGrid Search(ReadOnlySpan<double> values, ReadOnlySpan<double> importance) => _weights.Asymmetric
+            ? GridSearch.Asymmetric(values, importance, _scheme.LargestWeightCode, _scales)
+            : GridSearch.Symmetric(values, importance, _scheme.WeightBits, _scales);
     }
+
+    /// <summary>How weights are quantized.</summary>
+    /// <param name="Asymmetric">Grids have zero points.</param>
+    /// <param name="Searches">Grids are searched, not min-max.</param>
+    /// <param name="Compensates">Rounding errors are compensated as GPTQ does.</param>
+    private sealed record FlexQWeights(bool Asymmetric, bool Searches, bool Compensates);
 }

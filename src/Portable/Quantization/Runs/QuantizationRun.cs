@@ -168,7 +168,7 @@ internal static class QuantizationRun
             };
         }
 
-        foreach (MethodOption option in method.Options)
+        foreach (MethodOption option in method.Options.Where(o => options.Text(o) != o.Unrecorded))
         {
             json[option.Name] = options.Text(option);
         }

@@ -1,0 +1,87 @@
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
+
+namespace Portable.Reference.Algorithms.Baselines;
+
+/// <summary>
+/// GPTQ with grids that are searched on the way: when the first column of a group is reached, the group's grid is the one of least
+/// weighted error for the weights as compensated so far.
+/// </summary>
+internal static class GroupedGptq
+{
+    private const int RowTile = 8;
+
+    /// <summary>An order of columns that takes one group after the other: groups of the largest mean diag(H) first, and so within each.</summary>
+    /// <returns>The column at each position, quantized from the last position to the first.</returns>
+    public static int[] Order(double[] hessian, GroupLayout layout)
+    {
+        int n = layout.Columns;
+        double Energy(int g)
+        {
+            double sum = 0;
+            for (int i = 0; i < layout.ColumnsIn(g); i++)
+            {
+                int k = layout.FirstColumn(g) + i;
+                sum += hessian[k * n + k];
+            }
+
+            return sum / layout.ColumnsIn(g);
+        }
+
+        int[] groups = [.. Enumerable.Range(0, layout.Groups).OrderBy(Energy).ThenByDescending(g => g)];
+        return [.. groups.SelectMany(g => Enumerable.Range(layout.FirstColumn(g), layout.ColumnsIn(g)).OrderBy(k => hessian[k * n + k]).ThenByDescending(k => k))];
+    }
+
+    /// <summary>Quantizes a matrix.</summary>
+    /// <param name="weights">N×K, row-major.</param>
+    /// <param name="factor">Factor of the damped Hessian in the order.</param>
+    /// <param name="order">From <see cref="Order"/>.</param>
+    /// <param name="codes">Receives codes and grids.</param>
+    /// <param name="search">The grid of a group: values, importance.</param>
+    public static void Quantize(float[] weights, InverseFactor factor, int[] order, WeightCodes codes, GridFinder search)
+    {
+        (int rows, int columns, GroupLayout layout) = (codes.Rows, codes.Layout.Columns, codes.Layout);
+        WorkerPool.Run((rows + RowTile - 1) / RowTile, tile =>
+        {
+            int first = tile * RowTile, count = Math.Min(RowTile, rows - first);
+            double[] w = new double[count * columns], h = new double[columns];
+            for (int p = 0; p < columns; p++)
+            {
+                // What an error in this column costs once the columns behind it have made good what they can.
+                double d = factor.Rows[p * columns + p];
+                h[p] = 1 / (d * d);
+                for (int r = 0; r < count; r++)
+                {
+                    w[r * columns + p] = weights[(first + r) * columns + order[p]];
+                }
+            }
+
+            WeightGrid[] grids = new WeightGrid[count];
+            for (int p = columns - 1, group = -1; p >= 0; p--)
+            {
+                int g = order[p] / layout.GroupSize;
+                if (g != group)
+                {
+                    group = g;
+                    int start = p + 1 - layout.ColumnsIn(g);
+                    for (int r = 0; r < count; r++)
+                    {
+                        grids[r] = search(w.AsSpan(r * columns + start, layout.ColumnsIn(g)), h.AsSpan(start, layout.ColumnsIn(g)));
+                        codes.Grids[(first + r) * layout.Groups + g] = grids[r];
+                    }
+                }
+
+                ReadOnlySpan<double> coupling = factor.Rows.AsSpan(p * columns, p);
+                double diagonal = factor.Rows[p * columns + p];
+                for (int r = 0; r < count; r++)
+                {
+                    int code = grids[r].Encode(w[r * columns + p]);
+                    codes.Codes[(first + r) * columns + order[p]] = (short)code;
+                    double error = (w[r * columns + p] - grids[r].Decode(code)) / diagonal;
+                    Gptq.Subtract(w.AsSpan(r * columns, p), error, coupling);
+                }
+            }
+        });
+    }
+}
