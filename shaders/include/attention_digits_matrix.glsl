@@ -20,18 +20,41 @@ const uint COLUMN_MATRICES = VALUE_COLUMNS / GROUP_COLUMNS;                     
 const uint STAGED_ROWS = TILE_ROWS > CHUNK ? TILE_ROWS : CHUNK;                 // queries that are held lie there once, at the beginning
 const uint KEY_STAGE = STAGED_ROWS * KEY_STRIDE;
 const uint VALUE_STAGE = VALUE_COLUMNS * TOKEN_STRIDE;                          // of a digit
-const uint DIGITS_AT = KEY_STAGE > 2u * VALUE_STAGE ? KEY_STAGE : 2u * VALUE_STAGE;
 const uint DIGITS = TILE_ROWS * TOKEN_STRIDE;
 const uint QUERY_PLANE = LEAN ? TILE_ROWS * KEY_STRIDE : 0u;                    // of a digit of queries that are not held
-const uint QUERIES_AT = LEAN ? DIGITS_AT + 2u * DIGITS : 0u;
-const uint CODES = DIGITS_AT + 2u * DIGITS + 2u * QUERY_PLANE;
 const uint SCORE_STRIDE = CHUNK / 4u + 2u;
 const uint SCORE_PLANE = TILE_ROWS * SCORE_STRIDE;
 const uint SCRATCH = FM * FN / 4u;                                              // a matrix of results of a subgroup
-const uint SCORES = SCORE_PLANE > SUBGROUPS * SCRATCH ? 2u * SCORE_PLANE : 2u * SUBGROUPS * SCRATCH;
 
-shared VECTOR codes[CODES];                     // stage of queries, keys or values; high digits; low digits; queries that are not held
-shared ivec4 products[SCORES];                  // I = 256·high + low: high [row][key], four a vector, then low
+// Codes: queries, keys or values; then high digits, then low digits; then queries that are not held. Products: I = 256·high + low as high
+// [row][key], four a vector, then low; then results of each subgroup. On NVIDIA's driver two workgroups of 24 KB share a processor, and none
+// of more: where digits are loaded from vectors of products' size, they take the places of scores that were read, and low parts of scores
+// those of the keys.
+const uint STAGED = KEY_STAGE > 2u * VALUE_STAGE ? KEY_STAGE : 2u * VALUE_STAGE;
+#ifdef SHALLOW
+const uint DIGITS_AT = STAGED;
+const uint LOW_AT = SCORE_PLANE;
+const uint SCRATCH_AT = 0u;
+const uint SCORES = SCORE_PLANE > SUBGROUPS * SCRATCH ? 2u * SCORE_PLANE : 2u * SUBGROUPS * SCRATCH;
+const uint QUERIES_AT = LEAN ? DIGITS_AT + 2u * DIGITS : 0u;
+const uint CODES = DIGITS_AT + 2u * DIGITS + 2u * QUERY_PLANE;
+#define DIGITS_IN codes
+#define LOW_IN products
+#define LOW(at) products[LOW_AT + at]
+#else
+const uint DIGITS_AT = 0u;
+const uint LOW_AT = 0u;
+const uint SCRATCH_AT = 2u * DIGITS;
+const uint SCORES = SCORE_PLANE > SCRATCH_AT + SUBGROUPS * SCRATCH ? SCORE_PLANE : SCRATCH_AT + SUBGROUPS * SCRATCH;
+const uint STAGED_OR_LOW = STAGED > SCORE_PLANE ? STAGED : SCORE_PLANE;
+const uint QUERIES_AT = LEAN ? STAGED_OR_LOW : 0u;
+const uint CODES = STAGED_OR_LOW + 2u * QUERY_PLANE;
+#define DIGITS_IN products
+#define LOW_IN codes
+#define LOW(at) ivec4(codes[at])
+#endif
+shared VECTOR codes[CODES];
+shared ivec4 products[SCORES];
 shared DigitRow state[TILE_ROWS];
 shared int stretchMaximum[TILE_ROWS];           // ordered
 shared uint stretchLargest[TILE_ROWS];
@@ -264,18 +287,21 @@ void multiplyKeys(uint chunk)
         }
     }
 
+#ifndef SHALLOW
+    barrier();
+#endif
     UNROLLED for (uint i = 0u; i < ROW_MATRICES * KEY_MATRICES; i++)
     {
         uint at = (subgroupRow + i / KEY_MATRICES * FM) * SCORE_STRIDE + (columnGroup * KEY_MATRICES + i % KEY_MATRICES) * (FN / 4u);
         C_MATRIX high = hh[i] * 256 + hl[i];
         coopMatStore(high, products, at, SCORE_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
-        coopMatStore(ll[i], products, SCORE_PLANE + at, SCORE_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        coopMatStore(ll[i], LOW_IN, LOW_AT + at, SCORE_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
     }
 
     barrier();
 }
 
-// Codes of a stretch's contributions to shared memory, and the rows' factors.
+// Codes of a stretch's contributions to shared memory, and the rows' factors; the first values too, once the scores are read.
 void findCodes(uint chunk, uint firstPosition, float queryScale[ROWS_EACH])
 {
     // What the cache holds past the tile's last token counts as 0.
@@ -287,7 +313,7 @@ void findCodes(uint chunk, uint firstPosition, float queryScale[ROWS_EACH])
     UNROLLED for (uint r = 0u; r < ROWS_EACH; r++)
     {
         uint row = rowLane + r * ROW_LANES, last = min(firstPosition + row, lastToken);
-        ivec4 high = products[row * SCORE_STRIDE + quad], low = products[SCORE_PLANE + row * SCORE_STRIDE + quad];
+        ivec4 high = products[row * SCORE_STRIDE + quad], low = LOW(row * SCORE_STRIDE + quad);
         float maximum = BELOW_ALL_SCORES;
         UNROLLED for (uint j = 0u; j < 4u; j++)
         {
@@ -299,6 +325,7 @@ void findCodes(uint chunk, uint firstPosition, float queryScale[ROWS_EACH])
     }
 
     barrier();
+    stageValues(chunk, 0u);
     UNROLLED for (uint r = 0u; r < ROWS_EACH; r++)
     {
         uint row = rowLane + r * ROW_LANES, last = min(firstPosition + row, lastToken), mass = 0u;
@@ -329,8 +356,13 @@ void findCodes(uint chunk, uint firstPosition, float queryScale[ROWS_EACH])
 
         uvec2 digits = packSignedDigits(code);
         uint to = DIGITS_AT + row * TOKEN_STRIDE + quad / VECTOR_WORDS;
+#ifdef SHALLOW
         codes[to][quad % VECTOR_WORDS] = digits.x;
         codes[to + DIGITS][quad % VECTOR_WORDS] = digits.y;
+#else
+        products[to][quad % VECTOR_WORDS] = int(digits.x);
+        products[to + DIGITS][quad % VECTOR_WORDS] = int(digits.y);
+#endif
         if (quad == 0u)
         {
             DigitRow next = state[row];
@@ -359,11 +391,15 @@ void addValues(uint block)
     A_MATRIX highDigits[DIGIT_MATRICES], lowDigits[DIGIT_MATRICES];
     UNROLLED for (uint i = 0u; i < DIGIT_MATRICES && !LEAN; i++)
     {
-        coopMatLoad(highDigits[i], codes, digitsAt(i), TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
-        coopMatLoad(lowDigits[i], codes, digitsAt(i) + DIGITS, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        coopMatLoad(highDigits[i], DIGITS_IN, digitsAt(i), TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        coopMatLoad(lowDigits[i], DIGITS_IN, digitsAt(i) + DIGITS, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
     }
 
-    uint scratch = gl_SubgroupID * 2u * SCRATCH;
+#ifdef SHALLOW
+    uint scratch = SCRATCH_AT + gl_SubgroupID * 2u * SCRATCH;
+#else
+    uint scratch = SCRATCH_AT + gl_SubgroupID * SCRATCH;
+#endif
     UNROLLED for (uint j = 0u; j < COLUMN_MATRICES; j++)
     {
         C_MATRIX hh[ROW_MATRICES], hl[ROW_MATRICES], ll[ROW_MATRICES];
@@ -385,14 +421,14 @@ void addValues(uint block)
                 uint p = LEAN ? 0u : i * TOKEN_STEPS + step;
                 if (LEAN)
                 {
-                    coopMatLoad(highDigits[p], codes, digitsAt(i * TOKEN_STEPS + step), TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+                    coopMatLoad(highDigits[p], DIGITS_IN, digitsAt(i * TOKEN_STEPS + step), TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
                 }
 
                 hh[i] = coopMatMulAdd(highDigits[p], high, hh[i]);
                 hl[i] = coopMatMulAdd(highDigits[p], low, hl[i]);
                 if (LEAN)
                 {
-                    coopMatLoad(lowDigits[p], codes, digitsAt(i * TOKEN_STEPS + step) + DIGITS, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+                    coopMatLoad(lowDigits[p], DIGITS_IN, digitsAt(i * TOKEN_STEPS + step) + DIGITS, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
                 }
 
                 hl[i] = coopMatMulAdd(lowDigits[p], high, hl[i]);
@@ -403,14 +439,33 @@ void addValues(uint block)
         UNROLLED for (uint i = 0u; i < ROW_MATRICES; i++)
         {
             C_MATRIX upper = hh[i] * 256 + hl[i];
+            int high[ELEMENTS];
             coopMatStore(upper, products, scratch, FN / 4u, gl_CooperativeMatrixLayoutRowMajor);
-            coopMatStore(ll[i], products, scratch + SCRATCH, FN / 4u, gl_CooperativeMatrixLayoutRowMajor);
+#ifdef SHALLOW
+            uint lowScratch = scratch + SCRATCH;
+#else
+            // One after the other in the same place.
+            uint lowScratch = scratch;
+            subgroupMemoryBarrierShared();
+            subgroupBarrier();
+            UNROLLED for (uint e = 0u; e < ELEMENTS; e++)
+            {
+                uint element = e * SUBGROUP + gl_SubgroupInvocationID;
+                high[e] = products[scratch + element / 4u][element % 4u];
+            }
+
+            subgroupBarrier();
+#endif
+            coopMatStore(ll[i], products, lowScratch, FN / 4u, gl_CooperativeMatrixLayoutRowMajor);
             subgroupMemoryBarrierShared();
             subgroupBarrier();
             UNROLLED for (uint e = 0u; e < ELEMENTS; e++)
             {
                 uint element = e * SUBGROUP + gl_SubgroupInvocationID, row = subgroupRow + i * FM + element / FN;
-                float sum = exactSum(products[scratch + element / 4u][element % 4u], products[scratch + SCRATCH + element / 4u][element % 4u]);
+#ifdef SHALLOW
+                high[e] = products[scratch + element / 4u][element % 4u];
+#endif
+                float sum = exactSum(high[e], products[lowScratch + element / 4u][element % 4u]);
                 uint own = ((block * COLUMN_MATRICES + j) * ROW_MATRICES + i) * ELEMENTS + e;
                 sums[own] = addAttended(sums[own], sum, state[row].old, state[row].unit);
             }
@@ -469,7 +524,6 @@ void main()
     for (uint chunk = firstSeen(firstPosition) / CHUNK; chunk <= lastToken / CHUNK; chunk++)
     {
         multiplyKeys(chunk);
-        stageValues(chunk, 0u);
         findCodes(chunk, firstPosition, queryScale);
         UNROLLED for (uint block = 0u; block < VALUE_BLOCKS; block++)
         {

@@ -16,14 +16,25 @@ const uint KEY_STAGE = STAGED_ROWS * KEY_STRIDE;
 const uint VALUE_STAGE = COLUMN_TILES * FN * TOKEN_STRIDE;
 const uint DIGITS_AT = KEY_STAGE > VALUE_STAGE ? KEY_STAGE : VALUE_STAGE;
 const uint DIGITS = TILE_ROWS * TOKEN_STRIDE;
+const uint QUERY_PLANE = LEAN ? TILE_ROWS * KEY_STRIDE : 0u;                    // queries that are not held
+#ifdef SHALLOW
 const uint QUERIES_AT = LEAN ? DIGITS_AT + 2u * DIGITS : 0u;
-const uint CODES = DIGITS_AT + 2u * DIGITS + (LEAN ? TILE_ROWS * KEY_STRIDE : 0u);
+const uint CODES = DIGITS_AT + 2u * DIGITS + QUERY_PLANE;
 const uint SCORE_STRIDE = CHUNK / 4u + 2u;
-const uint SCRATCH = FM * FN / 2u;                                              // two matrices of results of a subgroup
+#else
+const uint QUERIES_AT = LEAN ? DIGITS_AT : 0u;
+const uint CODES = DIGITS_AT + QUERY_PLANE;
+const uint SCORE_STRIDE = CHUNK / 4u + 1u;                                      // odd, for the digits that take the scores' places
+#endif
+const uint SCRATCH = FM * FN / 4u;                                              // a matrix of results of a subgroup
+const uint ELEMENTS = FM * FN / SUBGROUP;
 const uint SCORES = TILE_ROWS * SCORE_STRIDE > SUBGROUPS * SCRATCH ? TILE_ROWS * SCORE_STRIDE : SUBGROUPS * SCRATCH;
 
-shared VECTOR codes[CODES];     // stage of queries, keys or values; high digits; low digits; queries that are not held
-shared uvec4 scores[SCORES];                    // [row][key], four a vector
+// Stage of queries, keys or values, and queries that are not held; scores [row][key], four a vector; digits of the probabilities, high and
+// low, before those queries. Digits that vectors of scores can hold lie in their places: on NVIDIA's driver two workgroups of 24 KB share a
+// processor, and none of more.
+shared VECTOR codes[CODES];
+shared uvec4 scores[SCORES];
 shared uvec4 rowQuery[TILE_ROWS];               // scale, zero point, Σ codes − head size · zero point, maximum of the scores
 shared vec2 rowScale[TILE_ROWS];                // largest scale of the values, its inverse
 shared uint rowTotal[TILE_ROWS];                // Σ e
@@ -316,9 +327,15 @@ void multiplyValues()
         A_MATRIX highDigits[ROW_MATRICES], lowDigits[ROW_MATRICES];
         UNROLLED for (uint i = 0u; i < ROW_MATRICES; i++)
         {
+#ifdef SHALLOW
             uint at = DIGITS_AT + (subgroupRow + i * FM) * TOKEN_STRIDE + step * (FK / VECTOR_CODES);
             coopMatLoad(highDigits[i], codes, at, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
             coopMatLoad(lowDigits[i], codes, at + DIGITS, TOKEN_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+#else
+            uint at = (subgroupRow + i * FM) * SCORE_STRIDE + step * (FK / VECTOR_CODES);
+            coopMatLoad(highDigits[i], scores, at, SCORE_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+            coopMatLoad(lowDigits[i], scores, at + CHUNK / VECTOR_CODES, SCORE_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+#endif
         }
 
         UNROLLED for (uint j = 0u; j < COLUMN_MATRICES; j++)
@@ -360,16 +377,27 @@ void storeAttended(Tile tile, uint head)
     UNROLLED for (uint i = 0u; i < ROW_MATRICES * COLUMN_MATRICES; i++)
     {
         uint column = (columnGroup + i % COLUMN_MATRICES * COLUMN_GROUPS) * FN;
+        int upper[ELEMENTS];
         coopMatStore(high[i], scores, scratch, FN / 4u, gl_CooperativeMatrixLayoutRowMajor);
-        coopMatStore(low[i], scores, scratch + SCRATCH / 2u, FN / 4u, gl_CooperativeMatrixLayoutRowMajor);
         subgroupMemoryBarrierShared();
         subgroupBarrier();
-        for (uint e = gl_SubgroupInvocationID; e < FM * FN; e += SUBGROUP)
+        UNROLLED for (uint own = 0u; own < ELEMENTS; own++)
         {
+            uint e = own * SUBGROUP + gl_SubgroupInvocationID;
+            upper[own] = int(scores[scratch + e / 4u][e % 4u]);
+        }
+
+        subgroupBarrier();
+        coopMatStore(low[i], scores, scratch, FN / 4u, gl_CooperativeMatrixLayoutRowMajor);
+        subgroupMemoryBarrierShared();
+        subgroupBarrier();
+        UNROLLED for (uint own = 0u; own < ELEMENTS; own++)
+        {
+            uint e = own * SUBGROUP + gl_SubgroupInvocationID;
             uint row = subgroupRow + i / COLUMN_MATRICES * FM + e / FN, d = column + e % FN;
             if (row < tile.rowCount && d < HEAD_SIZE)
             {
-                int h = int(scores[scratch + e / 4u][e % 4u]) - rowHighZero[row], l = int(scores[scratch + SCRATCH / 2u + e / 4u][e % 4u]) - rowLowZero[row];
+                int h = upper[own] - rowHighZero[row], l = int(scores[scratch + e / 4u][e % 4u]) - rowLowZero[row];
                 attended.v[((tile.firstRow + row) * shape.heads + head) * HEAD_SIZE + d] = attendedValue(h, l, rowScale[row].x, uintBitsToFloat(rowTotal[row]));
             }
         }
@@ -473,6 +501,7 @@ void main()
         multiplyKeys();
         barrier();
         storeValues(chunk);
+        uvec2 digits[ROWS_EACH];
         uint zeros = valueZero.x | valueZero.y << 8 | valueZero.z << 16 | valueZero.w << 24;
         UNROLLED for (uint r = 0u; r < ROWS_EACH; r++)
         {
@@ -486,12 +515,26 @@ void main()
                 code[j] = probabilityDigits(score, uintBitsToFloat(q.w), valueScale[j], inverse, total[r]);
             }
 
-            uvec2 digits = packDigits(code);
-            highZero[r] += dotPacked4x8EXT(digits.x, zeros);
-            lowZero[r] += dotPacked4x8EXT(digits.y, zeros);
+            digits[r] = packDigits(code);
+            highZero[r] += dotPacked4x8EXT(digits[r].x, zeros);
+            lowZero[r] += dotPacked4x8EXT(digits[r].y, zeros);
+        }
+
+#ifndef SHALLOW
+        barrier();
+#endif
+        UNROLLED for (uint r = 0u; r < ROWS_EACH; r++)
+        {
+            uint row = rowLane + r * ROW_LANES;
+#ifdef SHALLOW
             uint at = DIGITS_AT + row * TOKEN_STRIDE + quad / VECTOR_WORDS;
-            codes[at][quad % VECTOR_WORDS] = digits.x;
-            codes[at + DIGITS][quad % VECTOR_WORDS] = digits.y;
+            codes[at][quad % VECTOR_WORDS] = digits[r].x;
+            codes[at + DIGITS][quad % VECTOR_WORDS] = digits[r].y;
+#else
+            uint at = row * SCORE_STRIDE + quad / VECTOR_WORDS;
+            scores[at][quad % VECTOR_WORDS] = digits[r].x;
+            scores[at + CHUNK / VECTOR_CODES][quad % VECTOR_WORDS] = digits[r].y;
+#endif
         }
 
         barrier();

@@ -7,6 +7,7 @@
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
+#extension GL_EXT_buffer_reference_uvec2 : require
 #include "matmul.glsl"
 
 layout(local_size_x_id = 7) in;
@@ -79,21 +80,66 @@ uint xRow(uint e) {
     return STRIDE == 5 ? (row & ~7u) | ((row & 1) << 2) | ((row >> 1) & 3) : row;
 }
 
+// Addresses of what an invocation loads, moved on a step at a time: additions where indices would be made anew. Worth their registers
+// where two steps of bytes are on their way and nothing is expanded (an NVIDIA H200: 544 to 576 TOPS; other widths 0 to 3 % slower).
+#define MOVES (SETS == 2 && BITS == 8 && GROUP_BLOCKS == 0 && DIGITS == 1 && STEP_BLOCKS == 1 && BN % 32 == 0)
+uvec2 xMoves[X_LOADS];
+uvec2 wMoves[W_LOADS];
+
+uvec2 advanced(uvec2 address, uint bytes) {
+    uint carry, low = uaddCarry(address.x, bytes, carry);
+    return uvec2(low, address.y + carry);
+}
+
+// The address of block `b`, each `bytes` long.
+uvec2 blockAddress(uvec2 address, uint b, uint bytes) {
+    uint high, low;
+    umulExtended(b, bytes, high, low);
+    return advanced(uvec2(address.x, address.y + high), low);
+}
+
+void beginMoves() {
+    [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
+        uint e = i * INVOCATIONS + tid, row = X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS ? xRow(e) : 0;
+        xMoves[i] = advanced(blockAddress(uvec2(arg.x), min(firstRow + row, arg.m - 1) * blocks, 64), e % 4 * 16);
+    }
+    [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
+        uint n = firstColumn + (i * INVOCATIONS + tid) % BN;
+        wMoves[i] = blockAddress(uvec2(arg.w), min(n >> 5, (arg.n - 1) >> 5) * blocks, 256 * BITS);
+    }
+}
+
+// To the next step, where there is one.
+void move(bool more) {
+    [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
+        xMoves[i] = advanced(xMoves[i], more ? 64 : 0);
+    }
+    [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
+        wMoves[i] = advanced(wMoves[i], more ? 256 * BITS : 0);
+    }
+}
+
 void loadX(uint set, uint step, uint i) {
-    uint e = i * INVOCATIONS + tid;
-    uint row = xRow(e), column = e % (BK / 16), b = step * STEP_BLOCKS + column / 4;
-    uint digit = DIGITS == 2 && row >= BM ? 1 : 0;
-    // Rows beyond M repeat the last; columns beyond K are zeros, so that the weights' do not count.
-    uint m = min(firstRow + row - digit * BM, arg.m - 1);
-    bool real = STEP_BLOCKS == 1 || b < blocks;
-    xHeld[set * X_LOADS + i] = real && (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) ? activationVector(digit, (m * blocks + b) * 4 + column % 4) : uvec4(0);
+    if (MOVES) {
+        xHeld[set * X_LOADS + i] = Vectors(xMoves[i]).v[0];
+    } else {
+        uint e = i * INVOCATIONS + tid;
+        uint row = xRow(e), column = e % (BK / 16), b = step * STEP_BLOCKS + column / 4;
+        uint digit = DIGITS == 2 && row >= BM ? 1 : 0;
+        // Rows beyond M repeat the last; columns beyond K are zeros, so that the weights' do not count.
+        uint m = min(firstRow + row - digit * BM, arg.m - 1);
+        bool real = STEP_BLOCKS == 1 || b < blocks;
+        xHeld[set * X_LOADS + i] = real && (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) ? activationVector(digit, (m * blocks + b) * 4 + column % 4) : uvec4(0);
+    }
 }
 
 void loadW(uint set, uint step, uint i) {
     uint e = i * INVOCATIONS + tid;
     uint row = e % BN, b = min(step * STEP_BLOCKS + e / BN, blocks - 1);
     uint n = firstColumn + row, tileRow = min(n >> 5, (arg.n - 1) >> 5);
-    if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
+    if (MOVES) {
+        wHeld[set * W_LOADS + i] = loadBlock(Vectors(wMoves[i]), 0, e % 32);
+    } else if (W_ITEMS % INVOCATIONS == 0 || e < W_ITEMS) {
         wHeld[set * W_LOADS + i] = loadBlock(arg.w, tileRow * blocks + b, n & 31);
     }
 }
@@ -374,7 +420,13 @@ void main() {
     uint groupSteps = GROUP_BLOCKS == 0 ? steps : GROUP_BLOCKS / STEP_BLOCKS;
     loadFold(0);
     // Steps beyond the last repeat it and are never multiplied.
+    if (MOVES) {
+        beginMoves();
+    }
     [[unroll]] for (uint set = 0; set < SETS; set++) {
+        if (MOVES && set == 1) {
+            move(lastStep > 0);
+        }
         loadStep(set, min(set, lastStep));
     }
     storeFold(0);
@@ -401,6 +453,9 @@ void main() {
             } else if (SETS == 2) {
                 storeStep(set, 0);
                 barrier();
+                if (MOVES) {
+                    move(step + 2 <= lastStep);
+                }
                 loadStep(set, min(step + 2, lastStep));
                 multiplyStep(0);
             } else {

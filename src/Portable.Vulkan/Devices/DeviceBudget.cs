@@ -35,7 +35,7 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
         {
             // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
             { Kind: VulkanDeviceKind.Cpu } => new DeviceBudget(32, 1024, 160, device.SubgroupSize) { AttentionInvocations = 64 },
-            { VendorId: Nvidia } when !device.Driver.StartsWith("NVK", StringComparison.Ordinal) => new DeviceBudget(1024, 1024, 160, device.SubgroupSize),
+            { VendorId: Nvidia } when !device.Driver.StartsWith("NVK", StringComparison.Ordinal) => new DeviceBudget(1024, 1024, 160, device.SubgroupSize) { AttentionInvocations = 256 },
             // Workgroups of 1,024 leave an invocation 96 registers on RDNA 3, and decoding over a 16-bit cache takes more.
             { VendorId: Amd } => new DeviceBudget(512, 1024, 96, device.SubgroupSize),
 

@@ -61,15 +61,18 @@ internal sealed record AttentionTile(CooperativeMatrixShape Matrix, int Subgroup
         int queries = Lean ? (cache.Bits == 16 ? 2 : 1) * Rows * (depth + vector) : 0;
         if (cache.Bits == 16)
         {
-            // A digit of the keys or both of some columns of values; two integers a score; 28 bytes a row.
+            // A digit of the keys or both of some columns of values; two integers a score; 28 bytes a row. Where matrices are 16 codes
+            // deep, the low integers of scores lie in the places of keys, and digits and results in those of the high ones.
             int group = Matrix.N * ColumnGroups, most = Math.Max(group, Chunk / group * group), staged = Math.Min((cache.HeadSize + group - 1) / group * group, most);
-            int products = 2 * 16 * Math.Max(Rows * ((Chunk / 4) + 2), RowGroups * ColumnGroups * Matrix.M * Matrix.N / 4);
-            return Math.Max(keys, 2 * staged * (Chunk + vector)) + digits + queries + products + (Rows * 28);
+            int plane = 16 * Rows * ((Chunk / 4) + 2), results = 4 * RowGroups * ColumnGroups * Matrix.M * Matrix.N, codes = Math.Max(keys, 2 * staged * (Chunk + vector));
+            return (vector == 8 ? codes + digits + (2 * Math.Max(plane, results)) : Math.Max(codes, plane) + Math.Max(plane, digits + results)) + queries + (Rows * 28);
         }
 
         int stage = Math.Max(keys, columns * (Chunk + vector));
-        int scores = 16 * Math.Max(Rows * ((Chunk / 4) + 2), RowGroups * ColumnGroups * Matrix.M * Matrix.N / 2);
-        return stage + digits + queries + scores + (Rows * (16 + 8 + 12));
+
+        // Digits lie in the places of the scores where matrices are 16 codes deep.
+        int scores = 16 * Math.Max(Rows * ((Chunk / 4) + (vector == 8 ? 2 : 1)), RowGroups * ColumnGroups * Matrix.M * Matrix.N / 4);
+        return stage + (vector == 8 ? digits : 0) + queries + scores + (Rows * (16 + 8 + 12));
     }
 
     /// <summary>Why the tile cannot serve, or null.</summary>

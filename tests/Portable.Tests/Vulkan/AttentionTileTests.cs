@@ -53,8 +53,9 @@ public sealed class AttentionTileTests
         AttentionTile tile = AttentionTile.For(Device, cache)!;
         Assert.Equal(new AttentionTile(Bytes, 32, 32, 2, 2), tile);
 
-        // 128 columns of 80 bytes, two digits of 32 rows of 80, 32 rows of 72 scores, 36 bytes a row.
-        Assert.Equal((128 * 80) + (2 * 32 * 80) + (32 * 72 * 4) + (32 * 36), tile.SharedBytes(cache));
+        // 128 columns of 80 bytes, 32 rows of 68 scores whose places digits take, 36 bytes a row; matrices 8 deep: digits of 32 rows of 72 bytes beside.
+        Assert.Equal((128 * 80) + (32 * 68 * 4) + (32 * 36), tile.SharedBytes(cache));
+        Assert.Equal((128 * 72) + (2 * 32 * 72) + (32 * 72 * 4) + (32 * 36), (tile with { Matrix = Bytes with { K = 8 } }).SharedBytes(cache));
         Assert.Null(tile.Refusal(Device, cache));
         Assert.Equal("too much shared memory", tile.Refusal(Device with { SharedMemoryBytes = 16384 }, cache));
         Assert.Equal("the tile is no multiple of the matrix", (tile with { RowGroups = 4, ColumnGroups = 1 }).Refusal(Device, cache));
@@ -70,8 +71,9 @@ public sealed class AttentionTileTests
         AttentionTile tile = AttentionTile.For(Device, cache)!;
         Assert.Equal(new AttentionTile(Signed, 32, 32, 2, 2), tile);
 
-        // 64 columns of 80 bytes in two digits, two digits of 32 rows of 80, two integers of 32 rows of 72 scores, 28 bytes a row.
-        Assert.Equal((2 * 64 * 80) + (2 * 32 * 80) + (2 * 32 * 72 * 4) + (32 * 28), tile.SharedBytes(cache));
+        // 64 columns of 80 bytes in two digits, an integer of 32 rows of 72 scores or two digits of 32 rows of 80 and a kilobyte of each subgroup's results, 28 bytes a row.
+        Assert.Equal((2 * 64 * 80) + (32 * 72 * 4) + (32 * 28), tile.SharedBytes(cache));
+        Assert.Equal((2 * 64 * 80) + (2 * 32 * 80) + (8 * 1024) + (32 * 28), (tile with { ColumnGroups = 4 }).SharedBytes(cache));
         Assert.Equal("the matrices are not of signed bytes", (tile with { Matrix = Bytes }).Refusal(Device, cache));
         Assert.Equal("the tile is no multiple of the matrix", (tile with { SubgroupSize = 96 }).Refusal(Device, cache));
         Assert.Equal("attention_digits_matrix", tile.ShaderName);

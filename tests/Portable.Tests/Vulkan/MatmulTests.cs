@@ -84,6 +84,17 @@ public sealed class MatmulTests(VulkanFixture vulkan)
             Compare(matmul, linear, kernel, MatmulOutput.Float32, residual: false);
         }
 
+        // Bytes of one group, two steps in registers: addresses that move on. Three steps and one.
+        foreach (int k in new[] { 150, 60 })
+        {
+            RandomMatmul bytes = RandomMatmul.Create(13, 70, k, 0, new CodeFormat(8, true), new CodeFormat(8, false), k);
+            using GpuLinear layer = GpuLinear.Upload(vulkan.Context, [bytes.Linear]);
+            foreach (MatmulPlan kernel in MatmulTechniques.Named(technique).Candidates(vulkan.Context.Facts, layer.Problem(13)).Where(c => c.Label.EndsWith(" a2", StringComparison.Ordinal)).Take(2))
+            {
+                Compare(bytes, layer, kernel, MatmulOutput.Float32, residual: false);
+            }
+        }
+
         VulkanFixture.AssertNoValidationMessages();
     }
 
