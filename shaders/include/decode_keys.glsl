@@ -21,10 +21,10 @@ void loadKey(uint t, uint firstWord)
     }
 }
 
-// Loads a batch unless it is the first and loaded already.
-void needKey(uint t, uint firstWord, bool loaded)
+// Loads a batch unless it is the first, which is loaded already.
+void needKey(uint t, uint firstWord)
 {
-    if (firstWord > 0u || !loaded)
+    if (firstWord > 0u)
     {
         loadKey(t, firstWord);
     }
