@@ -109,6 +109,11 @@ vec4 inputValues(uint k)
 // Quantizes the row when this workgroup is the last of its heads.
 void finishRow()
 {
+    if (QUANTIZER_MODE == MODE_FLOAT)
+    {
+        return;
+    }
+
     // On their way while the counter is.
     Quantizer quantizer = rowQuantizer.quantizer;
     prepared = rowQuantizer.prepared;

@@ -27,10 +27,10 @@ uint cachedKey(uint t)
     return t == now ? t ^ 1u : t;
 }
 
-// Loads a batch unless it is the first and loaded already.
-void needKey(uint t, uint firstWord, bool loaded)
+// Loads a batch unless it is the first, which is loaded already.
+void needKey(uint t, uint firstWord)
 {
-    if (firstWord > 0u || !loaded)
+    if (firstWord > 0u)
     {
         loadKey(cachedKey(t), firstWord);
     }

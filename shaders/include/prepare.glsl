@@ -13,22 +13,6 @@ shared uint groupHigh[GROUP_CAPACITY];
 shared int groupSum[GROUP_CAPACITY];
 shared int groupHighSum[GROUP_CAPACITY];
 
-// Statements, not an expression: glslang loses the operands of || in expressions of specialization constants.
-int codeOffset()
-{
-    if (CODE_BITS == 16u)
-    {
-        return 128;
-    }
-
-    if (CODE_BITS == 8u && QUANTIZER_MODE == MODE_ASYMMETRIC)
-    {
-        return 128;
-    }
-
-    return 0;
-}
-
 uint groupOf(uint word)
 {
     return GROUP_CAPACITY == 1u ? 0u : word / GROUP_WORDS;
@@ -100,26 +84,6 @@ int staticCode(float v, uint column, Quantizer q)
     return rounded < 0.0 ? -int(magnitude) : int(magnitude);
 }
 
-int dynamicCode(float v, float inverse, float zero)
-{
-    precise float scaled = v * inverse;
-    precise float q = roundEven(scaled) + zero;
-    return QUANTIZER_MODE == MODE_ASYMMETRIC
-        ? int(clamp(q, 0.0, float((1 << CODE_BITS) - 1)))
-        : int(clamp(q, -float(1 << (CODE_BITS - 1u)), float((1 << (CODE_BITS - 1u)) - 1)));
-}
-
-// Widens a range; low and high are magnitudes, both ≥ +0. Not max(…, -v): of 0 and -0 it may return -0, whose bits are the largest of all.
-void widen(vec4 four, inout float low, inout float high)
-{
-    [[unroll]] for (uint i = 0u; i < 4u; i++)
-    {
-        float v = four[i];
-        low = v < -low ? -v : low;
-        high = v > high ? v : high;
-    }
-}
-
 // Gives a range to a group's: ≥ +0, where float order is integer order. A subgroup inside one group gives one.
 void shareRange(uint group, float low, float high)
 {
@@ -179,16 +143,7 @@ void findScales(uint row, Quantizer q)
         float scale = q.staticScale, inverse = q.inverseLevels, zero = 0.0;
         if (QUANTIZER_MODE != MODE_STATIC)
         {
-            float low = uintBitsToFloat(groupLow[g]), high = uintBitsToFloat(groupHigh[g]);
-            precise float span = low + high;
-            precise float s = (QUANTIZER_MODE == MODE_SYMMETRIC ? max(low, high) : span) * q.inverseLevels;
-            scale = clamp(s, MINIMUM_SCALE, MAXIMUM_SCALE);
-            inverse = reciprocal(scale);
-            if (QUANTIZER_MODE == MODE_ASYMMETRIC)
-            {
-                precise float z = low * inverse;
-                zero = clamp(roundEven(z), 0.0, float((1 << CODE_BITS) - 1));
-            }
+            findScale(uintBitsToFloat(groupLow[g]), uintBitsToFloat(groupHigh[g]), q.inverseLevels, scale, inverse, zero);
         }
 
         groupLow[g] = floatBitsToUint(inverse);

@@ -1,11 +1,7 @@
-// Modes and sizes of a quantizer, shared by the shaders that quantize.
+// Sizes of a quantizer, shared by the shaders that leave codes in memory.
 #ifndef PREPARE_PUSH_GLSL
 #define PREPARE_PUSH_GLSL
-
-const uint MODE_SYMMETRIC = 0u;
-const uint MODE_ASYMMETRIC = 1u;
-const uint MODE_STATIC = 2u;
-const uint MODE_FLOAT = 3u;
+#include "row_codes.glsl"
 
 // Sizes of one quantizer; the host's QuantizerConstants.
 struct Quantizer

@@ -23,7 +23,7 @@ const uint HEADS_AT_ONCE = 3u;
 // sums, an invocation a word of values and every SPLITS-th four tokens. See attention_integer.comp for the arithmetic. Loads that wait
 // for nothing come first: the keys of the first WORKGROUP tokens before the token's own heads, values before the probabilities.
 const uint SPLITS = WORKGROUP / HEAD_WORDS;
-const uint VALUE_QUADS = 6u / PHASES;                           // fours of tokens in flight
+const uint VALUE_QUADS = 4u / PHASES;                           // fours of tokens in flight
 
 shared uint queryWords[BYTE_WORDS];
 shared uint valueWords[HEAD_WORDS];
@@ -44,12 +44,13 @@ uvec4 loadParameters(uint t)
     return uvec4(parameters.v[at], parameters.v[plane + at], parameters.v[2u * plane + at], parameters.v[3u * plane + at]);
 }
 
-uint keyDot(uint t, bool loaded)
+// The first batch is loaded already.
+uint keyDot(uint t)
 {
     uint sum = 0u;
     for (uint first = 0u; first < HEAD_WORDS; first += KEY_BATCH)
     {
-        needKey(t, first, loaded);
+        needKey(t, first);
         [[unroll]] for (uint i = 0u; i < KEY_BATCH; i++)
         {
             if (first + i < HEAD_WORDS)
@@ -255,15 +256,27 @@ void main()
         uvec4 query;
         prepareHeads(rowIndex, head, query, own);
         maximum = vec2(-3.4e38, uintBitsToFloat(own.z));
+        // Loads lie behind what they are for: a loop's code is there once.
+        uvec4 p = firstParameters;
         for (uint t = first; t < end; t += WORKGROUP)
         {
-            uint dot_ = keyDot(t, t == first);
-            uvec4 p = t == now ? own : t == first ? firstParameters : loadParameters(t);
+            uint dot_ = keyDot(t);
+            if (t == now)
+            {
+                p = own;
+            }
+
             float score = integerScore(dot_, query, uintBitsToFloat(p.x), p.y);
             storeScore(t, floatBitsToUint(score));
             if (WINDOW == 0u || t >= seen)
             {
                 maximum = max(maximum, vec2(score, uintBitsToFloat(p.z)));
+            }
+
+            if (t + WORKGROUP < end)
+            {
+                loadKey(cachedKey(t + WORKGROUP), 0u);
+                p = loadParameters(cachedKey(t + WORKGROUP));
             }
         }
     }
@@ -318,11 +331,11 @@ void main()
 
     if (sums)
     {
-        addValues(word, begin / 4u + split, high, low);
-        for (uint quad = begin / 4u + split + SPLITS * VALUE_QUADS; quad < (end + 3u) / 4u; quad += SPLITS * VALUE_QUADS)
+        for (uint quad = begin / 4u + split; quad < (end + 3u) / 4u;)
         {
-            loadValues(word, quad);
             addValues(word, quad, high, low);
+            quad += SPLITS * VALUE_QUADS;
+            loadValues(word, quad);
         }
 
         [[unroll]] for (uint i = 0u; i < CODES_PER_WORD; i++)

@@ -8,7 +8,7 @@
 
 // logits[m, v] = canonical(OrderedDot(hidden[m], table row v)). The 32 partial sums of a row belong to a team of 8 invocations,
 // four neighbouring ones each, so that an invocation reads 8 neighbouring columns, one uvec4 of 16-bit elements, of ROWS
-// rows, AHEAD stretches of 64 columns in flight. Workgroup (span of table rows, span of tokens).
+// rows, AHEAD stretches of 64 columns in flight. Workgroup (span of tokens, span of table rows).
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint WORKGROUP = 128;
 layout(constant_id = 2) const uint ROWS = 1;
@@ -78,7 +78,7 @@ void main()
     uint team = gl_LocalInvocationIndex / 8u;
 
     // Rows of a team lie TEAMS apart. Rows and tokens past the end repeat the last one and are not stored.
-    uint firstRow = gl_WorkGroupID.x * TEAMS * ROWS + team, firstToken = gl_WorkGroupID.y * TOKENS;
+    uint firstRow = gl_WorkGroupID.y * TEAMS * ROWS + team, firstToken = gl_WorkGroupID.x * TOKENS;
     precise float sums[OUTPUTS][4];
     [[unroll]] for (uint o = 0u; o < OUTPUTS; o++)
     {
@@ -133,7 +133,7 @@ void main()
     for (uint i = gl_LocalInvocationIndex; i < TEAMS * OUTPUTS; i += WORKGROUP)
     {
         uint output_ = i / TEAMS;
-        uint row = gl_WorkGroupID.x * TEAMS * ROWS + output_ / TOKENS * TEAMS + i % TEAMS, token = firstToken + output_ % TOKENS;
+        uint row = gl_WorkGroupID.y * TEAMS * ROWS + output_ / TOKENS * TEAMS + i % TEAMS, token = firstToken + output_ % TOKENS;
         if (row < vocabulary && token < tokenCount)
         {
             vec4 p[8];

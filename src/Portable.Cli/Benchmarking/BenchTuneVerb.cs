@@ -4,6 +4,7 @@ using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Cli.Verbs;
+using Portable.Models.Architectures;
 using Portable.Vulkan;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Engine;
@@ -22,7 +23,11 @@ internal sealed record BenchTuneReport(string Device, string? Table, IReadOnlyLi
 /// <summary>Measures every candidate kernel on a device and keeps the best for the dispatcher.</summary>
 internal sealed class BenchTuneVerb : Verb
 {
-    private readonly Option<int> _seconds = new("--seconds") { Description = "Begin nothing new after this time; run again to go on.", HelpName = "N", DefaultValueFactory = _ => 420 };
+    private const int Everything = 420, OneModel = 110;
+
+    private readonly Option<string?> _shape = new("--shape") { Description = $"Only what a model of this shape multiplies: one of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME" };
+    private readonly Option<string> _scheme = new("--scheme") { Description = "With --shape: the schemes of its linears, apart by commas.", HelpName = "S,…", DefaultValueFactory = _ => "W4A8" };
+    private readonly Option<int?> _seconds = new("--seconds") { Description = "Begin nothing new after this time, 420 s or 110 s with --shape; run again to go on.", HelpName = "N", };
     private readonly Option<string?> _export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE" };
     private readonly Option<string> _device = DeviceOption.Create("Which device", "vulkan");
 
@@ -31,8 +36,11 @@ internal sealed class BenchTuneVerb : Verb
         : base(
             "tune",
             "Measures every matmul kernel on a Vulkan device, checks its results, and keeps the best for the dispatcher.",
-            new Example("portable bench tune", "at most seven minutes; a second run goes on where this one stopped"))
+            new Example("portable bench tune", "at most seven minutes; a second run goes on where this one stopped"),
+            new Example("portable bench tune --shape llama-7b --scheme W4A8", "what one model multiplies, in less than two minutes"))
     {
+        Options.Add(_shape);
+        Options.Add(_scheme);
         Options.Add(_seconds);
         Options.Add(_export);
         Options.Add(_device);
@@ -49,11 +57,16 @@ internal sealed class BenchTuneVerb : Verb
             throw new UsageException("bench tune works on Vulkan devices: leave --device out, or give vulkan[:N|:NAME]");
         }
 
+        IReadOnlyList<(int N, int K, string Scheme, int[] Tokens)>? model = parsed.GetValue(_shape) is { } shape
+            ? [.. OptionValues.List(parsed.GetValue(_scheme)!).SelectMany(scheme => MatmulTuner.Problems(OptionValues.Shape(shape), OptionValues.Scheme(scheme)))]
+            : null;
+        int seconds = parsed.GetValue(_seconds) is { } given ? given >= 1 ? given : throw new UsageException($"--seconds must be at least 1, not {given}") : model is null ? Everything : OneModel;
         using VulkanContext gpu = where.OpenContext(terminal.Warning);
+        IReadOnlyList<(int N, int K, string Scheme, int[] Tokens)> problems = model ?? [.. MatmulTuner.Problems(gpu.Facts)];
         Rooflines rooflines = Rooflines.Measure(gpu);
         List<MatmulMeasurement> rows = [];
         List<string> wrong = [];
-        string? path = new MatmulTuner(gpu, rooflines).Run(TimeSpan.FromSeconds(OptionValues.AtLeast(parsed, _seconds, 1)), problem =>
+        string? path = new MatmulTuner(gpu, rooflines).Run(problems, TimeSpan.FromSeconds(seconds), problem =>
         {
             MatmulMeasurement m = problem.Measurement;
             rows.Add(m);
@@ -65,7 +78,7 @@ internal sealed class BenchTuneVerb : Verb
             File.WriteAllText(file, TunedChoices.Load(gpu.Facts).Export(gpu.Facts.Name));
         }
 
-        terminal.Result(new BenchTuneReport(gpu.Facts.Name, path, rows, wrong, MatmulTuner.Missing(gpu.Facts, TunedChoices.Load(gpu.Facts))), BenchReports.Default.BenchTuneReport, r =>
+        terminal.Result(new BenchTuneReport(gpu.Facts.Name, path, rows, wrong, MatmulTuner.Missing(problems, TunedChoices.Load(gpu.Facts))), BenchReports.Default.BenchTuneReport, r =>
         {
             terminal.Line($"{r.Rows.Count} problems measured on {r.Device}{(r.Table is null ? "" : $", kept in {r.Table}")}; {(r.Missing == 0 ? "none is left" : $"{r.Missing} are left: run again to go on")}");
             foreach (string line in r.Wrong.Take(10))

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Portable.Models;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
@@ -24,6 +26,7 @@ internal sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
 {
     private static readonly (int N, int K)[] Layers = [(12288, 4096), (4096, 4096), (28672, 8192), (4096, 14336), (1024, 8192)];
     private static readonly int[] Decode = [1, 8], Prefill = [64, 1024], MoreTokens = [2, 4, 16, 32, 512, 8192];
+    private static readonly int[] ModelTokens = [1, 8, 16, 64, 512];
     private static readonly string[] Schemes =
     [
         "W6A6g128", "W4A8", "W2A8", "W8A8", "W6A8", "W4A8g128", "W3A8", "W5A8", "W7A8", "W1A8",
@@ -47,22 +50,34 @@ internal sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
               from scheme in Schemes.Take(part.Schemes)
               select (weights.N, weights.K, scheme, part.Tokens);
 
+    /// <summary>The problems of a model: what its blocks multiply, in decode steps of one and of more sequences and in prompts.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="scheme">The scheme of its linears.</param>
+    public static IEnumerable<(int N, int K, string Scheme, int[] Tokens)> Problems(ModelConfig config, QuantizationScheme scheme)
+    {
+        // A scheme's cache and tables are no part of a linear's problem.
+        string linears = new QuantizationScheme(scheme.WeightBits, scheme.ActivationBits, scheme.GroupSize, balanced: scheme.Balanced).ToString();
+        return config.Blocks.SelectMany(block => Enum.GetValues<BlockInput>().Select(input => (N: block.Reading(input).Sum(slot => block.SizeOf(slot).Rows), K: block.Columns(input))))
+            .Distinct().Select(size => (size.N, size.K, linears, ModelTokens));
+    }
+
     /// <summary>The problems, one for each number of tokens, that a table has no measurement of.</summary>
-    public static int Missing(VulkanDeviceFacts device, TunedChoices table) =>
-        Problems(device).Sum(p => p.Tokens.Count(m => !VulkanMatmulBenchmark.IsTuned(table, m, p.N, p.K, QuantizationScheme.Parse(p.Scheme))));
+    public static int Missing(IEnumerable<(int N, int K, string Scheme, int[] Tokens)> problems, TunedChoices table) =>
+        problems.Sum(p => p.Tokens.Count(m => !VulkanMatmulBenchmark.IsTuned(table, m, p.N, p.K, QuantizationScheme.Parse(p.Scheme))));
 
     /// <summary>Tunes.</summary>
+    /// <param name="problems">What.</param>
     /// <param name="limit">Time after which no further problem is begun.</param>
     /// <param name="report">Told each problem's result.</param>
     /// <param name="cancellation">Stops in good order; what is measured is kept.</param>
     /// <returns>Where the table was written, or null where it could not be.</returns>
-    public string? Run(TimeSpan limit, Action<TunedProblem> report, CancellationToken cancellation = default)
+    public string? Run(IEnumerable<(int N, int K, string Scheme, int[] Tokens)> problems, TimeSpan limit, Action<TunedProblem> report, CancellationToken cancellation = default)
     {
         var clock = Stopwatch.StartNew();
         TunedChoices table = TunedChoices.Load(gpu.Facts);
         string? path = null;
         bool Over() => clock.Elapsed > limit || cancellation.IsCancellationRequested;
-        foreach ((int n, int k, string text, int[] tokens) in Problems(gpu.Facts))
+        foreach ((int n, int k, string text, int[] tokens) in problems)
         {
             QuantizationScheme scheme = QuantizationScheme.Parse(text);
             int[] missing = [.. tokens.Where(m => !VulkanMatmulBenchmark.IsTuned(table, m, n, k, scheme))];
@@ -79,8 +94,8 @@ internal sealed class MatmulTuner(VulkanContext gpu, Rooflines rooflines)
             using ColdWeights weights = VulkanMatmulBenchmark.Weights(gpu, n, k, scheme, gpu.Facts.Kind == VulkanDeviceKind.Cpu ? 0 : VulkanMatmulBenchmark.ColdBytes);
 
             // Building kernels is the slow part: do it on every core first.
-            MatmulProblem[] problems = [.. missing.Select(m => weights.Copies[0].Problem(m))];
-            Parallel.ForEach(problems.SelectMany(p => MatmulCandidates.Of(gpu.Facts, p).Select(k => (p, k))), pair => pair.k.Prepare(gpu, pair.p));
+            MatmulProblem[] sizes = [.. missing.Select(m => weights.Copies[0].Problem(m))];
+            Parallel.ForEach(sizes.SelectMany(p => MatmulCandidates.Of(gpu.Facts, p).Select(k => (p, k))), pair => pair.k.Prepare(gpu, pair.p));
             foreach (int m in missing)
             {
                 if (Over())

@@ -89,7 +89,7 @@ internal static class ContactProgram
     private static SelfCheckResult Timed(VulkanContext gpu, SelfCheckResult check, Action<string> report)
     {
         report("taking first times");
-        return TechniqueTimes.Measure(gpu, check);
+        return SelfCheck.Timed(gpu, check);
     }
 
     private static void Say(string step) => Console.Out.WriteLine(ContactOutput.StepPrefix + step);

@@ -25,6 +25,9 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
     /// <summary>Vectors of a row of the head's table that an invocation has in flight.</summary>
     public int HeadAhead { get; init; } = 4;
 
+    /// <summary>Invocations of a workgroup that decodes a token of one of many sequences: several workgroups on a processor hide each other's waiting.</summary>
+    public int CrowdInvocations { get; init; } = 256;
+
     private const uint Nvidia = 0x10DE, Amd = 0x1002, Intel = 0x8086;
 
     /// <summary>The budget of a device.</summary>

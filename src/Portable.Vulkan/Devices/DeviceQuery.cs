@@ -51,7 +51,21 @@ internal static unsafe class DeviceQuery
         }
 
         HashSet<string> extensions = Extensions(api, device);
-        return ReadMatrices(instance, device, ReadFeatures(api, device, ReadProperties(api, device, facts), extensions), extensions);
+        facts = ReadProperties(api, device, facts) with { Processors = Processors(api, device, extensions) };
+        return ReadMatrices(instance, device, ReadFeatures(api, device, facts, extensions), extensions);
+    }
+
+    private static int Processors(Vk api, PhysicalDevice device, HashSet<string> extensions)
+    {
+        if (!extensions.Contains("VK_NV_shader_sm_builtins"))
+        {
+            return 0;
+        }
+
+        var processors = new PhysicalDeviceShaderSMBuiltinsPropertiesNV { SType = StructureType.PhysicalDeviceShaderSMBuiltinsPropertiesNV };
+        var all = new PhysicalDeviceProperties2 { SType = StructureType.PhysicalDeviceProperties2, PNext = &processors };
+        api.GetPhysicalDeviceProperties2(device, &all);
+        return Counted(processors.ShaderSmcount);
     }
 
     private static HashSet<string> Extensions(Vk api, PhysicalDevice device)

@@ -87,6 +87,9 @@ internal sealed record VulkanDeviceFacts
     /// <summary>Bytes of push constants.</summary>
     public int PushConstantBytes { get; init; } = 128;
 
+    /// <summary>Processors that run workgroups, or 0 where the driver does not say.</summary>
+    public int Processors { get; init; }
+
     /// <summary>Nanoseconds per timestamp tick; 0 when the queue has no timestamps.</summary>
     public double TimestampPeriod { get; init; }
 

@@ -78,6 +78,9 @@ internal sealed class VulkanExecutor : Executor
     /// <summary>When which attention kernels are taken.</summary>
     public AttentionChoice Choice { get; init; } = new();
 
+    /// <summary>Whether a single row's products prepare it; null: where the device is known to gain.</summary>
+    public bool? FusesProducts { get; init; }
+
     /// <summary>Dispatches of the last forward pass.</summary>
     public int Dispatches { get; private set; }
 
@@ -415,7 +418,7 @@ internal sealed class VulkanExecutor : Executor
             Forget();
         }
 
-        plan = PlanRecorder.Record(_matmul, _memory, key, operations, Profiling, _estimate);
+        plan = PlanRecorder.Record(_matmul, _memory, key, operations, Profiling, _estimate, FusesProducts ?? Check.FusesProducts);
         _plans.Add(key, plan);
         return plan;
     }

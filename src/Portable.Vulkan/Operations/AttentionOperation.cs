@@ -36,12 +36,18 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
 
     private ulong KeyGain => (Parts.KeyNorm as VulkanNorm)?.Buffer.Address ?? 0;
 
-    /// <summary>A decode step quantizes the attended row in the same dispatch where nothing else reads it.</summary>
+    /// <summary>A decode step quantizes the attended row in the same dispatch where nothing else reads it, or leaves that to the product that reads it.</summary>
     public int Record(PlanRecorder plan, ReadOnlySpan<IOperation> following)
     {
         if (plan.Key.SingleTokens && following.Length > 0 && following[0] is PrepareOperation next && next.X == Attended
             && (following.Length == 1 || following[1] is not PrepareOperation))
         {
+            if (FusedProducts.CanPrepare(plan, next.Input, following[1..]))
+            {
+                Decode(plan, null);
+                return 0;
+            }
+
             Decode(plan, next.Input);
             return 1;
         }
@@ -86,11 +92,12 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
         ? tile.ShaderFor(Constants)
         : AttentionTileShader.WithoutMatrices(Constants, plan.Memory.AttentionWorkgroup, plan.Memory.Batch.TileRows);
 
-    private void Decode(PlanRecorder plan, VulkanInput input)
+    /// <summary>Attends for one token a row, and quantizes the row for an input; null: it stays f32.</summary>
+    private void Decode(PlanRecorder plan, VulkanInput? input)
     {
         int stretches = Stretches(plan);
-        GpuBuffer rowQuantizer = plan.Keep(plan.Gpu.Allocate<RowQuantizerMemory>([new(input.Map, input.Addresses, input.Sizes)]));
-        DecodePush push = DecodePush(plan, rowQuantizer.Address);
+        ulong rowQuantizer = input is null ? Attended.Address : plan.Keep(plan.Gpu.Allocate<RowQuantizerMemory>([new(input.Map, input.Addresses, input.Sizes)])).Address;
+        DecodePush push = DecodePush(plan, rowQuantizer);
         if (stretches == 1)
         {
             plan.Order([QueryKeyValue, Rotary], [Cache, Attended, input, plan.Memory.Finished]);
@@ -111,12 +118,12 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
         plan.Dispatch(DecodeShader(plan, input, DecodePart.Sums), push, Heads, plan.Key.Rows, stretches);
     }
 
-    private DecodeShader DecodeShader(PlanRecorder plan, VulkanInput input, DecodePart part)
+    private DecodeShader DecodeShader(PlanRecorder plan, VulkanInput? input, DecodePart part)
     {
         int stretches = Stretches(plan), tokens = (SeenChunks + stretches - 1) / stretches * VulkanCache.ChunkTokens;
-        int workgroup = plan.Memory.DecodeWorkgroup, scores = part == DecodePart.Scores || tokens > ModelMemory.SharedScores ? 1 : tokens;
-        int segment = Math.Min(tokens, DecodeDigitsShader.Segment(plan.Gpu.Facts, Cache.Shape.HeadSize, input.Spec.Layout.Groups));
-        RowQuantizer quantizer = input.Quantizer(workgroup);
+        int workgroup = plan.Memory.DecodeWorkgroup(plan.Key.Rows * Heads * stretches), scores = part == DecodePart.Scores || tokens > ModelMemory.SharedScores ? 1 : tokens;
+        int segment = Math.Min(tokens, DecodeDigitsShader.Segment(plan.Gpu.Facts, Cache.Shape.HeadSize, input?.Spec.Layout.Groups ?? 1));
+        RowQuantizer quantizer = input?.Quantizer(workgroup) ?? RowQuantizer.None;
         return Digits
             ? new DecodeDigitsShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = segment, Quantizer = quantizer, Part = part, Heads = Preparation, Lean = plan.Memory.LeanAttention }
             : new DecodeIntegerShader { Workgroup = workgroup, Attention = Constants, ScoreCapacity = scores, Quantizer = quantizer, Part = part, Heads = Preparation };

@@ -11,12 +11,22 @@ internal readonly record struct CodeLogitsOperation(VulkanActivation X, VulkanNo
 
     public void Record(PlanRecorder plan)
     {
-        PrepareShader shader = Preparation.ShaderFor(plan, Input, Norm.Source) with { SelectedRows = true, Stage = plan.Memory.Stage(X.Columns) };
-        plan.Order([X], [Input]);
-        plan.Dispatch(shader, Preparation.PushFor(X, Norm, X.Columns, Input) with { Selection = plan.Memory.Batch.Selection }, plan.Key.LogitRows);
-        plan.Stamp("FinalNorm", 0..0);
-        plan.Order([Input], [plan.Memory.Logits]);
-        plan.Multiply(Input, Head);
+        ulong logits = Softcap == 0 ? plan.Memory.Logits.Target(plan.Key.LogitRows) : plan.Memory.Logits.Device;
+        if (plan.FusesProducts && plan.Key.LogitRows == 1 && GemvPlan.For(plan.Gpu.Facts, Head.Matrix, Input, Norm, GemvFinish.Store) is { } product)
+        {
+            plan.Order([X], [plan.Memory.Logits]);
+            plan.Dispatch(product.Shader, GemvPlan.Push(Head.Matrix, X.Address, Norm.Buffer.Address, logits, false), product.Workgroups);
+        }
+        else
+        {
+            PrepareShader shader = Preparation.ShaderFor(plan, Input, Norm.Source) with { SelectedRows = true, Stage = plan.Memory.Stage(X.Columns) };
+            plan.Order([X], [Input]);
+            plan.Dispatch(shader, Preparation.PushFor(X, Norm, X.Columns, Input) with { Selection = plan.Memory.Batch.Selection }, plan.Key.LogitRows);
+            plan.Stamp("FinalNorm", 0);
+            plan.Order([Input], [plan.Memory.Logits]);
+            plan.Multiply(Input, Head, logits);
+        }
+
         if (Softcap != 0)
         {
             SoftcapShader softcap = new() { Workgroup = 128, Softcap = Softcap };
@@ -24,8 +34,7 @@ internal readonly record struct CodeLogitsOperation(VulkanActivation X, VulkanNo
             plan.Dispatch(softcap, new SoftcapPush(plan.Memory.Logits.Device, (uint)Head.Rows), (Head.Rows + softcap.Workgroup - 1) / softcap.Workgroup, plan.Key.LogitRows);
         }
 
-        plan.Order([plan.Memory.Logits], []);
-        plan.ReadLogits((long)plan.Key.LogitRows * Head.Rows);
+        plan.ReadLogits(logits, (long)plan.Key.LogitRows * Head.Rows);
     }
 
     public OperationWork Work(PlanKey key) => new(key.LogitRows * (X.RowBytes + ((long)Head.Rows * sizeof(float)))) { Matmuls = key.LogitRows > 0 ? [Head.Matrix.Problem(key.LogitRows)] : [] };

@@ -13,17 +13,19 @@ internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm N
     public void Record(PlanRecorder plan)
     {
         Normalize(plan);
-        plan.Stamp("FinalNorm", 0..0);
+        plan.Stamp("FinalNorm", 0);
         int rows = plan.Key.LogitRows, tokens = rows >= 4 ? 4 : 1;
         HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = tokens, Ahead = DeviceBudget.For(plan.Gpu.Facts).HeadAhead, Wide = Head.Wide, Softcap = Softcap };
-        HeadPush push = new(plan.Memory.Hidden.Address, Head.Address, plan.Memory.Logits.Device, (uint)Head.Columns, (uint)Head.Rows, (uint)rows);
+        ulong logits = plan.Memory.Logits.Target(rows);
+        HeadPush push = new(plan.Memory.Hidden.Address, Head.Address, logits, (uint)Head.Columns, (uint)Head.Rows, (uint)rows);
         plan.Order([plan.Memory.Hidden], [plan.Memory.Logits]);
-        plan.Dispatch(shader, push, (Head.Rows + shader.RowsOfWorkgroup - 1) / shader.RowsOfWorkgroup, (rows + tokens - 1) / tokens);
-        plan.Order([plan.Memory.Logits], []);
-        plan.ReadLogits((long)rows * Head.Rows);
+
+        // Tokens first: workgroups that read the same rows of the table run together, and memory gives them once.
+        plan.Dispatch(shader, push, (rows + tokens - 1) / tokens, (Head.Rows + shader.RowsOfWorkgroup - 1) / shader.RowsOfWorkgroup);
+        plan.ReadLogits(logits, (long)rows * Head.Rows);
     }
 
-    // A table is read once for four rows.
+    // A small cache keeps no table rows for more than four rows.
     public OperationWork Work(PlanKey key) => new((key.LogitRows + 3L) / 4 * Head.Rows * Head.RowBytes, (long)key.LogitRows * Head.Rows * Head.Columns);
 
     public long Bytes(Batch batch)

@@ -1,3 +1,4 @@
+using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
@@ -16,11 +17,11 @@ internal sealed class PlanRecorder
     private readonly List<GpuBuffer> _arguments = [];
     private readonly List<PlanStep> _steps = [];
     private readonly TimestampPool? _timestamps, _partTimes;
-    private int _dispatches;
+    private int _dispatches, _stamped;
 
-    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps, int partTimes, WorkEstimate estimate)
+    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps, int partTimes, WorkEstimate estimate, bool fuses)
     {
-        (_matmul, Memory, Key, _estimate) = (matmul, memory, key, estimate);
+        (_matmul, Memory, Key, _estimate, FusesProducts) = (matmul, memory, key, estimate, fuses && key.Rows == 1);
         _timestamps = timestamps > 0 ? Gpu.CreateTimestamps(timestamps) : null;
         _partTimes = partTimes > 0 && Gpu.Facts.TimestampPeriod > 0 ? Gpu.CreateTimestamps(partTimes) : null;
         _recorder = Gpu.Record();
@@ -35,6 +36,9 @@ internal sealed class PlanRecorder
     /// <summary>The shape of the batches that this is recorded for.</summary>
     public PlanKey Key { get; }
 
+    /// <summary>Whether the kernels of products prepare their row and finish what follows them.</summary>
+    public bool FusesProducts { get; }
+
     /// <summary>Records a forward pass.</summary>
     /// <param name="matmul">The device's matmuls.</param>
     /// <param name="memory">The model's working memory.</param>
@@ -42,7 +46,8 @@ internal sealed class PlanRecorder
     /// <param name="operations">What it does.</param>
     /// <param name="timed">Whether it takes timestamps after every operation and about every submission; about submissions also where there are several.</param>
     /// <param name="estimate">What cuts it into submissions.</param>
-    public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, bool timed, WorkEstimate estimate)
+    /// <param name="fuses">Whether a single row's products prepare it.</param>
+    public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, bool timed, WorkEstimate estimate, bool fuses)
     {
         double work = 0;
         foreach (IOperation operation in operations)
@@ -51,10 +56,17 @@ internal sealed class PlanRecorder
         }
 
         bool measured = timed || work > estimate.PartNanoseconds;
-        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0, measured ? 2 * (operations.Length + 1) : 0, estimate);
+        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0, measured ? 2 * (operations.Length + 1) : 0, estimate, fuses);
         try
         {
-            return recorder.Run(operations);
+            Plan plan = recorder.Run(operations);
+            if (fuses && key.Rows > 1 && recorder.Gpu.Facts.Kind != VulkanDeviceKind.Cpu)
+            {
+                // What follows a prompt should not wait for its kernels.
+                matmul.Prepare(FusedProducts.Shaders(recorder.Gpu.Facts, plan.Operations));
+            }
+
+            return plan;
         }
         catch
         {
@@ -91,14 +103,22 @@ internal sealed class PlanRecorder
     }
 
     /// <summary>Multiplies the logit rows, prepared, with a head of codes.</summary>
-    public void Multiply(VulkanInput input, VulkanCodeTable head)
+    public void Multiply(VulkanInput input, VulkanCodeTable head, ulong logits)
     {
-        _matmul.Record(_recorder, head.Matrix, input.Addresses, Key.LogitRows, Memory.Logits.Device, head.Rows);
+        _matmul.Record(_recorder, head.Matrix, input.Addresses, Key.LogitRows, logits, head.Rows);
         _dispatches++;
     }
 
-    /// <summary>Copies logits to the host.</summary>
-    public void ReadLogits(long count) => Memory.Logits.Record(_recorder, count * sizeof(float));
+    /// <summary>Copies logits to the host, unless they were written there.</summary>
+    public void ReadLogits(ulong target, long count)
+    {
+        if (target == Memory.Logits.Device)
+        {
+            Order([Memory.Logits], []);
+        }
+
+        Memory.Logits.Record(_recorder, target, count * sizeof(float));
+    }
 
     /// <summary>Keeps a buffer that only these commands use until they go.</summary>
     public GpuBuffer Keep(GpuBuffer buffer)
@@ -107,13 +127,14 @@ internal sealed class PlanRecorder
         return buffer;
     }
 
-    /// <summary>Ends a timed step that serves some of the operations.</summary>
-    public void Stamp(string step, Range operations)
+    /// <summary>Ends a timed step that serves the next so many operations, of those that are being recorded.</summary>
+    public void Stamp(string step, int operations)
     {
         if (_timestamps is not null && _steps.Count < _timestamps.Count)
         {
             _recorder.Timestamp(_timestamps, _steps.Count);
-            _steps.Add(new PlanStep(step, operations));
+            _steps.Add(new PlanStep(step, _stamped..(_stamped + operations)));
+            _stamped += operations;
         }
     }
 
@@ -122,7 +143,7 @@ internal sealed class PlanRecorder
         StampPart(begins: true);
         Memory.Batch.Record(_recorder);
         _recorder.Barrier();
-        Stamp("batch", 0..0);
+        Stamp("batch", 0);
         double work = 0;
         int begun = 0;
         for (int i = 0; i < operations.Length;)
@@ -140,8 +161,16 @@ internal sealed class PlanRecorder
             }
 
             work += next;
+            _stamped = first;
             i += 1 + operations[first].Record(this, operations[(first + 1)..]);
-            Stamp(operations[first].Name, first..i);
+            foreach (IOperation fused in operations[(first + 1)..i])
+            {
+                work += _estimate.Nanoseconds(fused, Key);
+            }
+
+            // A product that prepares its row goes by its own name.
+            IOperation named = operations[first] is NormalizeOperation or PrepareOperation or ActivateOperation ? operations[i - 1] : operations[first];
+            Stamp(named.Name, i - _stamped);
         }
 
         StampPart(begins: false);

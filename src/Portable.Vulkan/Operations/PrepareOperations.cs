@@ -10,6 +10,17 @@ internal readonly record struct NormalizeOperation(VulkanActivation X, VulkanNor
 {
     public string Name => "Normalize";
 
+    public int Record(PlanRecorder plan, ReadOnlySpan<IOperation> following)
+    {
+        int fused = FusedProducts.Record(plan, X, Norm, Input, following);
+        if (fused == 0)
+        {
+            Record(plan);
+        }
+
+        return fused;
+    }
+
     public void Record(PlanRecorder plan)
     {
         PrepareShader shader = Preparation.ShaderFor(plan, Input, Norm.Source) with { Stage = plan.Memory.Stage(X.Columns) };
@@ -26,6 +37,17 @@ internal readonly record struct NormalizeOperation(VulkanActivation X, VulkanNor
 internal readonly record struct PrepareOperation(VulkanActivation X, VulkanInput Input) : IOperation
 {
     public string Name => "Prepare";
+
+    public int Record(PlanRecorder plan, ReadOnlySpan<IOperation> following)
+    {
+        int fused = FusedProducts.Record(plan, X, null, Input, following);
+        if (fused == 0)
+        {
+            Record(plan);
+        }
+
+        return fused;
+    }
 
     public void Record(PlanRecorder plan)
     {
@@ -68,6 +90,17 @@ internal readonly record struct ActivateOperation(VulkanActivation X, Activation
 
     /// <summary>Columns of what is quantized.</summary>
     public int Columns => Gated ? X.Columns / 2 : X.Columns;
+
+    public int Record(PlanRecorder plan, ReadOnlySpan<IOperation> following)
+    {
+        if (FusedProducts.Record(plan, this, following))
+        {
+            return 1;
+        }
+
+        Record(plan);
+        return 0;
+    }
 
     public void Record(PlanRecorder plan)
     {

@@ -34,10 +34,13 @@ internal static class SelfCheck
             return known;
         }
 
-        SelfCheckResult check = TechniqueTimes.Measure(gpu, Run(gpu));
+        SelfCheckResult check = Timed(gpu, Run(gpu));
         check.Save(gpu.Facts);
         return check;
     }
+
+    /// <summary>Takes the first times of a device whose kernels are proved: of its techniques, and of the two plans of a single row's decode step.</summary>
+    public static SelfCheckResult Timed(VulkanContext gpu, SelfCheckResult check) => FusedProductCheck.Measure(gpu, TechniqueTimes.Measure(gpu, check));
 
     /// <summary>Runs the check now.</summary>
     /// <param name="gpu">The device.</param>

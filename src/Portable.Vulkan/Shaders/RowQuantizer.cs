@@ -17,6 +17,9 @@ internal readonly record struct RowQuantizer(uint QuantizerMode, int CodeBits, b
     /// <summary>The mode that keeps values as f32.</summary>
     public const uint FloatMode = 3;
 
+    /// <summary>Leaves the row as it is.</summary>
+    public static RowQuantizer None => new(FloatMode, 8, false, 1, 1, false, 1);
+
     /// <summary>Writes the constants from an id on.</summary>
     public void Specialize(SpecializationConstants constants, uint first)
     {

@@ -20,7 +20,7 @@ internal sealed record AttentionChoice
     /// <summary>Workgroups that fill the device, which a decode step may spread a long context over; null: 128, and 2 on a software device.</summary>
     public int? Workgroups { get; init; }
 
-    /// <summary>Tokens that splitting the context must take off each workgroup to be worth a second dispatch: counted in shaders/model/README.md.</summary>
+    /// <summary>Tokens that splitting the context must take off each workgroup to be worth a second dispatch: counted in docs/measurements/2026-11-25-models-on-vulkan.md.</summary>
     public int SplitTokens { get; init; } = 1536;
 
     /// <summary>The rows that count on a device.</summary>

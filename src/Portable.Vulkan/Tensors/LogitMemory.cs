@@ -9,6 +9,10 @@ internal sealed class LogitMemory : IDisposable, IDeviceMemory
 
     public ulong Device => _device!.Address;
 
+    /// <summary>Where a kernel writes logits that nothing on the device reads: a row goes to the host as it is made, many are copied.</summary>
+    /// <param name="rows">Rows.</param>
+    public ulong Target(int rows) => rows == 1 ? _host!.Address : Device;
+
     /// <summary>Makes room; true: the address has changed.</summary>
     public bool Ensure(VulkanContext gpu, long floats)
     {
@@ -27,8 +31,14 @@ internal sealed class LogitMemory : IDisposable, IDeviceMemory
     /// <summary>The host's copy.</summary>
     public ReadOnlySpan<float> Read(int floats) => _host!.AsSpan<float>()[..floats];
 
-    /// <summary>Records the copy to the host.</summary>
-    public void Record(CommandRecorder recorder, long bytes) => recorder.Copy(_device!, 0, _host!, 0, bytes);
+    /// <summary>Records the copy to the host of what was written to an address.</summary>
+    public void Record(CommandRecorder recorder, ulong target, long bytes)
+    {
+        if (target == Device)
+        {
+            recorder.Copy(_device!, 0, _host!, 0, bytes);
+        }
+    }
 
     public void Dispose()
     {

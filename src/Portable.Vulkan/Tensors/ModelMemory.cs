@@ -26,6 +26,7 @@ internal sealed class ModelMemory : IDisposable
     private AttentionConstants _attention;
     private AttentionTile[] _tiles = [];
     private int _heads = 1, _stretchWords;
+    private readonly int _decodeWorkgroup;
     private int _hiddenRows;
 
     public ModelMemory(VulkanContext gpu, SelfCheckResult check)
@@ -42,7 +43,7 @@ internal sealed class ModelMemory : IDisposable
         bool software = gpu.Facts.Kind == Devices.VulkanDeviceKind.Cpu;
         PrepareWorkgroup = PrepareWorkgroupOf(gpu.Facts);
         AttentionWorkgroup = AttentionLimits.Workgroup(gpu.Facts);
-        DecodeWorkgroup = software ? Math.Min(64, gpu.Facts.MaximumInvocations) : Devices.DeviceBudget.For(gpu.Facts).RowInvocations;
+        _decodeWorkgroup = software ? Math.Min(64, gpu.Facts.MaximumInvocations) : Devices.DeviceBudget.For(gpu.Facts).RowInvocations;
         AppendWorkgroup = software ? 8 : 64;
         LeanAttention = Devices.DeviceBudget.For(gpu.Facts).LeanAttention;
     }
@@ -75,8 +76,9 @@ internal sealed class ModelMemory : IDisposable
     /// <summary>The tile of attention with cooperative matrices, once a batch has taken them.</summary>
     public AttentionTile? MatrixTile { get; private set; }
 
-    /// <summary>Invocations of a workgroup that attends for one new token.</summary>
-    public int DecodeWorkgroup { get; }
+    /// <summary>Invocations of a workgroup that attends for one new token, of so many at once.</summary>
+    public int DecodeWorkgroup(int workgroups) =>
+        workgroups > 2 * (_gpu.Facts.Processors > 0 ? _gpu.Facts.Processors : 64) ? Math.Min(_decodeWorkgroup, Devices.DeviceBudget.For(_gpu.Facts).CrowdInvocations) : _decodeWorkgroup;
 
     /// <summary>Whether decode steps over a 16-bit cache take the kernel that needs few registers.</summary>
     public bool LeanAttention { get; }

@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Portable.Models.Architectures;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
@@ -36,6 +39,16 @@ public sealed class PlannerTests
     private static readonly VulkanDeviceFacts Adreno = Nvidia with { Name = "adreno-like", VendorId = 0x5143, SubgroupSize = 64, SharedMemoryBytes = 32768, CooperativeMatrix = false, Matrices = [] };
 
     public static TheoryData<string> Devices => ["nvidia-like", "amd-like", "software", "intel-like", "adreno-like"];
+
+    /// <summary>A model is tuned for the matrices that it multiplies: what reads one input is one.</summary>
+    [Fact]
+    public void TuningAShapeTakesWhatItsBlocksMultiply()
+    {
+        (int N, int K, string Scheme, int[] Tokens)[] problems = [.. MatmulTuner.Problems(ModelShapes.Find("llama-3-8b"), QuantizationScheme.Parse("W4A8KV8H8"))];
+        Assert.Equal([(6144, 4096), (4096, 4096), (28672, 4096), (4096, 14336)], problems.Select(p => (p.N, p.K)));
+        Assert.All(problems, p => Assert.Equal("W4A8", p.Scheme));
+        Assert.All(problems, p => Assert.Contains(1, p.Tokens));
+    }
 
     // What the vendors' compilers keep in registers.
     [Fact]

@@ -10,7 +10,7 @@ namespace Portable.Vulkan.Matmul.Selection;
 internal sealed class GpuMatmul
 {
     private readonly ConcurrentDictionary<MatmulProblem, MatmulPlan> _choices = new();
-    private readonly ConcurrentDictionary<MatmulProblem, Task> _built = new();
+    private readonly ConcurrentDictionary<object, Task> _built = new();
 
     /// <summary>Prepares a device: reads what tuning has left.</summary>
     /// <param name="gpu">The device.</param>
@@ -44,7 +44,17 @@ internal sealed class GpuMatmul
     {
         foreach (int m in rows)
         {
-            _ = _built.GetOrAdd(w.Problem(m), problem => Task.Run(() => KernelFor(problem).Prepare(Gpu, problem)));
+            MatmulProblem problem = w.Problem(m);
+            _ = _built.GetOrAdd(problem, _ => Task.Run(() => KernelFor(problem).Prepare(Gpu, problem)));
+        }
+    }
+
+    /// <summary>The same for kernels that are chosen already.</summary>
+    public void Prepare(IEnumerable<MatmulShader> shaders)
+    {
+        foreach (MatmulShader shader in shaders)
+        {
+            _ = _built.GetOrAdd(shader, _ => Task.Run(() => Gpu.Pipeline(shader)));
         }
     }
 

@@ -24,6 +24,9 @@ internal sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failu
     /// <summary>By class of M: the nanoseconds that the fastest technique takes for one of its estimate, on this device.</summary>
     public IReadOnlyDictionary<string, double> Pace { get; init; } = new Dictionary<string, double>();
 
+    /// <summary>Whether a single row's decode step is faster where its products prepare the row (shaders/matmul/gemv.comp).</summary>
+    public bool FusesProducts { get; init; }
+
     /// <summary>Why the device must not be used at all, or null.</summary>
     public string? Refusal { get; init; }
 

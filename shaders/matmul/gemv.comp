@@ -1,0 +1,443 @@
+// One token: norm, quantizer, matrix-vector product and what follows it in one dispatch. Every workgroup prepares the whole row for
+// itself, while its first weights are on their way, and then stays for all of its tiles: so the row costs no dispatch, no
+// barrier of the device and no trip to memory of its own, and is paid for once a workgroup, of which there are few.
+//
+// As in dot.comp an invocation owns the same lane of TILES tiles for one slice of K; sums are exact integers, products of scale
+// groups are added in group order. A turn is TILES tiles: its sums go through one of two halves of shared memory, and one slice
+// finishes them while the others go on. Nothing here depends on the number of workgroups but who computes what.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_integer_dot_product : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_vote : require
+#include "matmul.glsl"
+#include "activation.glsl"
+#include "partials.glsl"
+
+layout(local_size_x_id = 7) in; // 32 · SLICES
+layout(constant_id = 7) const uint INVOCATIONS = 1024;
+layout(constant_id = 8) const uint DEPTH = 1; // blocks of a tile in flight; with groups a multiple of GROUP_BLOCKS
+layout(constant_id = 9) const uint TILES = 1; // of a turn; 2 where it finishes with a gate: one of gate, one of up
+layout(constant_id = 10) const uint COLUMNS = 64; // K
+layout(constant_id = 11) const uint ROW_BLOCKS = 1; // blocks of 64 codes of a row
+layout(constant_id = 12) const uint GROUP_COLUMNS = 64; // real columns of a scale group
+layout(constant_id = 13) const bool GROUP_SCALES = false; // a scale of activations for each group
+layout(constant_id = 14) const uint QUANTIZER_MODE = 0;
+layout(constant_id = 15) const uint CODE_BITS = 8;
+layout(constant_id = 16) const float INVERSE_LEVELS = 0.0;
+layout(constant_id = 17) const bool NORMALIZED = false; // RMSNorm before the quantizer
+layout(constant_id = 18) const float INVERSE_COLUMNS = 0.0; // fl(1/K)
+layout(constant_id = 19) const float EPSILON = 0.0;
+layout(constant_id = 20) const uint STAGE = 64; // squares of a row in shared memory at a time, a multiple of 64
+layout(constant_id = 21) const uint FINISH = 0;
+layout(constant_id = 22) const uint ACTIVATION = 0;
+layout(constant_id = 23) const bool GATED = false; // the row is f(gate)·up of gate and up side by side
+
+const uint FINISH_STORE = 0u; // bias, residual
+const uint FINISH_ACTIVATION = 1u; // bias, f
+const uint FINISH_GATE = 2u; // biases, f(gate)·up: channel n and n + N/2
+
+#include "row_codes.glsl"
+
+// arg.x is the row as f32, arg.xHigh the norm's gain.
+layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict buffer Quads { vec4 v[]; };
+
+const uint SLICES = INVOCATIONS / 32;
+const uint GROUP_STEPS = GROUP_BLOCKS == 0 ? 1 : GROUP_BLOCKS;
+const uint GROUPS = GROUP_BLOCKS == 0 ? 1 : (ROW_BLOCKS + GROUP_BLOCKS - 1) / GROUP_STEPS;
+const uint SCALES = GROUP_SCALES ? GROUPS : 1;
+const uint SLICE_STEPS = GROUP_BLOCKS == 0 ? (ROW_BLOCKS + SLICES - 1) / SLICES : (GROUPS + SLICES - 1) / SLICES * GROUP_BLOCKS;
+const uint STEPS = (SLICE_STEPS + DEPTH - 1) / DEPTH * DEPTH; // of a turn
+const uint RECORDS = GROUP_BLOCKS == 0 ? 1 : DEPTH / GROUP_STEPS; // groups in flight
+const uint ROW_WORDS = ROW_BLOCKS * 16;
+const uint GROUP_WORDS = GROUP_BLOCKS == 0 ? ROW_WORDS : GROUP_BLOCKS * 16;
+const uint HELD = (ROW_WORDS + INVOCATIONS - 1) / INVOCATIONS; // words of an invocation
+const uint PARTS = GROUP_BLOCKS == 0 ? SLICES : GROUPS; // what is added up for an output
+const uint SUMS_AHEAD = SLICES < 8 ? SLICES : 8; // slices are a power of two
+const uint NO_COLUMN = 0xFFFFFFFFu;
+
+shared uvec4 sharedX[ROW_BLOCKS * 4];
+shared int sharedSums[2 * PARTS * TILES * 32];
+shared vec2 stage[NORMALIZED ? STAGE / 2 : 1];
+shared vec4 partials[8];
+shared uint low[SCALES], high[SCALES]; // ranges: magnitudes
+shared float tokenScale[SCALES];
+shared int tokenZeroPoint[SCALES];
+shared int tokenSum[GROUPS];
+
+struct Channel {
+    float scale;
+    int zero, sum;
+};
+
+uint lane, slice, tiles, units, turns;
+Block ring[DEPTH * TILES];
+Channel channels[RECORDS * TILES];
+Channel channelNow[TILES]; // of the group whose blocks are being summed
+int acc[TILES];
+Channel ends[TILES];
+float bias[TILES], residual[TILES];
+vec4 held[HELD];
+
+uint tileOf(uint turn, uint r) {
+    uint unit = min(turn * gl_NumWorkGroups.x + gl_WorkGroupID.x, units - 1);
+    return FINISH == FINISH_GATE ? unit + r * units : min(unit * TILES + r, tiles - 1);
+}
+
+uint groupAt(uint step) {
+    return GROUP_BLOCKS == 0 ? 0 : step / GROUP_STEPS * SLICES + slice;
+}
+
+// The block of a slice's step; beyond the end for the last steps of some slices.
+uint blockAt(uint step) {
+    return GROUP_BLOCKS == 0 ? step * SLICES + slice : groupAt(step) * GROUP_BLOCKS + step % GROUP_STEPS;
+}
+
+Channel loadChannel(uint g, uint n) {
+    Channel c;
+    c.scale = arg.wScales.v[g * paddedN() + n];
+    c.zero = weightZero(g, n);
+    c.sum = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
+    return c;
+}
+
+// Begins loading a step of a turn to place i of the ring, a constant wherever this is unrolled. Where there is no block its codes are 0.
+void fetch(uint turn, uint step, uint i) {
+    uint b = blockAt(step);
+    if (GROUP_BLOCKS == 0 ? b < ROW_BLOCKS : groupAt(step) < GROUPS && b < ROW_BLOCKS) {
+        [[unroll]] for (uint r = 0; r < TILES; r++) {
+            ring[i * TILES + r] = loadBlock(arg.w, tileOf(turn, r) * ROW_BLOCKS + b, lane);
+        }
+    } else {
+        [[unroll]] for (uint r = 0; r < TILES; r++) {
+            ring[i * TILES + r] = Block(uvec4(0), uvec4(0), uvec4(0), uvec4(0), uvec2(0));
+        }
+    }
+    if (GROUP_BLOCKS != 0 && i % GROUP_STEPS == 0) {
+        uint g = min(groupAt(step), GROUPS - 1), record = i / GROUP_STEPS;
+        [[unroll]] for (uint r = 0; r < TILES; r++) {
+            channels[record * TILES + r] = loadChannel(g, tileOf(turn, r) * 32 + lane);
+        }
+    }
+}
+
+void accumulate(Block w[TILES], uint b) {
+    [[unroll]] for (uint h = 0; h < 2; h++) {
+        uvec4 x0 = sharedX[b * 4 + h * 2], x1 = sharedX[b * 4 + h * 2 + 1];
+        [[unroll]] for (uint r = 0; r < TILES; r++) {
+            uint d[8];
+            expandChunk(w[r], h, d);
+            [[unroll]] for (int i = 0; i < 4; i++) {
+                acc[r] += dotPacked4x8EXT(int(d[i]), int(x0[i]));
+                acc[r] += dotPacked4x8EXT(int(d[4 + i]), int(x1[i]));
+            }
+        }
+    }
+}
+
+int columnsOf(uint g) {
+    return int(GROUP_BLOCKS == 0 ? COLUMNS : min(GROUP_COLUMNS, COLUMNS - g * GROUP_COLUMNS));
+}
+
+float product(int sum, Channel c, uint g) {
+    uint s = GROUP_SCALES ? g : 0;
+    int value = corrected(sum, 0, c.zero, c.sum, ZX == 2 ? tokenZeroPoint[s] : 0, tokenSum[g], columnsOf(g));
+    return scaledSum(value, 0, tokenScale[s], c.scale);
+}
+
+uint columnOf(uint word) {
+    uint group = GROUP_BLOCKS == 0 ? 0 : word / GROUP_WORDS, offset = (word - group * GROUP_WORDS) * 4;
+    uint column = group * GROUP_COLUMNS + offset;
+    return word < ROW_WORDS && column < COLUMNS && (GROUP_BLOCKS == 0 ? true : offset < GROUP_COLUMNS) ? column : NO_COLUMN;
+}
+
+uint scaleOf(uint word) {
+    return GROUP_SCALES ? min(word, ROW_WORDS - 1) / GROUP_WORDS : 0;
+}
+
+// Contract.OrderedDot of the row with itself: 32 invocations add 32 partials in element order.
+float sumOfSquares() {
+    const uint AHEAD = 16;
+    precise float partial = 0.0;
+    for (uint first = 0; first < COLUMNS; first += STAGE) {
+        uint pairs = min(STAGE, COLUMNS - first) / 2;
+        if (first > 0) {
+            barrier();
+        }
+        [[unroll]] for (uint i = 0; i < HELD; i++) {
+            uint column = columnOf(gl_LocalInvocationID.x + i * INVOCATIONS), at = column - first;
+            if (column != NO_COLUMN && at < STAGE) {
+                precise vec4 square = held[i] * held[i];
+                stage[at >> 1] = square.xy;
+                stage[(at >> 1) + 1] = square.zw;
+            }
+        }
+        barrier();
+        if (gl_LocalInvocationID.x < 32) {
+            for (uint at = gl_LocalInvocationID.x; at < pairs; at += 32 * AHEAD) {
+                vec2 v[AHEAD];
+                [[unroll]] for (uint j = 0; j < AHEAD; j++) {
+                    v[j] = at + j * 32 < pairs ? stage[at + j * 32] : vec2(0.0);
+                }
+                [[unroll]] for (uint j = 0; j < AHEAD; j++) {
+                    partial = partial + v[j].x;
+                    partial = partial + v[j].y;
+                }
+            }
+        }
+    }
+    if (gl_LocalInvocationID.x < 32) {
+        partials[gl_LocalInvocationID.x / 4][gl_LocalInvocationID.x % 4] = partial;
+    }
+    barrier();
+    vec4 all[8];
+    [[unroll]] for (uint i = 0; i < 8; i++) {
+        all[i] = partials[i];
+    }
+    return foldPartials(all);
+}
+
+// Both are ≥ +0, where float order is integer order. A subgroup inside one range gives one.
+void shareRange(uint s, float below, float above) {
+    if (subgroupAllEqual(s)) {
+        below = subgroupMax(below);
+        above = subgroupMax(above);
+        if (!subgroupElect()) {
+            return;
+        }
+    }
+    atomicMax(low[s], floatBitsToUint(below));
+    atomicMax(high[s], floatBitsToUint(above));
+}
+
+void shareSum(uint g, int sum) {
+    if (subgroupAllEqual(g)) {
+        sum = subgroupAdd(sum);
+        if (!subgroupElect()) {
+            return;
+        }
+    }
+    atomicAdd(tokenSum[g], sum);
+}
+
+// The row, normalised and quantized, in shared memory.
+void prepareRow() {
+    vec4 gain[HELD]; // the norm's, or what gates are multiplied with
+    [[unroll]] for (uint i = 0; i < HELD; i++) {
+        uint column = columnOf(gl_LocalInvocationID.x + i * INVOCATIONS);
+        held[i] = column != NO_COLUMN ? Quads(arg.x).v[column >> 2] : vec4(0.0);
+        if (GATED) {
+            gain[i] = column != NO_COLUMN ? Quads(arg.x).v[(column + COLUMNS) >> 2] : vec4(0.0);
+        } else if (NORMALIZED) {
+            gain[i] = column != NO_COLUMN ? Quads(arg.xHigh).v[column >> 2] : vec4(0.0);
+        }
+    }
+    for (uint g = gl_LocalInvocationID.x; g < GROUPS; g += INVOCATIONS) {
+        tokenSum[g] = 0;
+        if (g < SCALES) {
+            low[g] = 0;
+            high[g] = 0;
+        }
+    }
+    if (GATED) {
+        [[unroll]] for (uint i = 0; i < HELD; i++) {
+            [[unroll]] for (uint j = 0; j < 4; j++) {
+                precise float v = activated(ACTIVATION, held[i][j]) * gain[i][j];
+                held[i][j] = canonical(v);
+            }
+        }
+    }
+    if (NORMALIZED) {
+        precise float shifted = sumOfSquares() * INVERSE_COLUMNS;
+        shifted = shifted + EPSILON;
+        float inverseDeviation = reciprocalSquareRoot(shifted);
+        [[unroll]] for (uint i = 0; i < HELD; i++) {
+            precise vec4 v = held[i] * inverseDeviation;
+            v = v * gain[i];
+            held[i] = vec4(canonical(v.x), canonical(v.y), canonical(v.z), canonical(v.w));
+        }
+    } else {
+        barrier();
+    }
+
+    float below = 0.0, above = 0.0;
+    [[unroll]] for (uint i = 0; i < HELD; i++) {
+        widen(held[i], below, above);
+        if (GROUP_SCALES) {
+            shareRange(scaleOf(gl_LocalInvocationID.x + i * INVOCATIONS), below, above);
+            below = 0.0;
+            above = 0.0;
+        }
+    }
+    if (!GROUP_SCALES) {
+        shareRange(0, below, above);
+    }
+    barrier();
+
+    int sum = 0;
+    [[unroll]] for (uint i = 0; i < HELD; i++) {
+        uint word = gl_LocalInvocationID.x + i * INVOCATIONS, s = scaleOf(word);
+        float scale, inverse, zero;
+        findScale(uintBitsToFloat(low[s]), uintBitsToFloat(high[s]), INVERSE_LEVELS, scale, inverse, zero);
+        if (word < ROW_WORDS) {
+            uint packed = 0;
+            if (columnOf(word) != NO_COLUMN) {
+                [[unroll]] for (uint j = 0; j < 4; j++) {
+                    int code = dynamicCode(held[i][j], inverse, zero);
+                    packed |= uint((code - codeOffset()) & 255) << (8 * j);
+                    sum += code;
+                }
+            }
+            sharedX[word >> 2][word & 3] = packed;
+            if (word == (GROUP_SCALES ? s * GROUP_WORDS : 0)) {
+                tokenScale[s] = scale;
+                tokenZeroPoint[s] = int(zero);
+            }
+        }
+        if (GROUP_BLOCKS != 0) {
+            shareSum(min(word, ROW_WORDS - 1) / GROUP_WORDS, sum);
+            sum = 0;
+        }
+    }
+    if (GROUP_BLOCKS == 0) {
+        shareSum(0, sum);
+    }
+    barrier();
+}
+
+uint sumAt(uint turn, uint part, uint r) {
+    return (((turn & 1) * PARTS + part) * TILES + r) * 32 + lane;
+}
+
+// A finished sum over groups of an output, with what its tile needs.
+float finished(uint turn, uint r, Channel c) {
+    precise float y = 0.0;
+    if (GROUP_BLOCKS == 0) {
+        int sum = 0;
+        [[dont_unroll]] for (uint s = 0; s < SLICES; s += SUMS_AHEAD) {
+            [[unroll]] for (uint i = 0; i < SUMS_AHEAD; i++) {
+                sum += sharedSums[sumAt(turn, s + i, r)];
+            }
+        }
+        // From zero: y = 0 + I·p, as the contract's sum over groups starts.
+        y = y + product(sum, c, 0);
+    } else {
+        uint g = 0;
+        for (; g + 8 <= GROUPS; g += 8) {
+            float p[8];
+            [[unroll]] for (uint i = 0; i < 8; i++) {
+                p[i] = intBitsToFloat(sharedSums[sumAt(turn, g + i, r)]);
+            }
+            [[unroll]] for (uint i = 0; i < 8; i++) {
+                y = y + p[i];
+            }
+        }
+        for (; g < GROUPS; g++) {
+            y = y + intBitsToFloat(sharedSums[sumAt(turn, g, r)]);
+        }
+    }
+    return y;
+}
+
+float withBias(float sum, float bias) {
+    precise float v = sum;
+    if ((arg.flags & BIAS) != 0) {
+        v = v + bias;
+    }
+    return canonical(v);
+}
+
+// What the turn that this slice finishes next needs: slice s finishes turns s, s + SLICES, …
+void loadEnds(uint turn) {
+    [[unroll]] for (uint r = 0; r < TILES; r++) {
+        uint n = tileOf(min(turn, turns - 1), r) * 32 + lane;
+        if (GROUP_BLOCKS == 0) {
+            ends[r] = loadChannel(0, n);
+        }
+        bias[r] = biasOf(min(n, arg.n - 1));
+        residual[r] = FINISH == FINISH_STORE ? residualOf(0, min(n, arg.n - 1)) : 0.0;
+    }
+}
+
+void finish(uint turn) {
+    float y[TILES];
+    [[unroll]] for (uint r = 0; r < TILES; r++) {
+        y[r] = finished(turn, r, ends[r]);
+    }
+    uint unit = turn * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+    if (FINISH == FINISH_GATE) {
+        precise float v = activated(ACTIVATION, withBias(y[0], bias[0])) * withBias(y[TILES - 1], bias[TILES - 1]);
+        arg.y.v[unit * 32 + lane] = canonical(v);
+        return;
+    }
+    [[unroll]] for (uint r = 0; r < TILES; r++) {
+        uint n = (unit * TILES + r) * 32 + lane;
+        if (n < arg.n) {
+            if (FINISH == FINISH_ACTIVATION) {
+                arg.y.v[n] = canonical(activated(ACTIVATION, withBias(y[r], bias[r])));
+            } else {
+                storeFinished(0, n, y[r], bias[r], residual[r]);
+            }
+        }
+    }
+}
+
+void main() {
+    lane = gl_LocalInvocationID.x & 31;
+    slice = gl_LocalInvocationID.x >> 5;
+    tiles = paddedN() / 32;
+    units = FINISH == FINISH_GATE ? tiles / 2 : (tiles + TILES - 1) / TILES;
+    turns = (units - gl_WorkGroupID.x + gl_NumWorkGroups.x - 1) / gl_NumWorkGroups.x;
+    [[unroll]] for (uint i = 0; i < DEPTH; i++) {
+        fetch(0, i, i);
+    }
+
+    loadEnds(slice);
+    prepareRow();
+
+    for (uint turn = 0; turn < turns; turn++) {
+        [[unroll]] for (uint r = 0; r < TILES; r++) {
+            acc[r] = 0;
+        }
+        for (uint step = 0; step < STEPS; step += DEPTH) {
+            [[unroll]] for (uint i = 0; i < DEPTH; i++) {
+                Block now[TILES];
+                [[unroll]] for (uint r = 0; r < TILES; r++) {
+                    now[r] = ring[i * TILES + r];
+                    if (GROUP_BLOCKS != 0 && i % GROUP_STEPS == 0) {
+                        channelNow[r] = channels[i / GROUP_STEPS * TILES + r];
+                    }
+                }
+                uint next = step + i + DEPTH;
+                if (next < STEPS) {
+                    fetch(turn, next, i);
+                } else if (turn + 1 < turns) {
+                    fetch(turn + 1, next - STEPS, i);
+                }
+                accumulate(now, min(blockAt(step + i), ROW_BLOCKS - 1));
+                if (GROUP_BLOCKS != 0 && (i + 1) % GROUP_STEPS == 0) {
+                    uint g = groupAt(step + i);
+                    [[unroll]] for (uint r = 0; r < TILES; r++) {
+                        if (g < GROUPS) {
+                            sharedSums[sumAt(turn, g, r)] = floatBitsToInt(product(acc[r], channelNow[r], g));
+                        }
+                        acc[r] = 0;
+                    }
+                }
+            }
+        }
+        if (GROUP_BLOCKS == 0) {
+            [[unroll]] for (uint r = 0; r < TILES; r++) {
+                sharedSums[sumAt(turn, slice, r)] = acc[r];
+            }
+        }
+        barrier();
+        if (slice == turn % SLICES) {
+            finish(turn);
+            if (turn + SLICES < turns) {
+                loadEnds(turn + SLICES);
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Shaders;
+using Portable.Vulkan.Tensors;
+
+namespace Portable.Vulkan.Operations;
+
+/// <summary>How a device runs one token through preparation, a matrix and what follows it in one dispatch.</summary>
+/// <param name="Shader">The kernel.</param>
+/// <param name="Workgroups">Workgroups: each prepares the row once and stays for its share of the tiles.</param>
+internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
+{
+    private const int MostDepth = 8, UnknownProcessors = 64;
+
+    /// <summary>Plans a product, or gives null where preparation, matrix or device ask for what the kernel has not.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="w">The matrix.</param>
+    /// <param name="input">How its row is quantized.</param>
+    /// <param name="norm">The norm before, or null.</param>
+    /// <param name="finish">What becomes of the products.</param>
+    /// <param name="activation">The activation, where there is one.</param>
+    /// <param name="gated">Whether the row is what the activation makes of gate and up.</param>
+    public static GemvPlan? For(VulkanDeviceFacts device, GpuLinear w, VulkanInput input, VulkanNorm? norm, GemvFinish finish, ActivationKind activation = default, bool gated = false)
+    {
+        if (Row(w, input) is not { } row || !device.DotProduct
+            || (norm is not null && (norm.Source != PrepareSource.RmsNorm || norm.Width != row.Columns))
+            || (finish == GemvFinish.Gate && w.Rows % (2 * GpuLinear.TileRows) != 0))
+        {
+            return null;
+        }
+
+        // A workgroup of 1,024 has a processor to itself, and 64 registers an invocation; wide codes take two of 512. Groups leave sums in shared memory, which has no room for two.
+        // A workgroup of 1,024 has a processor to itself, and 64 registers an invocation; wide codes take two of 512. Groups leave
+        // sums in shared memory, which has no room for two.
+        MatmulProblem problem = w.Problem(1);
+        int[] slices = device.Kind == VulkanDeviceKind.Cpu ? [4] : problem.GroupBlocks != 0 ? [32] : problem.Weights.Bits > 6 ? [16, 8] : [32, 16, 8];
+        return slices.Where(s => s * GpuLinear.TileRows <= DeviceBudget.For(device).DotInvocations)
+            .Select(s => Plan(device, problem, row, s, norm, finish, activation, gated)).FirstOrDefault(p => p is not null);
+    }
+
+    private static GemvRow? Row(GpuLinear w, VulkanInput input)
+    {
+        ActivationQuantizer quantizer = input.Spec.Quantizer!;
+        GroupLayout layout = input.Spec.Layout;
+        QuantizerSizes sizes = input.Sizes;
+        bool quads = layout.Columns % 4 == 0 && (layout.Groups == 1 || layout.GroupSize % 4 == 0);
+        return layout == w.Layout && quads && !input.Mapped && (!input.GroupScales || layout.Scales(quantizer.GroupSize).Span == 1) && quantizer.Mode is ActivationMode.Symmetric or ActivationMode.Asymmetric && quantizer.Format.Bits <= 8
+            ? new GemvRow(layout.Columns, layout.Blocks, layout.GroupSize, input.GroupScales, (uint)quantizer.Mode, quantizer.Format.Bits, sizes.InverseLevels)
+            : null;
+    }
+
+    private static GemvPlan? Plan(VulkanDeviceFacts device, MatmulProblem problem, GemvRow row, int slices, VulkanNorm? norm, GemvFinish finish, ActivationKind activation, bool gated)
+    {
+        bool software = device.Kind == VulkanDeviceKind.Cpu;
+        int groupBlocks = problem.GroupBlocks, groups = problem.Layout.Groups, tiles = finish == GemvFinish.Gate ? 2 : 1;
+        int steps = groupBlocks == 0 ? Ceiling(row.RowBlocks, slices) : Ceiling(groups, slices) * groupBlocks;
+
+        // Registers of an invocation for blocks in flight, of the 64 K of a processor.
+        int registers = slices > 16 ? 24 : 56, least = Math.Max(groupBlocks, 1), block = 2 * problem.Weights.Bits * tiles, depth = least;
+        for (int d = least; d <= Math.Min(steps, MostDepth); d += least)
+        {
+            depth = steps % d == 0 && d * block <= registers ? d : depth;
+        }
+
+        int stage = norm is null ? 64 : Math.Min(Ceiling(row.Columns, 64) * 64, slices > 16 ? 4096 : 2048), parts = groupBlocks == 0 ? slices : groups;
+        int shared = (row.RowBlocks * 64) + (2 * parts * tiles * 128) + (norm is null ? 8 : stage * 4) + 128 + (16 * (row.GroupScales ? groups : 1)) + (4 * groups);
+        if (least * block > registers || shared > device.SharedMemoryBytes)
+        {
+            return null;
+        }
+
+        int units = Ceiling(problem.N, GpuLinear.TileRows) / tiles;
+        int workgroups = Math.Min(units, software ? 2 : (device.Processors > 0 ? device.Processors : UnknownProcessors) * Math.Max(1, 32 / slices));
+        GemvShader shader = new()
+        {
+            Matmul = problem.Constants(),
+            Invocations = slices * GpuLinear.TileRows,
+            Depth = depth,
+            Tiles = tiles,
+            Row = row,
+            Normalized = norm is not null,
+            Epsilon = norm?.Epsilon ?? 0,
+            Stage = stage,
+            Finish = finish,
+            Activation = activation,
+            Gated = gated,
+        };
+        return new GemvPlan(shader, workgroups);
+    }
+
+    /// <summary>The push constants.</summary>
+    /// <param name="w">The matrix.</param>
+    /// <param name="x">Address of the row as f32.</param>
+    /// <param name="gain">Address of the norm's gain, or 0.</param>
+    /// <param name="y">Address of the first output.</param>
+    /// <param name="residual">Whether it is added to.</param>
+    public static MatmulPush Push(GpuLinear w, ulong x, ulong gain, ulong y, bool residual) =>
+        w.Arguments(new ActivationAddresses(x, gain, x, x, x), w.Problem(1, residual), y, w.Rows, x);
+
+    private static int Ceiling(int count, int of) => (count + of - 1) / of;
+}

@@ -1,0 +1,131 @@
+using System.Diagnostics;
+using Portable.Execution;
+using Portable.Models;
+using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
+using Portable.Reference.Quantization;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
+using Portable.Vulkan.Matmul.Operands;
+using Portable.Vulkan.Matmul.Selection;
+using Portable.Vulkan.Model;
+using Portable.Vulkan.Tensors;
+
+namespace Portable.Vulkan.SelfChecks;
+
+/// <summary>
+/// Proves products that prepare their own row and finish with the activation (shaders/matmul/gemv.comp) against those that do not, on
+/// MLPs one behind the other, and times both: a device takes them where they are right and faster.
+/// </summary>
+internal static class FusedProductCheck
+{
+    /// <summary>The shader that is proved.</summary>
+    public const string ShaderName = "gemv";
+
+    private const int Width = 4096, Layers = 8, Rounds = 12;
+
+    // Within the noise of one run is not faster.
+    private const double Gain = 0.97;
+
+    private static readonly TimeSpan ClockRise = TimeSpan.FromMilliseconds(60);
+
+    /// <summary>Measures.</summary>
+    /// <param name="gpu">The device.</param>
+    /// <param name="check">What is known of it.</param>
+    /// <returns>The same with <see cref="SelfCheckResult.FusesProducts"/>, or with one more failure.</returns>
+    public static SelfCheckResult Measure(VulkanContext gpu, SelfCheckResult check)
+    {
+        // Every workgroup of a software device prepares the row on the same few cores.
+        if (gpu.Facts.Kind == VulkanDeviceKind.Cpu || !gpu.Facts.DotProduct || check.Failures.ContainsKey("dot"))
+        {
+            return check;
+        }
+
+        try
+        {
+            using Chain apart = new(gpu, check, false), fused = new(gpu, check, true);
+            int wrong = apart.Run().Zip(fused.Run()).Count(v => BitConverter.SingleToInt32Bits(v.First) != BitConverter.SingleToInt32Bits(v.Second));
+            if (wrong > 0)
+            {
+                return Failed(check, $"{wrong} of {Width} results are wrong");
+            }
+
+            long start = Stopwatch.GetTimestamp();
+            TimeSpan before = TimeSpan.MaxValue, after = TimeSpan.MaxValue;
+            for (int round = 0; round < Rounds || Stopwatch.GetElapsedTime(start) < ClockRise; round++)
+            {
+                apart.Run();
+                fused.Run();
+                (before, after) = (Least(before, apart.Took), Least(after, fused.Took));
+            }
+
+            return check with { FusesProducts = after < Gain * before };
+        }
+        catch (VulkanException e)
+        {
+            return Failed(check, e.Message);
+        }
+    }
+
+    private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
+
+    private static SelfCheckResult Failed(SelfCheckResult check, string reason) =>
+        check with { Failures = new Dictionary<string, string>(check.Failures) { [ShaderName] = reason } };
+
+    /// <summary>MLPs one behind the other on one row, by one of the two plans.</summary>
+    private sealed class Chain : IDisposable
+    {
+        private readonly VulkanExecutor _executor;
+        private readonly Batch _batch = Batch.Consecutive([0], 0, false);
+        private readonly float[] _row = new float[Width];
+        private readonly DeviceActivation _x, _y;
+        private readonly DeviceNorm _norm;
+        private readonly DeviceLinear _up, _down;
+        private readonly DeviceInput _normalized, _activated;
+
+        public Chain(VulkanContext gpu, SelfCheckResult check, bool fuses)
+        {
+            _executor = new VulkanExecutor(gpu, check, false) { FusesProducts = fuses };
+            LinearWeights up = Layer("up", 2 * Width, 1), down = Layer("down", Width, 2);
+            Random random = new(3);
+            _norm = _executor.Upload(new NormWeights([.. Enumerable.Range(0, Width).Select(_ => random.NextSingle() + 0.5f)], null), 1e-5f);
+            (_up, _down) = (_executor.Upload([up]), _executor.Upload([down]));
+            (_x, _y) = (_executor.CreateActivation(Width), _executor.CreateActivation(2 * Width));
+            (_normalized, _activated) = (_executor.CreateInput(InputSpec.Of(up, Width)), _executor.CreateInput(InputSpec.Of(down, Width)));
+        }
+
+        public TimeSpan Took => _executor.DeviceWait;
+
+        public float[] Run()
+        {
+            Random random = new(4);
+            for (int i = 0; i < Width; i++)
+            {
+                _row[i] = random.NextSingle() - 0.5f;
+            }
+
+            _executor.Begin(_batch);
+            _executor.Write(_x, _row);
+            for (int layer = 0; layer < Layers; layer++)
+            {
+                _executor.Normalize(_x, _norm, [_normalized]);
+                _executor.Linear(_normalized, _up, _y, 0);
+                _executor.Gate(_y, ActivationKind.Silu, [_activated]);
+                _executor.LinearResidual(_activated, _down, _x);
+            }
+
+            _executor.End();
+            _executor.Read(_x, _row);
+            return [.. _row];
+        }
+
+        public void Dispose() => _executor.Dispose();
+
+        private static LinearWeights Layer(string name, int rows, int seed)
+        {
+            (QuantizedLinear linear, _) = SyntheticMatmul.Random(1, rows, Width, 0, new CodeFormat(4, true), new CodeFormat(8, true), seed);
+            return new LinearWeights { Name = name, Quantized = linear };
+        }
+    }
+}
