@@ -63,15 +63,20 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         GroupLayout layout = linear.Weights.Layout;
         int groups = layout.Groups, columns = layout.ColumnsIn(group), scaleGroups = linear.ScaleGroups.Count, scaleGroup = linear.ScaleGroups.Of(group);
         ReadOnlySpan<int> rowSums = linear.Weights.RowSums;
-        ZeroPoints? zeroPoints = linear.ZeroPoints;
+        ReadOnlySpan<ushort> halves = linear.Scales.Halves;
+        ReadOnlySpan<float> singles = linear.Scales.Singles;
+        ReadOnlySpan<byte> fields = linear.ZeroPoints is { } zeroPoints ? zeroPoints.Padded : default;
+        int bits = linear.Weights.Format.Bits, rowBytes = ZeroPoints.BytesOf(scaleGroups, bits), bit = scaleGroup * bits, mask = (1 << bits) - 1;
         int i = groups == 1 ? GatherWhole(task.FirstChannel, task.Channels, columns, scales, shifts, zeros, sums) : 0;
-        for (; i < task.Channels; i++)
+        int index = (task.FirstChannel + i) * groups + group, scaleIndex = (task.FirstChannel + i) * scaleGroups + scaleGroup, field = (task.FirstChannel + i) * rowBytes + (bit >> 3);
+        bit &= 7;
+        for (; i < task.Channels; i++, index += groups, scaleIndex += scaleGroups, field += rowBytes)
         {
-            int channel = task.FirstChannel + i, zero = zeroPoints is null ? 0 : zeroPoints[channel, scaleGroup];
-            scales[i] = linear.Scales[channel * scaleGroups + scaleGroup];
+            int zero = fields.IsEmpty ? 0 : ((fields[field] | (fields[field + 1] << 8)) >> bit) & mask;
+            scales[i] = halves.IsEmpty ? singles[scaleIndex] : WeightScales.FromHalf(halves[scaleIndex]);
             shifts[i] = _weightOffset - zero;
             zeros[i] = columns * zero;
-            sums[i] = rowSums[channel * groups + group];
+            sums[i] = rowSums[index];
         }
     }
 
