@@ -62,21 +62,38 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     {
         GroupLayout layout = linear.Weights.Layout;
         int groups = layout.Groups, columns = layout.ColumnsIn(group), scaleGroups = linear.ScaleGroups.Count, scaleGroup = linear.ScaleGroups.Of(group);
-        ReadOnlySpan<int> rowSums = linear.Weights.RowSums;
-        ReadOnlySpan<ushort> halves = linear.Scales.Halves;
-        ReadOnlySpan<float> singles = linear.Scales.Singles;
-        ReadOnlySpan<byte> fields = linear.ZeroPoints is { } zeroPoints ? zeroPoints.Padded : default;
+        int done = groups == 1 ? GatherWhole(task.FirstChannel, task.Channels, columns, scales, shifts, zeros, sums) : 0, first = task.FirstChannel + done;
         int bits = linear.Weights.Format.Bits, rowBytes = ZeroPoints.BytesOf(scaleGroups, bits), bit = scaleGroup * bits, mask = (1 << bits) - 1;
-        int i = groups == 1 ? GatherWhole(task.FirstChannel, task.Channels, columns, scales, shifts, zeros, sums) : 0;
-        int index = (task.FirstChannel + i) * groups + group, scaleIndex = (task.FirstChannel + i) * scaleGroups + scaleGroup, field = (task.FirstChannel + i) * rowBytes + (bit >> 3);
-        bit &= 7;
-        for (; i < task.Channels; i++, index += groups, scaleIndex += scaleGroups, field += rowBytes)
+        fixed (int* rowSums = linear.Weights.RowSums)
+        fixed (ushort* halves = linear.Scales.Halves)
+        fixed (float* singles = linear.Scales.Singles)
+        fixed (byte* fields = linear.ZeroPoints is { } zeroPoints ? zeroPoints.Padded : default)
         {
-            int zero = fields.IsEmpty ? 0 : ((fields[field] | (fields[field + 1] << 8)) >> bit) & mask;
-            scales[i] = halves.IsEmpty ? singles[scaleIndex] : WeightScales.FromHalf(halves[scaleIndex]);
-            shifts[i] = _weightOffset - zero;
-            zeros[i] = columns * zero;
-            sums[i] = rowSums[index];
+            int* sum = rowSums + ((long)first * groups + group);
+            for (int i = done; i < task.Channels; i++, sum += groups)
+            {
+                sums[i] = *sum;
+            }
+
+            long scale = (long)first * scaleGroups + scaleGroup;
+            for (int i = done; halves != null && i < task.Channels; i++, scale += scaleGroups)
+            {
+                scales[i] = WeightScales.FromHalf(halves[scale]);
+            }
+
+            for (int i = done; singles != null && i < task.Channels; i++, scale += scaleGroups)
+            {
+                scales[i] = singles[scale];
+            }
+
+            byte* field = fields + ((long)first * rowBytes + (bit >> 3));
+            bit &= 7;
+            for (int i = done; i < task.Channels; i++, field += rowBytes)
+            {
+                int zero = fields == null ? 0 : ((field[0] | (field[1] << 8)) >> bit) & mask;
+                shifts[i] = _weightOffset - zero;
+                zeros[i] = columns * zero;
+            }
         }
     }
 
