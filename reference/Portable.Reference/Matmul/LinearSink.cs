@@ -86,11 +86,18 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
                 scales[i] = singles[scale];
             }
 
+            if (fields == null)
+            {
+                new Span<int>(shifts + done, task.Channels - done).Fill(_weightOffset);
+                new Span<int>(zeros + done, task.Channels - done).Clear();
+                return;
+            }
+
             byte* field = fields + ((long)first * rowBytes + (bit >> 3));
             bit &= 7;
             for (int i = done; i < task.Channels; i++, field += rowBytes)
             {
-                int zero = fields == null ? 0 : ((field[0] | (field[1] << 8)) >> bit) & mask;
+                int zero = ((field[0] | (field[1] << 8)) >> bit) & mask;
                 shifts[i] = _weightOffset - zero;
                 zeros[i] = columns * zero;
             }
