@@ -16,13 +16,16 @@ layout(constant_id = 2) const uint GROUP_BLOCKS = 0; // blocks per scale group, 
 layout(constant_id = 3) const uint ZW = 2; // stored weight zero points: 0 all zero, 1 one constant, 2 per channel and group
 layout(constant_id = 4) const uint ZX = 2; // stored activation zero points: 0 all zero, 1 minus the offset, 2 per token (and group)
 layout(constant_id = 5) const uint OUTPUT = 0; // 0 f32, 1 int32 per group before scaling
+layout(constant_id = 41) const uint WEIGHT_SPAN = 1; // groups that share a weight scale and zero point, 0 = all
+layout(constant_id = 42) const uint X_SPAN = 1; // groups that share an activation's, where X_GROUPED
 
-const uint X_GROUPED = 1; // flags: activation scales per group
+const uint X_GROUPED = 1; // flags: activation scales per group or X_SPAN groups, not per token
 const uint BIAS = 2;
 const uint RESIDUAL = 4; // y is added to
 const uint HALF = 8; // y is f16
 
 #include "weights.glsl"
+#include "weight_scales.glsl"
 #include "contract.glsl"
 
 layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict buffer Floats { float v[]; };
@@ -36,12 +39,12 @@ layout(buffer_reference, std430, buffer_reference_align = 4) coherent buffer Sha
 layout(push_constant) uniform Arguments {
     Vectors x; // stored codes, bytes [m·padded + k]
     Vectors xHigh; // high digits, likewise
-    Ints xScales; // f32 bits and zero point, [2·m] or [2·(m·groups + g)]
+    Ints xScales; // f32 bits and zero point, [2·m] or [2·(m·⌈groups/X_SPAN⌉ + g/X_SPAN)]
     Ints xSums; // Σ codes, [m·groups + g]
     Ints xHighSums;
     Vectors w;
-    Floats wScales; // [g·paddedN + n]
-    Words wZeros; // zw', signed bytes [g·paddedN + n]
+    Words wScales; // f32 or halves, [g/WEIGHT_SPAN·paddedN + n]
+    Words wZeros; // zw', bytes or fields of four bits in the same order
     Ints wSums; // Σ w', [g·paddedN + n]
     Floats bias; // [n]
     Result y; // [m·yStride + n] f32 or f16; int32: [((digit·groups + g)·M + m)·N + n], high digits after the low ones
@@ -82,16 +85,26 @@ uint paddedN() {
     return (arg.n + 31) & ~31u;
 }
 
+// Where the scale and the zero point of a channel stand.
+uint weightScaleIndex(uint g, uint n) {
+    return WEIGHT_SPAN == 0 ? n : g / WEIGHT_SPAN * paddedN() + n;
+}
+
+float weightScale(uint g, uint n) {
+    uint at = weightScaleIndex(g, n);
+    return scaleIn(arg.wScales.v[scaleWord(at)], at);
+}
+
 int weightZero(uint g, uint n) {
     if (ZW == 2) {
-        uint at = g * paddedN() + n;
-        return bitfieldExtract(int(arg.wZeros.v[at >> 2]), int((at & 3) * 8), 8);
+        uint at = weightScaleIndex(g, n);
+        return zeroIn(arg.wZeros.v[zeroWord(at)], at);
     }
     return ZW == 1 ? arg.zw : 0;
 }
 
 uint scaleIndex(uint g, uint m) {
-    return 2 * ((arg.flags & X_GROUPED) != 0 ? m * groupCount() + g : m);
+    return 2 * ((arg.flags & X_GROUPED) != 0 ? m * ((groupCount() + X_SPAN - 1) / X_SPAN) + g / X_SPAN : m);
 }
 
 int offsetOf(uint digit) {

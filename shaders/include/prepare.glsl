@@ -18,6 +18,12 @@ uint groupOf(uint word)
     return GROUP_CAPACITY == 1u ? 0u : word / GROUP_WORDS;
 }
 
+// The scale of a word, where a row has several.
+uint scaleOf(uint word)
+{
+    return groupOf(word) / SCALE_SPAN;
+}
+
 // Real column of a word's first position, or NO_COLUMN where the word is padding. With QUADS all four are one or the other.
 const uint NO_COLUMN = 0xFFFFFFFFu;
 
@@ -111,7 +117,7 @@ void findRanges(Quantizer q)
         widen(held[i], low, high);
         if (!wholeToken && word < q.rowWords)
         {
-            shareRange(groupOf(word), low, high);
+            shareRange(scaleOf(word), low, high);
             low = 0.0;
             high = 0.0;
         }
@@ -122,7 +128,7 @@ void findRanges(Quantizer q)
         widen(wordValues(q, word), low, high);
         if (!wholeToken)
         {
-            shareRange(groupOf(word), low, high);
+            shareRange(scaleOf(word), low, high);
             low = 0.0;
             high = 0.0;
         }
@@ -158,7 +164,7 @@ void findScales(uint row, Quantizer q)
 // Codes of one word; adds to the sums of its group.
 void storeCodes(uint row, Quantizer q, uint word, vec4 four, inout int sum, inout int highSum)
 {
-    uint scaleIndex = q.scales == 1u ? 0u : groupOf(word);
+    uint scaleIndex = q.scales == 1u ? 0u : scaleOf(word);
     float inverse = uintBitsToFloat(groupLow[scaleIndex]), zero = uintBitsToFloat(groupHigh[scaleIndex]);
     uint low = 0u, high = 0u;
     [[unroll]] for (uint i = 0u; i < 4u; i++)

@@ -3,6 +3,8 @@
 #define PREPARE_PUSH_GLSL
 #include "row_codes.glsl"
 
+layout(constant_id = 40) const uint SCALE_SPAN = 1;  // groups that share a scale, where a row has several
+
 // Sizes of one quantizer; the host's QuantizerConstants.
 struct Quantizer
 {
@@ -11,7 +13,7 @@ struct Quantizer
     uint groupWords;        // words of four codes in a group's blocks
     uint groups;
     uint rowWords;          // words of a row
-    uint scales;            // scales of a row: groups, or 1 for the whole token
+    uint scales;            // scales of a row: one for SCALE_SPAN groups, or 1 for the whole token
     float inverseLevels;    // 1/Q, 1/L; static: 1/s
     float staticScale;
 };

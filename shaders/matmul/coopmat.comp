@@ -250,7 +250,7 @@ void loadFold(uint g) {
             }
         } else if (e < BM + BN) {
             uint n = min(firstColumn + e - BM, arg.n - 1);
-            foldHeld[at] = OUTPUT == 0 ? floatBitsToInt(arg.wScales.v[g * paddedN() + n]) : 0;
+            foldHeld[at] = OUTPUT == 0 ? floatBitsToInt(weightScale(g, n)) : 0;
             foldHeld[at + 1] = weightZero(g, n);
             foldHeld[at + 2] = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
         }

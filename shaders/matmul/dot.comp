@@ -85,7 +85,7 @@ uint blockAt(uint step) {
 
 Channel loadChannel(uint g, uint n) {
     Channel c;
-    c.scale = OUTPUT == 0 ? arg.wScales.v[g * paddedN() + n] : 0.0;
+    c.scale = OUTPUT == 0 ? weightScale(g, n) : 0.0;
     c.zero = weightZero(g, n);
     c.sum = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
     return c;

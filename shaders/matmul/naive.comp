@@ -43,7 +43,7 @@ void main() {
                 storeInteger(g, m, n, 1, high);
             }
         } else {
-            y = y + scaledSum(low, high, activationScale(g, m), arg.wScales.v[g * paddedN() + n]);
+            y = y + scaledSum(low, high, activationScale(g, m), weightScale(g, n));
         }
     }
     if (OUTPUT == 0) {

@@ -88,7 +88,7 @@ void main() {
                 }
             }
         } else {
-            y = y + scaledSum(low, high, activationScale(g, m), arg.wScales.v[g * paddedN() + n]);
+            y = y + scaledSum(low, high, activationScale(g, m), weightScale(g, n));
         }
     }
     if (OUTPUT == 0 && subgroupElect()) {

@@ -13,6 +13,7 @@ layout(constant_id = 3) const float SCALE = 1.0;
 layout(constant_id = 4) const uint BITS = 8;            // of a code
 
 #include "stored_code.glsl"
+#include "weight_scales.glsl"
 
 layout(push_constant) uniform Push
 {
@@ -20,8 +21,8 @@ layout(push_constant) uniform Push
     InWords table;
     InWords positions;
     Floats x;
-    InFloats scales;        // of an embedding of codes, [token]
-    InWords zeros;          // what codes as they are stored are off zero by, signed bytes [token]
+    InWords scales;         // of an embedding of codes, [token], as weight_scales.glsl has them
+    InWords zeros;          // what codes as they are stored are off zero by, [token]
     uint columns;
     uint positionOffset;
 };
@@ -30,8 +31,8 @@ float level(uint token, uint column)
 {
     uint blocks = (columns + 63u) / 64u;
     int code = storedCode(InVectors(table), token / 32u * blocks + column / 64u, token & 31u, column & 63u);
-    int zero = bitfieldExtract(int(zeros.v[token >> 2]), int((token & 3u) * 8u), 8);
-    precise float v = float(code - zero) * scales.v[token];
+    int zero = zeroIn(zeros.v[zeroWord(token)], token);
+    precise float v = float(code - zero) * scaleIn(scales.v[scaleWord(token)], token);
     return canonical(v);
 }
 

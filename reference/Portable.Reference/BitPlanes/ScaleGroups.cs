@@ -9,5 +9,6 @@ namespace Portable.Reference.BitPlanes;
 public readonly record struct ScaleGroups(int Count, int Span)
 {
     /// <summary>The scale of a group of the layout.</summary>
-    public int Of(int group) => group / Span;
+    // Most layers have one scale a group or one for all, and a division is long beside what is done with one group.
+    public int Of(int group) => Span == 1 ? group : Count == 1 ? 0 : group / Span;
 }

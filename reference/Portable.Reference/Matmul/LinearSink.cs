@@ -62,16 +62,45 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     {
         GroupLayout layout = linear.Weights.Layout;
         int groups = layout.Groups, columns = layout.ColumnsIn(group), scaleGroups = linear.ScaleGroups.Count, scaleGroup = linear.ScaleGroups.Of(group);
-        ReadOnlySpan<int> rowSums = linear.Weights.RowSums;
-        ZeroPoints? zeroPoints = linear.ZeroPoints;
-        int i = groups == 1 ? GatherWhole(task.FirstChannel, task.Channels, columns, scales, shifts, zeros, sums) : 0;
-        for (; i < task.Channels; i++)
+        int done = groups == 1 ? GatherWhole(task.FirstChannel, task.Channels, columns, scales, shifts, zeros, sums) : 0, first = task.FirstChannel + done;
+        int bits = linear.Weights.Format.Bits, rowBytes = ZeroPoints.BytesOf(scaleGroups, bits), bit = scaleGroup * bits, mask = (1 << bits) - 1;
+        fixed (int* rowSums = linear.Weights.RowSums)
+        fixed (ushort* halves = linear.Scales.Halves)
+        fixed (float* singles = linear.Scales.Singles)
+        fixed (byte* fields = linear.ZeroPoints is { } zeroPoints ? zeroPoints.Padded : default)
         {
-            int channel = task.FirstChannel + i, zero = zeroPoints is null ? 0 : zeroPoints[channel, scaleGroup];
-            scales[i] = linear.Scales[channel * scaleGroups + scaleGroup];
-            shifts[i] = _weightOffset - zero;
-            zeros[i] = columns * zero;
-            sums[i] = rowSums[channel * groups + group];
+            int* sum = rowSums + ((long)first * groups + group);
+            for (int i = done; i < task.Channels; i++, sum += groups)
+            {
+                sums[i] = *sum;
+            }
+
+            long scale = (long)first * scaleGroups + scaleGroup;
+            for (int i = done; halves != null && i < task.Channels; i++, scale += scaleGroups)
+            {
+                scales[i] = WeightScales.FromHalf(halves[scale]);
+            }
+
+            for (int i = done; singles != null && i < task.Channels; i++, scale += scaleGroups)
+            {
+                scales[i] = singles[scale];
+            }
+
+            if (fields == null)
+            {
+                new Span<int>(shifts + done, task.Channels - done).Fill(_weightOffset);
+                new Span<int>(zeros + done, task.Channels - done).Clear();
+                return;
+            }
+
+            byte* field = fields + ((long)first * rowBytes + (bit >> 3));
+            bit &= 7;
+            for (int i = done; i < task.Channels; i++, field += rowBytes)
+            {
+                int zero = ((field[0] | (field[1] << 8)) >> bit) & mask;
+                shifts[i] = _weightOffset - zero;
+                zeros[i] = columns * zero;
+            }
         }
     }
 

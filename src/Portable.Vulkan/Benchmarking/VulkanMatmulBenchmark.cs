@@ -115,6 +115,11 @@ internal sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflin
     // As the schemes' quantizers make them: symmetric with a group size, else asymmetric; W2* as codes 0 … 4 in three planes.
     private static (CodeFormat Weights, CodeFormat Activations) Formats(QuantizationScheme scheme)
     {
+        if (scheme.ActivationGroupSize != 0)
+        {
+            throw new VulkanException($"Single matmuls are measured with one group size for weights and activations (W8A8g128), not {scheme}; a whole model takes it (bench model).");
+        }
+
         bool symmetric = scheme.GroupSize != 0 && scheme is { WeightBits: > 1, ActivationBits: > 1 };
         return (scheme.Balanced ? new CodeFormat(3, signed: false) : new CodeFormat(scheme.WeightBits, symmetric), new CodeFormat(scheme.ActivationBits, symmetric || scheme.ActivationBits == 16));
     }

@@ -49,6 +49,8 @@ internal static class VulkanMemory
     {
         // Rows are padded to tiles of 32; scales, zero points and some sums per channel and group (GpuLinear).
         long rows = (q.OutputFeatures + 31) / 32 * 32L;
-        return rows * ((q.Weights.RowWords * 8L) + (q.Weights.Layout.Groups * (GpuLinear.NeedsSums(q.Input.Format) ? 9L : 5L)) + (q.Bias is null ? 0 : 4));
+        long scales = rows * q.ScaleGroups.Count, sums = GpuLinear.NeedsSums(q.Input.Format) ? q.Weights.Layout.Groups : 0;
+        return (rows * ((q.Weights.RowWords * 8L) + (sizeof(int) * sums) + (q.Bias is null ? 0 : 4)))
+            + (scales * (q.Scales.Format == ScaleFormat.Half ? 2 : 4)) + GpuLinear.StoredZeroBytes(q.Weights.Format, checked((int)scales));
     }
 }

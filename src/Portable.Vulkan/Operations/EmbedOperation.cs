@@ -11,7 +11,7 @@ internal readonly record struct EmbedOperation(VulkanTable Embedding, float Scal
 
     public void Record(PlanRecorder plan)
     {
-        EmbedShader shader = new() { Workgroup = 128, TableType = Embedding.ShaderType, PositionType = Positions?.ShaderType ?? TableType.None, Scale = Scale, Bits = Embedding.Bits };
+        EmbedShader shader = new() { Workgroup = 128, TableType = Embedding.ShaderType, PositionType = Positions?.ShaderType ?? TableType.None, Scale = Scale, Bits = Embedding.Bits, HalfScales = Embedding.HalfScales };
         EmbedPush push = new(plan.Memory.Batch.Rows, Embedding.Address, Positions?.Address ?? 0, X.Address, Embedding.Scales, Embedding.Zeros, (uint)X.Columns, (uint)PositionOffset);
         plan.Order([], [X]);
         plan.Dispatch(shader, push, (X.Columns + shader.Workgroup - 1) / shader.Workgroup, plan.Key.Rows);

@@ -21,6 +21,9 @@ internal sealed record EmbedShader : Shader<EmbedPush>
     /// <summary>Bits of a code, of a table of codes.</summary>
     public required int Bits { get; init; }
 
+    /// <summary>Whether the scales of a table of codes are halves.</summary>
+    public required bool HalfScales { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "embed";
 
@@ -32,6 +35,7 @@ internal sealed record EmbedShader : Shader<EmbedPush>
         constants.Set(2, (uint)PositionType);
         constants.Set(3, Scale);
         constants.Set(4, Bits);
+        constants.Set(40, HalfScales);
     }
 }
 

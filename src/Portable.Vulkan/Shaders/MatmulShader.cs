@@ -21,6 +21,9 @@ internal abstract record MatmulShader : Shader<MatmulPush>
         constants.Set(3, (uint)Matmul.ZW);
         constants.Set(4, (uint)Matmul.ZX);
         constants.Set(5, Matmul.Output);
+        constants.Set(40, Matmul.HalfScales);
+        constants.Set(41, Matmul.WeightSpan);
+        constants.Set(42, Matmul.XSpan);
     }
 }
 
@@ -31,7 +34,10 @@ internal abstract record MatmulShader : Shader<MatmulPush>
 /// <param name="ZW">Stored zero points of weights.</param>
 /// <param name="ZX">Stored zero points of activations; constant: minus the offset of storing.</param>
 /// <param name="Output">0: f32 or f16; 1: int32 before scaling.</param>
-internal readonly record struct MatmulConstants(int Bits, int Digits, int GroupBlocks, StoredZeros ZW, StoredZeros ZX, uint Output);
+/// <param name="HalfScales">Whether weight scales are halves.</param>
+/// <param name="WeightSpan">Groups that share a weight scale, 0 = all.</param>
+/// <param name="XSpan">Groups that share an activation's scale, where it is not the token's.</param>
+internal readonly record struct MatmulConstants(int Bits, int Digits, int GroupBlocks, StoredZeros ZW, StoredZeros ZX, uint Output, bool HalfScales, int WeightSpan, int XSpan);
 
 /// <summary>What a matmul kernel must expect of stored zero points.</summary>
 internal enum StoredZeros : uint

@@ -12,7 +12,8 @@ namespace Portable.Vulkan.Shaders;
 /// <param name="GroupWords">Words of four codes in a group's blocks.</param>
 /// <param name="Quads">Whether a word's four values are neighbours and rows start on 16 bytes.</param>
 /// <param name="Held">Words of an invocation whose values stay in registers.</param>
-internal readonly record struct RowQuantizer(uint QuantizerMode, int CodeBits, bool HasMap, uint GroupCapacity, uint GroupWords, bool Quads, uint Held)
+/// <param name="ScaleSpan">Groups that share a scale, where a row has several.</param>
+internal readonly record struct RowQuantizer(uint QuantizerMode, int CodeBits, bool HasMap, uint GroupCapacity, uint GroupWords, bool Quads, uint Held, uint ScaleSpan = 1)
 {
     /// <summary>The mode that keeps values as f32.</summary>
     public const uint FloatMode = 3;
@@ -30,6 +31,7 @@ internal readonly record struct RowQuantizer(uint QuantizerMode, int CodeBits, b
         constants.Set(first + 4, GroupWords);
         constants.Set(first + 5, Quads);
         constants.Set(first + 6, Held);
+        constants.Set(40, ScaleSpan);
     }
 }
 

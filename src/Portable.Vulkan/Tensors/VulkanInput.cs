@@ -20,12 +20,7 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
     {
         ActivationQuantizer quantizer = spec.Quantizer
             ?? throw new VulkanException("Unquantized layers run on the device cpu only; quantize the model first (Portable.Quantizer).");
-        ScaleGroups scales = spec.Layout.Scales(quantizer.GroupSize);
-        GroupScales = scales.Count > 1;
-        if (GroupScales && scales.Span > 1)
-        {
-            throw new VulkanException($"Vulkan devices have no groups of activations coarser than those of the weights yet (a{quantizer.GroupSize} over g{spec.Layout.GroupSize}); Device.Cpu has.");
-        }
+        Scales = spec.Layout.Scales(quantizer.GroupSize);
 
         if (quantizer.Map is { } map)
         {
@@ -39,8 +34,8 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
         }
     }
 
-    /// <summary>Whether scales are per token and group.</summary>
-    public bool GroupScales { get; }
+    /// <summary>Which groups of a token share a scale.</summary>
+    public ScaleGroups Scales { get; }
 
     /// <summary>Whether columns go through a map.</summary>
     public bool Mapped => _map is not null;
@@ -67,7 +62,7 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
                 GroupWords = (uint)Spec.Layout.BlocksPerGroup * 16,
                 Groups = (uint)Spec.Layout.Groups,
                 RowWords = (uint)Spec.Layout.Blocks * 16,
-                Scales = (uint)(GroupScales ? Spec.Layout.Groups : 1),
+                Scales = (uint)Scales.Count,
                 InverseLevels = quantizer.Mode switch
                 {
                     ActivationMode.Static => 1f / quantizer.StaticScale,
@@ -91,7 +86,8 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
         (uint)Spec.Layout.Groups,
         Sizes.GroupWords,
         !Mapped && Spec.Layout.Columns % 4 == 0 && (Spec.Layout.Groups == 1 || Spec.Layout.GroupSize % 4 == 0),
-        HeldWords(Sizes.RowWords, workgroup));
+        HeldWords(Sizes.RowWords, workgroup),
+        Scales.Count == 1 ? 1 : (uint)Scales.Span);
 
     /// <summary>Words of each of <paramref name="workgroup"/> invocations whose values stay in registers: all of a row of <paramref name="rowWords"/>, or what registers hold.</summary>
     public static uint HeldWords(uint rowWords, int workgroup) => Math.Min((rowWords + (uint)workgroup - 1) / (uint)workgroup, MostHeldWords);
@@ -100,10 +96,9 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
     {
         Release();
         Capacity = rows;
-        int scales = GroupScales ? Spec.Layout.Groups : 1;
         long codes = (long)rows * Spec.Layout.PaddedColumns, sums = (long)rows * Spec.Layout.Groups * sizeof(int);
         _codes = gpu.Allocate(codes);
-        _scales = gpu.Allocate((long)rows * scales * 8);
+        _scales = gpu.Allocate((long)rows * Scales.Count * 8);
         _sums = gpu.Allocate(sums);
         if (Spec.Quantizer!.Format.Bits == 16)
         {

@@ -21,6 +21,9 @@ internal abstract class VulkanTable(int rows, int columns) : DeviceTable(rows, c
     /// <summary>Bits of a code; of no meaning for floats, like the two addresses, which are valid ones all the same.</summary>
     public virtual int Bits => 8;
 
+    /// <summary>Whether the scales of codes are halves.</summary>
+    public virtual bool HalfScales => false;
+
     /// <summary>Scales of the rows of codes.</summary>
     public virtual ulong Scales => Address;
 
@@ -47,6 +50,8 @@ internal sealed class VulkanCodeTable(GpuLinear matrix, InputSpec spec) : Vulkan
     public override long RowBytes => matrix.Bytes / matrix.PaddedRows;
 
     public override int Bits => matrix.Format.Bits;
+
+    public override bool HalfScales => matrix.HalfScales;
 
     public override ulong Scales => matrix.Scales;
 

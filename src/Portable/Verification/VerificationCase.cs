@@ -23,13 +23,16 @@ internal enum CodeFill
 /// <param name="Rows">M.</param>
 /// <param name="Channels">N.</param>
 /// <param name="Columns">K.</param>
-/// <param name="GroupSize">Columns per scale group; 0 = all.</param>
+/// <param name="GroupSize">Columns per group, the finer of weights' and activations'; 0 = all.</param>
 /// <param name="Weights">Weight codes.</param>
 /// <param name="FiveLevels">Whether the weights are W2*: codes 0 … 4 in three planes.</param>
 /// <param name="Activations">Activation codes.</param>
 /// <param name="Fill">How codes are filled.</param>
 internal sealed record VerificationCase(int Index, int Rows, int Channels, int Columns, int GroupSize, CodeFormat Weights, bool FiveLevels, CodeFormat Activations, CodeFill Fill)
 {
+    /// <summary>Columns that share a weight scale and columns that share an activation's, 0 = all, scales of 11 bits; null: weights have the groups, activations these or none, scales any bits.</summary>
+    public (int Weights, int Activations)? Scales { get; init; }
+
     /// <summary>K and its groups.</summary>
     public GroupLayout Layout => new(Columns, GroupSize);
 

@@ -5,7 +5,7 @@ namespace Portable.Verification;
 /// <summary>
 /// The fixed list that every target runs: all weight widths 1…8 and W2* × activation widths 1…8 and 16 × signs, each with
 /// lengths around every boundary of blocks and registers, group sizes, shapes and extreme codes; then the longest groups
-/// that 32-bit sums allow.
+/// that 32-bit sums allow; then groups of weights and of activations that differ, with scales of 11 bits.
 /// </summary>
 internal static class VerificationCases
 {
@@ -43,6 +43,7 @@ internal static class VerificationCases
         }
 
         AddLongest(cases);
+        AddGroups(cases);
         return cases;
     }
 
@@ -67,6 +68,28 @@ internal static class VerificationCases
                     int columns = Math.Min(MatmulShape.MaximumGroup(weights, activations), Longest);
                     cases.Add(new VerificationCase(cases.Count, 1, 1, columns, 0, weights, false, activations, fill));
                 }
+            }
+        }
+    }
+
+    private static void AddGroups(List<VerificationCase> cases)
+    {
+        (int Weights, int Activations)[] pairs = [(0, 64), (128, 32), (64, 128), (64, 64), (32, 96), (0, 100), (192, 64), (256, 0), (50, 0), (65, 130)];
+        for (int weightBits = 1; weightBits <= 9; weightBits++)
+        {
+            foreach (CodeFormat activations in (ReadOnlySpan<CodeFormat>)[new(8, true), new(8, false), new(4, true), new(2, false), new(16, true)])
+            {
+                int index = cases.Count;
+                bool five = weightBits == 9;
+                CodeFormat weights = five ? new(3, signed: false) : new(weightBits, weightBits > 1 && index % 3 == 0);
+                (int Weights, int Activations) pair = pairs[index % pairs.Length];
+                if (activations.Bits == 16)
+                {
+                    pair = (pair.Weights, 0);
+                }
+
+                int finer = pair.Weights == 0 ? pair.Activations : pair.Activations == 0 ? pair.Weights : Math.Min(pair.Weights, pair.Activations);
+                cases.Add(new VerificationCase(index, RowCounts[index % RowCounts.Length], ChannelCounts[index % ChannelCounts.Length], 300 + index % 7 * 53, finer, weights, five, activations, CodeFill.Random) { Scales = pair });
             }
         }
     }

@@ -18,7 +18,13 @@ internal sealed class VerificationOperands
         WeightCodes = Codes(ref random, Case.Channels * Case.Columns, wf.Minimum, Case.LargestWeight, Case.Fill is CodeFill.Maximum, Case.Fill);
         ActivationCodes = Codes(ref random, Case.Rows * Case.Columns, xf.Minimum, xf.Maximum, Case.Fill is CodeFill.Maximum or CodeFill.Opposite, Case.Fill);
         bool groupScales = random.Next(2) == 0, zeros = !wf.Signed && random.Next(4) != 0;
-        float[] scales = Floats(ref random, Case.Channels * layout.Groups);
+        (int weightGroup, int activationGroup) = Case.Scales ?? (Case.GroupSize, groupScales ? Case.GroupSize : 0);
+        float[] scales = Floats(ref random, Case.Channels * layout.Scales(weightGroup).Count);
+        if (Case.Scales is not null)
+        {
+            scales = Array.ConvertAll(scales, s => WeightScales.Nearest(s, ScaleFormat.Half));
+        }
+
         byte[]? weightZeros = zeros ? new byte[scales.Length] : null;
         for (int i = 0; i < scales.Length && zeros; i++)
         {
@@ -28,8 +34,8 @@ internal sealed class VerificationOperands
         float[]? bias = random.Next(2) == 0 ? null : Floats(ref random, Case.Channels);
         ActivationMode mode = xf.Signed ? ActivationMode.Symmetric : ActivationMode.Asymmetric;
         BitPlaneMatrix planes = BitPacking.Pack(Array.ConvertAll(WeightCodes, c => (short)c), Case.Channels, layout, wf);
-        Linear = new QuantizedLinear(planes, scales, weightZeros, bias, new ActivationQuantizer(xf, mode, groupScales ? Case.GroupSize : 0));
-        Activations = Pack(ActivationCodes, Case.Rows, layout, xf, groupScales ? Case.GroupSize : 0);
+        Linear = new QuantizedLinear(planes, scales, weightZeros, bias, new ActivationQuantizer(xf, mode, activationGroup), weightGroup);
+        Activations = Pack(ActivationCodes, Case.Rows, layout, xf, activationGroup);
         Floats(ref random, Activations.Scales.Length).CopyTo(Activations.Scales, 0);
         if (!xf.Signed && xf.Bits != 16)
         {

@@ -20,7 +20,7 @@ internal static class VerificationReference
                     ReadOnlySpan<int> x = operands.ActivationCodes.AsSpan(m * c.Columns, c.Columns)[first..end];
                     ReadOnlySpan<int> w = operands.WeightCodes.AsSpan(n * c.Columns, c.Columns)[first..end];
                     int zx = operands.Activations.ZeroPoints[m * operands.Activations.ScaleGroups.Count + operands.Activations.ScaleGroups.Of(g)];
-                    int zw = operands.Linear.ZeroPoints?[n * groups + g] ?? 0;
+                    int zw = operands.Linear.ZeroPoints?[n, operands.Linear.ScaleGroups.Of(g)] ?? 0;
                     long low = 0, high = 0, lowShifted = 0, highShifted = 0;
                     for (int k = 0; k < x.Length; k++)
                     {
@@ -40,7 +40,7 @@ internal static class VerificationReference
                         value = scaled + value;
                     }
 
-                    float scale = operands.Activations.Scales[m * operands.Activations.ScaleGroups.Count + operands.Activations.ScaleGroups.Of(g)] * operands.Linear.Scales[n * groups + g];
+                    float scale = operands.Activations.Scales[m * operands.Activations.ScaleGroups.Count + operands.Activations.ScaleGroups.Of(g)] * operands.Linear.Scales[n * operands.Linear.ScaleGroups.Count + operands.Linear.ScaleGroups.Of(g)];
                     float term = value * scale;
                     y += term;
                 }

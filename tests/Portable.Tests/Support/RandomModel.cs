@@ -55,12 +55,12 @@ internal sealed class RandomModel : IModelSource
         MaximumPositions = 160,
     };
 
-    /// <summary>Round-to-nearest under one scheme.</summary>
+    /// <summary>Round-to-nearest under one scheme; with groups of activations, on scales of 11 bits.</summary>
     public static RandomModel RoundToNearest(ModelConfig config, string scheme, int seed)
     {
         QuantizationScheme parsed = QuantizationScheme.Parse(scheme);
         return new RandomModel(config, parsed.KeyValueBits, seed, (_, w, n, k, bias) =>
-            (Reference.Quantization.RoundToNearest.Quantize(w, n, k, bias, parsed), parsed.Layer.ToString())) { HeadBits = parsed.HeadBits };
+            (Reference.Quantization.RoundToNearest.Quantize(w, n, k, bias, parsed, parsed.ActivationGroupSize == 0 ? ScaleFormat.Single : ScaleFormat.Half), parsed.Layer.ToString())) { HeadBits = parsed.HeadBits };
     }
 
     public TableWeights LoadEmbedding() => Vocabulary("embedding", ElementType.Float16, 1);

@@ -9,7 +9,11 @@ internal sealed record RandomMatmul(QuantizedLinear Linear, QuantizedActivations
     public static RandomMatmul Create(int m, int n, int k, int group, CodeFormat w, CodeFormat a, int seed, bool zeros = true, bool bias = false, bool extreme = false)
     {
         var random = new Random(seed);
-        var layout = new GroupLayout(k, group);
+        // Of weights and activations one has the groups that sums are cut at, the other those, more, or one for all.
+        int coarser = group == 0 ? 0 : random.Next(3) switch { 0 => 0, 1 => group, _ => group * random.Next(2, 4) };
+        (int weightGroup, int activationGroup) = random.Next(2) == 0 ? (group, coarser) : (coarser, group);
+        var layout = GroupLayout.Cut(k, weightGroup, activationGroup);
+        bool halves = random.Next(2) == 0;
         short Code(CodeFormat f) => (short)(extreme ? (random.Next(4) > 0 ? f.Minimum : f.Maximum) : random.Next(f.Minimum, f.Maximum + 1));
 
         short[] codes = new short[n * k];
@@ -19,13 +23,12 @@ internal sealed record RandomMatmul(QuantizedLinear Linear, QuantizedActivations
         }
 
         BitPlaneMatrix matrix = BitPacking.Pack(codes, n, layout, w);
-        float[] scales = [.. Enumerable.Range(0, n * layout.Groups).Select(_ => 0.001f + random.NextSingle())];
+        float[] scales = [.. Enumerable.Range(0, n * layout.Scales(weightGroup).Count).Select(_ => halves ? WeightScales.FromHalf((ushort)random.Next(0x1000, 0x7000)) : 0.001f + random.NextSingle())];
         byte[]? zeroPoints = zeros ? [.. Enumerable.Range(0, scales.Length).Select(_ => (byte)random.Next(0, Math.Max(w.Maximum, 0) + 1))] : null;
         float[]? biases = bias ? [.. Enumerable.Range(0, n).Select(_ => random.NextSingle() - 0.5f)] : null;
-        bool groupScales = group != 0 && random.Next(2) == 0;
-        var input = new ActivationQuantizer(a, a.Signed ? ActivationMode.Symmetric : ActivationMode.Asymmetric, groupScales ? group : 0);
+        var input = new ActivationQuantizer(a, a.Signed ? ActivationMode.Symmetric : ActivationMode.Asymmetric, activationGroup);
 
-        var x = new QuantizedActivations(m, layout, a, groupScales ? group : 0) { Rows = m };
+        var x = new QuantizedActivations(m, layout, a, activationGroup) { Rows = m };
         for (int row = 0; row < m; row++)
         {
             for (int column = 0; column < k; column++)
@@ -51,6 +54,6 @@ internal sealed record RandomMatmul(QuantizedLinear Linear, QuantizedActivations
             x.ZeroPoints[i] = a.Signed ? 0 : random.Next(0, a.Maximum + 1);
         }
 
-        return new RandomMatmul(new QuantizedLinear(matrix, scales, zeroPoints, biases, input), x);
+        return new RandomMatmul(new QuantizedLinear(matrix, scales, zeroPoints, biases, input, weightGroup), x);
     }
 }

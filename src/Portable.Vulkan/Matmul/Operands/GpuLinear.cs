@@ -14,6 +14,8 @@ internal sealed class GpuLinear : IDisposable
 {
     private readonly List<GpuBuffer> _buffers = [];
     private readonly GpuBuffer _weights, _scales, _zeros;
+    private readonly ScaleGroups _weightScales, _activationScales;
+    private readonly bool _halfScales;
     private readonly GpuBuffer? _sums, _bias;
     private readonly List<GpuBuffer> _scratch = [];
 
@@ -21,26 +23,41 @@ internal sealed class GpuLinear : IDisposable
     {
         QuantizedLinear first = parts[0];
         (Layout, Format, Rows) = (first.Weights.Layout, first.Weights.Format, parts.Sum(p => p.OutputFeatures));
-        (ActivationFormat, ActivationGroups) = (first.Input.Format, Layout.Scales(first.Input.GroupSize).Count > 1);
+        ActivationFormat = first.Input.Format;
+        (_weightScales, _activationScales) = (first.ScaleGroups, Layout.Scales(first.Input.GroupSize));
+        _halfScales = parts.All(p => p.Scales.Format == ScaleFormat.Half);
         PaddedRows = (Rows + TileRows - 1) / TileRows * TileRows;
         HasZeroPoints = parts.Any(p => p.ZeroPoints is not null);
 
         int groups = Layout.Groups, row = 0;
-        float[] scales = new float[groups * PaddedRows];
-        sbyte[] zeros = new sbyte[scales.Length];
-        int[] sums = new int[scales.Length];
+        int own = _weightScales.Count;
+        byte[] scales = new byte[own * PaddedRows * (_halfScales ? sizeof(ushort) : sizeof(float))];
+        byte[] zeros = new byte[StoredZeroBytes(Format, own * PaddedRows)];
+        int[] sums = new int[groups * PaddedRows];
         float[] bias = new float[Rows];
         int offset = StoredCodes.WeightOffset(Format);
         foreach (QuantizedLinear part in parts)
         {
             for (int n = 0; n < part.OutputFeatures; n++, row++)
             {
+                for (int s = 0; s < own; s++)
+                {
+                    (int to, int from) = (s * PaddedRows + row, n * own + s);
+                    if (_halfScales)
+                    {
+                        MemoryMarshal.Cast<byte, ushort>(scales.AsSpan())[to] = part.Scales.Halves[from];
+                    }
+                    else
+                    {
+                        MemoryMarshal.Cast<byte, float>(scales.AsSpan())[to] = part.Scales[from];
+                    }
+
+                    StoreZero(zeros, to, (part.ZeroPoints?[n, s] ?? 0) - offset);
+                }
+
                 for (int g = 0; g < groups; g++)
                 {
-                    (int to, int scale) = (g * PaddedRows + row, part.ScaleGroups.Of(g));
-                    scales[to] = part.Scales[n * part.ScaleGroups.Count + scale];
-                    zeros[to] = checked((sbyte)((part.ZeroPoints?[n, scale] ?? 0) - offset));
-                    sums[to] = part.Weights.RowSums[n * groups + g] - offset * Layout.ColumnsIn(g);
+                    sums[g * PaddedRows + row] = part.Weights.RowSums[n * groups + g] - offset * Layout.ColumnsIn(g);
                 }
 
                 bias[row] = part.Bias?[n] ?? 0;
@@ -50,9 +67,9 @@ internal sealed class GpuLinear : IDisposable
         try
         {
             _weights = Keep(WeightUpload.Planes(gpu, [.. parts.Select(p => p.Weights)], PaddedRows));
-            _scales = Keep(gpu.Allocate<float>(scales));
+            _scales = Keep(gpu.Allocate<byte>(scales));
             _sums = NeedsSums(ActivationFormat) ? Keep(gpu.Allocate<int>(sums)) : null;
-            _zeros = Keep(gpu.Allocate<sbyte>(zeros));
+            _zeros = Keep(gpu.Allocate<byte>(zeros));
             _bias = parts.Any(p => p.Bias is not null) ? Keep(gpu.Allocate<float>(bias)) : null;
         }
         catch
@@ -65,7 +82,8 @@ internal sealed class GpuLinear : IDisposable
     private GpuLinear(VulkanContext gpu, GpuLinear source)
     {
         (Layout, Format, Rows, PaddedRows) = (source.Layout, source.Format, source.Rows, source.PaddedRows);
-        (ActivationFormat, ActivationGroups, HasZeroPoints) = (source.ActivationFormat, source.ActivationGroups, source.HasZeroPoints);
+        (ActivationFormat, HasZeroPoints) = (source.ActivationFormat, source.HasZeroPoints);
+        (_weightScales, _activationScales, _halfScales) = (source._weightScales, source._activationScales, source._halfScales);
         GpuBuffer Copy(GpuBuffer from)
         {
             GpuBuffer to = Keep(gpu.Allocate(from.Size));
@@ -104,9 +122,6 @@ internal sealed class GpuLinear : IDisposable
     /// <summary>Codes of the activations it takes.</summary>
     public CodeFormat ActivationFormat { get; }
 
-    /// <summary>Whether its activations have a scale per group.</summary>
-    public bool ActivationGroups { get; }
-
     /// <summary>Whether channels have zero points of their own.</summary>
     public bool HasZeroPoints { get; }
 
@@ -116,10 +131,13 @@ internal sealed class GpuLinear : IDisposable
     /// <summary>Where the codes lie (shaders/include/weights.glsl).</summary>
     public ulong Codes => _weights.Address;
 
-    /// <summary>Where the scales lie, [group × padded rows + row].</summary>
+    /// <summary>Whether scales are halves (shaders/include/weight_scales.glsl).</summary>
+    public bool HalfScales => _halfScales;
+
+    /// <summary>Where the scales lie, [scale group × padded rows + row].</summary>
     public ulong Scales => _scales.Address;
 
-    /// <summary>Where the stored zero points lie: signed bytes in the scales' order.</summary>
+    /// <summary>Where the stored zero points lie, in the scales' order: fields of four bits, or signed bytes for codes of more.</summary>
     public ulong Zeros => _zeros.Address;
 
     /// <summary>Takes layers to the device.</summary>
@@ -143,17 +161,33 @@ internal sealed class GpuLinear : IDisposable
 
     /// <summary>Whether two layers can be one matrix on the device.</summary>
     public static bool CanJoin(QuantizedLinear a, QuantizedLinear b) =>
-        a.Weights.Format == b.Weights.Format && a.Weights.Layout == b.Weights.Layout && a.Input.Format == b.Input.Format && a.Input.GroupSize == b.Input.GroupSize;
+        a.Weights.Format == b.Weights.Format && a.Weights.Layout == b.Weights.Layout && a.ScaleGroups == b.ScaleGroups && a.Input.Format == b.Input.Format && a.Input.GroupSize == b.Input.GroupSize;
 
     /// <summary>The problem of multiplying M tokens.</summary>
     public MatmulProblem Problem(int m, bool residual = false, MatmulOutput output = MatmulOutput.Float32, bool general = false) =>
-        new(m, Rows, Layout, Format, ActivationFormat, HasZeroPoints, residual, output, general);
+        new(m, Rows, Layout, Format, ActivationFormat, HasZeroPoints, residual, output, general) { HalfScales = _halfScales, WeightScales = _weightScales, ActivationScales = _activationScales };
 
     /// <inheritdoc/>
     public void Dispose() => _buffers.ForEach(b => b.Dispose());
 
     /// <summary>Whether the sums of weight codes count: they are multiplied by what activation codes are stored or quantized off zero by.</summary>
     internal static bool NeedsSums(CodeFormat activations) => !activations.Signed || activations.Bits == 16;
+
+    /// <summary>Bytes of so many stored zero points.</summary>
+    internal static int StoredZeroBytes(CodeFormat weights, int count) => weights.Bits <= 4 ? count / 2 : count;
+
+    // Codes of up to four bits are stored without sign, and so are their zero points.
+    private void StoreZero(byte[] zeros, int at, int zero)
+    {
+        if (Format.Bits > 4)
+        {
+            zeros[at] = (byte)checked((sbyte)zero);
+        }
+        else
+        {
+            zeros[at / 2] |= (byte)(zero << (at % 2 * 4));
+        }
+    }
 
     private GpuBuffer Keep(GpuBuffer buffer)
     {
@@ -214,7 +248,7 @@ internal sealed class GpuLinear : IDisposable
         YStride = (uint)yStride,
         Zw = -StoredCodes.WeightOffset(Format),
         XOffset = StoredCodes.ActivationOffset(ActivationFormat),
-        Flags = (ActivationGroups ? 1u : 0u) | (_bias is not null ? 2u : 0u) | (problem.Residual ? 4u : 0u) | (problem.Output == MatmulOutput.Float16 ? 8u : 0u),
+        Flags = (_activationScales.Count > 1 ? 1u : 0u) | (_bias is not null ? 2u : 0u) | (problem.Residual ? 4u : 0u) | (problem.Output == MatmulOutput.Float16 ? 8u : 0u),
         Scratch = scratch,
     };
 }

@@ -37,6 +37,15 @@ internal sealed record MatmulProblem(
     MatmulOutput Output = MatmulOutput.Float32,
     bool General = false)
 {
+    /// <summary>Whether weight scales are halves.</summary>
+    public bool HalfScales { get; init; }
+
+    /// <summary>Which groups share a weight scale; by default each has its own.</summary>
+    public ScaleGroups WeightScales { get; init; } = new(Layout.Groups, 1);
+
+    /// <summary>Which groups share an activation's scale; by default each has its own.</summary>
+    public ScaleGroups ActivationScales { get; init; } = new(Layout.Groups, 1);
+
     /// <summary>Digits of an activation: 2 for 16-bit codes.</summary>
     public int Digits => Activations.Bits == 16 ? 2 : 1;
 
@@ -60,7 +69,9 @@ internal sealed record MatmulProblem(
             (zw, zx) = (StoredZeros.Constant, StoredZeros.Constant);
         }
 
-        return new MatmulConstants(Weights.Bits, Digits, GroupBlocks, zw, zx, Output == MatmulOutput.Integers ? 1u : 0u);
+        // A span that is all of K is no constant: kernels would differ by K.
+        (int weightSpan, int xSpan) = (WeightScales.Count == 1 && Layout.Groups > 1 ? 0 : WeightScales.Span, ActivationScales.Count == 1 ? 1 : ActivationScales.Span);
+        return new MatmulConstants(Weights.Bits, Digits, GroupBlocks, zw, zx, Output == MatmulOutput.Integers ? 1u : 0u, HalfScales, weightSpan, xSpan);
     }
 
     /// <summary>The stored zero point of weights whose zero points are all 0.</summary>

@@ -26,6 +26,9 @@ public sealed class ModelEqualityTests(VulkanFixture vulkan)
         { "opt", "W5A7KV3" },
         { "llama", "W4A8H8" },
         { "opt", "W4A8KV8H3" },
+        { "llama", "W4A8a32" },
+        { "llama", "W2*A8g16a64KV8H6" },
+        { "opt", "W3A6g64a16KV4" },
     };
 
     public static TheoryData<int> HeadBits => [2, 3, 4, 5, 6, 7, 8];
@@ -74,12 +77,14 @@ public sealed class ModelEqualityTests(VulkanFixture vulkan)
     [SkippableTheory]
     [InlineData("W4A8", 8)]
     [InlineData("W3A5g64", 5)]
+    [InlineData("W4A8g32a64", 8)]
+    [InlineData("W5A4a16", 4)]
     public void AsymmetricActivationsEqualTheCpus(string scheme, int bits) => CompareChunks(
         new RandomModel(RandomModel.Llama(), 8, 19, (_, w, n, k, bias) =>
         {
             (QuantizedLinear layer, string name) = Quantize(w, n, k, bias, scheme);
-            ActivationQuantizer input = new(new CodeFormat(bits, false), ActivationMode.Asymmetric, QuantizationScheme.Parse(scheme).GroupSize);
-            return (new QuantizedLinear(layer.Weights, layer.Scales, layer.ZeroPoints, layer.Bias, input), name);
+            ActivationQuantizer input = new(new CodeFormat(bits, false), ActivationMode.Asymmetric, QuantizationScheme.Parse(scheme) is { ActivationGroupSize: > 0 and var own } ? own : QuantizationScheme.Parse(scheme).GroupSize);
+            return (new QuantizedLinear(layer.Weights, layer.Scales, layer.ZeroPoints, layer.Bias, input, layer.GroupSize), name);
         }),
         scheme);
 
