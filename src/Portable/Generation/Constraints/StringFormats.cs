@@ -19,7 +19,7 @@ internal static class StringFormats
         ["ipv6"] = Ipv6(),
         ["hostname"] = $"{Label}(\\.{Label}){{0,7}}",
         ["email"] = $"{Word}(\\.{Word}){{0,7}}@({Label}\\.){{1,7}}[A-Za-z]{{2,24}}",
-        ["uri"] = $"[A-Za-z][A-Za-z0-9+.-]{{0,31}}:{UriCharacter}{{1,2000}}(#{UriCharacter}{{0,200}})?",
+        ["uri"] = $"[A-Za-z][A-Za-z0-9+.-]{{0,31}}:{UriCharacter}{{1,500}}(#{UriCharacter}{{0,100}})?",
     };
 
     /// <summary>Names of the formats.</summary>
