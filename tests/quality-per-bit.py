@@ -244,8 +244,9 @@ def ours(o, command, model, texts, wanted):
         path = os.path.join(folder, item.replace("*", "star").replace(":", "_").replace("=", "-"))
         def make():
             start = time.time()
-            run([*command, "quantize", model, "--method", method, "--scheme", scheme, "--calibration", o["--calibration"], "--samples", o["--samples"], "--context", o["--context"], "--output", path,
-                 "--threads", threads, "--json", *(w for s in settings for w in ("--" + s.split("=")[0], s.split("=")[1]))])
+            options = {"samples": o["--samples"], "context": o["--context"], **dict(s.split("=", 1) for s in settings)}
+            run([*command, "quantize", model, "--method", method, "--scheme", scheme, "--calibration", o["--calibration"], "--output", path, "--threads", threads, "--json",
+                 *(w for name, value in options.items() for w in ("--" + name, value))])
             return time.time() - start
         seconds = kept(path + ".seconds.json", make)
         print(f"{name:12} {item:40} quantized in {seconds:.0f} s with {threads} threads", file=sys.stderr, flush=True)
