@@ -96,7 +96,7 @@ uint blockAt(uint step) {
 
 Channel loadChannel(uint g, uint n) {
     Channel c;
-    c.scale = arg.wScales.v[g * paddedN() + n];
+    c.scale = weightScale(g, n);
     c.zero = weightZero(g, n);
     c.sum = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
     return c;

@@ -47,8 +47,8 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
         GroupLayout layout = input.Spec.Layout;
         QuantizerSizes sizes = input.Sizes;
         bool quads = layout.Columns % 4 == 0 && (layout.Groups == 1 || layout.GroupSize % 4 == 0);
-        return layout == w.Layout && quads && !input.Mapped && (!input.GroupScales || layout.Scales(quantizer.GroupSize).Span == 1) && quantizer.Mode is ActivationMode.Symmetric or ActivationMode.Asymmetric && quantizer.Format.Bits <= 8
-            ? new GemvRow(layout.Columns, layout.Blocks, layout.GroupSize, input.GroupScales, (uint)quantizer.Mode, quantizer.Format.Bits, sizes.InverseLevels)
+        return layout == w.Layout && quads && !input.Mapped && (input.Scales.Count == 1 || input.Scales.Span == 1) && quantizer.Mode is ActivationMode.Symmetric or ActivationMode.Asymmetric && quantizer.Format.Bits <= 8
+            ? new GemvRow(layout.Columns, layout.Blocks, layout.GroupSize, input.Scales.Count > 1, (uint)quantizer.Mode, quantizer.Format.Bits, sizes.InverseLevels)
             : null;
     }
 
