@@ -89,6 +89,9 @@ internal sealed class PlanRecorder
         _dispatches++;
     }
 
+    /// <summary>Copies the start of one buffer to another.</summary>
+    public void Copy(GpuBuffer source, GpuBuffer target, long bytes) => _recorder.Copy(source, 0, target, 0, bytes);
+
     /// <summary>Copies logits to the host.</summary>
     public void ReadLogits(long count) => Memory.Logits.Record(_recorder, count * sizeof(float));
 

@@ -160,6 +160,12 @@ internal sealed class ModelMemory : IDisposable
     public (bool Matrices, int Stretches) Write(Batch batch, AttentionChoice choice)
     {
         SplitTokens = choice.SplitTokens;
+        if (_attended.Bits == 32)
+        {
+            Batch.Write(batch, AttentionLimits.FloatTileRows(_gpu.Facts));
+            return (false, 1);
+        }
+
         bool matrices = MatrixTile is not null && batch.Rows >= (long)choice.MatrixRowsOn(_gpu.Facts) * BatchMemory.Runs(batch);
         Batch.Write(batch, matrices ? MatrixTile!.Rows : AttentionLimits.TileRows);
         int pairs = batch.Rows * _heads, stretches = Batch.SingleTokens ? choice.Stretches(_gpu.Facts, pairs, Batch.Context) : 1;

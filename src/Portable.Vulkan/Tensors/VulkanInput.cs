@@ -18,8 +18,7 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
     public VulkanInput(InputSpec spec, VulkanContext gpu)
         : base(spec)
     {
-        ActivationQuantizer quantizer = spec.Quantizer
-            ?? throw new VulkanException("Unquantized layers run on the device cpu only; quantize the model first (Portable.Quantizer).");
+        ActivationQuantizer quantizer = spec.Quantizer ?? throw new ArgumentException("Float layers read f32 rows.", nameof(spec));
         ScaleGroups scales = spec.Layout.Scales(quantizer.GroupSize);
         GroupScales = scales.Count > 1;
         if (GroupScales && scales.Span > 1)

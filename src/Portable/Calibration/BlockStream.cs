@@ -15,8 +15,7 @@ internal delegate void BlockObserver(BlockInput input, ReadOnlySpan<float> value
 
 /// <summary>
 /// Hidden states of calibration windows on their way through a model, block by block: the same forward pass that serves
-/// inference, so what is calibrated is what runs. Float blocks run on the CPU, quantized ones on any executor, with the same
-/// bits. One block's weights and one batch's activations are in memory at a time; the hidden states themselves spill to disk
+/// inference, so what is calibrated is what runs. Blocks run on any calibration device, with the same bits. One block's weights and one batch's activations are in memory at a time; the hidden states themselves spill to disk
 /// beyond the storage's budget.
 /// </summary>
 internal sealed class BlockStream : IDisposable
@@ -26,22 +25,23 @@ internal sealed class BlockStream : IDisposable
 
     private readonly ModelConfig _config;
     private readonly Stage _cpu;
-    private readonly Func<Executor>? _device;
+    private readonly ICalibrationDevice? _device;
     private readonly float[] _rows;
     private readonly int _context, _keyValueBits;
     private readonly IReadOnlyList<int[]> _windows;
     private readonly StreamSlot[] _slots;
     private readonly CancellationToken _cancellation;
+    private static readonly CpuCalibration Cpu = new();
 
     /// <summary>Embeds the windows.</summary>
     /// <param name="source">The model; its embedding is read.</param>
     /// <param name="windows">Token windows, each at most the model's context.</param>
     /// <param name="keyValueBits">KV cache of quantized blocks; float blocks use single precision.</param>
     /// <param name="storage">Keeps the hidden states.</param>
-    /// <param name="device">Makes an executor for one quantized block, which runs there; null = on the CPU.</param>
+    /// <param name="device">Where blocks run; null = on the CPU.</param>
     /// <param name="cancellation">Stops between windows.</param>
     /// <param name="embedding">What to embed with; null = the model's own.</param>
-    public BlockStream(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits, StreamStorage storage, Func<Executor>? device = null, CancellationToken cancellation = default, TableWeights? embedding = null)
+    public BlockStream(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits, StreamStorage storage, ICalibrationDevice? device = null, CancellationToken cancellation = default, TableWeights? embedding = null)
     {
         (_config, _windows, _device, _cancellation) = (source.Config, windows, device, cancellation);
         int context = windows.Max(w => w.Length);
@@ -58,7 +58,7 @@ internal sealed class BlockStream : IDisposable
         DeviceTable? positions = source.LoadPositions() is { } table ? _cpu.Executor.Upload(new TableWeights(table)) : null;
         for (int window = 0; window < windows.Count; window++)
         {
-            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", _ => _cpu.Executor.Embed(rows, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
+            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", null, _ => _cpu.Executor.Embed(rows, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
         }
     }
 
@@ -68,12 +68,20 @@ internal sealed class BlockStream : IDisposable
     /// <summary>Runs a float block without moving the stream on, and shows the inputs of its linears.</summary>
     /// <param name="block">Float weights.</param>
     /// <param name="observer">Called for every input of every batch, in the order of the windows.</param>
-    public void Observe(BlockWeights block, BlockObserver observer) => Run(block, observer, advance: false);
+    public void Observe(BlockWeights block, BlockObserver observer) => Run(block, observer, null, advance: false);
+
+    /// <summary>Runs a float block without moving the stream on, and sums the inputs of its linears where it runs.</summary>
+    /// <param name="block">Float weights.</param>
+    /// <param name="sums">What is summed of each input, made by <see cref="Device"/>.</param>
+    public void Sum(BlockWeights block, IReadOnlyDictionary<BlockInput, IInputSums> sums) => Run(block, null, sums, advance: false);
+
+    /// <summary>Where float blocks run.</summary>
+    public ICalibrationDevice Device => _device ?? Cpu;
 
     /// <summary>Moves the stream through a block: afterwards it holds what enters the next one.</summary>
     /// <param name="block">Float or quantized weights.</param>
     /// <param name="observer">Shown the inputs of a float block, or null.</param>
-    public void Advance(BlockWeights block, BlockObserver? observer = null) => Run(block, observer, advance: true);
+    public void Advance(BlockWeights block, BlockObserver? observer = null) => Run(block, observer, null, advance: true);
 
     /// <summary>The hidden states that enter the next block, of one window.</summary>
     /// <param name="window">Index of the window.</param>
@@ -121,36 +129,29 @@ internal sealed class BlockStream : IDisposable
         _cpu.Dispose();
     }
 
-    private void Run(BlockWeights weights, BlockObserver? observer, bool advance)
+    private void Run(BlockWeights weights, BlockObserver? observer, IReadOnlyDictionary<BlockInput, IInputSums>? sums, bool advance)
     {
         bool quantized = weights[BlockSlot.Query].Quantized is not null;
-        if (quantized && observer is not null)
+        if (quantized && (observer is not null || sums is not null))
         {
             throw new ArgumentException("The inputs of a quantized block are codes; observe the float block.", nameof(observer));
         }
 
-        using Stage? device = quantized && _device is not null ? new Stage(_device(), _config, _context) : null;
+        using Stage? device = _device is not null ? new Stage(_device.CreateExecutor(), _config, _context) : null;
         Stage stage = device ?? _cpu;
         TransformerBlock block = new(stage.Workspace, weights, quantized ? _keyValueBits : 32);
-        int rows = 0;
-        Action<BlockInput, DeviceInput>? observe = quantized ? null : (input, values) =>
-        {
-            Span<float> seen = ((CpuInput)values).Float!.Rows(rows);
-            RequireFinite(seen, weights.Reading(input)[0].Name, "is given inputs that are not finite", float.PositiveInfinity);
-            observer?.Invoke(input, seen, rows);
-        };
+        using IInputWatch? watch = quantized ? null : device is null ? new HostWatch(weights, observer, sums) : new DeviceWatch(_device!, stage.Executor, weights, observer, sums);
         for (int window = 0; window < _windows.Count; window++)
         {
-            ForEachBatch(stage, window, read: true, write: advance, quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name, count =>
+            ForEachBatch(stage, window, read: true, write: advance, quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name, watch, rows =>
             {
-                rows = count;
-                block.Forward(stage.Executor, stage.X, observe, finish: advance);
+                block.Forward(stage.Executor, stage.X, watch is null ? null : (input, values) => watch.Pass(stage.Executor, input, values, rows), finish: advance);
             });
         }
     }
 
     /// <summary>Runs the batches of a window, with the hidden states read before and written behind each.</summary>
-    private void ForEachBatch(Stage stage, int window, bool read, bool write, string last, Action<int> body)
+    private void ForEachBatch(Stage stage, int window, bool read, bool write, string last, IInputWatch? watch, Action<int> body)
     {
         _cancellation.ThrowIfCancellationRequested();
         int[] tokens = _windows[window];
@@ -169,21 +170,13 @@ internal sealed class BlockStream : IDisposable
 
             body(rows);
             executor.End();
+            watch?.Ended(executor, rows);
             if (write)
             {
                 executor.Read(stage.X, values);
-                RequireFinite(values, last, "gives results that are not finite, or whose squares are not", LargestHidden);
+                InputWatch.RequireFinite(Math.Abs(TensorPrimitives.MaxMagnitude(values)), last, "gives results that are not finite, or whose squares are not", LargestHidden);
                 _slots[window].Write(offset, values);
             }
-        }
-    }
-
-    private static void RequireFinite(ReadOnlySpan<float> values, string layer, string fault, float limit)
-    {
-        // The largest magnitude is NaN where any value is.
-        if (!(Math.Abs(TensorPrimitives.MaxMagnitude(values)) < limit))
-        {
-            throw new NonFiniteModelException(layer, fault);
         }
     }
 

@@ -40,15 +40,15 @@ internal sealed class GptqMethod : IQuantizationMethod
 
         public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
         {
-            BlockHessians hessians = BlockHessians.Observe(block, stream!);
+            using BlockHessians hessians = BlockHessians.Observe(block, stream!);
             Dictionary<string, QuantizedLinear> quantized = [];
             foreach (BlockInput input in BlockInputs.All)
             {
-                foreach ((LinearWeights linear, float[] weights, InverseFactor factor, int[] order) in hessians.Factorise(block, input, options))
+                foreach ((LinearWeights linear, float[] weights, IColumnFactor factor) in hessians.Factorise(block, input, options))
                 {
                     int columns = linear.InputFeatures();
                     WeightCodes codes = new(linear.OutputFeatures, new GroupLayout(columns, scheme.GroupSize), scheme.WeightFormat, RoundToNearest.Grids(weights, linear.OutputFeatures, columns, scheme, scales));
-                    Gptq.Quantize(weights, codes.Rows, columns, factor, order, codes.Grid, codes.Codes, options.Rounding);
+                    factor.Quantize(weights, codes.Rows, codes.Grid, codes.Codes, options.Rounding);
                     quantized.Add(linear.Name, codes.ToLinear(linear.Bias, RoundToNearest.PerToken(scheme)));
                 }
             }
@@ -59,32 +59,46 @@ internal sealed class GptqMethod : IQuantizationMethod
 }
 
 /// <summary>The Hessians Σ x·xᵀ of a block's four inputs.</summary>
-internal sealed class BlockHessians
+internal sealed class BlockHessians : IDisposable
 {
-    private readonly Dictionary<BlockInput, GramMatrix> _matrices = [];
+    private readonly Dictionary<BlockInput, IGramSums> _sums;
 
-    /// <summary>Accumulates them over a stream.</summary>
+    private BlockHessians(Dictionary<BlockInput, IGramSums> sums) => _sums = sums;
+
+    /// <summary>Accumulates them over a stream, where it runs.</summary>
     public static BlockHessians Observe(BlockWeights block, BlockStream stream)
     {
-        BlockHessians hessians = new();
-        foreach (BlockInput input in BlockInputs.All)
+        BlockHessians hessians = new(BlockInputs.All.ToDictionary(i => i, i => stream.Device.CreateGram(block.Layout.Columns(i))));
+        try
         {
-            hessians._matrices.Add(input, new GramMatrix(block.Reading(input)[0].InputFeatures()));
+            stream.Sum(block, hessians._sums.ToDictionary(s => s.Key, s => (IInputSums)s.Value));
+            return hessians;
         }
-
-        stream.Observe(block, (input, values, rows) => hessians._matrices[input].Add(values, rows));
-        return hessians;
+        catch
+        {
+            hessians.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The linears that read an input, with the factor that they share.</summary>
-    public IEnumerable<(LinearWeights Linear, float[] Weights, InverseFactor Factor, int[] Order)> Factorise(BlockWeights block, BlockInput input, GptqOptions options)
+    public IEnumerable<(LinearWeights Linear, float[] Weights, IColumnFactor Factor)> Factorise(BlockWeights block, BlockInput input, GptqOptions options)
     {
-        GramMatrix hessian = _matrices[input];
-        int[] order = Gptq.Order(hessian.Values, hessian.Size, options.ActivationOrder);
-        InverseFactor factor = HessianFactor.Of(block.Reading(input), hessian.Values, hessian.Size, order, options.Damping);
+        IGramSums sums = _sums[input];
+        double[] diagonal = sums.Diagonal();
+        using IColumnFactor factor = HessianFactor.Of(block.Reading(input), diagonal, () => sums.Factorise(Gptq.Order(diagonal, options.ActivationOrder), options.Damping));
         foreach (LinearWeights linear in block.Reading(input))
         {
-            yield return (linear, linear.ReadWeights(), factor, order);
+            yield return (linear, linear.ReadWeights(), factor);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (IGramSums sums in _sums.Values)
+        {
+            sums.Dispose();
         }
     }
 }

@@ -115,14 +115,14 @@ internal sealed class FlexQMethod : IQuantizationMethod
         private Dictionary<string, WeightCodes> Refined(BlockWeights block, BlockStream stream)
         {
             GptqOptions options = new();
-            BlockHessians hessians = BlockHessians.Observe(block, stream);
+            using BlockHessians hessians = BlockHessians.Observe(block, stream);
             Dictionary<string, WeightCodes> refined = [];
             foreach (BlockInput input in BlockInputs.All)
             {
-                foreach ((LinearWeights linear, float[] weights, InverseFactor factor, int[] order) in hessians.Factorise(block, input, options))
+                foreach ((LinearWeights linear, float[] weights, IColumnFactor factor) in hessians.Factorise(block, input, options))
                 {
                     WeightCodes codes = FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, scales);
-                    Gptq.Quantize(weights, codes.Rows, linear.InputFeatures(), factor, order, codes.Grid, codes.Codes);
+                    factor.Quantize(weights, codes.Rows, codes.Grid, codes.Codes, options.Rounding);
                     refined.Add(linear.Name, codes);
                 }
             }
