@@ -1,7 +1,6 @@
 using Portable.Execution;
 using Portable.Models;
 using Portable.Vulkan.Engine;
-using Portable.Vulkan.Shaders;
 
 namespace Portable.Vulkan.Tensors;
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
-using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Quantization;
 

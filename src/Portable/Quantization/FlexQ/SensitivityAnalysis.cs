@@ -1,4 +1,3 @@
-using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Algorithms.FlexQ;
 using Portable.Reference.Quantization;

@@ -1,4 +1,3 @@
-using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
 using Portable.Tests.Support;
 using Portable.Vulkan.Engine;
