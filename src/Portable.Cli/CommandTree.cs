@@ -60,6 +60,7 @@ internal static class CommandTree
         bench.SetAction(Help.Show);
         bench.Subcommands.Add(new BenchMatmulVerb());
         bench.Subcommands.Add(new BenchModelVerb());
+        bench.Subcommands.Add(new BenchQuantizeVerb());
         bench.Subcommands.Add(new BenchServeVerb());
         bench.Subcommands.Add(new BenchTuneVerb());
         bench.Subcommands.Add(new BenchPipelinesVerb());

@@ -1,4 +1,6 @@
+using Portable.Calibration;
 using Portable.Execution;
+using Portable.Vulkan.Calibration;
 using Portable.Vulkan.Contact;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
@@ -52,8 +54,10 @@ internal sealed class VulkanDevice(string? selector) : Device(selector is null ?
         }
     }
 
-    private sealed class Opened(VulkanContext gpu, SelfCheckResult check) : OpenedDevice
+    private sealed class Opened(VulkanContext gpu, SelfCheckResult check) : OpenedDevice, ICalibrationSource
     {
+        public ICalibrationDevice CreateCalibration() => new VulkanCalibration(gpu, check);
+
         public override Executor CreateExecutor() => new VulkanExecutor(gpu, check, ownsContext: false, VulkanExecutor.PromptRows(gpu.Facts));
 
         public override long? FreeBytes => gpu.Facts.MemoryBytes - gpu.UsedBytes;

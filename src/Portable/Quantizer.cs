@@ -45,7 +45,7 @@ public sealed record Quantizer
     /// <summary>Seed of every random choice.</summary>
     public int Seed { get; init; }
 
-    /// <summary>Where calibration windows pass through blocks that are already quantized; all else runs on the CPU.</summary>
+    /// <summary>Where calibration computes: windows pass through blocks there, and what methods sum and factorise is computed there, to the CPU's bits.</summary>
     public Device Device { get; init; } = Device.Cpu;
 
     /// <summary>Bytes of calibration inputs kept in memory; what is beyond lies in a temporary file.</summary>
@@ -78,7 +78,7 @@ public sealed record Quantizer
                 Format = Format,
                 Overwrite = Overwrite,
                 StreamBudget = CalibrationMemory,
-                Device = device is null ? null : device.CreateExecutor,
+                Device = (device as ICalibrationSource)?.CreateCalibration(),
                 Options = new MethodOptions
                 {
                     CalibrationText = CalibrationText,

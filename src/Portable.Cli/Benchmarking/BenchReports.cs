@@ -6,6 +6,7 @@ namespace Portable.Cli.Benchmarking;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(BenchMatmulReport))]
 [JsonSerializable(typeof(BenchModelReport))]
+[JsonSerializable(typeof(BenchQuantizeReport))]
 [JsonSerializable(typeof(BenchServeReport))]
 [JsonSerializable(typeof(BenchTuneReport))]
 [JsonSerializable(typeof(BenchPipelinesReport))]

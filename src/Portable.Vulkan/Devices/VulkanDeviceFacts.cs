@@ -111,6 +111,9 @@ internal sealed record VulkanDeviceFacts
     /// <summary>16-bit elements in storage buffers.</summary>
     public bool Storage16 { get; init; }
 
+    /// <summary>Arithmetic on f64 in shaders.</summary>
+    public bool ShaderFloat64 { get; init; }
+
     /// <summary>Packed 4×8-bit dot products (accelerated or not).</summary>
     public bool DotProduct { get; init; }
 

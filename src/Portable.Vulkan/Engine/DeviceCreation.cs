@@ -67,7 +67,7 @@ internal static unsafe class DeviceCreation
             PNext = &v11,
             PipelineExecutableInfo = true,
         };
-        var features = new PhysicalDeviceFeatures2 { SType = StructureType.PhysicalDeviceFeatures2, PNext = facts.PipelineStatistics ? &executables : &v11 };
+        var features = new PhysicalDeviceFeatures2 { SType = StructureType.PhysicalDeviceFeatures2, PNext = facts.PipelineStatistics ? &executables : &v11, Features = new PhysicalDeviceFeatures { ShaderFloat64 = facts.ShaderFloat64 } };
 
         List<string> extensions = [];
         if (facts.CooperativeMatrix)

@@ -13,6 +13,7 @@ using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Operations;
+using Portable.Vulkan.Shaders;
 using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Model;
@@ -96,6 +97,9 @@ internal sealed class VulkanExecutor : Executor
     /// <summary>With <see cref="Profiling"/>: each operation of the last forward pass in order, with its microseconds on the device and the bytes that it cannot do without.</summary>
     public IReadOnlyList<(string Operation, double Microseconds, long Bytes)> Profile { get; private set; } = [];
 
+    /// <summary>With <see cref="Profiling"/>: told each operation of every pass and its microseconds.</summary>
+    public Action<string, double>? Profiled { get; set; }
+
     /// <summary>
     /// Rows of a batch that suit prompts on a device: 2,048 fill the largest of GPUs (a layer of 4,096 channels is 128 tiles of 128 rows
     /// and channels at 512 rows), and their activations, some 150 KB a row for a model of 7 B, are 1 % of the memory that is asked for.
@@ -173,6 +177,13 @@ internal sealed class VulkanExecutor : Executor
     /// <inheritdoc/>
     public override DeviceLinear Upload(IReadOnlyList<LinearWeights> parts)
     {
+        if (parts.All(p => p.Quantized is null))
+        {
+            VulkanFloatLinear floats = new(_gpu, parts);
+            _owned.Add(floats);
+            return floats;
+        }
+
         VulkanLinear linear = new(_gpu, parts);
         _owned.Add(linear);
 
@@ -230,7 +241,7 @@ internal sealed class VulkanExecutor : Executor
     public override DeviceActivation[][] CreateActivations(params int[][] phases) => [.. _memory.Add(new PhasedMemory(phases)).Activations];
 
     /// <inheritdoc/>
-    public override DeviceInput CreateInput(InputSpec spec) => _memory.Add(new VulkanInput(spec, _gpu));
+    public override DeviceInput CreateInput(InputSpec spec) => spec.Quantizer is null ? _memory.Add(new VulkanFloatInput(spec)) : _memory.Add(new VulkanInput(spec, _gpu));
 
     /// <inheritdoc/>
     public override void CopyPage(IReadOnlyList<DeviceCache> caches, int source, int target) => _gpu.Run(recorder =>
@@ -259,7 +270,16 @@ internal sealed class VulkanExecutor : Executor
     {
         foreach (DeviceInput input in inputs)
         {
-            Note(new NormalizeOperation((VulkanActivation)x, (VulkanNorm)norm, (VulkanInput)input));
+            VulkanActivation rows = (VulkanActivation)x;
+            VulkanNorm through = (VulkanNorm)norm;
+            if (input is VulkanFloatInput floats)
+            {
+                Note(new PrepareFloatsOperation(rows, through, through.Source, default, floats));
+            }
+            else
+            {
+                Note(new NormalizeOperation(rows, through, (VulkanInput)input));
+            }
         }
     }
 
@@ -268,17 +288,42 @@ internal sealed class VulkanExecutor : Executor
     {
         foreach (DeviceInput input in inputs)
         {
-            Note(new PrepareOperation((VulkanActivation)x, (VulkanInput)input));
+            if (input is VulkanFloatInput floats)
+            {
+                Note(new PrepareFloatsOperation((VulkanActivation)x, null, PrepareSource.Copy, default, floats));
+            }
+            else
+            {
+                Note(new PrepareOperation((VulkanActivation)x, (VulkanInput)input));
+            }
         }
     }
 
     /// <inheritdoc/>
-    public override void Linear(DeviceInput input, DeviceLinear linear, DeviceActivation y, int column) =>
-        Note(new LinearOperation((VulkanInput)input, (VulkanLinear)linear, (VulkanActivation)y, column));
+    public override void Linear(DeviceInput input, DeviceLinear linear, DeviceActivation y, int column)
+    {
+        if (linear is VulkanFloatLinear floats)
+        {
+            Note(new FloatLinearOperation((VulkanFloatInput)input, floats, (VulkanActivation)y, column, false));
+        }
+        else
+        {
+            Note(new LinearOperation((VulkanInput)input, (VulkanLinear)linear, (VulkanActivation)y, column));
+        }
+    }
 
     /// <inheritdoc/>
-    public override void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x) =>
-        Note(new LinearResidualOperation((VulkanInput)input, (VulkanLinear)linear, (VulkanActivation)x));
+    public override void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x)
+    {
+        if (linear is VulkanFloatLinear floats)
+        {
+            Note(new FloatLinearOperation((VulkanFloatInput)input, floats, (VulkanActivation)x, 0, true));
+        }
+        else
+        {
+            Note(new LinearResidualOperation((VulkanInput)input, (VulkanLinear)linear, (VulkanActivation)x));
+        }
+    }
 
     /// <inheritdoc/>
     public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceHeads parts, DeviceCache cache, DeviceActivation output)
@@ -381,6 +426,12 @@ internal sealed class VulkanExecutor : Executor
     {
         foreach (DeviceInput input in inputs)
         {
+            if (input is VulkanFloatInput floats)
+            {
+                Note(new PrepareFloatsOperation((VulkanActivation)x, null, gated ? PrepareSource.Gate : PrepareSource.Activation, kind, floats));
+                continue;
+            }
+
             ActivateOperation operation = new((VulkanActivation)x, kind, gated, (VulkanInput)input);
             Note(operation);
             if (operation.IsShared)
@@ -507,6 +558,7 @@ internal sealed class VulkanExecutor : Executor
             }
 
             profile[i] = (step.Name, (times[i + 1] - times[i]) / 1000, bytes);
+            Profiled?.Invoke(step.Name, profile[i].Item2);
         }
 
         Profile = profile;
@@ -527,6 +579,15 @@ internal sealed class VulkanExecutor : Executor
         _owned.Add(buffer);
         return buffer;
     }
+
+    /// <summary>Adds Σ x·xᵀ of an input's rows, as they are at this point of the pass.</summary>
+    public void AddGram(DeviceInput input, VulkanGram gram) => Note(new GramOperation((VulkanFloatInput)input, gram));
+
+    /// <summary>Raises the largest magnitude of each column to those of an input's rows, as they are at this point of the pass.</summary>
+    public void RaiseMaxima(DeviceInput input, VulkanMaxima maxima) => Note(new MaximaOperation((VulkanFloatInput)input, maxima));
+
+    /// <summary>Keeps an input's rows, as they are at this point of the pass, in an activation that can be read.</summary>
+    public void Keep(DeviceInput input, DeviceActivation kept) => Note(new SnapshotOperation((VulkanFloatInput)input, (VulkanActivation)kept));
 
     /// <summary>Notes an operation; one that stands at its place since an earlier pass is kept, so that equal passes allocate nothing.</summary>
     private void Note<T>(T operation)
@@ -564,10 +625,6 @@ internal sealed class VulkanExecutor : Executor
     /// <summary>Refuses a cache that the kernels cannot serve.</summary>
     private void RequireServed(CacheShape shape)
     {
-        if (shape.Bits is not 16 and (< 2 or > 8))
-        {
-            throw new VulkanException($"A {shape.Bits}-bit KV cache runs on the device cpu only; quantize the model first.");
-        }
 
         if (AttentionLimits.Refusal(_gpu.Facts, shape) is { } refusal)
         {

@@ -39,7 +39,7 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
     /// <summary>A decode step quantizes the attended row in the same dispatch where nothing else reads it, or leaves that to the product that reads it.</summary>
     public int Record(PlanRecorder plan, ReadOnlySpan<IOperation> following)
     {
-        if (plan.Key.SingleTokens && following.Length > 0 && following[0] is PrepareOperation next && next.X == Attended
+        if (plan.Key.SingleTokens && Cache.Shape.Bits != 32 && following.Length > 0 && following[0] is PrepareOperation next && next.X == Attended
             && (following.Length == 1 || following[1] is not PrepareOperation))
         {
             if (FusedProducts.CanPrepare(plan, next.Input, following[1..]))
@@ -59,7 +59,9 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
     public void Record(PlanRecorder plan)
     {
         ModelMemory memory = plan.Memory;
-        AppendShader append = Digits
+        AppendShader append = Cache.Shape.Bits == 32
+            ? new AppendFloatsShader { Workgroup = memory.AppendWorkgroup, Attention = Constants, Heads = Preparation }
+            : Digits
             ? new AppendDigitsShader { Workgroup = memory.AppendWorkgroup, Attention = Constants, Heads = Preparation }
             : new AppendCodesShader { Workgroup = memory.AppendWorkgroup, Attention = Constants, Heads = Preparation };
         AppendPush appendPush = new(

@@ -109,6 +109,9 @@ internal sealed class PlanRecorder
         _dispatches++;
     }
 
+    /// <summary>Copies the start of one buffer to another.</summary>
+    public void Copy(GpuBuffer source, GpuBuffer target, long bytes) => _recorder.Copy(source, 0, target, 0, bytes);
+
     /// <summary>Copies logits to the host, unless they were written there.</summary>
     public void ReadLogits(ulong target, long count)
     {

@@ -34,6 +34,13 @@ internal sealed record AppendDigitsShader : AppendShader
     public override string Name => "append_digits";
 }
 
+/// <summary>shaders/model/append_floats.comp: to a cache of f32.</summary>
+internal sealed record AppendFloatsShader : AppendShader
+{
+    /// <inheritdoc/>
+    public override string Name => "append_floats";
+}
+
 /// <summary>Push constants of <see cref="AppendShader"/>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal record struct AppendPush(ulong Rows, ulong Qkv, ulong Rotary, ulong Keys, ulong Values, ulong Parameters, ulong Queries, ulong QueryParameters, ulong QueryGain, ulong KeyGain, AttentionSizes Shape);

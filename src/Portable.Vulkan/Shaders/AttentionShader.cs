@@ -23,10 +23,10 @@ internal readonly record struct AttentionConstants(int HeadSize, int KvBits, int
 
     /// <summary>Those of a cache and of a block over it.</summary>
     public static AttentionConstants For(CacheShape shape, AttentionLayout layout) => new(
-        shape.HeadSize, shape.Bits, FieldBitsOf(shape.Bits), 1f / (shape.Bits == 16 ? DigitCodes.Maximum : (1 << shape.Bits) - 1), layout.Scale, layout.Softcap, layout.Window, shape.Wraps, shape.Table is not null);
+        shape.HeadSize, shape.Bits, FieldBitsOf(shape.Bits), shape.Bits == 32 ? 0 : 1f / (shape.Bits == 16 ? DigitCodes.Maximum : (1 << shape.Bits) - 1), layout.Scale, layout.Softcap, layout.Window, shape.Wraps, shape.Table is not null);
 
-    /// <summary>Bits of a code's field: the next of 2, 4, 8, 16.</summary>
-    public static int FieldBitsOf(int bits) => bits <= 2 ? 2 : bits <= 4 ? 4 : bits <= 8 ? 8 : 16;
+    /// <summary>Bits of a code's field, the next of 2, 4, 8, 16; 32 of an f32.</summary>
+    public static int FieldBitsOf(int bits) => bits <= 2 ? 2 : bits <= 4 ? 4 : bits <= 8 ? 8 : bits <= 16 ? 16 : 32;
 }
 
 /// <summary>A shader that attends over a cache or appends to it.</summary>

@@ -13,7 +13,9 @@ internal abstract record AttentionTileShader : AttentionShader<AttentionTilePush
     /// <param name="attention">Head and cache.</param>
     /// <param name="workgroup">Invocations, at most 16 a row.</param>
     /// <param name="rows">Rows of a tile.</param>
-    public static AttentionTileShader WithoutMatrices(AttentionConstants attention, int workgroup, int rows) => attention.KvBits == 16
+    public static AttentionTileShader WithoutMatrices(AttentionConstants attention, int workgroup, int rows) => attention.KvBits == 32
+        ? new AttentionFloatsShader { Workgroup = workgroup, Attention = attention, TileRows = rows }
+        : attention.KvBits == 16
         ? new AttentionDigitsShader { Workgroup = workgroup, Attention = attention, TileRows = rows }
         : new AttentionIntegerShader { Workgroup = workgroup, Attention = attention, TileRows = rows };
 
@@ -37,6 +39,13 @@ internal sealed record AttentionDigitsShader : AttentionTileShader
 {
     /// <inheritdoc/>
     public override string Name => "attention_digits";
+}
+
+/// <summary>shaders/model/attention_floats.comp: over a cache of f32.</summary>
+internal sealed record AttentionFloatsShader : AttentionTileShader
+{
+    /// <inheritdoc/>
+    public override string Name => "attention_floats";
 }
 
 /// <summary>Push constants of <see cref="AttentionTileShader"/>.</summary>

@@ -11,6 +11,9 @@ internal static class AttentionLimits
     /// <summary>Rows of a tile.</summary>
     public const int TileRows = 16;
 
+    /// <summary>Rows of a tile over a cache of f32, whose probabilities lie in shared memory.</summary>
+    public static int FloatTileRows(VulkanDeviceFacts device) => device.SharedMemoryBytes >= 48 << 10 ? 64 : 32;
+
     // Groups of the quantizer of an attended row that shared memory is kept for beside a stretch of attention.
     private const int MostGroups = 256;
 

@@ -77,7 +77,8 @@ internal sealed record AttentionTile(CooperativeMatrixShape Matrix, int Subgroup
 
     /// <summary>Why the tile cannot serve, or null.</summary>
     public string? Refusal(VulkanDeviceFacts device, CacheShape cache) =>
-        Matrix.Workgroup || !(cache.Bits == 16 ? Matrix.IsSignedByte : Matrix is { A: MatrixElement.UInt8, B: MatrixElement.UInt8, C: MatrixElement.UInt32 }) ? $"the matrices are not of {(cache.Bits == 16 ? "signed" : "unsigned")} bytes"
+        cache.Bits == 32 ? "no matrices keep the order of f32 sums"
+        : Matrix.Workgroup || !(cache.Bits == 16 ? Matrix.IsSignedByte : Matrix is { A: MatrixElement.UInt8, B: MatrixElement.UInt8, C: MatrixElement.UInt32 }) ? $"the matrices are not of {(cache.Bits == 16 ? "signed" : "unsigned")} bytes"
         : Matrix.K is not (8 or 16 or 32 or 64) || Matrix.N % 4 != 0 || Rows % (RowGroups * Matrix.M) != 0 || Chunk % (ColumnGroups * Matrix.N) != 0 || Matrix.M * Matrix.N % SubgroupSize != 0 ? "the tile is no multiple of the matrix"
         : Invocations % (Chunk / 4) != 0 || Rows % (Invocations / (Chunk / 4)) != 0 ? "the rows do not divide among the invocations"
         : !device.KnowsSubgroupSize || Invocations > SubgroupSize * device.MaximumSubgroups ? "the subgroup size is not known, or subgroups are too many"

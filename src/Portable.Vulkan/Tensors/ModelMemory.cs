@@ -170,6 +170,12 @@ internal sealed class ModelMemory : IDisposable
     public (bool Matrices, int Stretches) Write(Batch batch, AttentionChoice choice)
     {
         SplitTokens = choice.SplitTokens;
+        if (_attended.Bits == 32)
+        {
+            Batch.Write(batch, AttentionLimits.FloatTileRows(_gpu.Facts));
+            return (false, 1);
+        }
+
         bool matrices = _tiles.Length > 0 && batch.Rows >= (long)choice.MatrixRowsOn(_gpu.Facts) * BatchMemory.Runs(batch);
         if (matrices)
         {

@@ -19,7 +19,7 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
         : base(spec)
     {
         ActivationQuantizer quantizer = spec.Quantizer
-            ?? throw new VulkanException("Unquantized layers run on the device cpu only; quantize the model first (Portable.Quantizer).");
+            ?? throw new ArgumentException("Float layers read f32 rows.", nameof(spec));
         Scales = spec.Layout.Scales(quantizer.GroupSize);
 
         if (quantizer.Map is { } map)

@@ -141,7 +141,7 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
     public static int HeadWords(CacheShape shape) => (shape.HeadSize * AttentionConstants.FieldBitsOf(shape.Bits) + 31) / 32;
 
     /// <summary>Bytes of <see cref="Parameters"/> of one head of one token.</summary>
-    public static int ParameterBytes(CacheShape shape) => shape.Bits == 16 ? 8 : 16;
+    public static int ParameterBytes(CacheShape shape) => shape.Bits switch { 32 => 0, 16 => 8, _ => 16 };
 
     /// <summary>Capacity of a sequence in chunks of 64 tokens.</summary>
     public static int Chunks(CacheShape shape) => (shape.Capacity + ChunkTokens - 1) / ChunkTokens;

@@ -26,8 +26,7 @@ internal delegate void BlockPairObserver(BlockState exact, BlockState seen, int 
 
 /// <summary>
 /// Hidden states of calibration windows on their way through a model, block by block: the same forward pass that serves
-/// inference, so what is calibrated is what runs. Float blocks run on the CPU, quantized ones on any executor, with the same
-/// bits. One block's weights and one batch's activations are in memory at a time; the hidden states themselves spill to disk
+/// inference, so what is calibrated is what runs. Blocks run on any calibration device, with the same bits. One block's weights and one batch's activations are in memory at a time; the hidden states themselves spill to disk
 /// beyond the storage's budget.
 /// </summary>
 internal sealed class BlockStream : IDisposable
@@ -37,22 +36,23 @@ internal sealed class BlockStream : IDisposable
 
     private readonly ModelConfig _config;
     private readonly Stage _cpu;
-    private readonly Func<Executor>? _device;
+    private readonly ICalibrationDevice? _device;
     private readonly float[] _rows;
     private readonly int _context, _keyValueBits;
     private readonly IReadOnlyList<int[]> _windows;
     private readonly StreamSlot[] _slots;
     private readonly CancellationToken _cancellation;
+    private static readonly CpuCalibration Cpu = new();
 
     /// <summary>Embeds the windows.</summary>
     /// <param name="source">The model; its embedding is read.</param>
     /// <param name="windows">Token windows, each at most the model's context.</param>
     /// <param name="keyValueBits">KV cache of quantized blocks; float blocks use single precision.</param>
     /// <param name="storage">Keeps the hidden states.</param>
-    /// <param name="device">Makes an executor for one quantized block, which runs there; null = on the CPU.</param>
+    /// <param name="device">Where blocks run; null = on the CPU.</param>
     /// <param name="cancellation">Stops between windows.</param>
     /// <param name="embedding">What to embed with; null = the model's own.</param>
-    public BlockStream(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits, StreamStorage storage, Func<Executor>? device = null, CancellationToken cancellation = default, TableWeights? embedding = null)
+    public BlockStream(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits, StreamStorage storage, ICalibrationDevice? device = null, CancellationToken cancellation = default, TableWeights? embedding = null)
     {
         (_config, _windows, _device, _cancellation) = (source.Config, windows, device, cancellation);
         int context = windows.Max(w => w.Length);
@@ -69,7 +69,7 @@ internal sealed class BlockStream : IDisposable
         DeviceTable? positions = source.LoadPositions() is { } table ? _cpu.Executor.Upload(new TableWeights(table)) : null;
         for (int window = 0; window < windows.Count; window++)
         {
-            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", _ => _cpu.Executor.Embed(rows, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
+            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", null, _ => _cpu.Executor.Embed(rows, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
         }
     }
 
@@ -80,7 +80,7 @@ internal sealed class BlockStream : IDisposable
     /// <param name="block">Float weights.</param>
     /// <param name="observer">Called for every input of every batch, in the order of the windows.</param>
     /// <param name="last">The last input that is wanted: what lies behind it is not run.</param>
-    public void Observe(BlockWeights block, BlockObserver observer, BlockInput last = BlockInput.Down) => Run(block, observer, last);
+    public void Observe(BlockWeights block, BlockObserver observer, BlockInput last = BlockInput.Down) => Run(block, observer, null, last);
 
     /// <summary>Runs float blocks on this stream and on another over the same windows, batch by batch, and shows both at one of the inputs.</summary>
     /// <param name="input">The input; what lies behind it is not run, and neither stream moves on.</param>
@@ -103,7 +103,7 @@ internal sealed class BlockStream : IDisposable
                 if (at == input)
                 {
                     state = new BlockState(((CpuInput)values).Float!.Rows(rows).ToArray(), ((CpuActivation)stream._cpu.X).Rows(rows).ToArray());
-                    RequireFinite(state.Input, block.Reading(input)[0].Name, "is given inputs that are not finite", float.PositiveInfinity);
+                    InputWatch.RequireFinite(Math.Abs(TensorPrimitives.MaxMagnitude<float>(state.Input)), block, input);
                 }
             }
         }
@@ -112,15 +112,23 @@ internal sealed class BlockStream : IDisposable
         {
             int batch = 0;
             states.Clear();
-            other.ForEachBatch(other._cpu, window, read: true, write: false, "", rows => states.Add(Run(other, theirs, rows)));
-            ForEachBatch(_cpu, window, read: true, write: false, "", rows => observer(states[batch++], Run(this, mine, rows), rows));
+            other.ForEachBatch(other._cpu, window, read: true, write: false, "", null, rows => states.Add(Run(other, theirs, rows)));
+            ForEachBatch(_cpu, window, read: true, write: false, "", null, rows => observer(states[batch++], Run(this, mine, rows), rows));
         }
     }
+
+    /// <summary>Runs a float block without moving the stream on, and sums the inputs of its linears where it runs.</summary>
+    /// <param name="block">Float weights.</param>
+    /// <param name="sums">What is summed of each input, made by <see cref="Device"/>.</param>
+    public void Sum(BlockWeights block, IReadOnlyDictionary<BlockInput, IInputSums> sums) => Run(block, null, sums, BlockInput.Down);
+
+    /// <summary>Where float blocks run.</summary>
+    public ICalibrationDevice Device => _device ?? Cpu;
 
     /// <summary>Moves the stream through a block: afterwards it holds what enters the next one.</summary>
     /// <param name="block">Float or quantized weights.</param>
     /// <param name="observer">Shown the inputs of a float block, or null.</param>
-    public void Advance(BlockWeights block, BlockObserver? observer = null) => Run(block, observer, last: null);
+    public void Advance(BlockWeights block, BlockObserver? observer = null) => Run(block, observer, null, last: null);
 
     /// <summary>The hidden states that enter the next block, of one window.</summary>
     /// <param name="window">Index of the window.</param>
@@ -168,36 +176,29 @@ internal sealed class BlockStream : IDisposable
         _cpu.Dispose();
     }
 
-    private void Run(BlockWeights weights, BlockObserver? observer, BlockInput? last)
+    private void Run(BlockWeights weights, BlockObserver? observer, IReadOnlyDictionary<BlockInput, IInputSums>? sums, BlockInput? last)
     {
         bool quantized = weights[BlockSlot.Query].Quantized is not null;
-        if (quantized && observer is not null)
+        if (quantized && (observer is not null || sums is not null))
         {
             throw new ArgumentException("The inputs of a quantized block are codes; observe the float block.", nameof(observer));
         }
 
-        using Stage? device = quantized && _device is not null ? new Stage(_device(), _config, _context) : null;
+        using Stage? device = _device is not null ? new Stage(_device.CreateExecutor(), _config, _context) : null;
         Stage stage = device ?? _cpu;
         TransformerBlock block = new(stage.Workspace, weights, quantized ? _keyValueBits : 32);
-        int rows = 0;
-        Action<BlockInput, DeviceInput>? observe = quantized ? null : (input, values) =>
-        {
-            Span<float> seen = ((CpuInput)values).Float!.Rows(rows);
-            RequireFinite(seen, weights.Reading(input)[0].Name, "is given inputs that are not finite", float.PositiveInfinity);
-            observer?.Invoke(input, seen, rows);
-        };
+        using IInputWatch? watch = quantized ? null : device is null ? new HostWatch(weights, observer, sums) : new DeviceWatch(_device!, stage.Executor, weights, observer, sums);
         for (int window = 0; window < _windows.Count; window++)
         {
-            ForEachBatch(stage, window, read: true, write: last is null, quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name, count =>
+            ForEachBatch(stage, window, read: true, write: last is null, quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name, watch, rows =>
             {
-                rows = count;
-                block.Forward(stage.Executor, stage.X, observe, last);
+                block.Forward(stage.Executor, stage.X, watch is null ? null : (input, values) => watch.Pass(stage.Executor, input, values, rows), last);
             });
         }
     }
 
     /// <summary>Runs the batches of a window, with the hidden states read before and written behind each.</summary>
-    private void ForEachBatch(Stage stage, int window, bool read, bool write, string last, Action<int> body)
+    private void ForEachBatch(Stage stage, int window, bool read, bool write, string last, IInputWatch? watch, Action<int> body)
     {
         _cancellation.ThrowIfCancellationRequested();
         int[] tokens = _windows[window];
@@ -216,21 +217,13 @@ internal sealed class BlockStream : IDisposable
 
             body(rows);
             executor.End();
+            watch?.Ended(executor, rows);
             if (write)
             {
                 executor.Read(stage.X, values);
-                RequireFinite(values, last, "gives results that are not finite, or whose squares are not", LargestHidden);
+                InputWatch.RequireFinite(Math.Abs(TensorPrimitives.MaxMagnitude(values)), last, "gives results that are not finite, or whose squares are not", LargestHidden);
                 _slots[window].Write(offset, values);
             }
-        }
-    }
-
-    private static void RequireFinite(ReadOnlySpan<float> values, string layer, string fault, float limit)
-    {
-        // The largest magnitude is NaN where any value is.
-        if (!(Math.Abs(TensorPrimitives.MaxMagnitude(values)) < limit))
-        {
-            throw new NonFiniteModelException(layer, fault);
         }
     }
 

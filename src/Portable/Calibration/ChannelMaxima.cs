@@ -24,18 +24,19 @@ internal sealed class ChannelMaxima(int size)
     /// <summary>The maxima of a block's four inputs over a stream.</summary>
     public static Dictionary<BlockInput, float[]> Observe(BlockWeights block, BlockStream stream)
     {
-        Dictionary<BlockInput, ChannelMaxima> maxima = [];
-        stream.Observe(block, (input, values, rows) =>
+        Dictionary<BlockInput, IColumnMaxima> maxima = BlockInputs.All.ToDictionary(i => i, i => stream.Device.CreateMaxima(block.Layout.Columns(i)));
+        try
         {
-            if (!maxima.TryGetValue(input, out ChannelMaxima? found))
+            stream.Sum(block, maxima.ToDictionary(m => m.Key, m => (IInputSums)m.Value));
+            return maxima.ToDictionary(m => m.Key, m => m.Value.Read());
+        }
+        finally
+        {
+            foreach (IColumnMaxima each in maxima.Values)
             {
-                found = new ChannelMaxima(values.Length / rows);
-                maxima.Add(input, found);
+                each.Dispose();
             }
-
-            found.Add(values);
-        });
-        return maxima.ToDictionary(m => m.Key, m => m.Value.Values);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -19,6 +19,9 @@ internal interface IQuantizationMethod
     /// <summary>Whether a calibration text must be given.</summary>
     bool NeedsCalibration { get; }
 
+    /// <summary>What of it computes on the CPU although a calibration device was chosen, in words; null where nothing does but rounding on grids.</summary>
+    string? CpuPart => null;
+
     /// <summary>Named options that it understands.</summary>
     IReadOnlyList<MethodOption> Options { get; }
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
-using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Quantization;
 
@@ -27,8 +26,8 @@ internal sealed class QuantizationContext
     /// <summary>Streams open their hidden states here.</summary>
     public required StreamStorage Storage { get; init; }
 
-    /// <summary>Makes an executor for the passes through quantized blocks; null = they run on the CPU, where all else runs.</summary>
-    public Func<Executor>? Device { get; init; }
+    /// <summary>Where calibration computes; null = the CPU.</summary>
+    public ICalibrationDevice? Device { get; init; }
 
     /// <summary>What was kept of an interrupted run under a name, or null.</summary>
     public required Func<string, JsonNode?> Recall { get; init; }

@@ -155,7 +155,7 @@ internal sealed class MethodRun
         _ => "W4A8",
     };
 
-    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null, long memory = StreamStorage.DefaultBudget, Func<Executor>? device = null, ScaleFormat scales = ScaleFormat.Half)
+    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null, long memory = StreamStorage.DefaultBudget, ICalibrationDevice? device = null, ScaleFormat scales = ScaleFormat.Half)
     {
         MethodRun run = new(model);
         Random random = new(3);

@@ -40,7 +40,7 @@ internal static class Gptq
     /// <param name="rows">N.</param>
     /// <param name="columns">K.</param>
     /// <param name="factor">From <see cref="Factor"/>.</param>
-    /// <param name="order">From <see cref="Order"/>: the column at each position; the last position is quantized first.</param>
+    /// <param name="order">From <see cref="Order(double[], int, bool)"/>: the column at each position; the last position is quantized first.</param>
     /// <param name="grid">Grid of the weight at (row, column).</param>
     /// <param name="codes">Receives N×K codes.</param>
     /// <param name="rounding">Treatment of ties.</param>
@@ -61,29 +61,45 @@ internal static class Gptq
 
             for (int p = columns - 1; p >= 0; p--)
             {
-                ReadOnlySpan<double> coupling = factor.Rows.AsSpan(p * columns, p);
-                double diagonal = factor.Rows[p * columns + p];
                 for (int r = 0; r < count; r++)
                 {
-                    WeightGrid g = grid(first + r, order[p]);
-                    int code = g.Encode(w[r * columns + p], rounding);
-                    codes[(first + r) * columns + order[p]] = (short)code;
-                    double error = (w[r * columns + p] - g.Decode(code)) / diagonal;
-                    Subtract(w.AsSpan(r * columns, p), error, coupling);
+                    Compensate(w.AsSpan(r * columns, p + 1), factor.Rows.AsSpan(p * columns, p + 1), grid(first + r, order[p]), rounding, out codes[(first + r) * columns + order[p]]);
                 }
             }
         });
+    }
+
+    /// <summary>Quantizes the last of a row's weights and compensates what that does in those before it.</summary>
+    /// <param name="w">The weights, in the order of the factor.</param>
+    /// <param name="factor">As many elements of the factor's row of the last one, the diagonal last.</param>
+    /// <param name="grid">Grid of the last one.</param>
+    /// <param name="rounding">Treatment of ties.</param>
+    /// <param name="code">Its code.</param>
+    /// <returns>Its error over the diagonal, which times the factor's row is what the others were reduced by.</returns>
+    public static double Compensate(Span<double> w, ReadOnlySpan<double> factor, WeightGrid grid, Rounding rounding, out short code)
+    {
+        int chosen = grid.Encode(w[^1], rounding);
+        code = (short)chosen;
+        double error = (w[^1] - grid.Decode(chosen)) / factor[^1];
+        Subtract(w[..^1], error, factor[..^1]);
+        return error;
     }
 
     /// <summary>The column at each position, quantized from the last position to the first.</summary>
     /// <param name="hessian">K×K.</param>
     /// <param name="columns">K.</param>
     /// <param name="activationOrder">Descending diag(H) when true, else ascending column.</param>
-    public static int[] Order(double[] hessian, int columns, bool activationOrder)
+    public static int[] Order(double[] hessian, int columns, bool activationOrder) =>
+        Order([.. Enumerable.Range(0, columns).Select(k => hessian[k * columns + k])], activationOrder);
+
+    /// <summary>The column at each position, quantized from the last position to the first.</summary>
+    /// <param name="diagonal">diag(H), K values.</param>
+    /// <param name="activationOrder">Descending diag(H) when true, else ascending column.</param>
+    public static int[] Order(double[] diagonal, bool activationOrder)
     {
-        int[] order = [.. Enumerable.Range(0, columns)];
+        int[] order = [.. Enumerable.Range(0, diagonal.Length)];
         return activationOrder
-            ? [.. order.OrderBy(k => hessian[k * columns + k]).ThenByDescending(k => k)]
+            ? [.. order.OrderBy(k => diagonal[k]).ThenByDescending(k => k)]
             : [.. Enumerable.Reverse(order)];
     }
 

@@ -14,7 +14,8 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// </remarks>
 internal sealed class InverseFactor
 {
-    private const int Panel = 64;
+    /// <summary>Columns that are factorised together.</summary>
+    public const int Panel = 64;
 
     private InverseFactor(int size, double[] rows) => (Size, Rows) = (size, rows);
 
@@ -48,30 +49,85 @@ internal sealed class InverseFactor
                 }
             });
 
-            for (int j = first; j < end; j++)
-            {
-                double pivot = a[j * n + j] - Dot(a.AsSpan(j * n + first, j - first), a.AsSpan(j * n + first, j - first));
-                if (!(pivot > 0))
-                {
-                    throw new ArithmeticException($"The matrix is not positive definite: pivot {pivot} in column {j} of {n}.");
-                }
+            FinishPanel(a, first * n + first, n, first, n);
+        }
+    }
 
-                a[j * n + j] = Math.Sqrt(pivot);
-                for (int i = j + 1; i < end; i++)
-                {
-                    a[i * n + j] = (a[i * n + j] - Dot(a.AsSpan(i * n + first, j - first), a.AsSpan(j * n + first, j - first))) / a[j * n + j];
-                }
+    /// <summary>The columns of a panel, once the products with the columns before them are gone from it.</summary>
+    /// <param name="a">Holds the panel.</param>
+    /// <param name="origin">Index of its first element, on the diagonal.</param>
+    /// <param name="stride">Elements between its rows.</param>
+    /// <param name="first">Its first column in the matrix.</param>
+    /// <param name="n">Size of the matrix.</param>
+    /// <exception cref="ArithmeticException">The matrix is not positive definite.</exception>
+    public static void FinishPanel(double[] a, int origin, int stride, int first, int n)
+    {
+        int width = Math.Min(Panel, n - first), rows = n - first;
+        for (int j = 0; j < width; j++)
+        {
+            int diagonal = origin + j * stride;
+            double pivot = a[diagonal + j] - Dot(a.AsSpan(diagonal, j), a.AsSpan(diagonal, j));
+            if (!(pivot > 0))
+            {
+                throw new ArithmeticException($"The matrix is not positive definite: pivot {pivot} in column {first + j} of {n}.");
             }
 
-            WorkerPool.Run(n - end, r =>
+            a[diagonal + j] = Math.Sqrt(pivot);
+            for (int i = j + 1; i < width; i++)
             {
-                int i = end + r;
-                for (int j = first; j < end; j++)
-                {
-                    a[i * n + j] = (a[i * n + j] - Dot(a.AsSpan(i * n + first, j - first), a.AsSpan(j * n + first, j - first))) / a[j * n + j];
-                }
-            });
+                int at = origin + i * stride;
+                a[at + j] = (a[at + j] - Dot(a.AsSpan(at, j), a.AsSpan(diagonal, j))) / a[diagonal + j];
+            }
         }
+
+        WorkerPool.Run(rows - width, r =>
+        {
+            int at = origin + (width + r) * stride;
+            for (int j = 0; j < width; j++)
+            {
+                int diagonal = origin + j * stride;
+                a[at + j] = (a[at + j] - Dot(a.AsSpan(at, j), a.AsSpan(diagonal, j))) / a[diagonal + j];
+            }
+        });
+    }
+
+    /// <summary>Rows of L⁻¹, once the products with the rows above them are gone from what was zero: the block of L on the diagonal is solved for.</summary>
+    /// <param name="diagonal">The block of L, <see cref="Panel"/> elements a row.</param>
+    /// <param name="rows">The rows, n elements each; overwritten.</param>
+    /// <param name="first">The first of them.</param>
+    /// <param name="n">Size of the matrix.</param>
+    public static void FinishRows(double[] diagonal, double[] rows, int first, int n)
+    {
+        const int Strip = 64;
+        int width = Math.Min(Panel, n - first);
+        WorkerPool.Run((first + width + Strip - 1) / Strip, strip =>
+        {
+            int begin = strip * Strip, end = Math.Min(begin + Strip, first + width);
+            for (int i = 0; i < width; i++)
+            {
+                Span<double> row = rows.AsSpan(i * n + begin, end - begin);
+                for (int k = 0; k < i; k++)
+                {
+                    double factor = diagonal[i * Panel + k];
+                    ReadOnlySpan<double> above = rows.AsSpan(k * n + begin, end - begin);
+                    for (int c = 0; c < row.Length; c++)
+                    {
+                        row[c] -= factor * above[c];
+                    }
+                }
+
+                if (first + i >= begin && first + i < end)
+                {
+                    row[first + i - begin] += 1;
+                }
+
+                double pivot = diagonal[i * Panel + i];
+                for (int c = 0; c < row.Length; c++)
+                {
+                    row[c] /= pivot;
+                }
+            }
+        });
     }
 
     /// <summary>Rows of L⁻¹ by forward substitution; a strip of columns is independent of every other.</summary>

@@ -30,6 +30,11 @@ internal sealed class BlockCompensation(QuantizationContext context, Compensatio
     /// <param name="stream">What the already quantized blocks give; stays where it is.</param>
     public Dictionary<string, WeightCodes> Quantize(int index, BlockWeights block, BlockStream stream)
     {
+        if (options is { Searches: false, Sequential: false, Target: 0, Missing: 0, Descent: 0 })
+        {
+            return Published(block, stream);
+        }
+
         if (options is not { Target: 0, Missing: 0 })
         {
             Follow(index);
@@ -50,6 +55,24 @@ internal sealed class BlockCompensation(QuantizationContext context, Compensatio
                     FloatTable decoded = new(codes.Rows, moments.Columns, ElementType.Float32, MemoryMarshal.AsBytes(codes.Decode().AsSpan()).ToArray());
                     partial = partial.MapLinears(l => l.Name == linear.Name ? l with { Float = decoded } : l);
                 }
+            }
+        }
+
+        return quantized;
+    }
+
+    /// <summary>GPTQ as published, which computes where the stream runs.</summary>
+    private Dictionary<string, WeightCodes> Published(BlockWeights block, BlockStream stream)
+    {
+        using BlockHessians hessians = BlockHessians.Observe(block, stream);
+        Dictionary<string, WeightCodes> quantized = [];
+        foreach (BlockInput input in BlockInputs.All)
+        {
+            foreach ((LinearWeights linear, float[] weights, IColumnFactor factor) in hessians.Factorise(block, input, new GptqOptions(options.ActivationOrder, options.Damping)))
+            {
+                WeightCodes codes = grids(linear, weights);
+                factor.Quantize(weights, codes.Rows, codes.Grid, codes.Codes, Rounding.HalfEven);
+                quantized.Add(linear.Name, codes);
             }
         }
 

@@ -17,6 +17,8 @@ internal sealed class GptqMethod : IQuantizationMethod
 
     public bool NeedsCalibration => true;
 
+    public string? CpuPart => "searched grids and what is compensated beyond the published method";
+
     public IReadOnlyList<MethodOption> Options => CompensationOptions.All;
 
     public IBlockQuantizer Prepare(QuantizationContext context)

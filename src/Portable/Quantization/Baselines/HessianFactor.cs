@@ -13,15 +13,23 @@ internal static class HessianFactor
     /// <param name="order">Order of the columns.</param>
     /// <param name="damping">Part of the mean diagonal added to the diagonal.</param>
     /// <exception cref="ArithmeticException">It is not positive definite.</exception>
-    public static InverseFactor Of(IReadOnlyList<LinearWeights> readers, double[] hessian, int size, int[] order, double damping)
+    public static InverseFactor Of(IReadOnlyList<LinearWeights> readers, double[] hessian, int size, int[] order, double damping) =>
+        Of(readers, hessian, () => Gptq.Factor(hessian, size, order, damping));
+
+    /// <summary>Factors a Hessian, with an error that names the layers.</summary>
+    /// <param name="readers">The linears.</param>
+    /// <param name="sums">What is finite where the Hessian is: it, or its diagonal.</param>
+    /// <param name="factorise">Factors it.</param>
+    /// <exception cref="ArithmeticException">It is not positive definite.</exception>
+    public static T Of<T>(IReadOnlyList<LinearWeights> readers, double[] sums, Func<T> factorise)
     {
         try
         {
-            return Gptq.Factor(hessian, size, order, damping);
+            return factorise();
         }
         catch (ArithmeticException e)
         {
-            string cause = hessian.All(double.IsFinite) ? "its calibration inputs are zero or too alike: calibrate on more text, or raise damping" : "its calibration inputs are not finite";
+            string cause = sums.All(double.IsFinite) ? "its calibration inputs are zero or too alike: calibrate on more text, or raise damping" : "its calibration inputs are not finite";
             throw new ArithmeticException($"{string.Join(", ", readers.Select(l => l.Name))}: {cause} ({e.Message})", e);
         }
     }

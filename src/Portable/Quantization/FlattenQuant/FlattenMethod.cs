@@ -23,6 +23,8 @@ internal sealed class FlattenMethod : IQuantizationMethod
 
     public bool NeedsCalibration => true;
 
+    public string? CpuPart => "histograms, searches and the algebra of compensation";
+
     public IReadOnlyList<MethodOption> Options => FlattenSettings.All;
 
     public IBlockQuantizer Prepare(QuantizationContext context)

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Portable.Inference;
 using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Quantization.FlexQ;
@@ -23,26 +22,22 @@ internal static class ModelDivergences
     {
         IReadOnlyList<int[]> windows = [.. context.Calibration!.ReportWindows.Select(w => w[..Math.Min(TokensPerWindow, w.Length)])];
         ModelConfig config = context.Source.Config;
-        using VariantModel model = new(context.Source, windows, 32);
-        TransformerBlock[] exact = [.. Enumerable.Range(0, config.Layers).Select(l => model.Load(context.Source.LoadBlock(l)))];
+        using VariantModel model = new(context.Source, windows, 32, device: null);
+        VariantBlock[] exact = [.. Enumerable.Range(0, config.Layers).Select(l => model.Load(context.Source.LoadBlock(l)))];
         double[] divergences = new double[findings.Count];
         float[][] hidden = [.. Enumerable.Range(0, model.Batches).Select(model.Embedded)];
-        float[][] logits = [.. Enumerable.Range(0, model.Batches).Select(b => model.Logits(b, exact.Aggregate(hidden[b], (x, block) => model.Run(block, b, x))).ToArray())];
+        float[][] logits = [.. Enumerable.Range(0, model.Batches).Select(b => model.Logits(b, model.Run(exact, b, hidden[b])).ToArray())];
         for (int l = 0; l < config.Layers; l++)
         {
             foreach ((int i, FlattenFinding finding) in findings.Index().Where(f => f.Item.Block == l))
             {
                 context.Cancellation.ThrowIfCancellationRequested();
-                TransformerBlock variant = model.Load(Variant(context.Source.LoadBlock(l), settings, findings, finding));
+                using VariantBlock variant = model.LoadVariant(Variant(context.Source.LoadBlock(l), settings, findings, finding));
                 double sum = 0;
                 for (int b = 0; b < model.Batches; b++)
                 {
-                    float[] x = model.Run(variant, b, hidden[b]);
-                    for (int later = l + 1; later < config.Layers; later++)
-                    {
-                        x = model.Run(exact[later], b, x);
-                    }
-
+                    float[] x = model.Run(new[] { variant }, b, hidden[b]);
+                    x = l + 1 < config.Layers ? model.Run(exact.AsMemory((l + 1)..), b, x) : x;
                     sum += model.Divergence(logits[b], model.Logits(b, x));
                 }
 
@@ -50,7 +45,7 @@ internal static class ModelDivergences
                 context.Progress("divergences of the model", i + 1, findings.Count);
             }
 
-            hidden = [.. hidden.Select((x, b) => model.Run(exact[l], b, x))];
+            hidden = [.. hidden.Select((x, b) => model.Run(exact.AsMemory(l, 1), b, x))];
         }
 
         return divergences;

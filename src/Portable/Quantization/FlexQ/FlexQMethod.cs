@@ -35,6 +35,8 @@ internal sealed class FlexQMethod : IQuantizationMethod
 
     public bool NeedsCalibration => false;
 
+    public string? CpuPart => "searched grids and what is compensated beyond the published method";
+
     public IReadOnlyList<MethodOption> Options => [Recipe, Grid, Levels, Budget, Granularity, Refine];
 
     public IBlockQuantizer Prepare(QuantizationContext context)

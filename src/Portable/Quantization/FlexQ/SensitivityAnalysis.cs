@@ -1,4 +1,3 @@
-using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Algorithms.FlexQ;
 using Portable.Reference.Quantization;
@@ -24,7 +23,7 @@ internal sealed class SensitivityAnalysis : IDisposable
     private readonly SensitivityOptions _options;
     private readonly VariantModel _model;
     private readonly BlockWeights[] _high;
-    private readonly TransformerBlock[] _reference;
+    private readonly VariantBlock[] _reference;
     private readonly float[][][] _hidden;
     private readonly float[][] _logits;
     private readonly int _lowBits;
@@ -32,10 +31,10 @@ internal sealed class SensitivityAnalysis : IDisposable
     private SensitivityAnalysis(QuantizationContext context, SensitivityOptions options)
     {
         (_context, _options, _lowBits) = (context, options, context.Scheme.ActivationBits);
-        _model = new VariantModel(context.Source, Windows(context), context.Scheme.KeyValueBits);
+        _model = new VariantModel(context.Source, Windows(context), context.Scheme.KeyValueBits, context.Device);
         int layers = context.Source.Config.Layers;
         _high = new BlockWeights[layers];
-        _reference = new TransformerBlock[layers];
+        _reference = new VariantBlock[layers];
         _hidden = [.. Enumerable.Range(0, layers).Select(_ => new float[_model.Batches][])];
         _logits = new float[_model.Batches][];
         for (int l = 0; l < layers; l++)
@@ -50,7 +49,7 @@ internal sealed class SensitivityAnalysis : IDisposable
             for (int l = 0; l < layers; l++)
             {
                 _hidden[l][batch] = x;
-                x = _model.Run(_reference[l], batch, x);
+                x = _model.Run(_reference.AsMemory(l, 1), batch, x);
             }
 
             _logits[batch] = _model.Logits(batch, x).ToArray();
@@ -133,18 +132,41 @@ internal sealed class SensitivityAnalysis : IDisposable
             return 0;
         }
 
-        TransformerBlock[] blocks = [.. _high.Select((b, l) => b.Linears.Any(low) ? _model.Load(b.MapLinears(x => low(x) ? WithBits(x, _lowBits) : x)) : _reference[l])];
+        float[][] x = [.. _hidden[first]];
+        for (int l = first; l < _high.Length;)
+        {
+            int next = l + 1;
+            if (_high[l].Linears.Any(low))
+            {
+                using VariantBlock variant = _model.LoadVariant(_high[l].MapLinears(linear => low(linear) ? WithBits(linear, _lowBits) : linear));
+                Pass(new[] { variant });
+            }
+            else
+            {
+                while (next < _high.Length && !_high[next].Linears.Any(low))
+                {
+                    next++;
+                }
+
+                Pass(_reference.AsMemory(l..next));
+            }
+
+            l = next;
+        }
+
         double sum = 0;
         for (int batch = 0; batch < _model.Batches; batch++)
         {
-            _context.Cancellation.ThrowIfCancellationRequested();
-            float[] x = _hidden[first][batch];
-            for (int l = first; l < blocks.Length; l++)
-            {
-                x = _model.Run(blocks[l], batch, x);
-            }
+            sum += _model.Divergence(_logits[batch], _model.Logits(batch, x[batch]));
+        }
 
-            sum += _model.Divergence(_logits[batch], _model.Logits(batch, x));
+        void Pass(ReadOnlyMemory<VariantBlock> blocks)
+        {
+            for (int batch = 0; batch < x.Length; batch++)
+            {
+                _context.Cancellation.ThrowIfCancellationRequested();
+                x[batch] = _model.Run(blocks, batch, x[batch]);
+            }
         }
 
         return SensitivityTable.Rounded(Math.Max(0, sum / _model.Tokens));

@@ -1,3 +1,4 @@
+using Portable.Calibration;
 using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
@@ -12,12 +13,11 @@ namespace Portable.Quantization.FlexQ;
 internal sealed class VariantModel : IDisposable
 {
     private readonly ModelConfig _config;
-    private readonly CpuExecutor _executor = new();
-    private readonly Workspace _workspace;
+    private readonly ICalibrationDevice? _device;
+    private readonly Stage _stage;
     private readonly DeviceNorm _finalNorm;
     private readonly DeviceTable _head;
-    private readonly CpuActivation _x;
-    private readonly int _keyValueBits;
+    private readonly int _keyValueBits, _perBatch, _length;
     private readonly Batch[] _batches;
     private readonly float[][] _embedded;
 
@@ -25,26 +25,21 @@ internal sealed class VariantModel : IDisposable
     /// <param name="source">The model.</param>
     /// <param name="windows">Windows of equal length.</param>
     /// <param name="keyValueBits">KV cache of the blocks.</param>
-    public VariantModel(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits)
+    /// <param name="device">Where blocks and the head run; null = on the CPU.</param>
+    public VariantModel(IModelSource source, IReadOnlyList<int[]> windows, int keyValueBits, ICalibrationDevice? device)
     {
-        _config = source.Config;
-        int length = windows[0].Length, perBatch = Math.Max(1, _executor.MaximumRows / length);
-        _workspace = new Workspace(_executor, _config.HiddenSize, perBatch, length);
-        _x = (CpuActivation)_workspace.Hidden;
-        _keyValueBits = keyValueBits;
-        _finalNorm = _executor.Upload(source.LoadFinalNorm(), _config.NormEpsilon);
-        DeviceTable embedding = _executor.Upload(source.LoadEmbedding());
-        DeviceTable? positions = source.LoadPositions() is { } table ? _executor.Upload(new TableWeights(table)) : null;
-        _head = source.LoadHead() is { } head ? _executor.Upload(head) : embedding;
-        _batches = [.. windows.Chunk(perBatch).Select(Join)];
-        _embedded = [.. _batches.Select(batch =>
-        {
-            _executor.Begin(batch);
-            _executor.Embed(embedding, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _x);
-            float[] x = _x.Rows(batch.Rows).ToArray();
-            _executor.End();
-            return x;
-        })];
+        (_config, _device, _keyValueBits, _length) = (source.Config, device, keyValueBits, windows[0].Length);
+
+        // Batches are those of the CPU everywhere: divergences are summed batch by batch.
+        _perBatch = Math.Max(1, CpuExecutor.Rows / _length);
+        _stage = Open();
+        Executor executor = _stage.Executor;
+        _finalNorm = executor.Upload(source.LoadFinalNorm(), _config.NormEpsilon);
+        DeviceTable embedding = executor.Upload(source.LoadEmbedding());
+        DeviceTable? positions = source.LoadPositions() is { } table ? executor.Upload(new TableWeights(table)) : null;
+        _head = source.LoadHead() is { } head ? executor.Upload(head) : embedding;
+        _batches = [.. windows.Chunk(_perBatch).Select(Join)];
+        _embedded = [.. Enumerable.Range(0, _batches.Length).Select(b => Pass(_stage, b, null, () => executor.Embed(embedding, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _stage.X)))];
     }
 
     /// <summary>Batches of windows.</summary>
@@ -56,28 +51,40 @@ internal sealed class VariantModel : IDisposable
     /// <summary>Hidden states that enter the first block.</summary>
     public float[] Embedded(int batch) => _embedded[batch];
 
-    /// <summary>Makes a block runnable.</summary>
-    public TransformerBlock Load(BlockWeights weights) => new(_workspace, weights, _keyValueBits);
+    /// <summary>Makes a block of the reference runnable, for as long as the model is there.</summary>
+    public VariantBlock Load(BlockWeights weights) => new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits), owns: false);
 
-    /// <summary>Runs a block.</summary>
-    /// <returns>New hidden states.</returns>
-    public float[] Run(TransformerBlock block, int batch, float[] hidden)
+    /// <summary>Makes a variant of a block runnable; the caller disposes of it.</summary>
+    public VariantBlock LoadVariant(BlockWeights weights)
     {
-        _executor.Begin(_batches[batch]);
-        hidden.CopyTo(_x.Values, 0);
-        block.Forward(_executor, _x);
-        float[] result = _x.Rows(_batches[batch].Rows).ToArray();
-        _executor.End();
-        return result;
+        Stage stage = _device is null ? _stage : Open();
+        return new VariantBlock(stage, new TransformerBlock(stage.Workspace, weights, _keyValueBits), owns: stage != _stage);
+    }
+
+    /// <summary>Runs blocks one after the other.</summary>
+    /// <param name="blocks">Neighbours, all of the reference or one alone.</param>
+    /// <param name="batch">Index of the batch.</param>
+    /// <param name="hidden">Hidden states that enter them.</param>
+    /// <returns>New hidden states.</returns>
+    public float[] Run(ReadOnlyMemory<VariantBlock> blocks, int batch, float[] hidden)
+    {
+        Stage stage = blocks.Span[0].Stage;
+        return Pass(stage, batch, hidden, () =>
+        {
+            foreach (VariantBlock block in blocks.Span)
+            {
+                block.Block.Forward(stage.Executor, stage.X);
+            }
+        });
     }
 
     /// <summary>Logits of every token; valid until the next call.</summary>
     public ReadOnlySpan<float> Logits(int batch, float[] hidden)
     {
-        _executor.Begin(_batches[batch]);
-        hidden.CopyTo(_x.Values, 0);
-        _executor.Logits(_x, _finalNorm, _head, _config.LogitSoftcap);
-        return _executor.End();
+        _stage.Executor.Begin(_batches[batch]);
+        _stage.Executor.Write(_stage.X, hidden);
+        _stage.Executor.Logits(_stage.X, _finalNorm, _head, _config.LogitSoftcap);
+        return _stage.Executor.End();
     }
 
     /// <summary>Σ over tokens of KL(reference ‖ variant), nats.</summary>
@@ -95,12 +102,61 @@ internal sealed class VariantModel : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _executor.Dispose();
+    public void Dispose() => _stage.Dispose();
+
+    private Stage Open() => new(_device?.CreateExecutor() ?? new CpuExecutor(), _config.HiddenSize, _perBatch, _length);
+
+    private float[] Pass(Stage stage, int batch, float[]? hidden, Action body)
+    {
+        Batch rows = _batches[batch];
+        stage.Executor.Begin(new Batch(rows.Tokens, rows.Sequences, rows.Positions, []));
+        if (hidden is not null)
+        {
+            stage.Executor.Write(stage.X, hidden);
+        }
+
+        body();
+        stage.Executor.End();
+        float[] result = new float[rows.Rows * _config.HiddenSize];
+        stage.Executor.Read(stage.X, result);
+        return result;
+    }
 
     private static Batch Join(int[][] windows)
     {
         int length = windows[0].Length, rows = windows.Length * length;
         int[] all = [.. Enumerable.Range(0, rows)];
         return new Batch([.. windows.SelectMany(w => w)], [.. all.Select(i => i / length)], [.. all.Select(i => i % length)], all);
+    }
+
+    /// <summary>An executor and what blocks share on it.</summary>
+    internal sealed class Stage(Executor executor, int hidden, int sequences, int context) : IDisposable
+    {
+        public Executor Executor => executor;
+
+        public Workspace Workspace { get; } = new(executor, hidden, sequences, context);
+
+        public DeviceActivation X => Workspace.Hidden;
+
+        public void Dispose() => executor.Dispose();
+    }
+}
+
+/// <summary>A block on the executor that it runs on, which a variant has for itself: its memory goes with it.</summary>
+internal sealed class VariantBlock(VariantModel.Stage stage, TransformerBlock block, bool owns) : IDisposable
+{
+    public VariantModel.Stage Stage => stage;
+
+    public TransformerBlock Block => block;
+
+    /// <summary>Whether it is a variant with an executor of its own.</summary>
+    public bool Owns => owns;
+
+    public void Dispose()
+    {
+        if (owns)
+        {
+            stage.Dispose();
+        }
     }
 }

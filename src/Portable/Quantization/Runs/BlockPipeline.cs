@@ -10,6 +10,9 @@ namespace Portable.Quantization.Runs;
 /// </summary>
 internal static class BlockPipeline
 {
+    /// <summary>Progress of whole blocks.</summary>
+    public const string Stage = "blocks";
+
     /// <summary>Runs it.</summary>
     /// <param name="method">The method.</param>
     /// <param name="context">Model, scheme, options, calibration.</param>
@@ -28,9 +31,9 @@ internal static class BlockPipeline
             ? context.OpenStream(calibration.Windows, context.Scheme.KeyValueBits, Embedding(context, quantizer.Inputs))
             : null;
         using BlockStream? floats = calibration is not null ? context.OpenStream(calibration.ReportWindows, 32) : null;
-        if (context.Device is not null && (stream is null || quantizer.Inputs != CalibrationInputs.Quantized))
+        if (context.Device is not null && method.CpuPart is { } part)
         {
-            context.Warn("the device is not used: no quantized block runs while this method works");
+            context.Warn($"{part} of {method.Name} run on the CPU: the device serves its passes through blocks only");
         }
 
         LayerReporter reporter = new(floats);
@@ -38,7 +41,7 @@ internal static class BlockPipeline
         for (int index = 0; index < layers; index++)
         {
             context.Cancellation.ThrowIfCancellationRequested();
-            context.Progress("blocks", index, layers);
+            context.Progress(Stage, index, layers);
             BlockWeights exact = context.Source.LoadBlock(index);
             BlockWeights? behind = finished(index);
             if (behind is null)
@@ -58,7 +61,7 @@ internal static class BlockPipeline
             }
         }
 
-        context.Progress("blocks", layers, layers);
+        context.Progress(Stage, layers, layers);
         return quantizer.Manifest;
     }
 

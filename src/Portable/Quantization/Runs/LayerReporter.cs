@@ -4,9 +4,8 @@ using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.BitPlanes;
-using Portable.Reference.Matmul;
-using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
 
 namespace Portable.Quantization.Runs;
 
@@ -22,13 +21,15 @@ internal sealed class LayerReporter(BlockStream? stream)
     {
         Dictionary<string, LinearWeights> layers = quantized.Weights.Linears.ToDictionary(l => l.Name);
         Dictionary<string, OutputComparison> outputs = [];
+        using Executor? executor = stream?.Device.CreateExecutor();
+        ComparisonMemory? memory = executor is null ? null : new ComparisonMemory(executor);
         stream?.Advance(exact, (input, values, rows) =>
         {
             foreach (LinearWeights linear in exact.Reading(input))
             {
                 if (!outputs.TryGetValue(linear.Name, out OutputComparison? comparison))
                 {
-                    comparison = new OutputComparison(linear, layers[linear.Name].Quantized!, quantized, rows);
+                    comparison = new OutputComparison(memory!, linear, layers[linear.Name], quantized);
                     outputs.Add(linear.Name, comparison);
                 }
 
@@ -57,11 +58,11 @@ internal sealed class LayerReporter(BlockStream? stream)
         short[] codes = new short[rows * layout.Columns];
         BitPacking.Unpack(quantized.Weights, codes);
         ColumnMap? map = quantized.Input.Map;
-        double[] decoded = new double[columns];
-        double difference = 0, norm = 0;
-        for (int n = 0; n < rows; n++)
+        float[] exactWeights = weights.ToArray();
+        (double Difference, double Norm)[] sums = new (double, double)[rows];
+        WorkerPool.Run(rows, n =>
         {
-            Array.Clear(decoded);
+            double[] decoded = new double[columns];
             for (int j = 0; j < layout.Columns; j++)
             {
                 // A channel's weight is the sum of its weight digits, seen once: beside the first activation digit.
@@ -72,15 +73,17 @@ internal sealed class LayerReporter(BlockStream? stream)
                 }
             }
 
+            double difference = 0, norm = 0;
             for (int k = 0; k < columns; k++)
             {
-                double exact = weights[n * columns + k], e = decoded[k] / (inputFactors?[k] ?? 1) * (outputFactors?[n] ?? 1) - exact;
+                double exact = exactWeights[n * columns + k], e = decoded[k] / (inputFactors?[k] ?? 1) * (outputFactors?[n] ?? 1) - exact;
                 difference += e * e;
                 norm += exact * exact;
             }
-        }
 
-        return Ratio(difference, norm);
+            sums[n] = (difference, norm);
+        });
+        return Ratio(sums.Sum(s => s.Difference), sums.Sum(s => s.Norm));
     }
 
     private static double Ratio(double difference, double norm) => norm > 0 ? Math.Sqrt(difference / norm) : Math.Sqrt(difference);
@@ -88,31 +91,87 @@ internal sealed class LayerReporter(BlockStream? stream)
     /// <summary>A number of a report as it is stored.</summary>
     public static double SensibleDigits(double value) => FlexQ.SensitivityTable.Rounded(value);
 
-    /// <summary>‖Y−Ŷ‖² and ‖Y‖² of one linear.</summary>
-    private sealed class OutputComparison(LinearWeights exact, QuantizedLinear quantized, QuantizedBlock block, int capacity)
+    /// <summary>Activations that comparisons share, by their columns and use.</summary>
+    private sealed class ComparisonMemory(Executor executor)
     {
-        private readonly QuantizedActivations _codes = new(capacity, quantized.Weights.Layout, quantized.Input.Format, quantized.Input.GroupSize);
-        private readonly float[] _exact = new float[capacity * quantized.OutputFeatures];
-        private readonly float[] _approximate = new float[capacity * quantized.OutputFeatures];
-        private readonly float[]? _inputFactors = block.InputFactors.GetValueOrDefault(exact.Name);
-        private readonly float[]? _outputFactors = block.OutputFactors.GetValueOrDefault(exact.Name);
-        private double _difference;
-        private double _norm;
+        private readonly Dictionary<(int Columns, int Use), DeviceActivation> _activations = [];
+
+        public Executor Executor => executor;
+
+        public DeviceActivation Activation(int columns, int use)
+        {
+            if (!_activations.TryGetValue((columns, use), out DeviceActivation? activation))
+            {
+                activation = executor.CreateActivation(columns);
+                _activations.Add((columns, use), activation);
+            }
+
+            return activation;
+        }
+    }
+
+    /// <summary>‖Y−Ŷ‖² and ‖Y‖² of one linear.</summary>
+    private sealed class OutputComparison
+    {
+        private readonly Executor _executor;
+        private readonly DeviceLinear _exact, _approximate;
+        private readonly DeviceInput _floats, _codes;
+        private readonly DeviceActivation _x, _scaled, _y, _approximateY;
+        private readonly float[]? _inputFactors, _outputFactors;
+        private float[] _values = [], _approximateValues = [];
+        private double _difference, _norm;
+
+        public OutputComparison(ComparisonMemory memory, LinearWeights exact, LinearWeights quantized, QuantizedBlock block)
+        {
+            int columns = exact.InputFeatures();
+            _executor = memory.Executor;
+            (_exact, _approximate) = (_executor.Upload([exact]), _executor.Upload([quantized]));
+            (_floats, _codes) = (_executor.CreateInput(InputSpec.Of(exact, columns)), _executor.CreateInput(InputSpec.Of(quantized, columns)));
+            (_x, _scaled) = (memory.Activation(columns, 0), memory.Activation(columns, 1));
+            (_y, _approximateY) = (memory.Activation(exact.OutputFeatures, 2), memory.Activation(exact.OutputFeatures, 3));
+            (_inputFactors, _outputFactors) = (block.InputFactors.GetValueOrDefault(exact.Name), block.OutputFactors.GetValueOrDefault(exact.Name));
+        }
 
         public double RelativeError => Ratio(_difference, _norm);
 
         public void Add(ReadOnlySpan<float> x, int rows)
         {
-            int columns = x.Length / rows, count = rows * quantized.OutputFeatures;
-            FloatLinear.Multiply(x, rows, exact, _exact, quantized.OutputFeatures);
-            ActivationQuantization.Quantize(_inputFactors is null ? x : Smoothing.Scale(x, _inputFactors, divide: true), rows, columns, quantized.Input, _codes);
-            BitMatmul.Multiply(_codes, quantized, _approximate, quantized.OutputFeatures);
-            for (int i = 0; i < count; i++)
+            int width = _y.Columns, count = rows * width;
+            _executor.Begin(new Batch(new int[rows], new int[rows], [.. Enumerable.Range(0, rows)], []));
+            _executor.Write(_x, x);
+            _executor.Write(_scaled, _inputFactors is null ? x : Smoothing.Scale(x, _inputFactors, divide: true));
+            _executor.Prepare(_x, [_floats]);
+            _executor.Linear(_floats, _exact, _y, 0);
+            _executor.Prepare(_scaled, [_codes]);
+            _executor.Linear(_codes, _approximate, _approximateY, 0);
+            _executor.End();
+            (float[] y, float[] approximate) = (Grown(ref _values, count), Grown(ref _approximateValues, count));
+            _executor.Read(_y, y.AsSpan(0, count));
+            _executor.Read(_approximateY, approximate.AsSpan(0, count));
+            (double Difference, double Norm)[] sums = new (double, double)[rows];
+            WorkerPool.Run(rows, row =>
             {
-                double y = _exact[i], e = (double)_approximate[i] * (_outputFactors?[i % quantized.OutputFeatures] ?? 1) - y;
-                _difference += e * e;
-                _norm += y * y;
+                double difference = 0, norm = 0;
+                for (int i = row * width, n = 0; n < width; i++, n++)
+                {
+                    double exact = y[i], e = (double)approximate[i] * (_outputFactors?[n] ?? 1) - exact;
+                    difference += e * e;
+                    norm += exact * exact;
+                }
+
+                sums[row] = (difference, norm);
+            });
+            foreach ((double difference, double norm) in sums)
+            {
+                _difference += difference;
+                _norm += norm;
             }
+        }
+
+        private static float[] Grown(ref float[] values, int count)
+        {
+            Array.Resize(ref values, Math.Max(values.Length, count));
+            return values;
         }
     }
 }

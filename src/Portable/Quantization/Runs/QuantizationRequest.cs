@@ -28,8 +28,8 @@ internal sealed record QuantizationRequest
     /// <summary>Bytes of calibration streams kept in memory; what is beyond lies in a temporary file. The result does not depend on it.</summary>
     public long StreamBudget { get; init; } = Calibration.StreamStorage.DefaultBudget;
 
-    /// <summary>Makes an executor for the passes through quantized blocks; null = the CPU. The result does not depend on it.</summary>
-    public Func<Execution.Executor>? Device { get; init; }
+    /// <summary>Where calibration computes; null = the CPU. The result does not depend on it.</summary>
+    public Calibration.ICalibrationDevice? Device { get; init; }
 
     /// <summary>Replace a finished checkpoint.</summary>
     public bool Overwrite { get; init; }

@@ -1,38 +1,50 @@
-using Portable.Execution;
 using Portable.Models;
+using Portable.Reference.Blocks;
 using Portable.Tests.Quantization;
 using Portable.Tests.Support;
-using Portable.Vulkan.Model;
+using Portable.Tests.Training;
+using Portable.Vulkan.Calibration;
 using Portable.Vulkan.SelfChecks;
 using Xunit;
 
 namespace Portable.Tests.Vulkan.Model;
 
-/// <summary>A method whose calibration passes through quantized blocks ends in the same checkpoint wherever those run.</summary>
+/// <summary>Every method ends in the same checkpoint wherever it calibrates.</summary>
 [Collection("Vulkan")]
 public sealed class QuantizationTests(VulkanFixture vulkan)
 {
     [SkippableTheory]
+    [InlineData("rtn", "W4A8", false)]
+    [InlineData("smoothquant", "W8A8", true)]
     [InlineData("gptq", "W4A8KV4", false)]
     [InlineData("gptq", "W3A16g32", true)]
     [InlineData("flexq", "W6A6g32", false)]
     [InlineData("flatten", "W4A4", true)]
-    public void TheDeviceChangesNothing(string method, string scheme, bool opt)
+    public void TheDeviceChangesNothing(string method, string scheme, bool opt) => Compare(
+        method, new RandomModel(opt ? RandomModel.Opt(3) : RandomModel.Llama(layers: 3), 32, 9, null), scheme, method == "flexq" ? new() { ["refine"] = "gptq" } : []);
+
+    /// <summary>Float blocks of other architectures, with what their layouts ask of attention: windows, softcaps, norms of heads.</summary>
+    [SkippableTheory]
+    [InlineData("gemma2")]
+    [InlineData("qwen3")]
+    public void OtherArchitecturesToo(string modelType)
     {
-        RandomModel model = new(opt ? RandomModel.Opt(3) : RandomModel.Llama(layers: 3), 32, 9, null);
-        Dictionary<string, string> named = method == "flexq" ? new() { ["refine"] = "gptq" } : [];
-        List<VulkanExecutor> opened = [];
-        Executor Open()
-        {
-            opened.Add(new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), ownsContext: false));
-            return opened[^1];
-        }
+        BlockLayout[] layouts = BlockFixture.LayoutsOf(modelType);
+        Compare("gptq", new RandomModel(RandomModel.Of(modelType, 1, layouts[0]) with { Blocks = layouts }, 32, 8, null), "W4A8", []);
+    }
 
-        MethodRun cpu = MethodRun.Quantize(method, model, scheme: scheme, named: named), gpu = MethodRun.Quantize(method, model, scheme: scheme, named: named, device: Open);
+    [SkippableFact]
+    public void WhatTheDeviceDoesNotServeIsSaid()
+    {
+        MethodRun run = MethodRun.Quantize("abq", new RandomModel(RandomModel.Llama(layers: 1), 32, 9, null), named: new() { ["epochs"] = "0" }, device: new VulkanCalibration(vulkan.Context, SelfCheck.Of(vulkan.Context)));
+        Assert.Contains(run.Said, line => line.Contains("run on the CPU", StringComparison.Ordinal));
+    }
 
-        // Every block but the last is passed through, eight windows each.
-        Assert.Equal([8, 8], opened.Select(e => e.Submissions));
-        Assert.Equal(cpu.Said, gpu.Said);
+    private void Compare(string method, RandomModel model, string scheme, Dictionary<string, string> named)
+    {
+        MethodRun cpu = MethodRun.Quantize(method, model, scheme: scheme, named: named);
+        MethodRun gpu = MethodRun.Quantize(method, model, scheme: scheme, named: named, device: new VulkanCalibration(vulkan.Context, SelfCheck.Of(vulkan.Context)));
+        Assert.Equal(cpu.Said, gpu.Said.Where(line => !line.Contains("run on the CPU", StringComparison.Ordinal)));
         foreach ((LinearWeights a, LinearWeights b) in cpu.Blocks.SelectMany(x => x.Linears).Zip(gpu.Blocks.SelectMany(x => x.Linears)))
         {
             Assert.Equal(a.Quantized!.Weights.Words.ToArray(), b.Quantized!.Weights.Words.ToArray());
@@ -42,12 +54,5 @@ public sealed class QuantizationTests(VulkanFixture vulkan)
 
         Assert.Equal(cpu.Reports.SelectMany(r => r).Select(r => (r.Error, r.OutputError)), gpu.Reports.SelectMany(r => r).Select(r => (r.Error, r.OutputError)));
         VulkanFixture.AssertNoValidationMessages();
-    }
-
-    [SkippableFact]
-    public void AMethodThatRunsNoQuantizedBlockSaysSo()
-    {
-        MethodRun run = MethodRun.Quantize("smoothquant", new RandomModel(RandomModel.Llama(), 32, 9, null), device: () => new VulkanExecutor(vulkan.Context, SelfCheck.Of(vulkan.Context), ownsContext: false));
-        Assert.Contains("the device is not used", Assert.Single(run.Said), StringComparison.Ordinal);
     }
 }

@@ -1,0 +1,90 @@
+using System.Runtime.CompilerServices;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.Arithmetic.Gemm;
+using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Instances;
+using Portable.Vulkan.Shaders;
+
+namespace Portable.Vulkan.Tensors;
+
+/// <summary>
+/// Products of f32 matrices on a device, to the bits of <see cref="FloatGemm"/>: every output is sequential in k and fused. Vulkan
+/// lets fma() round twice; a device is asked once, and one that does so takes the kernels that compute the fused sum by way of f64.
+/// </summary>
+internal sealed class FloatArithmetic
+{
+    private static readonly ConditionalWeakTable<VulkanContext, FloatArithmetic> Known = [];
+    private readonly VulkanDeviceFacts _facts;
+
+    private FloatArithmetic(VulkanDeviceFacts facts, bool emulated) => (_facts, Emulated) = (facts, emulated);
+
+    /// <summary>Whether fused sums are computed by way of f64.</summary>
+    public bool Emulated { get; }
+
+    /// <summary>The arithmetic of a device, tried out the first time.</summary>
+    /// <exception cref="VulkanException">The device computes the CPU's bits in neither way, or lacks f64.</exception>
+    public static FloatArithmetic Of(VulkanContext gpu) => Known.GetValue(gpu, Try);
+
+    /// <summary>The kernel of a product.</summary>
+    /// <param name="type">Element type of an N×K right operand.</param>
+    /// <param name="aColumns">Whether the left operand is K×M.</param>
+    /// <param name="bColumns">Whether the right operand is K×N.</param>
+    /// <param name="m">M.</param>
+    /// <param name="n">N.</param>
+    /// <param name="k">K.</param>
+    public FloatGemmShader Gemm(TableType type, bool aColumns, bool bColumns, int m, int n, int k)
+    {
+        FloatGemmConstants constants = new(type, TileFor(m), aColumns, bColumns, (aColumns ? m : k) % 4 == 0 && (bColumns ? n : k) % 4 == 0);
+        return Emulated ? new EmulatedGemmShader { Gemm = constants } : new FusedGemmShader { Gemm = constants };
+    }
+
+    /// <summary>The kernel of Σ x·xᵀ.</summary>
+    /// <param name="size">Columns of x.</param>
+    /// <param name="run">Rows that are summed in f32.</param>
+    public GramShader Gram(int size, int run)
+    {
+        FloatGemmConstants constants = new(TableType.Float32, TileFor(size), true, true, size % 4 == 0);
+        return Emulated ? new EmulatedGramShader { Gemm = constants, Run = run } : new FusedGramShader { Gemm = constants, Run = run };
+    }
+
+    /// <summary>Records y (M×N) = a·b (+ bias) (+ y).</summary>
+    public static void Record(CommandRecorder recorder, FloatGemmShader shader, in FloatGemmPush push)
+    {
+        FloatTile tile = shader.Gemm.Tile;
+        recorder.Dispatch(shader, push, ((int)push.N + tile.TileN - 1) / tile.TileN, ((int)push.M + tile.TileM - 1) / tile.TileM);
+    }
+
+    private FloatTile TileFor(int m) => _facts.Kind == VulkanDeviceKind.Cpu ? new FloatTile(32, 32, 16, 4, 8)
+        : m <= 64 ? new FloatTile(64, 64, 16, 4, 4)
+        : new FloatTile(128, 128, 16, 8, 8);
+
+    private static FloatArithmetic Try(VulkanContext gpu)
+    {
+        if (!gpu.Facts.ShaderFloat64)
+        {
+            throw new VulkanException($"{gpu.Facts.Name} has no f64 arithmetic, in which calibration sums what batches give; use the device cpu.");
+        }
+
+        // Products whose last bits matter: sums of both signs, of many magnitudes.
+        const int M = 37, N = 45, K = 70;
+        SplitMix64 random = new(25);
+        float[] a = Random(M * K), b = Random(N * K), expected = new float[M * N], got = new float[M * N];
+        FloatGemm.Multiply(a, b, expected, M, N, K);
+        using GpuBuffer left = gpu.Allocate<float>(a), right = gpu.Allocate<float>(b), y = gpu.Allocate(4L * got.Length);
+        foreach (bool emulated in (bool[])[false, true])
+        {
+            FloatArithmetic arithmetic = new(gpu.Facts, emulated);
+            gpu.Run(r => Record(r, arithmetic.Gemm(TableType.Float32, false, false, M, N, K), new FloatGemmPush(left.Address, right.Address, 0, y.Address, M, N, K, N)));
+            gpu.Download<float>(y, got);
+            if (expected.Zip(got).All(v => BitConverter.SingleToInt32Bits(v.First) == BitConverter.SingleToInt32Bits(v.Second)))
+            {
+                return arithmetic;
+            }
+        }
+
+        throw new VulkanException($"{gpu.Facts.Name} does not compute f32 products to the CPU's bits, neither by its fused multiply-add nor in f64; use the device cpu.");
+
+        float[] Random(int count) => [.. Enumerable.Range(0, count).Select(_ => (random.Next(1 << 24) - (1 << 23)) * MathF.ScaleB(1, -random.Next(30)))];
+    }
+}

@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using Portable.Calibration;
+using Portable.Execution;
+using Portable.Reference.Quantization;
+
+namespace Portable.Benchmarking;
+
+/// <summary>A calibration device with the time of what it does between the passes through blocks.</summary>
+/// <param name="inner">The device.</param>
+/// <param name="prepare">Told of each executor before it is used.</param>
+internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor> prepare) : ICalibrationDevice
+{
+    private readonly Dictionary<string, double> _seconds = [];
+
+    /// <summary>Seconds by what was done.</summary>
+    public IReadOnlyDictionary<string, double> Seconds => _seconds;
+
+    /// <inheritdoc/>
+    public Executor CreateExecutor()
+    {
+        Executor executor = inner.CreateExecutor();
+        prepare(executor);
+        return executor;
+    }
+
+    /// <inheritdoc/>
+    public IGramSums CreateGram(int size) => new Gram(this, inner.CreateGram(size));
+
+    /// <inheritdoc/>
+    public IColumnMaxima CreateMaxima(int size) => inner.CreateMaxima(size);
+
+    /// <inheritdoc/>
+    public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => inner.Keep(executor, input, kept);
+
+    /// <summary>Forgets what was measured.</summary>
+    public void Reset() => _seconds.Clear();
+
+    private T Time<T>(string what, Func<T> work)
+    {
+        long begun = Stopwatch.GetTimestamp();
+        T result = work();
+        _seconds[what] = _seconds.GetValueOrDefault(what) + Stopwatch.GetElapsedTime(begun).TotalSeconds;
+        return result;
+    }
+
+    private sealed class Gram(TimedCalibration owner, IGramSums inner) : IGramSums
+    {
+        public int Size => inner.Size;
+
+        public void Add(Executor executor, DeviceInput input, int rows) => inner.Add(executor, input, rows);
+
+        public double[] Diagonal() => inner.Diagonal();
+
+        public IColumnFactor Factorise(int[] order, double damping) => new Factor(owner, owner.Time("factors", () => inner.Factorise(order, damping)));
+
+        public void Dispose() => inner.Dispose();
+    }
+
+    private sealed class Factor(TimedCalibration owner, IColumnFactor inner) : IColumnFactor
+    {
+        public void Quantize(float[] weights, int rows, Func<int, int, WeightGrid> grid, short[] codes, Rounding rounding) => owner.Time("columns", () =>
+        {
+            inner.Quantize(weights, rows, grid, codes, rounding);
+            return 0;
+        });
+
+        public void Dispose() => inner.Dispose();
+    }
+}

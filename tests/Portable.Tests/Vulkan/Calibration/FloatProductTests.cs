@@ -1,0 +1,72 @@
+using Portable.Reference.Arithmetic.Gemm;
+using Portable.Tests.Support;
+using Portable.Vulkan.Engine;
+using Portable.Vulkan.Shaders;
+using Portable.Vulkan.Tensors;
+using Xunit;
+
+namespace Portable.Tests.Vulkan.Calibration;
+
+/// <summary>Products of f32 matrices on the device: an f64 oracle with an error bound, and the CPU's bits.</summary>
+[Collection("Vulkan")]
+public sealed class FloatProductTests(VulkanFixture vulkan)
+{
+    public static TheoryData<int, int, int> Shapes => new()
+    {
+        { 1, 1, 1 }, { 3, 5, 7 }, { 64, 64, 16 }, { 65, 33, 17 }, { 32, 32, 512 }, { 31, 130, 100 }, { 128, 96, 48 }, { 2, 257, 1000 },
+    };
+
+    [SkippableTheory]
+    [MemberData(nameof(Shapes))]
+    public void ProductsOfEveryFormHaveTheCpusBits(int m, int n, int k)
+    {
+        VulkanContext gpu = vulkan.Context;
+        FloatArithmetic arithmetic = FloatArithmetic.Of(gpu);
+        Random random = new(m * 31 + n * 17 + k);
+        foreach ((bool aColumns, bool bColumns) in ((bool, bool)[])[(false, false), (false, true), (true, true), (true, false)])
+        {
+            float[] a = Values(random, m * k), b = Values(random, n * k);
+            float[] rows = aColumns ? Transposed(a, k, m) : a, weights = bColumns ? Transposed(b, k, n) : b;
+            float[] expected = new float[m * n];
+            FloatGemm.Multiply(rows, weights, expected, m, n, k);
+            float[] got = Run(gpu, arithmetic.Gemm(TableType.Float32, aColumns, bColumns, m, n, k), a, b, m, n, k);
+            AssertBits.Equal(expected, got);
+            AssertWithinBound(rows, weights, got, m, n, k);
+        }
+
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    private static float[] Run(VulkanContext gpu, FloatGemmShader shader, float[] a, float[] b, int m, int n, int k)
+    {
+        float[] got = new float[m * n];
+        using GpuBuffer left = gpu.Allocate<float>(a), right = gpu.Allocate<float>(b), y = gpu.Allocate(4L * got.Length);
+        gpu.Run(r => FloatArithmetic.Record(r, shader, new FloatGemmPush(left.Address, right.Address, 0, y.Address, (uint)m, (uint)n, (uint)k, (uint)n)));
+        gpu.Download<float>(y, got);
+        return got;
+    }
+
+    // |error| ≤ K·2^-24·Σ|a·b|, to first order.
+    private static void AssertWithinBound(float[] a, float[] b, float[] got, int m, int n, int k)
+    {
+        for (int i = 0; i < m; i++)
+        {
+            for (int j = 0; j < n; j++)
+            {
+                double sum = 0, magnitude = 0;
+                for (int s = 0; s < k; s++)
+                {
+                    double product = (double)a[(i * k) + s] * b[(j * k) + s];
+                    sum += product;
+                    magnitude += Math.Abs(product);
+                }
+
+                Assert.InRange(Math.Abs(got[(i * n) + j] - sum), 0, (k + 1) * magnitude * Math.ScaleB(1, -24));
+            }
+        }
+    }
+
+    private static float[] Values(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => (float)((random.NextDouble() - 0.5) * Math.Pow(2, random.Next(-20, 8))))];
+
+    private static float[] Transposed(float[] x, int rows, int columns) => [.. Enumerable.Range(0, rows * columns).Select(i => x[(i % rows * columns) + (i / rows)])];
+}
