@@ -63,6 +63,9 @@ public readonly record struct GroupLayout
         return new ScaleGroups((Groups + span - 1) / span, span);
     }
 
+    /// <summary>Columns that share a scale, 0 = all: what <see cref="Scales"/> takes.</summary>
+    internal int GroupSizeOf(ScaleGroups scales) => scales.Count == 1 ? 0 : scales.Span * GroupSize;
+
     /// <summary>K.</summary>
     public int Columns { get; }
 

@@ -35,7 +35,7 @@ public sealed class QuantizedLinear
     public ScaleGroups ScaleGroups { get; }
 
     /// <summary>Columns that share a weight scale; 0 = all.</summary>
-    public int GroupSize => ScaleGroups.Count == 1 ? 0 : ScaleGroups.Span * Weights.Layout.GroupSize;
+    public int GroupSize => Weights.Layout.GroupSizeOf(ScaleGroups);
 
     /// <summary>Scales, [n × scale groups + scale group].</summary>
     public WeightScales Scales { get; }

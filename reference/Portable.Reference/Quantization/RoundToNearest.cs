@@ -19,7 +19,7 @@ public static class RoundToNearest
     public static QuantizedLinear Quantize(ReadOnlySpan<float> weights, int rows, int columns, float[]? bias, QuantizationScheme scheme, ScaleFormat scales = ScaleFormat.Single)
     {
         ActivationQuantizer input = PerToken(scheme);
-        WeightCodes codes = new(rows, new GroupLayout(columns, scheme.GroupSize), scheme.WeightFormat, Grids(weights, rows, columns, scheme, scales));
+        WeightCodes codes = Codes(weights, rows, columns, scheme, scales);
         codes.Round(weights);
         return codes.ToLinear(bias, input);
     }

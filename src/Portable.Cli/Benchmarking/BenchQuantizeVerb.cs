@@ -80,7 +80,7 @@ internal sealed class BenchQuantizeVerb : Verb
                 gpu.Profiling = true;
                 gpu.Profiled = (operation, microseconds) => operations[operation] = operations.GetValueOrDefault(operation) + (microseconds / 1000);
             }
-        }) : new TimedCalibration(new CpuCalibration(), _ => { });
+        }) : null;
         using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-bench-{Environment.ProcessId}"), (long)OptionValues.AtLeast(parsed, _memory, 0) << 20);
         List<double> times = [];
         double preparation = 0;
@@ -102,7 +102,7 @@ internal sealed class BenchQuantizeVerb : Verb
                 Options = new MethodOptions { Samples = samples, Context = context },
                 Calibration = CalibrationSet.FromTokens(tokens, samples, context, 0),
                 Storage = storage,
-                Device = opened is ICalibrationSource ? timed : null,
+                Device = timed,
                 Recall = _ => null,
                 Keep = (_, _) => { },
                 Say = bar.Say,
@@ -114,7 +114,7 @@ internal sealed class BenchQuantizeVerb : Verb
                     if (stage == BlockPipeline.Stage && done == 0)
                     {
                         preparation = Lap();
-                        timed.Reset();
+                        timed?.Reset();
                         operations.Clear();
                     }
                     else if (stage == BlockPipeline.Stage)
@@ -127,7 +127,7 @@ internal sealed class BenchQuantizeVerb : Verb
             BlockPipeline.Run(method, run, _ => null, (_, _, _) => { });
             return 0;
         });
-        BenchQuantizeReport report = new(device, name, method.Name, scheme.ToString(), samples, context, whole.Layers, preparation, times, timed.Seconds, operations);
+        BenchQuantizeReport report = new(device, name, method.Name, scheme.ToString(), samples, context, whole.Layers, preparation, times, timed?.Seconds ?? new Dictionary<string, double>(), operations);
         terminal.Result(report, BenchReports.Default.BenchQuantizeReport, r => Print(terminal, r));
         return ExitCode.Done;
     }

@@ -111,7 +111,7 @@ internal sealed class MatmulWorkload : IDisposable
             return rows;
         }
 
-        var all = new QuantizedActivations(m, rows.Layout, rows.Format, rows.ScaleGroups.Count == 1 ? 0 : rows.ScaleGroups.Span * rows.Layout.GroupSize) { Rows = m };
+        var all = new QuantizedActivations(m, rows.Layout, rows.Format, rows.Layout.GroupSizeOf(rows.ScaleGroups)) { Rows = m };
         (Array From, Array To)[] parts =
         [
             (rows.Codes, all.Codes), (rows.RowSums, all.RowSums), (rows.Scales, all.Scales), (rows.ZeroPoints, all.ZeroPoints),

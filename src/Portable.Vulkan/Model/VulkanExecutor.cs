@@ -625,7 +625,6 @@ internal sealed class VulkanExecutor : Executor
     /// <summary>Refuses a cache that the kernels cannot serve.</summary>
     private void RequireServed(CacheShape shape)
     {
-
         if (AttentionLimits.Refusal(_gpu.Facts, shape) is { } refusal)
         {
             throw new VulkanException($"{Name} cannot attend: {refusal}; use the device cpu.");

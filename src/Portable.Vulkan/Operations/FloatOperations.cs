@@ -50,8 +50,8 @@ internal readonly record struct FloatLinearOperation(VulkanFloatInput Input, Vul
             FloatGemmShader shader = arithmetic.Gemm(table.ShaderType, false, false, plan.Key.Rows, table.Rows, table.Columns) with { Bias = matrix.Bias is not null, Residual = Residual };
             ulong y = Y.Address + ((ulong)(Column + matrix.Column) * sizeof(float));
             FloatGemmPush push = new(Input.Rows.Address, matrix.Weights.Address, matrix.Bias?.Address ?? 0, y, (uint)plan.Key.Rows, (uint)table.Rows, (uint)table.Columns, (uint)Y.Columns);
-            FloatTile tile = shader.Gemm.Tile;
-            plan.Dispatch(shader, push, (table.Rows + tile.TileN - 1) / tile.TileN, (plan.Key.Rows + tile.TileM - 1) / tile.TileM);
+            (int across, int down) = shader.Gemm.Tile.Workgroups(plan.Key.Rows, table.Rows);
+            plan.Dispatch(shader, push, across, down);
         }
     }
 
@@ -69,8 +69,8 @@ internal readonly record struct GramOperation(VulkanFloatInput Input, VulkanGram
     {
         GramShader shader = FloatArithmetic.Of(plan.Gpu).Gram(Gram.Size, CpuExecutor.Rows);
         plan.Order([Input], [Gram]);
-        int tiles = (Gram.Size + shader.Gemm.Tile.TileM - 1) / shader.Gemm.Tile.TileM;
-        plan.Dispatch(shader, new GramPush(Input.Rows.Address, Gram.Sums.Address, (uint)Gram.Size, (uint)plan.Key.Rows), tiles, tiles);
+        (int across, int down) = shader.Gemm.Tile.Workgroups(Gram.Size, Gram.Size);
+        plan.Dispatch(shader, new GramPush(Input.Rows.Address, Gram.Sums.Address, (uint)Gram.Size, (uint)plan.Key.Rows), across, down);
     }
 
     public OperationWork Work(PlanKey key) => new(16L * Gram.Size * Gram.Size / 2 * ((key.Rows + CpuExecutor.Rows - 1) / CpuExecutor.Rows), (long)key.Rows * Gram.Size * Gram.Size / 2);

@@ -32,7 +32,6 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
             return null;
         }
 
-        // A workgroup of 1,024 has a processor to itself, and 64 registers an invocation; wide codes take two of 512. Groups leave sums in shared memory, which has no room for two.
         // A workgroup of 1,024 has a processor to itself, and 64 registers an invocation; wide codes take two of 512. Groups leave
         // sums in shared memory, which has no room for two.
         MatmulProblem problem = w.Problem(1);
@@ -46,8 +45,7 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
         ActivationQuantizer quantizer = input.Spec.Quantizer!;
         GroupLayout layout = input.Spec.Layout;
         QuantizerSizes sizes = input.Sizes;
-        bool quads = layout.Columns % 4 == 0 && (layout.Groups == 1 || layout.GroupSize % 4 == 0);
-        return layout == w.Layout && quads && !input.Mapped && (input.Scales.Count == 1 || input.Scales.Span == 1) && quantizer.Mode is ActivationMode.Symmetric or ActivationMode.Asymmetric && quantizer.Format.Bits <= 8
+        return layout == w.Layout && input.Quads && (input.Scales.Count == 1 || input.Scales.Span == 1) && quantizer.Mode is ActivationMode.Symmetric or ActivationMode.Asymmetric && quantizer.Format.Bits <= 8
             ? new GemvRow(layout.Columns, layout.Blocks, layout.GroupSize, input.Scales.Count > 1, (uint)quantizer.Mode, quantizer.Format.Bits, sizes.InverseLevels)
             : null;
     }

@@ -37,6 +37,9 @@ internal readonly record struct FloatTile(int TileM, int TileN, int TileK, int M
 {
     /// <summary>Invocations.</summary>
     public int Workgroup => TileM / Math.Max(1, MicroM) * (TileN / Math.Max(1, MicroN));
+
+    /// <summary>Workgroups of a product of m rows and n columns.</summary>
+    public (int X, int Y) Workgroups(int m, int n) => ((n + TileN - 1) / TileN, (m + TileM - 1) / TileM);
 }
 
 /// <summary>shaders/calibration/gemm.comp, gemm_emulated.comp: y = a·b in f32, every output sequential in k and fused.</summary>

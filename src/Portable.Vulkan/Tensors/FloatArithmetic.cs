@@ -51,8 +51,8 @@ internal sealed class FloatArithmetic
     /// <summary>Records y (M×N) = a·b (+ bias) (+ y).</summary>
     public static void Record(CommandRecorder recorder, FloatGemmShader shader, in FloatGemmPush push)
     {
-        FloatTile tile = shader.Gemm.Tile;
-        recorder.Dispatch(shader, push, ((int)push.N + tile.TileN - 1) / tile.TileN, ((int)push.M + tile.TileM - 1) / tile.TileM);
+        (int x, int y) = shader.Gemm.Tile.Workgroups((int)push.M, (int)push.N);
+        recorder.Dispatch(shader, push, x, y);
     }
 
     private FloatTile TileFor(int m) => _facts.Kind == VulkanDeviceKind.Cpu ? new FloatTile(32, 32, 16, 4, 8)

@@ -21,7 +21,6 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
         ActivationQuantizer quantizer = spec.Quantizer
             ?? throw new ArgumentException("Float layers read f32 rows.", nameof(spec));
         Scales = spec.Layout.Scales(quantizer.GroupSize);
-
         if (quantizer.Map is { } map)
         {
             int[] rows = new int[map.Source.Length * 4];
@@ -39,6 +38,9 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
 
     /// <summary>Whether columns go through a map.</summary>
     public bool Mapped => _map is not null;
+
+    /// <summary>Whether four neighbours are read at once: no map, and no group that ends between them.</summary>
+    public bool Quads => !Mapped && Spec.Layout.Columns % 4 == 0 && (Spec.Layout.Groups == 1 || Spec.Layout.GroupSize % 4 == 0);
 
     /// <summary>Address of the column map, or 0.</summary>
     public ulong Map => _map?.Address ?? 0;
@@ -85,7 +87,7 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
         Mapped,
         (uint)Spec.Layout.Groups,
         Sizes.GroupWords,
-        !Mapped && Spec.Layout.Columns % 4 == 0 && (Spec.Layout.Groups == 1 || Spec.Layout.GroupSize % 4 == 0),
+        Quads,
         HeldWords(Sizes.RowWords, workgroup),
         Scales.Count == 1 ? 1 : (uint)Scales.Span);
 

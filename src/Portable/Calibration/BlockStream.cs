@@ -26,8 +26,8 @@ internal delegate void BlockPairObserver(BlockState exact, BlockState seen, int 
 
 /// <summary>
 /// Hidden states of calibration windows on their way through a model, block by block: the same forward pass that serves
-/// inference, so what is calibrated is what runs. Blocks run on any calibration device, with the same bits. One block's weights and one batch's activations are in memory at a time; the hidden states themselves spill to disk
-/// beyond the storage's budget.
+/// inference, so what is calibrated is what runs. Blocks run on any calibration device, with the same bits. One block's weights and
+/// one batch's activations are in memory at a time; the hidden states themselves spill to disk beyond the storage's budget.
 /// </summary>
 internal sealed class BlockStream : IDisposable
 {
@@ -35,7 +35,7 @@ internal sealed class BlockStream : IDisposable
     private const float LargestHidden = 1L << 51;
 
     private readonly ModelConfig _config;
-    private readonly Stage _cpu;
+    private readonly BlockStage _cpu;
     private readonly ICalibrationDevice? _device;
     private readonly float[] _rows;
     private readonly int _context, _keyValueBits;
@@ -61,7 +61,7 @@ internal sealed class BlockStream : IDisposable
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Calibration windows of {context:N0} tokens are more than the model takes ({_config.ContextText})."));
         }
 
-        _cpu = new Stage(new CpuExecutor(), _config, context);
+        _cpu = new BlockStage(new CpuExecutor(), _config.HiddenSize, 1, context);
         (_context, _keyValueBits) = (context, keyValueBits);
         _slots = [.. windows.Select(w => storage.Allocate(w.Length * _config.HiddenSize))];
         _rows = new float[context * _config.HiddenSize];
@@ -184,8 +184,8 @@ internal sealed class BlockStream : IDisposable
             throw new ArgumentException("The inputs of a quantized block are codes; observe the float block.", nameof(observer));
         }
 
-        using Stage? device = _device is not null ? new Stage(_device.CreateExecutor(), _config, _context) : null;
-        Stage stage = device ?? _cpu;
+        using BlockStage? device = _device is not null ? new BlockStage(_device.CreateExecutor(), _config.HiddenSize, 1, _context) : null;
+        BlockStage stage = device ?? _cpu;
         TransformerBlock block = new(stage.Workspace, weights, quantized ? _keyValueBits : 32);
         using IInputWatch? watch = quantized ? null : device is null ? new HostWatch(weights, observer, sums) : new DeviceWatch(_device!, stage.Executor, weights, observer, sums);
         for (int window = 0; window < _windows.Count; window++)
@@ -198,7 +198,7 @@ internal sealed class BlockStream : IDisposable
     }
 
     /// <summary>Runs the batches of a window, with the hidden states read before and written behind each.</summary>
-    private void ForEachBatch(Stage stage, int window, bool read, bool write, string last, IInputWatch? watch, Action<int> body)
+    private void ForEachBatch(BlockStage stage, int window, bool read, bool write, string last, IInputWatch? watch, Action<int> body)
     {
         _cancellation.ThrowIfCancellationRequested();
         int[] tokens = _windows[window];
@@ -225,17 +225,5 @@ internal sealed class BlockStream : IDisposable
                 _slots[window].Write(offset, values);
             }
         }
-    }
-
-    /// <summary>What a block runs on.</summary>
-    private sealed class Stage(Executor executor, ModelConfig config, int context) : IDisposable
-    {
-        public Executor Executor => executor;
-
-        public Workspace Workspace { get; } = new(executor, config.HiddenSize, 1, context);
-
-        public DeviceActivation X => Workspace.Hidden;
-
-        public void Dispose() => executor.Dispose();
     }
 }

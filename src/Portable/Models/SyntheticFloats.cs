@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 
 namespace Portable.Models;
@@ -24,14 +22,14 @@ internal sealed class SyntheticFloats(ModelConfig config) : IModelSource
     public TableWeights? LoadHead() => config.TiedEmbeddings ? null : new TableWeights(CreateTable(config.VocabularySize, config.HiddenSize, 0, 3));
 
     /// <inheritdoc/>
-    public NormWeights LoadFinalNorm() => CreateNorm(config.HiddenSize, config.FinalNormBias);
+    public NormWeights LoadFinalNorm() => SyntheticTable.Norm(config.HiddenSize, config.FinalNormBias);
 
     /// <inheritdoc/>
     public BlockWeights LoadBlock(int index)
     {
         BlockLayout layout = config.Blocks[index];
         ulong part = 0;
-        return BlockWeights.Create(layout, norm => CreateNorm(layout.WidthOf(norm), layout.HasBias(norm)), slot =>
+        return BlockWeights.Create(layout, norm => SyntheticTable.Norm(layout.WidthOf(norm), layout.HasBias(norm)), slot =>
         {
             (int rows, int columns) = layout.SizeOf(slot);
             return new LinearWeights
@@ -48,23 +46,5 @@ internal sealed class SyntheticFloats(ModelConfig config) : IModelSource
     {
     }
 
-    private static FloatTable CreateTable(int rows, int columns, ulong block, ulong part)
-    {
-        byte[] data = new byte[checked(2 * rows * columns + 7) / 8 * 8];
-        SyntheticLinear.Fill(MemoryMarshal.Cast<byte, ulong>(data.AsSpan()), (block << 56) + (part << 52));
-        for (int i = 1; i < data.Length; i += 2)
-        {
-            // Random sign and mantissa, exponent 2^-6: halves of magnitude 0.016 … 0.031.
-            data[i] = (byte)((data[i] & 0x83) | 0x24);
-        }
-
-        return new FloatTable(rows, columns, ElementType.Float16, data.AsMemory(0, 2 * rows * columns));
-    }
-
-    private static NormWeights CreateNorm(int width, bool biased)
-    {
-        float[] gain = new float[width];
-        Array.Fill(gain, 1f);
-        return new NormWeights(gain, biased ? new float[width] : null);
-    }
+    private static FloatTable CreateTable(int rows, int columns, ulong block, ulong part) => SyntheticTable.Halves(rows, columns, (block << 56) + (part << 52));
 }

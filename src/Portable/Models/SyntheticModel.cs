@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
@@ -30,14 +28,14 @@ internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme sche
     public TableWeights? LoadHead() => config.TiedEmbeddings ? null : CreateVocabulary(3);
 
     /// <inheritdoc/>
-    public NormWeights LoadFinalNorm() => CreateNorm(config.HiddenSize, config.FinalNormBias);
+    public NormWeights LoadFinalNorm() => SyntheticTable.Norm(config.HiddenSize, config.FinalNormBias);
 
     /// <inheritdoc/>
     public BlockWeights LoadBlock(int index)
     {
         BlockLayout layout = config.Blocks[index];
         ulong part = 0;
-        return BlockWeights.Create(layout, norm => CreateNorm(layout.WidthOf(norm), layout.HasBias(norm)), slot =>
+        return BlockWeights.Create(layout, norm => SyntheticTable.Norm(layout.WidthOf(norm), layout.HasBias(norm)), slot =>
         {
             (int rows, int columns) = layout.SizeOf(slot);
             return new LinearWeights
@@ -61,23 +59,5 @@ internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme sche
         ? new TableWeights(SyntheticLinear.Create(config.VocabularySize, config.HiddenSize, table, Start(0, part)))
         : new TableWeights(CreateTable(config.VocabularySize, part));
 
-    private FloatTable CreateTable(int rows, ulong part)
-    {
-        byte[] data = new byte[checked(2 * rows * config.HiddenSize)];
-        SyntheticLinear.Fill(MemoryMarshal.Cast<byte, ulong>(data.AsSpan()), Start(0, part));
-        for (int i = 1; i < data.Length; i += 2)
-        {
-            // Random sign and mantissa, exponent 2^-6: halves of magnitude 0.016 … 0.031.
-            data[i] = (byte)((data[i] & 0x83) | 0x24);
-        }
-
-        return new FloatTable(rows, config.HiddenSize, ElementType.Float16, data);
-    }
-
-    private static NormWeights CreateNorm(int width, bool biased)
-    {
-        float[] gain = new float[width];
-        Array.Fill(gain, 1f);
-        return new NormWeights(gain, biased ? new float[width] : null);
-    }
+    private FloatTable CreateTable(int rows, ulong part) => SyntheticTable.Halves(rows, config.HiddenSize, Start(0, part));
 }

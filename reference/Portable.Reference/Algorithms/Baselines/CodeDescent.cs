@@ -24,13 +24,7 @@ internal static class CodeDescent
     public static void Improve(float[] weights, double[] hessian, double damping, WeightCodes codes, int rounds, ScaleFormat scales = ScaleFormat.Single)
     {
         int columns = codes.Layout.Columns;
-        double lambda = 0;
-        for (int k = 0; k < columns; k++)
-        {
-            lambda += hessian[k * columns + k];
-        }
-
-        lambda = lambda > 0 ? damping * lambda / columns : 1;
+        double lambda = Gptq.Lambda(hessian, columns, damping);
         WorkerPool.Run(codes.Rows, n => new Row(weights, hessian, lambda, codes, scales, n).Improve(rounds));
     }
 

@@ -132,6 +132,22 @@ internal static class Gptq
         return InverseFactor.Of(permuted, columns);
     }
 
+    /// <summary>λ of H + λI, for what is solved beside the factor.</summary>
+    /// <param name="hessian">K×K.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="damping">Part of mean diag(H).</param>
+    /// <remarks><see cref="Factor"/> takes the mean first: another rounding of the same value, which its bytes rest on.</remarks>
+    internal static double Lambda(double[] hessian, int columns, double damping)
+    {
+        double sum = 0;
+        for (int k = 0; k < columns; k++)
+        {
+            sum += hessian[k * columns + k];
+        }
+
+        return sum > 0 ? damping * sum / columns : 1;
+    }
+
     /// <summary>w −= factor · direction, unfused.</summary>
     internal static void Subtract(Span<double> w, double factor, ReadOnlySpan<double> direction)
     {

@@ -72,14 +72,9 @@ internal static class GroupedGptq
                     }
                 }
 
-                ReadOnlySpan<double> coupling = factor.Rows.AsSpan(p * columns, p);
-                double diagonal = factor.Rows[p * columns + p];
                 for (int r = 0; r < count; r++)
                 {
-                    int code = grids[r].Encode(w[r * columns + p]);
-                    codes.Codes[(first + r) * columns + order[p]] = (short)code;
-                    double error = (w[r * columns + p] - grids[r].Decode(code)) / diagonal;
-                    Gptq.Subtract(w.AsSpan(r * columns, p), error, coupling);
+                    Gptq.Compensate(w.AsSpan(r * columns, p + 1), factor.Rows.AsSpan(p * columns, p + 1), grids[r], Rounding.HalfEven, out codes.Codes[(first + r) * columns + order[p]]);
                 }
             }
         });

@@ -26,13 +26,7 @@ internal static class TargetCorrection
     /// <param name="missing">Σ r·x̂ᵀ, N×K, of what the layer's outputs should carry beyond W·x (what the residual stream lacks before them), or null.</param>
     public static float[] Correct(ReadOnlySpan<float> weights, int rows, int columns, double[] cross, double[] hessian, InverseFactor factor, int[] order, double damping, double[]? missing = null)
     {
-        double lambda = 0;
-        for (int k = 0; k < columns; k++)
-        {
-            lambda += hessian[k * columns + k];
-        }
-
-        lambda = lambda > 0 ? damping * lambda / columns : 1;
+        double lambda = Gptq.Lambda(hessian, columns, damping);
         float[] source = weights.ToArray(), corrected = new float[source.Length];
         WorkerPool.Run((rows + RowTile - 1) / RowTile, tile =>
         {

@@ -14,7 +14,7 @@ internal sealed class VariantModel : IDisposable
 {
     private readonly ModelConfig _config;
     private readonly ICalibrationDevice? _device;
-    private readonly Stage _stage;
+    private readonly BlockStage _stage;
     private readonly DeviceNorm _finalNorm;
     private readonly DeviceTable _head;
     private readonly int _keyValueBits, _perBatch, _length;
@@ -57,7 +57,7 @@ internal sealed class VariantModel : IDisposable
     /// <summary>Makes a variant of a block runnable; the caller disposes of it.</summary>
     public VariantBlock LoadVariant(BlockWeights weights)
     {
-        Stage stage = _device is null ? _stage : Open();
+        BlockStage stage = _device is null ? _stage : Open();
         return new VariantBlock(stage, new TransformerBlock(stage.Workspace, weights, _keyValueBits), owns: stage != _stage);
     }
 
@@ -68,7 +68,7 @@ internal sealed class VariantModel : IDisposable
     /// <returns>New hidden states.</returns>
     public float[] Run(ReadOnlyMemory<VariantBlock> blocks, int batch, float[] hidden)
     {
-        Stage stage = blocks.Span[0].Stage;
+        BlockStage stage = blocks.Span[0].Stage;
         return Pass(stage, batch, hidden, () =>
         {
             foreach (VariantBlock block in blocks.Span)
@@ -104,9 +104,9 @@ internal sealed class VariantModel : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _stage.Dispose();
 
-    private Stage Open() => new(_device?.CreateExecutor() ?? new CpuExecutor(), _config.HiddenSize, _perBatch, _length);
+    private BlockStage Open() => new(_device?.CreateExecutor() ?? new CpuExecutor(), _config.HiddenSize, _perBatch, _length);
 
-    private float[] Pass(Stage stage, int batch, float[]? hidden, Action body)
+    private float[] Pass(BlockStage stage, int batch, float[]? hidden, Action body)
     {
         Batch rows = _batches[batch];
         stage.Executor.Begin(new Batch(rows.Tokens, rows.Sequences, rows.Positions, []));
@@ -128,29 +128,17 @@ internal sealed class VariantModel : IDisposable
         int[] all = [.. Enumerable.Range(0, rows)];
         return new Batch([.. windows.SelectMany(w => w)], [.. all.Select(i => i / length)], [.. all.Select(i => i % length)], all);
     }
-
-    /// <summary>An executor and what blocks share on it.</summary>
-    internal sealed class Stage(Executor executor, int hidden, int sequences, int context) : IDisposable
-    {
-        public Executor Executor => executor;
-
-        public Workspace Workspace { get; } = new(executor, hidden, sequences, context);
-
-        public DeviceActivation X => Workspace.Hidden;
-
-        public void Dispose() => executor.Dispose();
-    }
 }
 
 /// <summary>A block on the executor that it runs on, which a variant has for itself: its memory goes with it.</summary>
-internal sealed class VariantBlock(VariantModel.Stage stage, TransformerBlock block, bool owns) : IDisposable
+/// <param name="stage">The executor.</param>
+/// <param name="block">The block.</param>
+/// <param name="owns">Whether it is a variant with an executor of its own.</param>
+internal sealed class VariantBlock(BlockStage stage, TransformerBlock block, bool owns) : IDisposable
 {
-    public VariantModel.Stage Stage => stage;
+    public BlockStage Stage => stage;
 
     public TransformerBlock Block => block;
-
-    /// <summary>Whether it is a variant with an executor of its own.</summary>
-    public bool Owns => owns;
 
     public void Dispose()
     {
