@@ -45,9 +45,7 @@ internal sealed class AdamW(IReadOnlyList<ParameterGroup> groups, float beta1 = 
     /// <param name="factor">The schedule's factor of every learning rate.</param>
     public void Step(float factor = 1)
     {
-        _power1 *= beta1;
-        _power2 *= beta2;
-        float correction1 = (float)(1 / (1 - _power1)), correction2 = (float)(1 / (1 - _power2));
+        (float correction1, float correction2) = Advance();
         foreach (ParameterGroup group in groups)
         {
             int row = group.RowRates is { } rates ? group.Values.Length / rates.Length : group.Values.Length;
@@ -64,6 +62,14 @@ internal sealed class AdamW(IReadOnlyList<ParameterGroup> groups, float beta1 = 
                 }
             });
         }
+    }
+
+    /// <summary>Goes to the next step: 1/(1 − β₁ᵗ) and 1/(1 − β₂ᵗ), for whoever updates values elsewhere.</summary>
+    public (float First, float Second) Advance()
+    {
+        _power1 *= beta1;
+        _power2 *= beta2;
+        return ((float)(1 / (1 - _power1)), (float)(1 / (1 - _power2)));
     }
 
     private void Update(ParameterGroup group, int start, int stop, float rate, float correction1, float correction2)

@@ -4,6 +4,7 @@ using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
 using Portable.Vulkan.Tensors;
+using Portable.Vulkan.Training;
 
 namespace Portable.Vulkan.Calibration;
 
@@ -23,6 +24,9 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
 
     /// <inheritdoc/>
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => ((VulkanExecutor)executor).Keep(input, kept);
+
+    /// <inheritdoc/>
+    public ITrainingDevice? CreateTraining(string arithmetic) => new VulkanTraining(gpu, new OrderedProducts(gpu));
 
     private sealed class Maxima(VulkanMaxima maxima) : IColumnMaxima
     {

@@ -8,7 +8,8 @@ namespace Portable.Benchmarking;
 /// <summary>A calibration device with the time of what it does between the passes through blocks.</summary>
 /// <param name="inner">The device.</param>
 /// <param name="prepare">Told of each executor before it is used.</param>
-internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor> prepare) : ICalibrationDevice
+/// <param name="train">Told of the training device before it is used, or null.</param>
+internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor> prepare, Action<ITrainingDevice>? train = null) : ICalibrationDevice
 {
     private readonly Dictionary<string, double> _seconds = [];
 
@@ -31,6 +32,18 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
 
     /// <inheritdoc/>
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => inner.Keep(executor, input, kept);
+
+    /// <inheritdoc/>
+    public ITrainingDevice? CreateTraining(string arithmetic)
+    {
+        ITrainingDevice? training = inner.CreateTraining(arithmetic);
+        if (training is not null)
+        {
+            train?.Invoke(training);
+        }
+
+        return training;
+    }
 
     /// <summary>Forgets what was measured.</summary>
     public void Reset() => _seconds.Clear();

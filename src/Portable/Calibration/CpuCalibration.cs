@@ -23,6 +23,9 @@ internal sealed class CpuCalibration : ICalibrationDevice
         rows.Values.CopyTo(((CpuActivation)kept).Values, 0);
     }
 
+    /// <inheritdoc/>
+    public ITrainingDevice? CreateTraining(string arithmetic) => null;
+
     private static ReadOnlySpan<float> Rows(DeviceInput input, int rows) => ((CpuInput)input).Float!.Rows(rows);
 
     private sealed class Maxima(int size) : IColumnMaxima

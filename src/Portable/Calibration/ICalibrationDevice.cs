@@ -25,6 +25,11 @@ internal interface ICalibrationDevice
     /// <param name="input">The input of float layers.</param>
     /// <param name="kept">An activation of as many columns.</param>
     void Keep(Executor executor, DeviceInput input, DeviceActivation kept);
+
+    /// <summary>Block reconstruction there, which the caller owns; null where the managed CPU does it.</summary>
+    /// <param name="arithmetic">A name of <see cref="ITrainingDevice.Arithmetic"/>, or empty for the fastest.</param>
+    /// <exception cref="ArgumentException">The device has no such arithmetic.</exception>
+    ITrainingDevice? CreateTraining(string arithmetic);
 }
 
 /// <summary>An opened device that can calibrate.</summary>

@@ -24,7 +24,7 @@ public sealed class FolderArrowTests
             "Quantization", "Quantization/Baselines", "Quantization/AbqLlm", "Quantization/FlexQ", "Quantization/FlattenQuant", "Quantization/Runs",
             "Benchmarking", "Verification", ".",
         ],
-        ["Portable.Vulkan"] = ["Instances", "Devices", "Engine", "Shaders", "Matmul/Operands", "Matmul/Techniques", "Matmul/Selection", "Tensors", "Operations", "Model", "Calibration", "SelfChecks", "Contact", "Benchmarking", "."],
+        ["Portable.Vulkan"] = ["Instances", "Devices", "Engine", "Shaders", "Matmul/Operands", "Matmul/Techniques", "Matmul/Selection", "Tensors", "Operations", "Model", "Training", "Calibration", "SelfChecks", "Contact", "Benchmarking", "."],
         ["Portable.Extensions.AI"] = ["."],
         ["Portable.Server"] = ["Http", "Api", "."],
         ["Portable.Cli"] = ["CommandLine", "Output", "Conversations", "Devices", "Verbs", "Benchmarking", "."],

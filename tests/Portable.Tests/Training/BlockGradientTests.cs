@@ -68,22 +68,23 @@ public class BlockGradientTests
         Check(new BlockFixture(3, windows with { Hidden = 6, Intermediate = 5, Attention = windows.Attention with { Window = 130 } }, 133), 3, samples: 1);
     }
 
-    private static void Check(BlockFixture f, int seed, int samples = 12)
+    private static void Check(BlockFixture f, int seed, int samples = 12) => Check(f, seed, samples, (dy, dMean) => BlockPass.OnCpu(f, 16, 16, dy, dMean));
+
+    /// <summary>Compares a pass with the oracle, and its gradients with finite differences of the oracle.</summary>
+    /// <param name="f">The block.</param>
+    /// <param name="seed">Draws what is compared.</param>
+    /// <param name="samples">Values of each tensor.</param>
+    /// <param name="run">The pass, of gradients of y and of the mean attention.</param>
+    internal static void Check(BlockFixture f, int seed, int samples, Func<float[], float[], BlockPass> run)
     {
         Random random = new(seed ^ 77);
-        TrainingBlock block = f.Block();
-        float[] y = new float[f.Input.Length], mean = new float[f.Tokens * f.Tokens], dx = new float[f.Input.Length];
-        block.Forward(f.Tensors, f.Input, y, f.Tokens);
-        block.MeanAttention(mean);
+        float[] dy = BlockFixture.Fill(random, f.Input.Length, 1), dMean = BlockFixture.Fill(random, f.Tokens * f.Tokens, 1);
+        (float[] y, float[] mean, float[] dx, BlockTensors gradients) = run(dy, dMean);
         double[] x = BlockFixture.Wide(f.Input);
         BlockOracle oracle = f.Oracle();
         double[] expected = f.OracleForward(oracle, x);
         AssertNear(expected, y, 1e-4);
         AssertNear(oracle.MeanAttention!, mean, 1e-5);
-
-        float[] dy = BlockFixture.Fill(random, y.Length, 1), dMean = BlockFixture.Fill(random, mean.Length, 1);
-        BlockTensors gradients = new(f.Tensors);
-        block.Backward(f.Tensors, dy, dMean, gradients, dx);
 
         // loss = Σ dy·y + Σ dMean·A.
         double Loss()
@@ -141,5 +142,23 @@ public class BlockGradientTests
         {
             Assert.True(Math.Abs(expected[i] - actual[i]) < tolerance * scale, $"[{i}]: {actual[i]}, expected {expected[i]}");
         }
+    }
+}
+
+/// <summary>A block's pass there and back.</summary>
+/// <param name="Y">Its output.</param>
+/// <param name="Mean">Its attention, averaged over heads.</param>
+/// <param name="Dx">∂/∂ its input.</param>
+/// <param name="Gradients">Of every parameter.</param>
+internal sealed record BlockPass(float[] Y, float[] Mean, float[] Dx, BlockTensors Gradients)
+{
+    public static BlockPass OnCpu(BlockFixture f, int activationBits, int keyValueBits, float[] dy, float[]? dMean, int activationGroup = 0)
+    {
+        TrainingBlock block = new(f.Layout, f.Tokens, activationBits, keyValueBits, f.Rotary, activationGroup);
+        BlockPass pass = new(new float[f.Input.Length], new float[f.Tokens * f.Tokens], new float[f.Input.Length], new BlockTensors(f.Tensors));
+        block.Forward(f.Tensors, f.Input, pass.Y, f.Tokens);
+        block.MeanAttention(pass.Mean);
+        block.Backward(f.Tensors, dy, dMean, pass.Gradients, pass.Dx);
+        return pass;
     }
 }

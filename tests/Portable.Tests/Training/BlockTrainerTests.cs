@@ -41,7 +41,7 @@ public class BlockTrainerTests
     public void NormsThatCarryFactors(string modelType, string carrying)
     {
         BlockFixture f = new(1, BlockFixture.LayoutsOf(modelType)[0], 7);
-        BlockTrainer trainer = Trainer(f, new BlockWidths(3, 0, 4, 4), Small with { SmoothingRate = 0.05f });
+        Trainee trainer = Trainer(f, new BlockWidths(3, 0, 4, 4), Small with { SmoothingRate = 0.05f });
         Learn(f, trainer);
         Assert.Equal(carrying.Split(' '), f.Layout.Norms.Where(n => !trainer.Quantized[n].Gain.SequenceEqual(f.Tensors[n].Gain)).Select(n => $"{n}"));
         bool rows = f.Layout.Attention.QueryKeyNorm == QueryKeyNorm.None;
@@ -60,7 +60,7 @@ public class BlockTrainerTests
             SmoothingRate = 0.05f,
             Attention = AttentionDivergence.None,
         };
-        BlockTrainer trainer = Trainer(f, new BlockWidths(0, 0, 16, 16), options);
+        Trainee trainer = Trainer(f, new BlockWidths(0, 0, 16, 16), options);
         float[] expected = new float[f.Input.Length], actual = new float[f.Input.Length], other = BlockFixture.Fill(new Random(seed), expected.Length, 1);
         f.Block().Forward(f.Tensors, f.Input, expected, f.Tokens);
         trainer.Train(2, (_, sample) => Fill(sample, f.Input, other)); // a target elsewhere, so that the vectors move
@@ -78,7 +78,7 @@ public class BlockTrainerTests
     {
         BlockFixture f = new(seed, gated: true);
         BlockWidths widths = new(4, groups ? 5 : 0, 8, 8);
-        BlockTrainer trainer = Trainer(f, widths, Small with { Compensation = rankOne ? WeightCompensation.RankOne : WeightCompensation.Full });
+        Trainee trainer = Trainer(f, widths, Small with { Compensation = rankOne ? WeightCompensation.RankOne : WeightCompensation.Full });
         Learn(f, trainer);
         foreach (BlockSlot linear in f.Layout.Slots)
         {
@@ -106,7 +106,7 @@ public class BlockTrainerTests
         WeightCompensation compensation = Enum.Parse<WeightCompensation>(compensationName);
         AttentionDivergence attention = Enum.Parse<AttentionDivergence>(attentionName);
         BlockFixture f = new(11, gated: true, tokens: 24, hidden: 32, intermediate: 40, size: 8);
-        BlockTrainer trainer = Trainer(f, new BlockWidths(levels, 0, activationBits, keyValueBits), Small with { Compensation = compensation, Attention = attention, Epochs = 40 });
+        Trainee trainer = Trainer(f, new BlockWidths(levels, 0, activationBits, keyValueBits), Small with { Compensation = compensation, Attention = attention, Epochs = 40 });
         TrainingReport report = Learn(f, trainer);
         Assert.True(report.LossAfter < 0.9 * report.LossBefore, $"{report.LossBefore} → {report.LossAfter}");
     }
@@ -125,7 +125,7 @@ public class BlockTrainerTests
         float[] Run()
         {
             BlockFixture f = new(5, gated: true, tokens: 40, hidden: 40, intermediate: 150, size: 8);
-            BlockTrainer trainer = Trainer(f, new BlockWidths(4, 0, 4, 4), Small);
+            Trainee trainer = Trainer(f, new BlockWidths(4, 0, 4, 4), Small);
             Learn(f, trainer);
             return trainer.Quantized[BlockSlot.Down].Weight;
         }
@@ -142,7 +142,7 @@ public class BlockTrainerTests
     public void TrainedBitsAreFrozen(bool gated, string hash)
     {
         BlockFixture f = new(21, gated, tokens: 37, group: gated ? 2 : 1, size: 8, hidden: 40, intermediate: 75);
-        BlockTrainer trainer = Trainer(f, new BlockWidths(4, 16, 4, 4), Small);
+        Trainee trainer = Trainer(f, new BlockWidths(4, 16, 4, 4), Small);
         Learn(f, trainer);
         float[] bits = [.. f.Layout.Slots.SelectMany(l => trainer.Quantized[l].Weight), .. trainer.Quantized[BlockNorm.Attention].Gain, .. trainer.Quantized[BlockNorm.Mlp].Gain];
         Assert.Equal(hash, Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(bits.AsSpan())))[..16]);
@@ -152,7 +152,7 @@ public class BlockTrainerTests
     public void NonFiniteLossNamesTheBlock()
     {
         BlockFixture f = new(6, gated: true);
-        BlockTrainer trainer = Trainer(f, new BlockWidths(3, 0, 8, 8), Small);
+        Trainee trainer = Trainer(f, new BlockWidths(3, 0, 8, 8), Small);
         float[] broken = [.. f.Input];
         broken[0] = float.NaN;
         string message = Assert.Throws<NonFiniteLossException>(() => trainer.Train(1, (_, sample) => Fill(sample, f.Input, broken))).Message;
@@ -164,7 +164,7 @@ public class BlockTrainerTests
     public void ALastStepThatDivergesNamesTheBlock()
     {
         BlockFixture f = new(6, gated: true);
-        BlockTrainer trainer = Trainer(f, new BlockWidths(3, 0, 8, 8), Small with { Epochs = 1, OffsetRate = float.PositiveInfinity });
+        Trainee trainer = Trainer(f, new BlockWidths(3, 0, 8, 8), Small with { Epochs = 1, OffsetRate = float.PositiveInfinity });
         string message = Assert.Throws<NonFiniteLossException>(() => Learn(f, trainer, samples: 1)).Message;
         Assert.Contains("layer seven", message);
         Assert.Contains("after training", message);
@@ -180,7 +180,7 @@ public class BlockTrainerTests
 
     private static AbqOptions Small => new() { Epochs = 4, OffsetRate = 0.02f };
 
-    private static TrainingReport Learn(BlockFixture f, BlockTrainer trainer, int samples = 2)
+    private static TrainingReport Learn(BlockFixture f, Trainee trainer, int samples = 2)
     {
         float[] target = new float[f.Input.Length], map = new float[f.Tokens * f.Tokens];
         TrainingBlock teacher = f.Block();
@@ -200,12 +200,24 @@ public class BlockTrainerTests
         target.CopyTo(sample.QuantizedTarget, 0);
     }
 
-    private static BlockTrainer Trainer(BlockFixture f, BlockWidths widths, AbqOptions options)
+    private static Trainee Trainer(BlockFixture f, BlockWidths widths, AbqOptions options)
     {
         BlockStatistics statistics = new(f.Layout);
         TrainingBlock block = f.Block();
         block.Forward(f.Tensors, f.Input, new float[f.Input.Length], f.Tokens);
         statistics.Add(block, f.Tokens);
-        return new BlockTrainer(f.Tensors, widths, options, statistics, f.Rotary, f.Tokens, options.HasRankOne(0, 4), "layer seven");
+        CpuStudent student = new(f.Tensors, widths, options, statistics, f.Rotary, f.Tokens, options.HasRankOne(0, 4));
+        return new Trainee(student, new BlockTrainer(student, options, "layer seven"));
+    }
+
+    private sealed record Trainee(CpuStudent Student, BlockTrainer Trainer)
+    {
+        public BlockTensors Quantized => Student.Quantized;
+
+        public TrainingReport Train(int samples, Action<int, BlockSample> load) => Trainer.Train(samples, load);
+
+        public void Forward(float[] x, float[] y) => Student.Forward(x, y);
+
+        public TrainedLinear Fold(BlockSlot linear) => Student.Fold(linear);
     }
 }

@@ -108,6 +108,10 @@ internal sealed record AbqOptions
         BothTeachers = false,
     };
 
+    /// <summary>Whether attention maps are compared.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool ComparesAttention => Attention != AttentionDivergence.None && AttentionWeight != 0;
+
     /// <summary>Whether a block carries a rank-1 compensation: the first three and the last four.</summary>
     public bool HasRankOne(int block, int blocks) => Compensation == WeightCompensation.RankOne && (block <= 2 || block >= blocks - 4);
 }

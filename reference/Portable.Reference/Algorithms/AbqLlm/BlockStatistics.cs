@@ -7,7 +7,8 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 /// <param name="layout">The block.</param>
 internal sealed class BlockStatistics(BlockLayout layout)
 {
-    private static readonly BlockSlot[] Inputs = [BlockSlot.Query, BlockSlot.Output, BlockSlot.Up, BlockSlot.Down];
+    /// <summary>A layer for each input of a block.</summary>
+    public static IReadOnlyList<BlockSlot> Inputs { get; } = [BlockSlot.Query, BlockSlot.Output, BlockSlot.Up, BlockSlot.Down];
     private readonly Dictionary<BlockSlot, float[]> _maxima = Inputs.ToDictionary(l => l, l => new float[layout.SizeOf(l).Columns]);
     private readonly Dictionary<BlockSlot, double[]> _squares = Inputs.ToDictionary(l => l, l => new double[layout.SizeOf(l).Columns]);
     private long _tokens;
@@ -31,6 +32,18 @@ internal sealed class BlockStatistics(BlockLayout layout)
         }
 
         _tokens += tokens;
+    }
+
+    /// <summary>Takes what was summed elsewhere.</summary>
+    /// <param name="input">Any layer that reads the input.</param>
+    /// <param name="maxima">Largest |x| per channel.</param>
+    /// <param name="squares">Σ x² per channel; replaces what is there.</param>
+    /// <param name="tokens">Tokens of all inputs, each of which is set once.</param>
+    public void Set(BlockSlot input, float[] maxima, double[] squares, long tokens)
+    {
+        maxima.CopyTo(_maxima[Input(input)], 0);
+        squares.CopyTo(_squares[Input(input)], 0);
+        _tokens = tokens;
     }
 
     /// <summary>Largest |x| per input channel of a layer.</summary>

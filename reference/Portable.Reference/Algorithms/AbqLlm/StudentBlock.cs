@@ -3,24 +3,11 @@ using Portable.Reference.Training;
 
 namespace Portable.Reference.Algorithms.AbqLlm;
 
-/// <summary>
-/// The trainable side of a block: smoothing vectors, the linears, and the folded norms.
-/// </summary>
-/// <remarks>
-/// s_qkv: norm ÷ s, columns of q, k, v × s; s_fc1: norm ÷ s, columns of gate, up × s; both where a norm stands before the part.
-/// s_out: rows of v ÷ s, columns of o × s (repeated over the query heads of a group). s_fc2: rows of up ÷ s, columns of down × s,
-/// where the MLP is gated or its activation homogeneous: of degree one (ReLU), or of degree two (its square: rows ÷ √s). s_qk: rows
-/// of k × s, rows of q ÷ s, one value per rotary pair, because only then does the scale pass through the rotation unchanged, and one
-/// per channel that does not turn. Where queries and keys are normalised, a factor of their rows would vanish (of whole heads) or
-/// change them (of single channels): there the gains of the two norms carry s_qk, and one vector serves the heads that share a gain.
-/// </remarks>
+/// <summary>The trainable side of a block: the equivalent transformation, the linears, and the folded norms.</summary>
 internal sealed class StudentBlock
 {
-    private readonly BlockTensors _original;
     private readonly BlockLayout _layout;
-    private readonly AttentionLayout _heads;
-    private readonly SmoothingVector? _qkv, _out, _fc1, _fc2, _qk;
-    private readonly int[] _pairOfKey, _keyHeadColumn, _pairOfQuery;
+    private readonly StudentFactors _factors;
     private readonly Dictionary<BlockSlot, StudentLinear> _linears = [];
 
     /// <summary>Starts with the published smoothing vectors, or with none.</summary>
@@ -30,42 +17,22 @@ internal sealed class StudentBlock
     /// <param name="statistics">Input statistics of the float block.</param>
     public StudentBlock(BlockTensors original, BlockWidths widths, AbqOptions options, BlockStatistics statistics)
     {
-        _original = original;
         _layout = original.Layout;
-        _heads = _layout.Attention;
-        int size = _heads.HeadSize, group = _heads.GroupHeads, turning = _layout.Rotary?.Dimensions ?? 0, pairs = size - turning / 2;
-        int Pair(int channel) => channel < turning ? channel % (turning / 2) : channel - turning / 2;
-        int[] shared = [.. Enumerable.Range(0, size).Select(Pair)];
-        bool oneGain = _heads.QueryKeyNorm == QueryKeyNorm.Heads;
-        _pairOfKey = oneGain ? shared : [.. Enumerable.Range(0, _heads.KeyValueWidth).Select(r => r / size * pairs + Pair(r % size))];
-        _pairOfQuery = oneGain ? shared : [.. Enumerable.Range(0, _heads.QueryWidth).Select(r => r / size / group * pairs + Pair(r % size))];
-        _keyHeadColumn = [.. Enumerable.Range(0, _heads.QueryWidth).Select(c => c / size / group * size + c % size)];
+        _factors = new StudentFactors(_layout, norm => original[norm], linear => ColumnMaxima(original[linear]), options, statistics);
         Quantized = new BlockTensors(_layout);
         Gradients = new BlockTensors(_layout);
         foreach (BlockNorm norm in _layout.Norms)
         {
-            (float[] gain, float[]? bias) = original[norm];
-            Quantized[norm] = new NormTensors([.. gain], bias?.ToArray());
-            Gradients[norm] = new NormTensors(new float[gain.Length], bias is null ? null : new float[bias.Length]);
+            Quantized[norm] = _factors.Norms[norm];
+            Gradients[norm] = _factors.NormGradients[norm];
         }
 
         foreach (BlockSlot linear in _layout.Slots)
         {
-            StudentLinear student = new(original[linear], widths);
+            StudentLinear student = new(original[linear], widths, _factors[linear]);
             _linears.Add(linear, student);
             Quantized[linear] = student.Quantized;
             Gradients[linear] = student.Gradient;
-        }
-
-        if (options.Smoothing)
-        {
-            float[] Initial(BlockSlot linear) => SmoothingVector.Initial(statistics.Maximum(linear), ColumnMaxima(original[linear]), options.SmoothingAlpha);
-            _qkv = _layout.HasNormsBefore ? new SmoothingVector(Initial(BlockSlot.Query), options) : null;
-            _fc1 = _layout.HasNormsBefore ? new SmoothingVector(Initial(BlockSlot.Up), options) : null;
-            _out = new SmoothingVector(FirstHeads(Initial(BlockSlot.Output)), options);
-            // A root needs factors that stay positive, as e^θ does.
-            _fc2 = options.SmoothUpDown && UpPower is { } power && (power == -1 || options.LogarithmicSmoothing) ? new SmoothingVector(Initial(BlockSlot.Down), options) : null;
-            _qk = new SmoothingVector([.. Enumerable.Repeat(1f, (oneGain ? 1 : _heads.KeyValueHeads) * pairs)], options);
         }
     }
 
@@ -79,38 +46,10 @@ internal sealed class StudentBlock
     public StudentLinear this[BlockSlot linear] => _linears[linear];
 
     /// <summary>All trainable values: smoothing vectors, then the layers' parts.</summary>
-    public IEnumerable<ParameterGroup> Parameters =>
-        Vectors.Select(v => v.Group).Concat(_layout.Slots.SelectMany(l => _linears[l].Parameters));
-
-    private IEnumerable<SmoothingVector> Vectors => new[] { _qkv, _out, _fc1, _fc2, _qk }.OfType<SmoothingVector>();
+    public IEnumerable<ParameterGroup> Parameters => _factors.Parameters.Concat(_layout.Slots.SelectMany(l => _linears[l].Parameters));
 
     /// <summary>Factors of rows and columns and the folded norms, from the present vectors.</summary>
-    public void UpdateFactors()
-    {
-        foreach (SmoothingVector vector in Vectors)
-        {
-            vector.Update();
-        }
-
-        foreach (BlockNorm norm in _layout.Norms)
-        {
-            if (NormUse(norm) is { } use)
-            {
-                Scale(_original[norm].Gain, use, Quantized[norm].Gain);
-                if (_original[norm].Bias is { } bias)
-                {
-                    Scale(bias, use, Quantized[norm].Bias!);
-                }
-            }
-        }
-
-        foreach (BlockSlot linear in _layout.Slots)
-        {
-            StudentLinear student = _linears[linear];
-            Fill(student.RowFactor, RowUse(linear));
-            Fill(student.ColumnFactor, ColumnUse(linear));
-        }
-    }
+    public void UpdateFactors() => _factors.Update();
 
     /// <summary>Folds and quantizes every layer.</summary>
     public void Materialize()
@@ -127,95 +66,10 @@ internal sealed class StudentBlock
     {
         foreach (BlockSlot linear in _layout.Slots)
         {
-            StudentLinear student = _linears[linear];
-            student.Backward();
-            RowUse(linear)?.Scatter(student.RowLogGradient);
-            ColumnUse(linear)?.Scatter(student.ColumnLogGradient);
+            _linears[linear].Backward();
         }
 
-        foreach (BlockNorm norm in _layout.Norms)
-        {
-            if (NormUse(norm) is { } use)
-            {
-                use.Scatter(Products(Gradients[norm].Gain, Quantized[norm].Gain));
-                if (Gradients[norm].Bias is { } bias)
-                {
-                    use.Scatter(Products(bias, Quantized[norm].Bias!));
-                }
-            }
-        }
-
-        foreach (SmoothingVector vector in Vectors)
-        {
-            vector.FinishGradient();
-        }
-    }
-
-    // Rows of up times s^power divide what down reads by s.
-    private float? UpPower => _layout switch
-    {
-        { Gated: true } or { Activation: ActivationKind.Relu } => -1,
-        { Activation: ActivationKind.SquaredRelu } => -0.5f,
-        _ => null,
-    };
-
-    private SmoothingUse? RowUse(BlockSlot linear) => linear switch
-    {
-        BlockSlot.Query when _heads.QueryKeyNorm == QueryKeyNorm.None => Use(_qk, _pairOfQuery, -1),
-        BlockSlot.Key when _heads.QueryKeyNorm == QueryKeyNorm.None => Use(_qk, _pairOfKey, 1),
-        BlockSlot.Value => Use(_out, null, -1),
-        BlockSlot.Up => Use(_fc2, null, UpPower ?? 0),
-        _ => null,
-    };
-
-    private SmoothingUse? ColumnUse(BlockSlot linear) => linear switch
-    {
-        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value => Use(_qkv, null, 1),
-        BlockSlot.Output => Use(_out, _keyHeadColumn, 1),
-        BlockSlot.Gate or BlockSlot.Up => Use(_fc1, null, 1),
-        _ => Use(_fc2, null, 1),
-    };
-
-    private SmoothingUse? NormUse(BlockNorm norm) => norm switch
-    {
-        BlockNorm.Attention => Use(_qkv, null, -1),
-        BlockNorm.Mlp => Use(_fc1, null, -1),
-        BlockNorm.Query => Use(_qk, _pairOfQuery, -1),
-        BlockNorm.Key => Use(_qk, _pairOfKey, 1),
-        _ => null,
-    };
-
-    private static SmoothingUse? Use(SmoothingVector? vector, int[]? map, float power) => vector is null ? null : new SmoothingUse(vector, map, power);
-
-    private static void Fill(float[] factors, SmoothingUse? use)
-    {
-        for (int i = 0; i < factors.Length; i++)
-        {
-            factors[i] = use?.Factor(i) ?? 1;
-        }
-    }
-
-    // A quotient where it is one: rounded once.
-    private static void Scale(float[] values, SmoothingUse use, float[] result)
-    {
-        for (int i = 0; i < values.Length; i++)
-        {
-            result[i] = use.Power == -1 ? values[i] / use.Scale(i) : values[i] * use.Factor(i);
-        }
-    }
-
-    private static float[] Products(float[] gradient, float[] values) => [.. gradient.Zip(values, (g, v) => g * v)];
-
-    private float[] FirstHeads(float[] perQueryColumn)
-    {
-        float[] result = new float[_heads.KeyValueWidth];
-        for (int c = perQueryColumn.Length - 1; c >= 0; c--)
-        {
-            // Descending, so that the first query head of a group stays, as published.
-            result[_keyHeadColumn[c]] = perQueryColumn[c];
-        }
-
-        return result;
+        _factors.Backward();
     }
 
     private static float[] ColumnMaxima(LinearTensors linear)

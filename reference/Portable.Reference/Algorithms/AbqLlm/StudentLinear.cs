@@ -16,7 +16,11 @@ internal sealed class StudentLinear
     // σ(4): the published start of clipping, and the end of the searched range.
     private const float LargestClip = 0.98201379f;
 
+    /// <summary>The searched factors of both ends, in order.</summary>
+    public static float[] ClipCandidates { get; } = [.. Candidates()];
+
     private readonly LinearTensors _original;
+    private readonly LinearFactors _factors;
     private readonly int _levels, _groupSize, _groups;
     private readonly ScaleFormat _scales;
     private readonly float[] _transformed, _clipLow, _clipHigh;
@@ -25,7 +29,8 @@ internal sealed class StudentLinear
     /// <summary>A layer without trainable parts; they are added one by one.</summary>
     /// <param name="original">Float weights; kept, never changed.</param>
     /// <param name="widths">Levels and groups of the grid.</param>
-    public StudentLinear(LinearTensors original, BlockWidths widths)
+    /// <param name="factors">Factors of its rows and columns; null = ones of its own.</param>
+    public StudentLinear(LinearTensors original, BlockWidths widths, LinearFactors? factors = null)
     {
         (int n, int k) = (original.Rows, original.Columns);
         _original = original;
@@ -38,12 +43,7 @@ internal sealed class StudentLinear
         _clipHigh = new float[n * _groups];
         Array.Fill(_clipLow, 1);
         Array.Fill(_clipHigh, 1);
-        RowFactor = new float[n];
-        ColumnFactor = new float[k];
-        Array.Fill(RowFactor, 1);
-        Array.Fill(ColumnFactor, 1);
-        RowLogGradient = new float[n];
-        ColumnLogGradient = new float[k];
+        _factors = factors ?? new LinearFactors(n, k);
         Quantized = new LinearTensors(n, k, new float[n * k], original.Bias is null ? null : new float[n]);
         Gradient = new LinearTensors(n, k, new float[n * k], original.Bias is null ? null : new float[n]);
     }
@@ -52,16 +52,16 @@ internal sealed class StudentLinear
     public LinearTensors Original => _original;
 
     /// <summary>What smoothing multiplies each row by.</summary>
-    public float[] RowFactor { get; }
+    public float[] RowFactor => _factors.Row;
 
     /// <summary>What smoothing multiplies each column by.</summary>
-    public float[] ColumnFactor { get; }
+    public float[] ColumnFactor => _factors.Column;
 
     /// <summary>∂loss/∂ln of the row factors.</summary>
-    public float[] RowLogGradient { get; }
+    public float[] RowLogGradient => _factors.RowLogGradient;
 
     /// <summary>∂loss/∂ln of the column factors.</summary>
-    public float[] ColumnLogGradient { get; }
+    public float[] ColumnLogGradient => _factors.ColumnLogGradient;
 
     /// <summary>Ŵ and the scaled bias: what the block multiplies.</summary>
     public LinearTensors Quantized { get; }
@@ -232,7 +232,7 @@ internal sealed class StudentLinear
                 ReadOnlySpan<float> w = Segment(_transformed, n, g), h = importance.AsSpan(g * _groupSize, w.Length);
                 (float bestLow, float bestHigh) = (LargestClip, LargestClip);
                 float best = Error(w, h, candidate, bestLow, bestHigh);
-                for (float both = LargestClip; both > 0.3f; both -= 0.04f)
+                foreach (float both in ClipCandidates)
                 {
                     Try(w, h, candidate, both, both, ref best, ref bestLow, ref bestHigh);
                 }
@@ -248,11 +248,22 @@ internal sealed class StudentLinear
                     Try(w, h, candidate, bestLow, Math.Clamp(centreHigh + 0.03f * i, 0.2f, LargestClip), ref best, ref bestLow, ref bestHigh);
                 }
 
-                low[n * _groups + g] = (float)ReproducibleMath.Log(bestLow / (1 - bestLow));
-                high[n * _groups + g] = (float)ReproducibleMath.Log(bestHigh / (1 - bestHigh));
+                low[n * _groups + g] = Logit(bestLow);
+                high[n * _groups + g] = Logit(bestHigh);
             }
         });
         return (low, high);
+    }
+
+    /// <summary>What σ makes a clip factor of.</summary>
+    public static float Logit(float factor) => (float)ReproducibleMath.Log(factor / (1 - factor));
+
+    private static IEnumerable<float> Candidates()
+    {
+        for (float both = LargestClip; both > 0.3f; both -= 0.04f)
+        {
+            yield return both;
+        }
     }
 
     private void Try(ReadOnlySpan<float> w, ReadOnlySpan<float> h, float[] candidate, float low, float high, ref float best, ref float bestLow, ref float bestHigh)

@@ -19,6 +19,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
 {
     private readonly QuantizationContext _context;
     private readonly AbqOptions _options;
+    private readonly ITrainingDevice _device;
     private readonly TeacherStream _teacher;
     private readonly int _samples, _tokens;
     private readonly Stopwatch _watch = new();
@@ -27,9 +28,10 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     public BlockReconstruction(QuantizationContext context, AbqOptions options)
     {
         (_context, _options) = (context, options);
+        _device = context.Device?.CreateTraining("") ?? new CpuTraining();
         CalibrationSet calibration = context.Calibration!;
         (_samples, _tokens) = (calibration.Windows.Count, calibration.Context);
-        _teacher = new TeacherStream(context, options.Attention != AttentionDivergence.None && options.AttentionWeight != 0);
+        _teacher = new TeacherStream(context, _device, options.ComparesAttention);
     }
 
     public CalibrationInputs Inputs => CalibrationInputs.Quantized;
@@ -37,22 +39,26 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     /// <summary>The recipe in force, every part and rate.</summary>
     public JsonObject? Manifest => new() { ["training"] = JsonSerializer.SerializeToNode(_options, AbqOptionsJson.Default.AbqOptions) };
 
-    public void Dispose() => _teacher.Dispose();
+    public void Dispose()
+    {
+        _teacher.Dispose();
+        _device.Dispose();
+    }
 
     public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
     {
         _watch.Start();
         QuantizationScheme scheme = _context.Scheme;
         string name = block[BlockSlot.Down].Name[..block[BlockSlot.Down].Name.IndexOf($".{index}.", StringComparison.Ordinal)] + $".{index}";
-        BlockTensors exact = FloatBlocks.Read(block);
-        BlockStatistics statistics = _teacher.Prepare(index, exact, stream!);
+        BlockStatistics statistics = _teacher.Prepare(index, block, stream!);
         BlockWidths widths = new(scheme.LargestWeightCode, scheme.GroupSize, scheme.ActivationBits, scheme.KeyValueBits, scheme.ActivationGroupSize, _context.Scales);
-        BlockTrainer trainer = new(exact, widths, _options, statistics, FloatBlocks.Rotary(block.Layout, _tokens), _tokens, _options.HasRankOne(index, _context.Source.Config.Layers), name);
+        using IBlockStudent student = _device.CreateStudent(block, widths, _options, statistics, _tokens, _options.HasRankOne(index, _context.Source.Config.Layers));
+        BlockTrainer trainer = new(student, _options, name);
         TrainingReport report = trainer.Train(_samples, _teacher.Load, new Live(this, index, name), _context.Cancellation);
         double left = Remaining(index, TimeSpan.Zero);
         _trained++;
         _context.Say(FormattableString.Invariant($"{name}: loss {report.LossBefore:g4} -> {report.LossAfter:g4}, {report.Steps} steps, {report.Elapsed.TotalSeconds:f1} s, {left:f0} s left"));
-        return Fold(block, trainer, report, name);
+        return Fold(block, student, report, name);
     }
 
     /// <summary>Estimate of the seconds left in all blocks, in block <paramref name="index"/> with its own rest.</summary>
@@ -62,17 +68,16 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
         return inBlock.TotalSeconds + (_context.Source.Config.Layers - index - 1) * whole;
     }
 
-    private QuantizedBlock Fold(BlockWeights block, BlockTrainer trainer, TrainingReport report, string name)
+    private QuantizedBlock Fold(BlockWeights block, IBlockStudent student, TrainingReport report, string name)
     {
         QuantizationScheme scheme = _context.Scheme.Layer;
         ActivationQuantizer input = scheme.ActivationBits == 16
             ? new ActivationQuantizer(new CodeFormat(16, signed: true), ActivationMode.Symmetric, 0)
             : new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: false), ActivationMode.Asymmetric, scheme.ActivationGroupSize);
-        BlockTensors trained = trainer.Quantized;
         Dictionary<string, float[]> inputFactors = [], outputFactors = [];
         LinearWeights Map(BlockSlot which, LinearWeights linear)
         {
-            TrainedLinear result = trainer.Fold(which);
+            TrainedLinear result = student.Fold(which);
             GroupLayout layout = new(linear.InputFeatures(), scheme.GroupSize);
             WeightGrid[] grids = [.. result.Scales.Zip(result.ZeroPoints, (s, z) => new WeightGrid(s, z, 0, scheme.LargestWeightCode))];
             WeightCodes codes = new(linear.OutputFeatures, layout, scheme.WeightFormat, grids);
@@ -82,7 +87,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
             return linear.WithQuantized(codes.ToLinear(result.Bias, input), scheme);
         }
 
-        BlockWeights weights = block.MapLinears(Map).MapNorms((norm, _) => new NormWeights(trained[norm].Gain, trained[norm].Bias));
+        BlockWeights weights = block.MapLinears(Map).MapNorms((norm, _) => new NormWeights(student.Norm(norm).Gain, student.Norm(norm).Bias));
         return new QuantizedBlock(weights)
         {
             InputFactors = inputFactors,

@@ -42,8 +42,6 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
 
     public bool NeedsCalibration => true;
 
-    public string? CpuPart => "teachers and training";
-
     public IReadOnlyList<MethodOption> Options { get; } = WithRecipe(recipes[0].Options(4), recipes);
 
     public IBlockQuantizer Prepare(QuantizationContext context)

@@ -1,7 +1,6 @@
 using Portable.Calibration;
+using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
-using Portable.Reference.Blocks;
-using Portable.Reference.Training;
 
 namespace Portable.Quantization.AbqLlm;
 
@@ -12,27 +11,26 @@ namespace Portable.Quantization.AbqLlm;
 internal sealed class TeacherStream : IDisposable
 {
     private readonly QuantizationContext _context;
-    private TrainingBlock? _block;
-    private BlockLayout? _layout;
+    private readonly ITrainingDevice _device;
     private readonly StreamSlot[] _float, _input, _floatTarget, _quantizedTarget, _attention;
     private readonly int _tokens;
     private readonly float[] _x, _y, _map;
     private int _next;
 
-    public TeacherStream(QuantizationContext context, bool attention)
+    public TeacherStream(QuantizationContext context, ITrainingDevice device, bool attention)
     {
-        _context = context;
+        (_context, _device) = (context, device);
         CalibrationSet calibration = context.Calibration!;
         _tokens = calibration.Context;
         int samples = calibration.Windows.Count, values = _tokens * context.Source.Config.HiddenSize;
         _x = new float[values];
         _y = new float[values];
-        _map = new float[attention ? _tokens * _tokens : 0];
+        _map = new float[attention ? _tokens * (_tokens + 1) / 2 : 0];
         _float = Slots(samples, values);
         _input = Slots(samples, values);
         _floatTarget = Slots(samples, values);
         _quantizedTarget = Slots(samples, values);
-        _attention = attention ? Slots(samples, _tokens * (_tokens + 1) / 2) : [];
+        _attention = attention ? Slots(samples, _map.Length) : [];
         using BlockStream embedded = context.OpenStream(calibration.Windows, 32);
         for (int i = 0; i < samples; i++)
         {
@@ -45,39 +43,36 @@ internal sealed class TeacherStream : IDisposable
     /// <param name="block">Its float weights.</param>
     /// <param name="quantized">The quantized stream in front of the block.</param>
     /// <returns>Input statistics of the float block on the float stream.</returns>
-    public BlockStatistics Prepare(int index, BlockTensors block, BlockStream quantized)
+    public BlockStatistics Prepare(int index, BlockWeights block, BlockStream quantized)
     {
         for (; _next < index; _next++)
         {
-            BlockTensors passed = FloatBlocks.Read(_context.Source.LoadBlock(_next));
-            for (int i = 0; i < _float.Length; i++)
+            using IBlockTeacher passed = _device.CreateTeacher(_context.Source.LoadBlock(_next), _tokens, false);
+            foreach (StreamSlot slot in _float)
             {
-                Run(passed, _float[i], _float[i]);
+                _context.Cancellation.ThrowIfCancellationRequested();
+                Run(passed, slot, slot, false);
             }
         }
 
-        BlockStatistics statistics = new(block.Layout);
+        using IBlockTeacher teacher = _device.CreateTeacher(block, _tokens, _map.Length > 0);
         for (int i = 0; i < _float.Length; i++)
         {
             _context.Cancellation.ThrowIfCancellationRequested();
-            Run(block, _float[i], _floatTarget[i]);
+            Run(teacher, _float[i], _floatTarget[i], true);
             _float[i].Write(0, _y);
-            statistics.Add(_block!, _tokens);
             if (_map.Length > 0)
             {
-                _block!.MeanAttention(_map);
-                for (int t = 0; t < _tokens; t++)
-                {
-                    _attention[i].Write(t * (t + 1) / 2, _map.AsSpan(t * _tokens, t + 1));
-                }
+                teacher.ReadAttention(_map);
+                _attention[i].Write(0, _map);
             }
 
             _input[i].Write(0, quantized.Read(i));
-            Run(block, _input[i], _quantizedTarget[i]);
+            Run(teacher, _input[i], _quantizedTarget[i], false);
         }
 
         _next = index + 1;
-        return statistics;
+        return teacher.ReadStatistics();
     }
 
     /// <summary>Fills a sample of the block in work.</summary>
@@ -103,16 +98,10 @@ internal sealed class TeacherStream : IDisposable
 
     private StreamSlot[] Slots(int count, int values) => [.. Enumerable.Range(0, count).Select(_ => _context.Storage.Allocate(values))];
 
-    private void Run(BlockTensors block, StreamSlot from, StreamSlot to)
+    private void Run(IBlockTeacher block, StreamSlot from, StreamSlot to, bool observed)
     {
-        if (_block is null || block.Layout != _layout)
-        {
-            _layout = block.Layout;
-            _block = new TrainingBlock(_layout, _tokens, 16, 16, FloatBlocks.Rotary(_layout, _tokens));
-        }
-
         from.Read(0, _x);
-        _block.Forward(block, _x, _y, _tokens);
+        block.Forward(_x, _y, observed);
         to.Write(0, _y);
     }
 }

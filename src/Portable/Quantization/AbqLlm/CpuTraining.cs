@@ -1,0 +1,85 @@
+using Portable.Calibration;
+using Portable.Models;
+using Portable.Reference.Algorithms.AbqLlm;
+using Portable.Reference.Blocks;
+using Portable.Reference.Training;
+
+namespace Portable.Quantization.AbqLlm;
+
+/// <summary>Block reconstruction on the managed CPU.</summary>
+internal sealed class CpuTraining : ITrainingDevice
+{
+    private TrainingBlock? _block;
+    private BlockLayout? _layout;
+    private BlockWeights? _read;
+    private BlockTensors? _tensors;
+    private int _tokens;
+
+    /// <inheritdoc/>
+    public string Arithmetic => "f32";
+
+    /// <inheritdoc/>
+    public IBlockTeacher CreateTeacher(BlockWeights block, int tokens, bool attention)
+    {
+        if (_block is null || block.Layout != _layout || tokens != _tokens)
+        {
+            (_layout, _tokens) = (block.Layout, tokens);
+            _block = new TrainingBlock(_layout, tokens, 16, 16, FloatBlocks.Rotary(_layout, tokens));
+        }
+
+        return new Teacher(Tensors(block), _block, tokens, attention);
+    }
+
+    /// <inheritdoc/>
+    public IBlockStudent CreateStudent(BlockWeights block, BlockWidths widths, AbqOptions options, BlockStatistics statistics, int tokens, bool rankOne) =>
+        new CpuStudent(Tensors(block), widths, options, statistics, FloatBlocks.Rotary(block.Layout, tokens), tokens, rankOne);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+    }
+
+    // Teacher and student of a block read the same floats.
+    private BlockTensors Tensors(BlockWeights block)
+    {
+        if (_read != block)
+        {
+            (_read, _tensors) = (block, FloatBlocks.Read(block));
+        }
+
+        return _tensors!;
+    }
+
+    private sealed class Teacher(BlockTensors tensors, TrainingBlock block, int tokens, bool attention) : IBlockTeacher
+    {
+        private readonly BlockStatistics _statistics = new(tensors.Layout);
+        private readonly float[] _map = new float[attention ? tokens * tokens : 0];
+
+        public void Forward(float[] x, float[] y, bool observed)
+        {
+            block.Forward(tensors, x, y, tokens);
+            if (observed)
+            {
+                _statistics.Add(block, tokens);
+                if (attention)
+                {
+                    block.MeanAttention(_map);
+                }
+            }
+        }
+
+        public void ReadAttention(Span<float> triangle)
+        {
+            for (int t = 0; t < tokens; t++)
+            {
+                _map.AsSpan(t * tokens, t + 1).CopyTo(triangle[(t * (t + 1) / 2)..]);
+            }
+        }
+
+        public BlockStatistics ReadStatistics() => _statistics;
+
+        public void Dispose()
+        {
+        }
+    }
+}
