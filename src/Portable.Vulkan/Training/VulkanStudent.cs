@@ -1,4 +1,5 @@
 using Portable.Models;
+using Portable.Quantization;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Blocks;
 using Portable.Reference.Training;
@@ -59,7 +60,7 @@ internal sealed class VulkanStudent : IBlockStudent
             (_sums, _factorsOfLoss, _rows) = (new float[2 * tokens * DistributionLoss.Sums], new float[4 * tokens], new float[tokens]);
             _samples = new SampleUpload(gpu, _kernels, _layout.Hidden, tokens, _block.InputBuffer, options.BothTeachers, options.ComparesAttention);
             (_materialize, _forward, _backward) = (new TrainingProgram(gpu, profiled), new TrainingProgram(gpu, profiled), new TrainingProgram(gpu, profiled));
-            Start(statistics, rankOne);
+            Start(widths, statistics, rankOne);
             _hostOptimizer = new AdamW([.. _factors.Parameters]);
             ulong gradient = _kernels.Allocate(_layout.Slots.Max(s => (long)_layout.SizeOf(s).Rows * _layout.SizeOf(s).Columns)).Address;
             AddPrograms(products, gradient);
@@ -131,7 +132,14 @@ internal sealed class VulkanStudent : IBlockStudent
         _kernels.Dispose();
     }
 
-    private void Start(BlockStatistics statistics, bool rankOne)
+    /// <summary>A layer as the CPU has it, for what is searched once in doubles.</summary>
+    private StudentLinear OnHost(BlockSlot slot, BlockWidths widths)
+    {
+        LinearWeights linear = _weights[slot];
+        return new StudentLinear(new LinearTensors(linear.OutputFeatures, linear.InputFeatures(), linear.ReadWeights(), null), widths, _factors[slot]);
+    }
+
+    private void Start(BlockWidths widths, BlockStatistics statistics, bool rankOne)
     {
         _factors.Update();
         _table.Upload(_gpu, _factors);
@@ -146,7 +154,12 @@ internal sealed class VulkanStudent : IBlockStudent
                     importance[k] /= column[k] * column[k];
                 }
 
-                (float[] low, float[] high) = _options.ClippingSearch ? student.SearchClipping(importance) : student.PublishedClipping();
+                (float[] low, float[] high) = _options switch
+                {
+                    { SearchedGrids: true } => OnHost(slot, widths).SearchGrids(importance),
+                    { ClippingSearch: true } => student.SearchClipping(importance),
+                    _ => student.PublishedClipping(),
+                };
                 student.AddClipping(low, high, _options.ClippingRate);
             }
 

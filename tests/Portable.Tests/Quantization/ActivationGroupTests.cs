@@ -46,6 +46,32 @@ public class ActivationGroupTests
         Assert.All(run.Reports.SelectMany(r => r), report => Assert.InRange(report.OutputError!.Value, 1e-4, 1));
     }
 
+    /// <summary>FlattenQuant's inputs take a scale a token and group in place of the static one and its parts; its weights keep one step a tensor.</summary>
+    [SkippableTheory]
+    [InlineData("W8A8a16", "")]
+    [InlineData("W4A4a8", "")]
+    [InlineData("W4A4a16", "ranges=boxplot beta=0.5 max-expansion=4")]
+    [InlineData("W8A8a16", "ranges=boxplot beta=0.5 max-expansion=4")]
+    [InlineData("W8A8a16", "gptq=off fold=on")]
+    public void FlattenTakesThem(string scheme, string options)
+    {
+        WideVectors.Require();
+        QuantizationScheme widths = QuantizationScheme.Parse(scheme);
+        Dictionary<string, string> named = options.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(o => o.Split('=')).ToDictionary(o => o[0], o => o[1]);
+        MethodRun run = MethodRun.Quantize("flatten", new RandomModel(RandomModel.Llama(layers: 1), 32, 8, null), scheme: scheme, named: named);
+        Assert.All(run.Blocks[0].Linears, linear =>
+        {
+            QuantizedLinear q = linear.Quantized!;
+            QuantizationScheme own = QuantizationScheme.Parse(linear.Scheme!);
+            Assert.Equal(widths.ActivationGroupSize, own.ActivationGroupSize);
+            Assert.Contains(own.WeightBits, (int[])[widths.WeightBits, 8]);
+            Assert.Equal(new ActivationQuantizer(new CodeFormat(own.WeightBits, signed: true), ActivationMode.Symmetric, widths.ActivationGroupSize), q.Input);
+            Assert.Equal((0, widths.ActivationGroupSize), (q.GroupSize, q.Weights.Layout.GroupSize));
+            Assert.Single(q.Scales.Distinct());
+        });
+        Assert.All(run.Reports.SelectMany(r => r), report => Assert.InRange(report.OutputError!.Value, 1e-4, 1));
+    }
+
     /// <summary>A channel far above the others costs those of its group, not all.</summary>
     [SkippableFact]
     public void AnOutlierCostsItsGroupOnly()
@@ -60,7 +86,8 @@ public class ActivationGroupTests
     [Theory]
     [InlineData("flexq", "W6A6g32a16", "g groups weights and activations alike")]
     [InlineData("flexq", "W6A6a32", "name them")]
-    [InlineData("flatten", "W8A8a128", "W8A8")]
+    [InlineData("flatten", "W8A8g32a32", "none of weights")]
+    [InlineData("flatten", "W4A8a32", "W8A8a128")]
     public void MethodsWithGroupsOfTheirOwnRefuseThemByName(string method, string scheme, string says)
     {
         Exception e = Assert.ThrowsAny<Exception>(() => MethodRun.Quantize(method, new RandomModel(RandomModel.Llama(), 32, 8, null), scheme: scheme));

@@ -23,6 +23,9 @@ public class ReconstructionMethodTests
     [InlineData("abq", "smoothing-alpha", "0.75")]
     [InlineData("abq", "clipping", "off")]
     [InlineData("abq", "clipping-search", "off")]
+    [InlineData("abq", "grid", "search")]
+    [InlineData("abq", "grid", "minmax")]
+    [InlineData("omniquant", "grid", "search")]
     [InlineData("abq", "compensation", "none")]
     [InlineData("abq", "compensation", "rank-one")]
     [InlineData("abq", "mse-weight", "0")]
@@ -57,6 +60,7 @@ public class ReconstructionMethodTests
     [InlineData("clipping", "off")]
     [InlineData("clipping-rate", "0")]
     [InlineData("clipping-search", "off")]
+    [InlineData("grid", "search")]
     [InlineData("compensation", "none")]
     [InlineData("compensation", "rank-one")]
     [InlineData("offset-rate", "0.001")]
@@ -76,6 +80,22 @@ public class ReconstructionMethodTests
         string[] scales = [.. new Dictionary<string, string>[] { new() { ["epochs"] = "1" }, new() { ["epochs"] = "1", [option] = value } }.Select(named =>
             string.Join(' ', MethodRun.Quantize("abq", model, scheme: "W3A8KV8", named: named).Blocks[1].Linears.SelectMany(l => l.Quantized!.Scales)))];
         Assert.NotEqual(scales[0], scales[1]);
+    }
+
+    /// <summary>Searched grids are the start where a table of measurements says so; whoever names a start gets that one.</summary>
+    [SkippableTheory]
+    [InlineData("abq", "W2A8", "", "grid=search")]
+    [InlineData("abq", "W3A8", "", "grid=minmax")]
+    [InlineData("abq", "W2A8", "clipping-search=on", "grid=minmax")]
+    [InlineData("abq", "W2A8", "recipe=paper", "recipe=paper grid=minmax")]
+    [InlineData("omniquant", "W2A8", "", "grid=minmax")]
+    public void TheStartOfClippingGoesByTheBits(string method, string scheme, string options, string same)
+    {
+        WideVectors.Require();
+        RandomModel model = new(RandomModel.Llama(layers: 1), 32, 4, null);
+        float[] Scales(string given) => [.. MethodRun.Quantize(method, model, scheme: scheme, named: $"epochs=1 {given}".Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(o => o.Split('=')).ToDictionary(o => o[0], o => o[1]))
+            .Blocks[0].Linears.SelectMany(l => l.Quantized!.Scales)];
+        Assert.Equal(Scales(same), Scales(options));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Portable.Reference.Training;
 
 namespace Portable.Reference.Algorithms.AbqLlm;
@@ -72,6 +73,10 @@ internal sealed record AbqOptions
     /// <summary>Start clipping at the factors of least weighted squared error (true) or at σ(4) as published.</summary>
     public bool ClippingSearch { get; init; } = true;
 
+    /// <summary>Start clipping from searched grids (<see cref="Quantization.GridSearch"/>), whatever <see cref="ClippingSearch"/> says.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool SearchedGrids { get; init; }
+
     /// <summary>Learning rates fall to zero along half a cosine (true) or stay constant as published.</summary>
     public bool CosineSchedule { get; init; } = true;
 
@@ -83,6 +88,10 @@ internal sealed record AbqOptions
 
     /// <summary>Seed of the order of sequences.</summary>
     public int Seed { get; init; }
+
+    /// <summary>Our recipe. With few levels clipping starts from searched grids, which measured better there and not beyond.</summary>
+    /// <param name="weightBits">Bits of the weights.</param>
+    public static AbqOptions Ours(int weightBits) => new() { SearchedGrids = weightBits <= 2 };
 
     /// <summary>ABQ-LLM's published recipe; the attention divergence acts on the probabilities themselves.</summary>
     /// <param name="weightBits">Bits of the weights: 40 passes for 2 bits and for 8, otherwise 20.</param>

@@ -86,7 +86,12 @@ internal sealed class CpuStudent : IBlockStudent
                     importance[k] /= student.ColumnFactor[k] * student.ColumnFactor[k];
                 }
 
-                (float[] low, float[] high) = options.ClippingSearch ? student.SearchClipping(importance) : student.PublishedClipping();
+                (float[] low, float[] high) = options switch
+                {
+                    { SearchedGrids: true } => student.SearchGrids(importance),
+                    { ClippingSearch: true } => student.SearchClipping(importance),
+                    _ => student.PublishedClipping(),
+                };
                 student.AddClipping(low, high, options.ClippingRate);
             }
 

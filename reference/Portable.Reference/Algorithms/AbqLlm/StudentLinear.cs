@@ -14,7 +14,7 @@ namespace Portable.Reference.Algorithms.AbqLlm;
 internal sealed class StudentLinear
 {
     // σ(4): the published start of clipping, and the end of the searched range.
-    private const float LargestClip = 0.98201379f;
+    private const float LargestClip = 0.98201379f, SmallestClip = 0.05f;
 
     /// <summary>The searched factors of both ends, in order.</summary>
     public static float[] ClipCandidates { get; } = [.. Candidates()];
@@ -134,8 +134,8 @@ internal sealed class StudentLinear
                 int at = n * _groups + g;
                 if (LowClip is not null)
                 {
-                    _clipLow[at] = Contract.Reciprocal(1 + Contract.Exp(-LowClip.Values[at]));
-                    _clipHigh[at] = Contract.Reciprocal(1 + Contract.Exp(-HighClip!.Values[at]));
+                    _clipLow[at] = Clip(LowClip.Values[at]);
+                    _clipHigh[at] = Clip(HighClip!.Values[at]);
                 }
 
                 ReadOnlySpan<float> segment = Segment(_transformed, n, g);
@@ -254,6 +254,40 @@ internal sealed class StudentLinear
         });
         return (low, high);
     }
+
+    /// <summary>Logits of the clip factors that give the grids of <see cref="GridSearch"/>, where those lose less than what <see cref="SearchClipping"/> finds.</summary>
+    /// <param name="importance">h: mean square of each input channel after smoothing.</param>
+    /// <remarks>A searched grid may end beyond the weights, where no clip factor reaches: such an end stays at the largest factor.</remarks>
+    public (float[] Low, float[] High) SearchGrids(float[] importance)
+    {
+        (float[] low, float[] high) = SearchClipping(importance);
+        WorkerPool.Run(_original.Rows, n =>
+        {
+            float[] candidate = new float[_groupSize];
+            double[] values = new double[_groupSize], importances = new double[_groupSize];
+            for (int g = 0; g < _groups; g++)
+            {
+                int at = n * _groups + g;
+                ReadOnlySpan<float> w = Segment(_transformed, n, g), h = importance.AsSpan(g * _groupSize, w.Length);
+                for (int i = 0; i < w.Length; i++)
+                {
+                    (values[i], importances[i]) = (w[i], h[i]);
+                }
+
+                WeightGrid grid = GridSearch.Asymmetric(values.AsSpan(0, w.Length), importances.AsSpan(0, w.Length), _levels, _scales);
+                float clipLow = Factor(grid.Decode(0), TensorPrimitives.Min(w)), clipHigh = Factor(grid.Decode(_levels), TensorPrimitives.Max(w));
+                if (Error(w, h, candidate, clipLow, clipHigh) < Error(w, h, candidate, Clip(low[at]), Clip(high[at])))
+                {
+                    (low[at], high[at]) = (Logit(clipLow), Logit(clipHigh));
+                }
+            }
+        });
+        return (low, high);
+
+        static float Factor(double end, float extreme) => extreme == 0 ? LargestClip : (float)Math.Clamp(end / extreme, SmallestClip, LargestClip);
+    }
+
+    private static float Clip(float logit) => Contract.Reciprocal(1 + Contract.Exp(-logit));
 
     /// <summary>What σ makes a clip factor of.</summary>
     public static float Logit(float factor) => (float)ReproducibleMath.Log(factor / (1 - factor));

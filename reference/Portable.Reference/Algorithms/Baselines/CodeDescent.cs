@@ -14,6 +14,9 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// </remarks>
 internal static class CodeDescent
 {
+    // So many rows share each row of H, which comes from far away.
+    private const int RowTile = 8;
+
     /// <summary>Improves codes and scales in place.</summary>
     /// <param name="weights">w, N×K, row-major.</param>
     /// <param name="hessian">H, K×K, symmetric.</param>
@@ -25,12 +28,37 @@ internal static class CodeDescent
     {
         int columns = codes.Layout.Columns;
         double lambda = Gptq.Lambda(hessian, columns, damping);
-        WorkerPool.Run(codes.Rows, n => new Row(weights, hessian, lambda, codes, scales, n).Improve(rounds));
+        WorkerPool.Run((codes.Rows + RowTile - 1) / RowTile, tile =>
+        {
+            int first = tile * RowTile;
+            Row[] rows = [.. Enumerable.Range(first, Math.Min(RowTile, codes.Rows - first)).Select(n => new Row(weights, hessian, lambda, codes, scales, n))];
+            for (int k = 0; k < columns; k++)
+            {
+                foreach (Row row in rows)
+                {
+                    row.AddGradient(k);
+                }
+            }
+
+            for (int round = 0; round < rounds && rows.Length > 0; round++)
+            {
+                for (int k = 0; k < columns; k++)
+                {
+                    foreach (Row row in rows)
+                    {
+                        row.AddImage(k);
+                    }
+                }
+
+                rows = [.. rows.Where(row => row.Rescale() | row.Recode())];
+            }
+        });
     }
 
-    private readonly struct Row
+    private sealed class Row
     {
         private readonly double[] _h, _residual, _gradient;
+        private readonly double[][] _images;
         private readonly double _lambda;
         private readonly WeightCodes _codes;
         private readonly ScaleFormat _scaleFormat;
@@ -41,32 +69,30 @@ internal static class CodeDescent
             (_h, _lambda, _codes, _scaleFormat, _row, _columns) = (hessian, lambda, codes, scaleFormat, row, codes.Layout.Columns);
             _residual = new double[_columns];
             _gradient = new double[_columns];
+            _images = [.. Enumerable.Range(0, codes.Layout.Groups).Select(_ => new double[_columns])];
             for (int k = 0; k < _columns; k++)
             {
                 _residual[k] = weights[row * _columns + k] - codes.Grid(row, k).Decode(codes.Codes[row * _columns + k]);
             }
-
-            for (int k = 0; k < _columns; k++)
-            {
-                AddColumn(_gradient, k, _residual[k]);
-            }
         }
 
-        public void Improve(int rounds)
+        /// <summary>Adds a column's residual to H·(w − ŵ).</summary>
+        public void AddGradient(int k) => AddColumn(_gradient, k, _residual[k]);
+
+        /// <summary>Adds a column's level to what H makes of the levels of its group, for <see cref="Rescale"/>.</summary>
+        public void AddImage(int k)
         {
-            for (int round = 0; round < rounds; round++)
+            double[] image = _images[k / _codes.Layout.GroupSize];
+            if (k % _codes.Layout.GroupSize == 0)
             {
-                bool changed = Rescale();
-                changed |= Recode();
-                if (!changed)
-                {
-                    break;
-                }
+                Array.Clear(image);
             }
+
+            AddColumn(image, k, Level(k));
         }
 
         /// <summary>Every code to its best value in turn.</summary>
-        private bool Recode()
+        public bool Recode()
         {
             bool changed = false;
             for (int k = 0; k < _columns; k++)
@@ -95,23 +121,12 @@ internal static class CodeDescent
             return changed;
         }
 
-        /// <summary>All scales by least squares for the codes.</summary>
-        private bool Rescale()
+        /// <summary>All scales by least squares for the codes, whose images are there.</summary>
+        public bool Rescale()
         {
             GroupLayout layout = _codes.Layout;
             int groups = layout.Groups;
-            double[][] images = new double[groups][];
             double[] normal = new double[groups * groups], right = new double[groups];
-            for (int g = 0; g < groups; g++)
-            {
-                images[g] = new double[_columns];
-                for (int i = 0; i < layout.ColumnsIn(g); i++)
-                {
-                    int k = layout.FirstColumn(g) + i;
-                    AddColumn(images[g], k, Level(k));
-                }
-            }
-
             for (int g = 0; g < groups; g++)
             {
                 for (int i = 0; i < layout.ColumnsIn(g); i++)
@@ -120,7 +135,7 @@ internal static class CodeDescent
                     right[g] += Level(k) * _gradient[k];
                     for (int j = 0; j < groups; j++)
                     {
-                        normal[g * groups + j] += Level(k) * images[j][k];
+                        normal[g * groups + j] += Level(k) * _images[j][k];
                     }
                 }
             }
@@ -145,7 +160,7 @@ internal static class CodeDescent
 
                 for (int k = 0; k < _columns; k++)
                 {
-                    gradient[k] -= change[g] * images[g][k];
+                    gradient[k] -= change[g] * _images[g][k];
                 }
             }
 

@@ -104,6 +104,9 @@ internal sealed class FlattenPlan
     public static FlattenPlan WithParts(int bits, float activationScale, float[] weightScales, int[] activationParts, int[] weightParts) =>
         new(bits, 0, WeightGrid.ClampScale(activationScale), [.. weightScales.Select(s => WeightGrid.ClampScale(s))], activationParts, weightParts);
 
+    /// <summary>The plan of inputs that have scales of their own for each token and group of channels: none of them needs several parts.</summary>
+    public FlattenPlan WithWholeActivations() => new(Bits, Beta, ActivationScale, WeightScales, [.. ActivationParts.Select(_ => 1)], WeightParts);
+
     /// <summary>n_j = max(1, ⌈m_j / T − 10⁻⁶⌉): a maximum of exactly k·T gives k parts.</summary>
     public static int[] Parts(ReadOnlySpan<float> maxima, float threshold)
     {

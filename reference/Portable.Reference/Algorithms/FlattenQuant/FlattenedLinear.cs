@@ -24,6 +24,11 @@ internal sealed class FlattenedLinear(FlattenPlan plan, int matrix, int rows, sh
     /// <summary>Whether wide codes fit 8 bits on both sides.</summary>
     public bool HasCompact => LargestCode(plan.ActivationParts) <= 127 && LargestCode(plan.WeightParts) <= 127;
 
+    /// <summary>The quantizer of inputs that have a scale for each token and group of channels: p bits, one part each.</summary>
+    /// <param name="bits">p.</param>
+    /// <param name="groupSize">Channels of a group, ≥ 1.</param>
+    public static ActivationQuantizer GroupedInput(int bits, int groupSize) => new(new CodeFormat(bits, signed: true), ActivationMode.Symmetric, groupSize);
+
     private int Columns => plan.ActivationParts.Length;
 
     /// <summary>The grid of wide weight codes of a column: step sw, range ±nw_j·Q.</summary>
@@ -33,8 +38,22 @@ internal sealed class FlattenedLinear(FlattenPlan plan, int matrix, int rows, sh
         return new WeightGrid(plan.WeightScales[matrix], 0, -limit, limit);
     }
 
-    /// <summary>The evaluation that runs: compact where it exists (fewer multiply-adds of the same kind), else expanded.</summary>
-    public QuantizedLinear Pack(float[]? bias) => HasCompact ? Compact(bias) : Expanded(bias);
+    /// <summary>The evaluation that runs: compact where it exists (fewer multiply-adds of the same kind) or where inputs are in groups, else expanded.</summary>
+    /// <param name="bias">N values, or null.</param>
+    /// <param name="activationGroup">Channels that share a scale of a token, on the compact columns; 0 = the plan's static scale and parts.</param>
+    public QuantizedLinear Pack(float[]? bias, int activationGroup = 0) => activationGroup > 0 ? Grouped(bias, activationGroup) : HasCompact ? Compact(bias) : Expanded(bias);
+
+    /// <summary>K columns of wide weight codes, read by inputs that have a scale for each token and group.</summary>
+    /// <exception cref="InvalidOperationException">The wide codes of the weights have more than 8 bits.</exception>
+    public QuantizedLinear Grouped(float[]? bias, int activationGroup)
+    {
+        if (LargestCode(plan.WeightParts) > 127)
+        {
+            throw new InvalidOperationException($"Wide codes of the weights reach {LargestCode(plan.WeightParts)}: more than 8 bits.");
+        }
+
+        return Build(codes, Columns, SignedFormat(LargestCode(plan.WeightParts)), bias, GroupedInput(plan.Bits, activationGroup));
+    }
 
     /// <summary>K columns of wide codes.</summary>
     /// <exception cref="InvalidOperationException">The wide codes have more than 8 bits.</exception>
@@ -121,6 +140,6 @@ internal sealed class FlattenedLinear(FlattenPlan plan, int matrix, int rows, sh
     {
         float[] scales = new float[rows];
         Array.Fill(scales, plan.WeightScales[matrix]);
-        return new QuantizedLinear(BitPacking.Pack(values, rows, new GroupLayout(columns), format), scales, null, bias, input);
+        return new QuantizedLinear(BitPacking.Pack(values, rows, GroupLayout.Cut(columns, 0, input.GroupSize), format), scales, null, bias, input, 0);
     }
 }

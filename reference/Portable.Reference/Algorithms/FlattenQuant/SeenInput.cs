@@ -1,7 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.BitPlanes;
 using Portable.Reference.Operations;
+using Portable.Reference.Quantization;
 
 namespace Portable.Reference.Algorithms.FlattenQuant;
 
@@ -34,6 +36,26 @@ internal static class SeenInput
         }
 
         return clipped;
+    }
+
+    /// <summary>What a layer sees whose inputs have a scale for each token and group of channels.</summary>
+    /// <param name="x">Rows × K, smoothed.</param>
+    /// <param name="columns">K.</param>
+    /// <param name="quantizer">From <see cref="FlattenedLinear.GroupedInput"/>.</param>
+    /// <param name="seen">Receives x̂.</param>
+    public static void RoundGroups(ReadOnlySpan<float> x, int columns, ActivationQuantizer quantizer, Span<float> seen)
+    {
+        int rows = x.Length / columns;
+        QuantizedActivations codes = new(rows, new GroupLayout(columns, quantizer.GroupSize), quantizer.Format, quantizer.GroupSize);
+        ActivationQuantization.Quantize(x, rows, columns, quantizer, codes);
+        for (int row = 0; row < rows; row++)
+        {
+            for (int k = 0; k < columns; k++)
+            {
+                int code = (sbyte)codes.Codes[row * codes.Layout.PaddedColumns + codes.Layout.PaddedIndex(k)];
+                seen[row * columns + k] = code * codes.Scales[row * codes.ScaleGroups.Count + k / codes.Layout.GroupSize];
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -23,6 +23,7 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
     private static readonly MethodOption Clipping = new("clipping", "", "learn weight clipping: on, off");
     private static readonly MethodOption ClippingRate = new("clipping-rate", "", "learning rate of the clipping logits");
     private static readonly MethodOption ClippingSearch = new("clipping-search", "", "start clipping at the factors of least weighted error: on, off");
+    private static readonly MethodOption Grid = GridOption.Option with { Default = "", Help = "start of clipping: search (grids of least weighted squared error), minmax (as clipping-search says)" };
     private static readonly MethodOption Compensation = new("compensation", "", "trained correction of weights before they are quantized: none, rank-one, full");
     private static readonly MethodOption RankOneRate = new("rank-one-rate", "", "learning rate of the rank-one compensation");
     private static readonly MethodOption OffsetRate = new("offset-rate", "", "learning rate of the full compensation, in grid steps");
@@ -66,6 +67,7 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
             Clipping = Switch(options, Clipping, o.Clipping),
             ClippingRate = Number(options, ClippingRate, o.ClippingRate, 0, 1),
             ClippingSearch = Switch(options, ClippingSearch, o.ClippingSearch),
+            SearchedGrids = Pick(options, Grid, o.SearchedGrids && options.Text(ClippingSearch).Length == 0, ("search", true), ("minmax", false)),
             Compensation = Pick(options, Compensation, o.Compensation, ("none", WeightCompensation.None), ("rank-one", WeightCompensation.RankOne), ("full", WeightCompensation.Full)),
             RankOneRate = Number(options, RankOneRate, o.RankOneRate, 0, 1),
             OffsetRate = Number(options, OffsetRate, o.OffsetRate, 0, 1),
@@ -97,6 +99,7 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
             Clipping with { Implied = Switch(o.Clipping) },
             ClippingRate with { Implied = Number(o.ClippingRate) },
             ClippingSearch with { Implied = Switch(o.ClippingSearch) },
+            Grid with { Implied = recipes[0].Options(2).SearchedGrids ? "search with up to 2 bits, else minmax; minmax where clipping-search is given" : "minmax" },
             Compensation with { Implied = o.Compensation switch { WeightCompensation.None => "none", WeightCompensation.RankOne => "rank-one", _ => "full" } },
             RankOneRate with { Implied = Number(o.RankOneRate) },
             OffsetRate with { Implied = Number(o.OffsetRate) },

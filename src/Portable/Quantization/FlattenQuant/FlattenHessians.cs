@@ -16,19 +16,20 @@ internal sealed class FlattenHessians
 {
     private readonly ScaledBlock _scaled;
     private readonly IReadOnlyDictionary<BlockInput, FlattenPlan> _plans;
+    private readonly int _activationGroup;
     private readonly Dictionary<BlockInput, GramMatrix> _hessians = [];
     private readonly Dictionary<BlockInput, CrossMatrix> _crosses = [];
 
-    private FlattenHessians(ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans) => (_scaled, _plans) = (scaled, plans);
+    private FlattenHessians(ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans, int activationGroup) => (_scaled, _plans, _activationGroup) = (scaled, plans, activationGroup);
 
-    /// <summary>Values beyond the last digit, over all observed tokens.</summary>
+    /// <summary>Values beyond the last digit, over all observed tokens; none where inputs are in groups.</summary>
     public Dictionary<BlockInput, long> Clipped { get; } = BlockInputs.All.ToDictionary(i => i, _ => 0L);
 
     /// <summary>Observes a float block over a stream.</summary>
-    public static FlattenHessians Observe(BlockWeights block, ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans, BlockStream stream, bool hessians)
+    public static FlattenHessians Observe(BlockWeights block, ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans, BlockStream stream, FlattenSettings settings)
     {
-        FlattenHessians statistics = new(scaled, plans);
-        foreach (BlockInput input in BlockInputs.All.Where(_ => hessians))
+        FlattenHessians statistics = new(scaled, plans, settings.ActivationGroup);
+        foreach (BlockInput input in BlockInputs.All.Where(_ => settings.Gptq))
         {
             int columns = plans[input].ActivationParts.Length;
             statistics._hessians.Add(input, new GramMatrix(columns));
@@ -71,7 +72,16 @@ internal sealed class FlattenHessians
     private void Add(BlockInput input, float[] x, int rows)
     {
         float[] seen = new float[x.Length];
-        Clipped[input] += SeenInput.Round(x, _plans[input], seen);
+        FlattenPlan plan = _plans[input];
+        if (_activationGroup > 0)
+        {
+            SeenInput.RoundGroups(x, plan.ActivationParts.Length, FlattenedLinear.GroupedInput(plan.Bits, _activationGroup), seen);
+        }
+        else
+        {
+            Clipped[input] += SeenInput.Round(x, plan, seen);
+        }
+
         if (_hessians.TryGetValue(input, out GramMatrix? hessian))
         {
             hessian.Add(seen, rows);

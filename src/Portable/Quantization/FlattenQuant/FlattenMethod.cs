@@ -66,18 +66,18 @@ internal sealed class FlattenMethod : IQuantizationMethod
                 .Select((f, i) => (Finding: f, Low: low[i])).Where(f => f.Finding.Block == index).ToDictionary(f => f.Finding.Input);
             ScaledBlock scaled = settings.Scale(block, decided.ToDictionary(d => d.Key, d => d.Value.Finding), input => decided[input].Low);
             Dictionary<BlockInput, FlattenPlan> plans = decided.ToDictionary(d => d.Key, d => d.Value.Finding.Ranges(d.Value.Low).Plan);
-            FlattenHessians statistics = FlattenHessians.Observe(block, scaled, plans, stream!, settings.Gptq);
+            FlattenHessians statistics = FlattenHessians.Observe(block, scaled, plans, stream!, settings);
 
             Dictionary<string, QuantizedLinear> quantized = [];
-            Dictionary<string, string> schemes = [];
+            Dictionary<string, QuantizationScheme> schemes = [];
             Dictionary<string, IReadOnlyDictionary<string, double>> details = [];
             foreach (BlockInput input in BlockInputs.All)
             {
                 FlattenPlan plan = plans[input];
                 foreach ((LinearWeights linear, FlattenedLinear layer) in statistics.Quantize(block.Reading(input), input, settings.Damping))
                 {
-                    quantized.Add(linear.Name, layer.Pack(scaled.Bias(linear)));
-                    schemes.Add(linear.Name, $"W{plan.Bits}A{plan.Bits}");
+                    quantized.Add(linear.Name, layer.Pack(scaled.Bias(linear), settings.ActivationGroup));
+                    schemes.Add(linear.Name, settings.Scheme(plan.Bits));
                     details.Add(linear.Name, new Dictionary<string, double>
                     {
                         ["kl"] = plan.Bits == 4 ? decided[input].Finding.LowDivergence : decided[input].Finding.HighDivergence,
@@ -88,7 +88,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
                 }
             }
 
-            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(quantized[l.Name], QuantizationScheme.Parse(schemes[l.Name]))).MapNorms((norm, _) => scaled.Norm(norm)))
+            return new QuantizedBlock(block.MapLinears(l => l.WithQuantized(quantized[l.Name], schemes[l.Name])).MapNorms((norm, _) => scaled.Norm(norm)))
             {
                 InputFactors = scaled.InputFactors,
                 OutputFactors = scaled.OutputFactors,

@@ -2,6 +2,7 @@ using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Blocks;
+using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlattenQuant;
 
@@ -56,13 +57,21 @@ internal sealed record FlattenSettings
     /// <summary>W4A4: a mix of 4 and 8 bits; W8A8: all 8.</summary>
     public required bool Mixed { get; init; }
 
+    /// <summary>Channels that share a scale of a token (the scheme's a part); 0 = static scales of whole tensors, the method as published.</summary>
+    public required int ActivationGroup { get; init; }
+
+    /// <summary>The scheme of a layer at a width.</summary>
+    public QuantizationScheme Scheme(int bits) => new(bits, bits, activationGroupSize: ActivationGroup);
+
     public static FlattenSettings Read(QuantizationContext context)
     {
-        string scheme = context.Scheme.Layer.ToString();
-        if (scheme is not ("W4A4" or "W8A8"))
+        QuantizationScheme layer = context.Scheme.Layer;
+        if (layer is not ({ WeightBits: 4, ActivationBits: 4, GroupSize: 0 } or { WeightBits: 8, ActivationBits: 8, GroupSize: 0 }))
         {
-            throw new MethodUsageException($"FlattenQuant serves W4A4 (a mix of INT4 and INT8 layers) and W8A8 (all INT8), not {scheme}.");
+            throw new MethodUsageException($"FlattenQuant serves W4A4 (a mix of INT4 and INT8 layers) and W8A8 (all INT8), either with groups of activations (W8A8a128) and none of weights, not {layer}.");
         }
+
+        bool mixed = layer.WeightBits == 4;
 
         MethodOptions options = context.Options;
         return new FlattenSettings
@@ -73,13 +82,14 @@ internal sealed record FlattenSettings
             Flatten = new FlattenOptions(options.Number(BetaOption, 0, 100), options.Switch(SidesOption), options.Number(ExpansionOption, 1, 16)),
             FoldWhere = options.Choice(FoldOption, "on", "off", "auto"),
             Decision = options.Choice(DecisionOption, "budget", "limit", "ratio"),
-            UsesModelDivergence = options.Choice(DivergenceOption, "model", "outputs") == "model" && options.Text(DecisionOption) == "budget" && scheme == "W4A4",
+            UsesModelDivergence = options.Choice(DivergenceOption, "model", "outputs") == "model" && options.Text(DecisionOption) == "budget" && mixed,
             Budget = options.Number(BudgetOption, 0, 1),
             Limit = options.Number(LimitOption, 0, 1000),
             Ratio = options.Number(RatioOption, 0, 1e9),
             Gptq = options.Switch(GptqOption),
             Damping = options.Number(DampingOption, 1e-6, 1),
-            Mixed = scheme == "W4A4",
+            Mixed = mixed,
+            ActivationGroup = layer.ActivationGroupSize,
         };
     }
 

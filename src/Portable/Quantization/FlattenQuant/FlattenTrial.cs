@@ -49,6 +49,7 @@ internal sealed class FlattenTrial
         if (!_ranges.TryGetValue(input, out FlattenRanges? ranges))
         {
             ranges = _settings.Search ? Searched(input) : BoxPlotted(input);
+            ranges = _settings.ActivationGroup > 0 ? ranges with { Plan = ranges.Plan.WithWholeActivations() } : ranges;
             _ranges.Add(input, ranges);
         }
 
@@ -79,7 +80,7 @@ internal sealed class FlattenTrial
         foreach ((int matrix, LinearWeights linear) in linears.Index())
         {
             float[] y = exact[matrix];
-            QuantizedLinear layer = FlattenedBlock.RoundToNearest(plan, matrix, _scaled.Weights(linear), linear.OutputFeatures).Pack(null);
+            QuantizedLinear layer = FlattenedBlock.RoundToNearest(plan, matrix, _scaled.Weights(linear), linear.OutputFeatures).Pack(null, _settings.ActivationGroup);
             float[] approximate = FlattenedBlock.Outputs(x, layer, _maxima[input].Length);
             if (_scaled.OutputFactors.TryGetValue(linear.Name, out float[]? divided))
             {
@@ -114,7 +115,7 @@ internal sealed class FlattenTrial
         return ranges;
     }
 
-    /// <summary>SmoothQuant's factors and the box plot; at 8 bits flattened only where that lowers the output error by more than 5 %.</summary>
+    /// <summary>SmoothQuant's factors and the box plot; at 8 bits flattened only where that lowers the output error by more than 5 %, and not where inputs are in groups.</summary>
     private FlattenRanges BoxPlotted(BlockInput input)
     {
         float[]? factors = null;
@@ -128,7 +129,7 @@ internal sealed class FlattenTrial
         if (_bits == 8)
         {
             FlattenPlan plain = FlattenPlan.Create(_maxima[input], _scaled.WeightMaxima(input), _bits, new FlattenOptions(_settings.Flatten.Beta, false, 1));
-            plan = Compare(input, plain).Error > 1.05 * Compare(input, plan).Error ? plan : plain;
+            plan = _settings.ActivationGroup == 0 && Compare(input, plain).Error > 1.05 * Compare(input, plan).Error ? plan : plain;
         }
 
         return new FlattenRanges(factors, plan);

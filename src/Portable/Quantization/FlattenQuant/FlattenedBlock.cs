@@ -27,7 +27,7 @@ internal static class FlattenedBlock
     public static float[] Outputs(float[] x, QuantizedLinear layer, int columns)
     {
         int tokens = x.Length / columns;
-        QuantizedActivations codes = new(tokens, layer.Weights.Layout, layer.Input.Format, 0);
+        QuantizedActivations codes = new(tokens, layer.Weights.Layout, layer.Input.Format, layer.Input.GroupSize);
         ActivationQuantization.Quantize(x, tokens, columns, layer.Input, codes);
         float[] y = new float[tokens * layer.OutputFeatures];
         BitMatmul.Multiply(codes, layer, y, layer.OutputFeatures);

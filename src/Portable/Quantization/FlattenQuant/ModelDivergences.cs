@@ -63,7 +63,7 @@ internal static class ModelDivergences
             {
                 float[] weights = scaled.Weights(linear);
                 replaced.Add(linear.Name, input == low.Input
-                    ? linear.WithQuantized(FlattenedBlock.RoundToNearest(plan, matrix, weights, linear.OutputFeatures).Pack(scaled.Bias(linear)), QuantizationScheme.Parse("W4A4"))
+                    ? linear.WithQuantized(FlattenedBlock.RoundToNearest(plan, matrix, weights, linear.OutputFeatures).Pack(scaled.Bias(linear), settings.ActivationGroup), settings.Scheme(4))
                     : linear with { Float = new FloatTable(linear.OutputFeatures, linear.InputFeatures(), ElementType.Float32, MemoryMarshal.AsBytes(weights.AsSpan()).ToArray()), Bias = scaled.Bias(linear) });
             }
         }

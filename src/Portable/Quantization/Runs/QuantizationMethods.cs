@@ -14,7 +14,7 @@ internal static class QuantizationMethods
         new GptqMethod(),
         new AbqLlm.ReconstructionMethod("omniquant", "OmniQuant: learned clipping and smoothing, block by block", ("paper", _ => AbqOptions.OmniQuant)),
         new FlexQ.FlexQMethod(),
-        new AbqLlm.ReconstructionMethod("abq", "ABQ-LLM: learned smoothing, clipping and compensation with distribution and attention losses", ("default", _ => new AbqOptions()), ("paper", AbqOptions.Paper)),
+        new AbqLlm.ReconstructionMethod("abq", "ABQ-LLM: learned smoothing, clipping and compensation with distribution and attention losses", ("default", AbqOptions.Ours), ("paper", AbqOptions.Paper)),
         new FlattenQuant.FlattenMethod(),
     ];
 

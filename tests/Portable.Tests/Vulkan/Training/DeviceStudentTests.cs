@@ -18,6 +18,7 @@ public sealed class DeviceStudentTests(VulkanFixture vulkan)
     [InlineData("paper", 3, 0, 8, 8)]
     [InlineData("omniquant", 15, 5, 4, 4)]
     [InlineData("published attention", 7, 0, 6, 16)]
+    [InlineData("searched grids", 3, 16, 8, 16)]
     [InlineData("default", 15, 0, 16, 16)]
     public void TrainingHasTheCpusBits(string recipe, int levels, int group, int activationBits, int keyValueBits)
     {
@@ -26,6 +27,7 @@ public sealed class DeviceStudentTests(VulkanFixture vulkan)
             "paper" => AbqOptions.Paper(2),
             "omniquant" => AbqOptions.OmniQuant,
             "published attention" => new AbqOptions { Attention = AttentionDivergence.Published, ClippingSearch = false },
+            "searched grids" => AbqOptions.Ours(2),
             _ => new AbqOptions { OffsetRate = 0.02f },
         };
         BlockFixture f = new(11, gated: true, tokens: 24, hidden: 32, intermediate: 40, size: 8);
