@@ -11,7 +11,7 @@ namespace Portable;
 
 /// <summary>
 /// Makes a quantized checkpoint from a float one. The same settings give the same bytes, whatever the device and the number of
-/// threads; an interrupted run goes on where it stopped when it is run again.
+/// threads, but for methods that train by a GPU's matrix units (their option arithmetic); an interrupted run goes on where it stopped when it is run again.
 /// </summary>
 public sealed record Quantizer
 {

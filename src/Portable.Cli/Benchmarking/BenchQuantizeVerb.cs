@@ -14,6 +14,7 @@ using Portable.Quantization;
 using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.Training;
 
 namespace Portable.Cli.Benchmarking;
 
@@ -43,6 +44,7 @@ internal sealed class BenchQuantizeVerb : Verb
     private readonly Option<int> _context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => 2048 };
     private readonly Option<int> _blocks = new("--blocks") { Description = "Blocks to run; the last is not passed by the windows.", HelpName = "N", DefaultValueFactory = _ => 2 };
     private readonly Option<int> _memory = new("--memory") { Description = "Memory for calibration, MiB; the rest goes to a file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
+    private readonly Option<string?> _arithmetic = new("--arithmetic") { Description = "Arithmetic of methods that train: auto, f32, f16x3.", HelpName = "NAME" };
     private readonly Option<string> _device = DeviceOption.Create("Where calibration computes");
 
     /// <summary>Defines the verb.</summary>
@@ -52,7 +54,7 @@ internal sealed class BenchQuantizeVerb : Verb
             "Measures how long a method takes for a block of a well-known shape with synthetic weights; nothing is written.",
             new Example("portable bench quantize --shape llama-7b --method gptq --scheme W4A16g128 --device vulkan", "two blocks on the best GPU"))
     {
-        foreach (Option option in (Option[])[_shape, _method, _scheme, _samples, _context, _blocks, _memory, _device])
+        foreach (Option option in (Option[])[_shape, _method, _scheme, _samples, _context, _blocks, _memory, _arithmetic, _device])
         {
             Options.Add(option);
         }
@@ -72,15 +74,26 @@ internal sealed class BenchQuantizeVerb : Verb
         int[] tokens = [.. Enumerable.Range(0, checked(samples * context)).Select(_ => random.Next(whole.VocabularySize))];
         Dictionary<string, double> operations = [];
         string device = "cpu";
-        TimedCalibration? timed = opened is ICalibrationSource calibrates ? new TimedCalibration(calibrates.CreateCalibration(), executor =>
+        void Count(string operation, double microseconds) => operations[operation] = operations.GetValueOrDefault(operation) + (microseconds / 1000);
+        TimedCalibration? timed = opened is ICalibrationSource calibrates ? new TimedCalibration(calibrates.CreateCalibration(), Watch, Train) : null;
+        void Train(ITrainingDevice training)
+        {
+            if (training is VulkanTraining gpu)
+            {
+                gpu.Profiled = Count;
+            }
+        }
+
+        void Watch(Executor executor)
         {
             device = executor.Name;
             if (executor is VulkanExecutor gpu)
             {
                 gpu.Profiling = true;
-                gpu.Profiled = (operation, microseconds) => operations[operation] = operations.GetValueOrDefault(operation) + (microseconds / 1000);
+                gpu.Profiled = Count;
             }
-        }) : null;
+        }
+
         using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-bench-{Environment.ProcessId}"), (long)OptionValues.AtLeast(parsed, _memory, 0) << 20);
         List<double> times = [];
         double preparation = 0;
@@ -99,7 +112,7 @@ internal sealed class BenchQuantizeVerb : Verb
             {
                 Source = source,
                 Scheme = scheme,
-                Options = new MethodOptions { Samples = samples, Context = context },
+                Options = new MethodOptions { Samples = samples, Context = context, Named = parsed.GetValue(_arithmetic) is { } arithmetic ? new Dictionary<string, string> { ["arithmetic"] = arithmetic } : [] },
                 Calibration = CalibrationSet.FromTokens(tokens, samples, context, 0),
                 Storage = storage,
                 Device = timed,

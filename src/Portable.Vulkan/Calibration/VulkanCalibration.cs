@@ -1,5 +1,6 @@
 using Portable.Calibration;
 using Portable.Execution;
+using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
@@ -26,7 +27,12 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => ((VulkanExecutor)executor).Keep(input, kept);
 
     /// <inheritdoc/>
-    public ITrainingDevice? CreateTraining(string arithmetic) => new VulkanTraining(gpu, new OrderedProducts(gpu));
+    public IReadOnlyList<string> TrainingArithmetics => MatrixProducts.TileOf(gpu.Facts) is null ? [OrderedProducts.Arithmetic]
+        : gpu.Facts.Kind == VulkanDeviceKind.Cpu ? [OrderedProducts.Arithmetic, MatrixProducts.Arithmetic]
+        : [MatrixProducts.Arithmetic, OrderedProducts.Arithmetic];
+
+    /// <inheritdoc/>
+    public ITrainingDevice? CreateTraining(string arithmetic) => new VulkanTraining(gpu, arithmetic == MatrixProducts.Arithmetic ? new MatrixProducts(gpu) : new OrderedProducts(gpu));
 
     private sealed class Maxima(VulkanMaxima maxima) : IColumnMaxima
     {

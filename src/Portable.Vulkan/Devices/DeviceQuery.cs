@@ -200,6 +200,7 @@ internal static unsafe class DeviceQuery
         return facts with
         {
             ShaderInt8 = v12.ShaderInt8,
+            ShaderFloat16 = v12.ShaderFloat16,
             ShaderFloat64 = all.Features.ShaderFloat64,
             Storage8 = v12.StorageBuffer8BitAccess,
             Storage16 = v11.StorageBuffer16BitAccess,

@@ -111,6 +111,9 @@ internal sealed record VulkanDeviceFacts
     /// <summary>16-bit elements in storage buffers.</summary>
     public bool Storage16 { get; init; }
 
+    /// <summary>Arithmetic on f16 in shaders.</summary>
+    public bool ShaderFloat16 { get; init; }
+
     /// <summary>Arithmetic on f64 in shaders.</summary>
     public bool ShaderFloat64 { get; init; }
 

@@ -53,6 +53,7 @@ internal static unsafe class DeviceCreation
             VulkanMemoryModel = true,
             VulkanMemoryModelDeviceScope = true,
             ShaderInt8 = facts.ShaderInt8,
+            ShaderFloat16 = facts.ShaderFloat16,
             StorageBuffer8BitAccess = facts.Storage8,
         };
         var v11 = new PhysicalDeviceVulkan11Features

@@ -14,6 +14,7 @@ internal sealed class SampleUpload : IDisposable
     private readonly Place[] _places;
     private readonly int _tokens;
     private readonly bool _both, _attention;
+    private readonly Dictionary<(int Sample, SamplePart Part), float> _meanSquares = [];
     private Task? _loading;
     private int _expected = -1, _at;
 
@@ -61,14 +62,14 @@ internal sealed class SampleUpload : IDisposable
 
     /// <summary>Brings a sample to the device and begins to load the next.</summary>
     /// <returns>Mean squares of both targets.</returns>
-    public (float Float, float Quantized) Bring(int sample, int? next, Action<int, BlockSample> load)
+    public (float Float, float Quantized) Bring(int sample, int? next, SampleReader read)
     {
         Task? loading = _loading;
         _loading = null;
         loading?.GetAwaiter().GetResult();
         if (sample != _expected)
         {
-            _places[_at].Load(sample, load);
+            _places[_at].Load(sample, read);
         }
 
         Place place = _places[_at];
@@ -78,7 +79,7 @@ internal sealed class SampleUpload : IDisposable
         {
             Place following = _places[_at];
             _expected = index;
-            _loading = Task.Run(() => following.Load(index, load));
+            _loading = Task.Run(() => following.Load(index, read));
         }
         else
         {
@@ -111,41 +112,32 @@ internal sealed class SampleUpload : IDisposable
 
     private sealed class Place(SampleUpload owner, TrainingKernels kernels, int hidden, long triangle)
     {
-        private readonly BlockSample _sample = new(hidden, owner._tokens, owner._attention);
+        private readonly int _values = owner._tokens * hidden;
         private ulong _ticket;
 
         public TrainingProgram Copies { get; } = new(owner._gpu, null);
 
-        public GpuBuffer Input { get; } = kernels.Allocate((long)owner._tokens * hidden, MemoryKind.Upload);
+        public GpuBuffer Input { get; } = kernels.Allocate((long)owner._tokens * hidden, MemoryKind.Readback);
 
-        public GpuBuffer Float { get; } = kernels.Allocate((long)owner._tokens * hidden, MemoryKind.Upload);
+        public GpuBuffer Float { get; } = kernels.Allocate((long)owner._tokens * hidden, MemoryKind.Readback);
 
-        public GpuBuffer Quantized { get; } = kernels.Allocate(owner._both ? (long)owner._tokens * hidden : 1, MemoryKind.Upload);
+        public GpuBuffer Quantized { get; } = kernels.Allocate(owner._both ? (long)owner._tokens * hidden : 1, MemoryKind.Readback);
 
-        public GpuBuffer Map { get; } = kernels.Allocate(owner._attention ? triangle : 1, MemoryKind.Upload);
+        public GpuBuffer Map { get; } = kernels.Allocate(owner._attention ? triangle : 1, MemoryKind.Readback);
 
         public (float, float) MeanSquares { get; private set; }
 
-        public void Load(int index, Action<int, BlockSample> load)
+        public void Load(int index, SampleReader read)
         {
             owner._gpu.Wait(_ticket);
-            load(index, _sample);
-            _sample.Input.CopyTo(Input.AsSpan<float>());
-            _sample.FloatTarget.CopyTo(Float.AsSpan<float>());
-            float quantized = 0;
-            if (owner._both)
+            read(index, SamplePart.Input, Input.AsSpan<float>()[.._values]);
+            float first = Target(index, SamplePart.FloatTarget, Float, read), second = owner._both ? Target(index, SamplePart.QuantizedTarget, Quantized, read) : 0;
+            if (owner._attention)
             {
-                _sample.QuantizedTarget.CopyTo(Quantized.AsSpan<float>());
-                quantized = Mean(_sample.QuantizedTarget);
+                read(index, SamplePart.Attention, Map.AsSpan<float>()[..(int)triangle]);
             }
 
-            Span<float> map = Map.AsSpan<float>();
-            for (int t = 0; t < owner._tokens && owner._attention; t++)
-            {
-                _sample.Attention.AsSpan(t * owner._tokens, t + 1).CopyTo(map[(t * (t + 1) / 2)..]);
-            }
-
-            MeanSquares = (Mean(_sample.FloatTarget), quantized);
+            MeanSquares = (first, second);
         }
 
         public void ReadAttention(Span<float> map)
@@ -159,6 +151,17 @@ internal sealed class SampleUpload : IDisposable
 
         public void Submit() => _ticket = Copies.Run();
 
-        private static float Mean(float[] values) => RowMath.Dot(values, values) / values.Length;
+        private float Target(int index, SamplePart part, GpuBuffer buffer, SampleReader read)
+        {
+            Span<float> values = buffer.AsSpan<float>()[.._values];
+            read(index, part, values);
+            if (!owner._meanSquares.TryGetValue((index, part), out float mean))
+            {
+                mean = RowMath.Dot(values, values) / values.Length;
+                owner._meanSquares.Add((index, part), mean);
+            }
+
+            return mean;
+        }
     }
 }

@@ -24,15 +24,18 @@ internal interface ITrainingProducts : IDisposable
 /// <param name="gpu">The device.</param>
 internal sealed class OrderedProducts(VulkanContext gpu) : ITrainingProducts
 {
+    /// <summary>Name of the arithmetic.</summary>
+    public const string Arithmetic = "f32";
+
     /// <inheritdoc/>
-    public string Name => "f32";
+    public string Name => Arithmetic;
 
     /// <inheritdoc/>
     public void Add(TrainingProgram program, string name, ProductOperand a, ProductOperand b, ulong y, int m, int n, int k)
     {
         FloatGemmShader shader = FloatArithmetic.Of(gpu).Gemm(b.Type, a.Columns, b.Columns, m, n, k);
         FloatGemmPush push = new(a.Address, b.Address, 0, y, (uint)m, (uint)n, (uint)k, (uint)n);
-        program.Add(name, 2L * m * n * k, r => FloatArithmetic.Record(r, shader, push));
+        program.Add(name, 2L * m * n * k, r => FloatArithmetic.Record(r, shader, push), shader);
     }
 
     /// <inheritdoc/>

@@ -13,18 +13,30 @@ internal sealed class TrainingProgram(VulkanContext gpu, Action<string, double>?
     // At 100 G operations a second this is a second and a half.
     private const long SubmissionWork = 150_000_000_000;
     private readonly List<(string Name, long Work, Action<CommandRecorder> Record)> _operations = [];
+    private readonly HashSet<Shader> _shaders = [];
     private readonly List<CommandList> _lists = [];
     private TimestampPool? _times;
+
+    /// <summary>Operations so far.</summary>
+    public int Count => _operations.Count;
 
     /// <summary>Adds an operation.</summary>
     /// <param name="name">Its name in profiles.</param>
     /// <param name="work">About how many operations it does.</param>
     /// <param name="record">Records its dispatches, which may overlap.</param>
-    public void Add(string name, long work, Action<CommandRecorder> record) => _operations.Add((name, work, record));
+    /// <param name="shaders">Kernels that it will need.</param>
+    public void Add(string name, long work, Action<CommandRecorder> record, params ReadOnlySpan<Shader> shaders)
+    {
+        _operations.Add((name, work, record));
+        foreach (Shader shader in shaders)
+        {
+            _shaders.Add(shader);
+        }
+    }
 
     /// <summary>Adds a dispatch.</summary>
     public void Add<TPush>(string name, Shader<TPush> shader, TPush push, int x, int y = 1, int z = 1, long work = 0)
-        where TPush : unmanaged => Add(name, work, r => r.Dispatch(shader, push, x, y, z));
+        where TPush : unmanaged => Add(name, work, r => r.Dispatch(shader, push, x, y, z), shader);
 
     /// <summary>Submits it; later submissions see what it wrote.</summary>
     /// <returns>The ticket of its last submission.</returns>
@@ -68,6 +80,7 @@ internal sealed class TrainingProgram(VulkanContext gpu, Action<string, double>?
 
     private void Record()
     {
+        gpu.BuildAhead(_shaders.Select(shader => (Action)(() => gpu.Pipeline(shader))));
         _times = profiled is not null && gpu.Facts.TimestampPeriod > 0 && _operations.Count > 0 ? gpu.CreateTimestamps(_operations.Count + 1) : null;
         CommandRecorder? recorder = null;
         long work = 0;

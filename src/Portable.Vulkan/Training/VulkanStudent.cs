@@ -81,9 +81,9 @@ internal sealed class VulkanStudent : IBlockStudent
     }
 
     /// <inheritdoc/>
-    public double Loss(int sample, int? next, Action<int, BlockSample> load)
+    public double Loss(int sample, int? next, SampleReader read)
     {
-        (float first, float second) = _samples.Bring(sample, next, load);
+        (float first, float second) = _samples.Bring(sample, next, read);
         _forward.Run();
         _gpu.Download<float>(_lossSums, _sums);
         int half = _sums.Length / 2;

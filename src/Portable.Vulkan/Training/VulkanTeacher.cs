@@ -19,8 +19,9 @@ internal sealed class VulkanTeacher : IBlockTeacher
     private readonly Dictionary<BlockSlot, (VulkanMaxima Maxima, GpuBuffer Squares)> _statistics = [];
     private readonly TrainingDeviceBlock _block;
     private readonly TrainingProgram _forward, _observed;
-    private readonly GpuBuffer _x, _y;
-    private readonly GpuBuffer? _map;
+    private readonly WindowPlace[] _places;
+    private readonly int _values;
+    private readonly float[] _triangle;
     private long _seen;
 
     /// <summary>Uploads the block.</summary>
@@ -44,15 +45,14 @@ internal sealed class VulkanTeacher : IBlockTeacher
             Dictionary<BlockNorm, TrainingVectors> norms = _layout.Norms.ToDictionary(
                 n => n, n => new TrainingVectors(_kernels.Allocate(block[n].Gain).Address, block[n].Bias is { } bias ? _kernels.Allocate(bias).Address : 0));
             _block = new TrainingDeviceBlock(gpu, products, _layout, tokens, 16, 16, 0, backward: false);
-            (_x, _y) = (_kernels.Allocate(values, MemoryKind.Upload), _kernels.Allocate(values, MemoryKind.Readback));
+            _values = tokens * _layout.Hidden;
+            _triangle = new float[attention ? tokens * (tokens + 1) / 2 : 0];
             GpuBuffer? mean = attention ? _kernels.Allocate(map) : null;
-            _map = attention ? _kernels.Allocate(map, MemoryKind.Readback) : null;
+            _places = [new WindowPlace(gpu, _kernels, values, map, _block, mean), new WindowPlace(gpu, _kernels, values, map, _block, mean)];
             (_forward, _observed) = (new TrainingProgram(gpu, profiled), new TrainingProgram(gpu, profiled));
             foreach (TrainingProgram program in (TrainingProgram[])[_forward, _observed])
             {
-                program.Add("window in", 0, r => r.Copy(_x, 0, _block.InputBuffer, 0, 4 * values));
                 _block.Forward(program, Linear, n => norms[n]);
-                program.Add("window out", 0, r => r.Copy(_block.OutputBuffer, 0, _y, 0, 4 * values));
             }
 
             foreach (BlockSlot input in BlockStatistics.Inputs)
@@ -63,7 +63,6 @@ internal sealed class VulkanTeacher : IBlockTeacher
             if (mean is not null)
             {
                 _block.MeanAttention(_observed, mean.Address);
-                _observed.Add("map out", 0, r => r.Copy(mean, 0, _map!, 0, 4 * map));
             }
         }
         catch
@@ -74,21 +73,29 @@ internal sealed class VulkanTeacher : IBlockTeacher
     }
 
     /// <inheritdoc/>
-    public void Forward(float[] x, float[] y, bool observed)
+    public void Run(int count, WindowReader read, WindowWriter write, WindowWriter? observe, CancellationToken cancellation)
     {
-        x.CopyTo(_x.AsSpan<float>());
-        _gpu.Wait((observed ? _observed : _forward).Run());
-        _y.AsSpan<float>()[..y.Length].CopyTo(y);
-        _seen += observed ? _tokens : 0;
-    }
-
-    /// <inheritdoc/>
-    public void ReadAttention(Span<float> triangle)
-    {
-        ReadOnlySpan<float> map = _map!.AsSpan<float>();
-        for (int t = 0; t < _tokens; t++)
+        for (int i = 0; i <= count; i++)
         {
-            map.Slice(t * _tokens, t + 1).CopyTo(triangle[(t * (t + 1) / 2)..]);
+            cancellation.ThrowIfCancellationRequested();
+            WindowPlace place = _places[i % 2];
+            if (i < count)
+            {
+                // Its last window has been written: the other's is on the device meanwhile.
+                read(i, place.X.AsSpan<float>()[.._values]);
+                place.In.Run();
+                (observe is null ? _forward : _observed).Run();
+                place.Ticket = (observe is null ? place.Out : place.OutWithMap).Run();
+                _seen += observe is null ? 0 : _tokens;
+            }
+
+            if (i > 0)
+            {
+                WindowPlace done = _places[(i - 1) % 2];
+                _gpu.Wait(done.Ticket);
+                write(i - 1, done.Y.AsSpan<float>()[.._values]);
+                observe?.Invoke(i - 1, Triangle(done));
+            }
         }
     }
 
@@ -111,6 +118,11 @@ internal sealed class VulkanTeacher : IBlockTeacher
     {
         _forward?.Dispose();
         _observed?.Dispose();
+        foreach (WindowPlace place in _places ?? [])
+        {
+            place.Dispose();
+        }
+
         _block?.Dispose();
         foreach (VulkanFloatLinear linear in _linears.Values)
         {
@@ -123,6 +135,20 @@ internal sealed class VulkanTeacher : IBlockTeacher
         }
 
         _kernels.Dispose();
+    }
+
+    private ReadOnlySpan<float> Triangle(WindowPlace place)
+    {
+        if (_triangle.Length > 0)
+        {
+            ReadOnlySpan<float> map = place.Map!.AsSpan<float>();
+            for (int t = 0; t < _tokens; t++)
+            {
+                map.Slice(t * _tokens, t + 1).CopyTo(_triangle.AsSpan(t * (t + 1) / 2));
+            }
+        }
+
+        return _triangle;
     }
 
     private TrainingMatrix Linear(BlockSlot slot)
@@ -140,5 +166,47 @@ internal sealed class VulkanTeacher : IBlockTeacher
         _statistics.Add(input, (maxima, squares));
         _observed.Add("statistics", new MaximaShader { Workgroup = 64, Stretch = 64 }, new MaximaPush(x, maxima.Bits.Address, (uint)columns, (uint)_tokens), (columns + 63) / 64, (_tokens + 63) / 64);
         _observed.Add("statistics", new TrainingColumnSquaresShader { Workgroup = 64 }, new TrainingColumnSquaresPush(x, squares.Address, (uint)_tokens, (uint)columns), (columns + 63) / 64);
+    }
+
+    /// <summary>A window on its way to the device, and what comes of it on its way back.</summary>
+    private sealed class WindowPlace : IDisposable
+    {
+        public WindowPlace(VulkanContext gpu, TrainingKernels kernels, long values, long map, TrainingDeviceBlock block, GpuBuffer? mean)
+        {
+            (X, Y) = (kernels.Allocate(values, MemoryKind.Readback), kernels.Allocate(values, MemoryKind.Readback));
+            Map = mean is null ? null : kernels.Allocate(map, MemoryKind.Readback);
+            (In, Out, OutWithMap) = (new TrainingProgram(gpu, null), new TrainingProgram(gpu, null), new TrainingProgram(gpu, null));
+            In.Add("window in", 0, r => r.Copy(X, 0, block.InputBuffer, 0, 4 * values));
+            Out.Add("window out", 0, r => r.Copy(block.OutputBuffer, 0, Y, 0, 4 * values));
+            OutWithMap.Add("window out", 0, r =>
+            {
+                r.Copy(block.OutputBuffer, 0, Y, 0, 4 * values);
+                if (mean is not null)
+                {
+                    r.Copy(mean, 0, Map!, 0, 4 * map);
+                }
+            });
+        }
+
+        public GpuBuffer X { get; }
+
+        public GpuBuffer Y { get; }
+
+        public GpuBuffer? Map { get; }
+
+        public TrainingProgram In { get; }
+
+        public TrainingProgram Out { get; }
+
+        public TrainingProgram OutWithMap { get; }
+
+        public ulong Ticket { get; set; }
+
+        public void Dispose()
+        {
+            In.Dispose();
+            Out.Dispose();
+            OutWithMap.Dispose();
+        }
     }
 }

@@ -34,6 +34,9 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => inner.Keep(executor, input, kept);
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> TrainingArithmetics => inner.TrainingArithmetics;
+
+    /// <inheritdoc/>
     public ITrainingDevice? CreateTraining(string arithmetic)
     {
         ITrainingDevice? training = inner.CreateTraining(arithmetic);

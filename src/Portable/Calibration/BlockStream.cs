@@ -139,6 +139,11 @@ internal sealed class BlockStream : IDisposable
         return values;
     }
 
+    /// <summary>Reads the same into memory that is there.</summary>
+    /// <param name="window">Index of the window.</param>
+    /// <param name="values">Receives tokens × hidden size values.</param>
+    public void Read(int window, Span<float> values) => _slots[window].Read(0, values);
+
     /// <summary>Runs the final norm and the head on the last token of each window, after the last block.</summary>
     /// <param name="source">The model.</param>
     /// <exception cref="NonFiniteModelException">A logit is not finite.</exception>

@@ -24,6 +24,9 @@ internal sealed class CpuCalibration : ICalibrationDevice
     }
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> TrainingArithmetics => ["f32"];
+
+    /// <inheritdoc/>
     public ITrainingDevice? CreateTraining(string arithmetic) => null;
 
     private static ReadOnlySpan<float> Rows(DeviceInput input, int rows) => ((CpuInput)input).Float!.Rows(rows);

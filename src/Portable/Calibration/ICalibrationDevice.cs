@@ -26,9 +26,11 @@ internal interface ICalibrationDevice
     /// <param name="kept">An activation of as many columns.</param>
     void Keep(Executor executor, DeviceInput input, DeviceActivation kept);
 
+    /// <summary>Names of the arithmetics that blocks can be trained in there, the fastest first; f32, the CPU's to the bit, is one of them.</summary>
+    IReadOnlyList<string> TrainingArithmetics { get; }
+
     /// <summary>Block reconstruction there, which the caller owns; null where the managed CPU does it.</summary>
-    /// <param name="arithmetic">A name of <see cref="ITrainingDevice.Arithmetic"/>, or empty for the fastest.</param>
-    /// <exception cref="ArgumentException">The device has no such arithmetic.</exception>
+    /// <param name="arithmetic">One of <see cref="TrainingArithmetics"/>.</param>
     ITrainingDevice? CreateTraining(string arithmetic);
 }
 

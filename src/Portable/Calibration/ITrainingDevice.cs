@@ -30,15 +30,23 @@ internal interface ITrainingDevice : IDisposable
 /// <summary>A float block over whole sequences.</summary>
 internal interface IBlockTeacher : IDisposable
 {
-    /// <summary>Runs a sequence.</summary>
-    /// <param name="x">[token × hidden].</param>
-    /// <param name="y">Receives as many.</param>
-    /// <param name="observed">Whether the inputs of the linears count for <see cref="ReadStatistics"/>, and the attention map is kept.</param>
-    void Forward(float[] x, float[] y, bool observed);
-
-    /// <summary>Attention of the last observed sequence, averaged over heads: the lower triangle, row after row.</summary>
-    void ReadAttention(Span<float> triangle);
+    /// <summary>Runs sequences in order; reading the next and writing the last overlap with computing where they can.</summary>
+    /// <param name="count">Number of sequences.</param>
+    /// <param name="read">Fills the input of one, [token × hidden].</param>
+    /// <param name="write">Takes its output, behind the reading of the input of the same sequence.</param>
+    /// <param name="observe">
+    /// Takes its attention averaged over heads, the lower triangle row after row (empty where it is not wanted), and lets the inputs of the
+    /// linears count for <see cref="ReadStatistics"/>; null = neither.
+    /// </param>
+    /// <param name="cancellation">Stops between sequences.</param>
+    void Run(int count, WindowReader read, WindowWriter write, WindowWriter? observe, CancellationToken cancellation);
 
     /// <summary>Statistics over the observed sequences.</summary>
     BlockStatistics ReadStatistics();
 }
+
+/// <summary>Fills the values of a window.</summary>
+internal delegate void WindowReader(int window, Span<float> values);
+
+/// <summary>Takes the values of a window; valid during the call.</summary>
+internal delegate void WindowWriter(int window, ReadOnlySpan<float> values);

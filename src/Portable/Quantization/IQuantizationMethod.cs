@@ -25,6 +25,12 @@ internal interface IQuantizationMethod
     /// <summary>Named options that it understands.</summary>
     IReadOnlyList<MethodOption> Options { get; }
 
+    /// <summary>The options with everything named that is otherwise chosen by the device.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="device">Where calibration computes; null = the CPU.</param>
+    /// <exception cref="MethodUsageException">The device cannot serve an option.</exception>
+    MethodOptions Settle(MethodOptions options, ICalibrationDevice? device) => options;
+
     /// <summary>Checks scheme and options, and does what must be done before the first block (an analysis of the whole model).</summary>
     /// <exception cref="MethodUsageException">The method cannot serve the scheme or an option.</exception>
     /// <exception cref="FormatException">The scheme is refused by a quantizer.</exception>

@@ -63,7 +63,7 @@ public class BlockTrainerTests
         Trainee trainer = Trainer(f, new BlockWidths(0, 0, 16, 16), options);
         float[] expected = new float[f.Input.Length], actual = new float[f.Input.Length], other = BlockFixture.Fill(new Random(seed), expected.Length, 1);
         f.Block().Forward(f.Tensors, f.Input, expected, f.Tokens);
-        trainer.Train(2, (_, sample) => Fill(sample, f.Input, other)); // a target elsewhere, so that the vectors move
+        trainer.Train(2, (_, part, values) => Fill(part, values, f.Input, other, [])); // a target elsewhere, so that the vectors move
         Assert.Contains(trainer.Fold(BlockSlot.Value).OutputFactors, v => v != 1);
         trainer.Forward(f.Input, actual);
         double scale = 1 + expected.Max(Math.Abs);
@@ -155,7 +155,7 @@ public class BlockTrainerTests
         Trainee trainer = Trainer(f, new BlockWidths(3, 0, 8, 8), Small);
         float[] broken = [.. f.Input];
         broken[0] = float.NaN;
-        string message = Assert.Throws<NonFiniteLossException>(() => trainer.Train(1, (_, sample) => Fill(sample, f.Input, broken))).Message;
+        string message = Assert.Throws<NonFiniteLossException>(() => trainer.Train(1, (_, part, values) => Fill(part, values, f.Input, broken, []))).Message;
         Assert.Contains("layer seven", message);
     }
 
@@ -186,18 +186,24 @@ public class BlockTrainerTests
         TrainingBlock teacher = f.Block();
         teacher.Forward(f.Tensors, f.Input, target, f.Tokens);
         teacher.MeanAttention(map);
-        return trainer.Train(samples, (_, sample) =>
-        {
-            Fill(sample, f.Input, target);
-            map.AsSpan(0, sample.Attention.Length).CopyTo(sample.Attention);
-        });
+        return trainer.Train(samples, (_, part, values) => Fill(part, values, f.Input, target, map));
     }
 
-    private static void Fill(BlockSample sample, float[] input, float[] target)
+    /// <summary>A sample whose teachers agree; an empty map stands for zeros.</summary>
+    internal static void Fill(SamplePart part, Span<float> values, float[] input, float[] target, float[] map)
     {
-        input.CopyTo(sample.Input, 0);
-        target.CopyTo(sample.FloatTarget, 0);
-        target.CopyTo(sample.QuantizedTarget, 0);
+        int tokens = (int)Math.Sqrt(map.Length);
+        if (part != SamplePart.Attention)
+        {
+            (part == SamplePart.Input ? input : target).CopyTo(values);
+            return;
+        }
+
+        values.Clear();
+        for (int t = 0; t < tokens; t++)
+        {
+            map.AsSpan(t * tokens, t + 1).CopyTo(values[(t * (t + 1) / 2)..]);
+        }
     }
 
     private static Trainee Trainer(BlockFixture f, BlockWidths widths, AbqOptions options)
@@ -214,7 +220,7 @@ public class BlockTrainerTests
     {
         public BlockTensors Quantized => Student.Quantized;
 
-        public TrainingReport Train(int samples, Action<int, BlockSample> load) => Trainer.Train(samples, load);
+        public TrainingReport Train(int samples, SampleReader read) => Trainer.Train(samples, read);
 
         public void Forward(float[] x, float[] y) => Student.Forward(x, y);
 

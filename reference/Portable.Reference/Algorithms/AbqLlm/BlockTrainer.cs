@@ -5,24 +5,27 @@ using Portable.Reference.Training;
 
 namespace Portable.Reference.Algorithms.AbqLlm;
 
-/// <summary>A calibration sequence at one block: input of the student, outputs of both teachers, attention map of the first.</summary>
-/// <param name="hidden">Width of the residual stream.</param>
-/// <param name="tokens">T.</param>
-/// <param name="attention">Whether attention maps are compared.</param>
-internal sealed class BlockSample(int hidden, int tokens, bool attention)
+/// <summary>What a calibration sequence is at one block.</summary>
+internal enum SamplePart
 {
-    /// <summary>The quantized stream, [token × hidden].</summary>
-    public float[] Input { get; } = new float[tokens * hidden];
+    /// <summary>The quantized stream in front of it, [token × hidden].</summary>
+    Input,
 
-    /// <summary>The float block on the float stream.</summary>
-    public float[] FloatTarget { get; } = new float[tokens * hidden];
+    /// <summary>The float block on the float stream, likewise.</summary>
+    FloatTarget,
 
-    /// <summary>The float block on the quantized stream.</summary>
-    public float[] QuantizedTarget { get; } = new float[tokens * hidden];
+    /// <summary>The float block on the quantized stream, likewise.</summary>
+    QuantizedTarget,
 
-    /// <summary>Attention of the float block on the float stream, averaged over heads, [query × T + key]; empty where not compared.</summary>
-    public float[] Attention { get; } = attention ? new float[tokens * tokens] : [];
+    /// <summary>Attention of the float block on the float stream, averaged over heads: the lower triangle, row after row.</summary>
+    Attention,
 }
+
+/// <summary>Reads a part of a sample; the same values every time.</summary>
+/// <param name="index">Index of the sample.</param>
+/// <param name="part">Which part.</param>
+/// <param name="values">Receives all of it.</param>
+internal delegate void SampleReader(int index, SamplePart part, Span<float> values);
 
 /// <summary>Live state of a block's training.</summary>
 /// <param name="Step">Steps done.</param>
@@ -56,15 +59,15 @@ internal sealed class BlockTrainer(IBlockStudent student, AbqOptions options, st
 
     /// <summary>Trains.</summary>
     /// <param name="samples">Number of calibration sequences.</param>
-    /// <param name="load">Fills the sample of an index; may be called from another thread, once at a time.</param>
+    /// <param name="read">Reads samples; may be called from another thread, once at a time.</param>
     /// <param name="progress">Live state, or null.</param>
     /// <param name="cancellation">Stops between steps.</param>
     /// <exception cref="NonFiniteLossException">The loss is not finite; the message names the block and the step.</exception>
-    public TrainingReport Train(int samples, Action<int, BlockSample> load, IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
+    public TrainingReport Train(int samples, SampleReader read, IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
         Stopwatch watch = Stopwatch.StartNew();
         int steps = _options.Epochs * samples, step = 0;
-        double before = Evaluate(samples, load, "before training"), best = double.MaxValue;
+        double before = Evaluate(samples, read, "before training"), best = double.MaxValue;
         Random random = new(_options.Seed);
         int[] order = [.. Enumerable.Range(0, samples)];
         int stale = 0;
@@ -79,7 +82,7 @@ internal sealed class BlockTrainer(IBlockStudent student, AbqOptions options, st
             for (int i = 0; i < samples; i++, step++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                sum += Step(order[i], i + 1 < samples ? order[i + 1] : null, load, _options.CosineSchedule ? (float)Schedule(step, steps) : 1, step);
+                sum += Step(order[i], i + 1 < samples ? order[i + 1] : null, read, _options.CosineSchedule ? (float)Schedule(step, steps) : 1, step);
                 if (step % StepsPerProgress == 0)
                 {
                     progress?.Report(new TrainingProgress(step + 1, steps, sum / (i + 1), watch.Elapsed * ((double)(steps - step - 1) / (step + 1))));
@@ -94,13 +97,13 @@ internal sealed class BlockTrainer(IBlockStudent student, AbqOptions options, st
             }
         }
 
-        return new TrainingReport(before, Evaluate(samples, load, "after training"), step, watch.Elapsed);
+        return new TrainingReport(before, Evaluate(samples, read, "after training"), step, watch.Elapsed);
     }
 
-    private double Step(int sample, int? next, Action<int, BlockSample> load, float factor, int step)
+    private double Step(int sample, int? next, SampleReader read, float factor, int step)
     {
         student.Materialize();
-        double loss = Finite(student.Loss(sample, next, load), $"of step {step + 1}");
+        double loss = Finite(student.Loss(sample, next, read), $"of step {step + 1}");
         student.Update(factor);
         return loss;
     }
@@ -109,14 +112,14 @@ internal sealed class BlockTrainer(IBlockStudent student, AbqOptions options, st
         ? loss
         : throw new NonFiniteLossException($"{name}: the loss {when} is not finite; lower the learning rates, or use more bits.");
 
-    private double Evaluate(int samples, Action<int, BlockSample> load, string when)
+    private double Evaluate(int samples, SampleReader read, string when)
     {
         student.Materialize();
         double sum = 0;
         int count = Math.Min(samples, ReportSamples);
         for (int i = 0; i < count; i++)
         {
-            sum += student.Loss(i, i + 1 < count ? i + 1 : null, load);
+            sum += student.Loss(i, i + 1 < count ? i + 1 : null, read);
         }
 
         return Finite(sum / count, when);

@@ -12,8 +12,7 @@ internal sealed class CpuStudent : IBlockStudent
     private readonly StudentBlock _student;
     private readonly TrainingBlock _block;
     private readonly AdamW _optimizer;
-    private readonly BlockSample _sample;
-    private readonly float[] _y, _dy, _attention, _dAttention;
+    private readonly float[] _input, _floatTarget, _quantizedTarget, _teacherAttention, _triangle, _y, _dy, _attention, _dAttention;
 
     /// <summary>Prepares a block.</summary>
     /// <param name="weights">The float block.</param>
@@ -28,7 +27,11 @@ internal sealed class CpuStudent : IBlockStudent
         (_options, _tokens, _layout) = (options, tokens, weights.Layout);
         _student = new StudentBlock(weights, widths, options, statistics);
         _block = new TrainingBlock(_layout, tokens, widths.ActivationBits, widths.KeyValueBits, rotary, widths.ActivationGroupSize);
-        _sample = new BlockSample(_layout.Hidden, tokens, options.ComparesAttention);
+        _input = new float[tokens * _layout.Hidden];
+        _floatTarget = new float[_input.Length];
+        _quantizedTarget = new float[options.BothTeachers ? _input.Length : 0];
+        _teacherAttention = new float[options.ComparesAttention ? tokens * tokens : 0];
+        _triangle = new float[options.ComparesAttention ? tokens * (tokens + 1) / 2 : 0];
         _y = new float[tokens * _layout.Hidden];
         _dy = new float[tokens * _layout.Hidden];
         _attention = new float[options.ComparesAttention ? tokens * tokens : 0];
@@ -44,9 +47,24 @@ internal sealed class CpuStudent : IBlockStudent
     public void Materialize() => _student.Materialize();
 
     /// <inheritdoc/>
-    public double Loss(int sample, int? next, Action<int, BlockSample> load)
+    public double Loss(int sample, int? next, SampleReader read)
     {
-        load(sample, _sample);
+        read(sample, SamplePart.Input, _input);
+        read(sample, SamplePart.FloatTarget, _floatTarget);
+        if (_options.BothTeachers)
+        {
+            read(sample, SamplePart.QuantizedTarget, _quantizedTarget);
+        }
+
+        if (_options.ComparesAttention)
+        {
+            read(sample, SamplePart.Attention, _triangle);
+            for (int t = 0; t < _tokens; t++)
+            {
+                _triangle.AsSpan(t * (t + 1) / 2, t + 1).CopyTo(_teacherAttention.AsSpan(t * _tokens));
+            }
+        }
+
         return Loss();
     }
 
@@ -113,18 +131,18 @@ internal sealed class CpuStudent : IBlockStudent
 
     private double Loss()
     {
-        _block.Forward(_student.Quantized, _sample.Input, _y, _tokens);
+        _block.Forward(_student.Quantized, _input, _y, _tokens);
         Array.Clear(_dy);
-        double loss = Compare(_sample.FloatTarget);
+        double loss = Compare(_floatTarget);
         if (_options.BothTeachers)
         {
-            loss += Compare(_sample.QuantizedTarget);
+            loss += Compare(_quantizedTarget);
         }
 
         if (_options.ComparesAttention)
         {
             _block.MeanAttention(_attention);
-            loss += AttentionLoss.Compute(_options.Attention, _attention, _sample.Attention, _dAttention, _tokens, _options.AttentionWeight);
+            loss += AttentionLoss.Compute(_options.Attention, _attention, _teacherAttention, _dAttention, _tokens, _options.AttentionWeight);
         }
 
         return loss;

@@ -12,8 +12,8 @@ internal interface IBlockStudent : IDisposable
     /// <summary>The loss of a sample by the materialized weights; keeps what <see cref="Update"/> needs.</summary>
     /// <param name="sample">Index of the sample.</param>
     /// <param name="next">The one after it, which may be loaded meanwhile, or null.</param>
-    /// <param name="load">Fills a sample.</param>
-    double Loss(int sample, int? next, Action<int, BlockSample> load);
+    /// <param name="read">Reads samples; called from any thread, once at a time.</param>
+    double Loss(int sample, int? next, SampleReader read);
 
     /// <summary>Takes the last loss's gradient back to every parameter, and a step.</summary>
     /// <param name="factor">The schedule's factor of every learning rate.</param>

@@ -25,13 +25,13 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     private readonly Stopwatch _watch = new();
     private int _trained;
 
-    public BlockReconstruction(QuantizationContext context, AbqOptions options)
+    public BlockReconstruction(QuantizationContext context, AbqOptions options, string arithmetic)
     {
         (_context, _options) = (context, options);
-        _device = context.Device?.CreateTraining("") ?? new CpuTraining();
+        _device = context.Device?.CreateTraining(arithmetic) ?? new CpuTraining();
         CalibrationSet calibration = context.Calibration!;
         (_samples, _tokens) = (calibration.Windows.Count, calibration.Context);
-        _teacher = new TeacherStream(context, _device, options.ComparesAttention);
+        _teacher = new TeacherStream(context, _device, options.ComparesAttention, options.BothTeachers);
     }
 
     public CalibrationInputs Inputs => CalibrationInputs.Quantized;
@@ -54,7 +54,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
         BlockWidths widths = new(scheme.LargestWeightCode, scheme.GroupSize, scheme.ActivationBits, scheme.KeyValueBits, scheme.ActivationGroupSize, _context.Scales);
         using IBlockStudent student = _device.CreateStudent(block, widths, _options, statistics, _tokens, _options.HasRankOne(index, _context.Source.Config.Layers));
         BlockTrainer trainer = new(student, _options, name);
-        TrainingReport report = trainer.Train(_samples, _teacher.Load, new Live(this, index, name), _context.Cancellation);
+        TrainingReport report = trainer.Train(_samples, _teacher.Read, new Live(this, index, name), _context.Cancellation);
         double left = Remaining(index, TimeSpan.Zero);
         _trained++;
         _context.Say(FormattableString.Invariant($"{name}: loss {report.LossBefore:g4} -> {report.LossAfter:g4}, {report.Steps} steps, {report.Elapsed.TotalSeconds:f1} s, {left:f0} s left"));

@@ -53,26 +53,22 @@ internal sealed class CpuTraining : ITrainingDevice
     private sealed class Teacher(BlockTensors tensors, TrainingBlock block, int tokens, bool attention) : IBlockTeacher
     {
         private readonly BlockStatistics _statistics = new(tensors.Layout);
-        private readonly float[] _map = new float[attention ? tokens * tokens : 0];
+        private readonly float[] _x = new float[tokens * tensors.Layout.Hidden], _y = new float[tokens * tensors.Layout.Hidden];
+        private readonly float[] _map = new float[attention ? tokens * tokens : 0], _triangle = new float[attention ? tokens * (tokens + 1) / 2 : 0];
 
-        public void Forward(float[] x, float[] y, bool observed)
+        public void Run(int count, WindowReader read, WindowWriter write, WindowWriter? observe, CancellationToken cancellation)
         {
-            block.Forward(tensors, x, y, tokens);
-            if (observed)
+            for (int i = 0; i < count; i++)
             {
-                _statistics.Add(block, tokens);
-                if (attention)
+                cancellation.ThrowIfCancellationRequested();
+                read(i, _x);
+                block.Forward(tensors, _x, _y, tokens);
+                write(i, _y);
+                if (observe is not null)
                 {
-                    block.MeanAttention(_map);
+                    _statistics.Add(block, tokens);
+                    Observe(i, observe);
                 }
-            }
-        }
-
-        public void ReadAttention(Span<float> triangle)
-        {
-            for (int t = 0; t < tokens; t++)
-            {
-                _map.AsSpan(t * tokens, t + 1).CopyTo(triangle[(t * (t + 1) / 2)..]);
             }
         }
 
@@ -80,6 +76,20 @@ internal sealed class CpuTraining : ITrainingDevice
 
         public void Dispose()
         {
+        }
+
+        private void Observe(int window, WindowWriter observe)
+        {
+            if (attention)
+            {
+                block.MeanAttention(_map);
+                for (int t = 0; t < tokens; t++)
+                {
+                    _map.AsSpan(t * tokens, t + 1).CopyTo(_triangle.AsSpan(t * (t + 1) / 2));
+                }
+            }
+
+            observe(window, _triangle);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portable.Calibration;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Quantization;
 using Portable.Reference.Training;
@@ -37,6 +38,8 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
     private static readonly MethodOption Schedule = new("schedule", "", "learning rates: constant, cosine");
     private static readonly MethodOption Patience = new("patience", "", "stop a block after so many passes without improvement; 0 = never");
 
+    private static readonly MethodOption Arithmetic = new("arithmetic", "auto", "float products of training: f32 (the same bytes on every device), f16x3 (a GPU's matrix units), auto (the fastest that the device has)") { Unrecorded = "f32" };
+
     public string Name => name;
 
     public string Summary => summary;
@@ -45,10 +48,20 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
 
     public IReadOnlyList<MethodOption> Options { get; } = WithRecipe(recipes[0].Options(4), recipes);
 
+    public MethodOptions Settle(MethodOptions options, ICalibrationDevice? device)
+    {
+        IReadOnlyList<string> known = device?.TrainingArithmetics ?? ["f32"];
+        string asked = options.Choice(Arithmetic, "auto", "f32", "f16x3");
+        return asked == "auto" || known.Contains(asked)
+            ? options with { Named = new Dictionary<string, string>(options.Named) { [Arithmetic.Name] = asked == "auto" ? known[0] : asked } }
+            : throw new MethodUsageException($"{Arithmetic.Name} {asked} is none of the device's ({string.Join(", ", known)}).", Arithmetic.Name);
+    }
+
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
         context.Scheme.RequireSymmetric(weights: false, activations: false);
-        return new BlockReconstruction(context, Read(context.Options, context.Scheme));
+        string arithmetic = Settle(context.Options, context.Device).Text(Arithmetic);
+        return new BlockReconstruction(context, Read(context.Options, context.Scheme), arithmetic);
     }
 
     private AbqOptions Read(MethodOptions options, QuantizationScheme scheme)
@@ -112,6 +125,7 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
             Order with { Implied = o.Shuffle ? "shuffled" : "fixed" },
             Schedule with { Implied = o.CosineSchedule ? "cosine" : "constant" },
             Patience with { Implied = Number(o.Patience) },
+            Arithmetic,
         ];
     }
 

@@ -5,32 +5,29 @@ using Portable.Reference.Algorithms.AbqLlm;
 namespace Portable.Quantization.AbqLlm;
 
 /// <summary>
-/// The float stream of a reconstruction and, for the block in work, what its samples hold: student inputs, both teachers'
+/// The float stream of a reconstruction and, for the block in work, what its samples hold beside the quantized stream: both teachers'
 /// outputs and the attention map. Everything lies in slots that spill to disk beyond the storage's budget.
 /// </summary>
 internal sealed class TeacherStream : IDisposable
 {
     private readonly QuantizationContext _context;
     private readonly ITrainingDevice _device;
-    private readonly StreamSlot[] _float, _input, _floatTarget, _quantizedTarget, _attention;
+    private readonly StreamSlot[] _float, _floatTarget, _quantizedTarget, _attention;
     private readonly int _tokens;
-    private readonly float[] _x, _y, _map;
+    private readonly bool _attends, _both;
+    private BlockStream? _quantized;
     private int _next;
 
-    public TeacherStream(QuantizationContext context, ITrainingDevice device, bool attention)
+    public TeacherStream(QuantizationContext context, ITrainingDevice device, bool attention, bool both)
     {
-        (_context, _device) = (context, device);
+        (_context, _device, _attends, _both) = (context, device, attention, both);
         CalibrationSet calibration = context.Calibration!;
         _tokens = calibration.Context;
         int samples = calibration.Windows.Count, values = _tokens * context.Source.Config.HiddenSize;
-        _x = new float[values];
-        _y = new float[values];
-        _map = new float[attention ? _tokens * (_tokens + 1) / 2 : 0];
         _float = Slots(samples, values);
-        _input = Slots(samples, values);
         _floatTarget = Slots(samples, values);
-        _quantizedTarget = Slots(samples, values);
-        _attention = attention ? Slots(samples, _map.Length) : [];
+        _quantizedTarget = both ? Slots(samples, values) : [];
+        _attention = attention ? Slots(samples, _tokens * (_tokens + 1) / 2) : [];
         using BlockStream embedded = context.OpenStream(calibration.Windows, 32);
         for (int i = 0; i < samples; i++)
         {
@@ -48,60 +45,47 @@ internal sealed class TeacherStream : IDisposable
         for (; _next < index; _next++)
         {
             using IBlockTeacher passed = _device.CreateTeacher(_context.Source.LoadBlock(_next), _tokens, false);
-            foreach (StreamSlot slot in _float)
-            {
-                _context.Cancellation.ThrowIfCancellationRequested();
-                Run(passed, slot, slot, false);
-            }
+            passed.Run(_float.Length, (i, x) => _float[i].Read(0, x), (i, y) => _float[i].Write(0, y), null, _context.Cancellation);
         }
 
-        using IBlockTeacher teacher = _device.CreateTeacher(block, _tokens, _map.Length > 0);
-        for (int i = 0; i < _float.Length; i++)
+        using IBlockTeacher teacher = _device.CreateTeacher(block, _tokens, _attends);
+        teacher.Run(_float.Length, (i, x) => _float[i].Read(0, x), KeepFloat, (i, map) => (_attends ? _attention[i] : null)?.Write(0, map), _context.Cancellation);
+        _quantized = quantized;
+        if (_both)
         {
-            _context.Cancellation.ThrowIfCancellationRequested();
-            Run(teacher, _float[i], _floatTarget[i], true);
-            _float[i].Write(0, _y);
-            if (_map.Length > 0)
-            {
-                teacher.ReadAttention(_map);
-                _attention[i].Write(0, _map);
-            }
-
-            _input[i].Write(0, quantized.Read(i));
-            Run(teacher, _input[i], _quantizedTarget[i], false);
+            teacher.Run(_float.Length, quantized.Read, (i, y) => _quantizedTarget[i].Write(0, y), null, _context.Cancellation);
         }
 
         _next = index + 1;
         return teacher.ReadStatistics();
+
+        void KeepFloat(int window, ReadOnlySpan<float> y)
+        {
+            _floatTarget[window].Write(0, y);
+            _float[window].Write(0, y);
+        }
     }
 
-    /// <summary>Fills a sample of the block in work.</summary>
-    public void Load(int index, BlockSample sample)
+    /// <summary>Reads a part of a sample of the block in work; the quantized stream still stands in front of it.</summary>
+    public void Read(int index, SamplePart part, Span<float> values)
     {
-        _input[index].Read(0, sample.Input);
-        _floatTarget[index].Read(0, sample.FloatTarget);
-        _quantizedTarget[index].Read(0, sample.QuantizedTarget);
-        for (int t = 0; t < _tokens && _map.Length > 0; t++)
+        switch (part)
         {
-            _attention[index].Read(t * (t + 1) / 2, sample.Attention.AsSpan(t * _tokens, t + 1));
+            case SamplePart.Input: _quantized!.Read(index, values); break;
+            case SamplePart.FloatTarget: _floatTarget[index].Read(0, values); break;
+            case SamplePart.QuantizedTarget: _quantizedTarget[index].Read(0, values); break;
+            default: _attention[index].Read(0, values); break;
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (StreamSlot slot in (StreamSlot[])[.. _float, .. _input, .. _floatTarget, .. _quantizedTarget, .. _attention])
+        foreach (StreamSlot slot in (StreamSlot[])[.. _float, .. _floatTarget, .. _quantizedTarget, .. _attention])
         {
             slot.Dispose();
         }
     }
 
     private StreamSlot[] Slots(int count, int values) => [.. Enumerable.Range(0, count).Select(_ => _context.Storage.Allocate(values))];
-
-    private void Run(IBlockTeacher block, StreamSlot from, StreamSlot to, bool observed)
-    {
-        from.Read(0, _x);
-        block.Forward(_x, _y, observed);
-        to.Write(0, _y);
-    }
 }

@@ -1,4 +1,3 @@
-using FsCheck.Xunit;
 using Portable.Reference.Blocks;
 using Portable.Tests.Support;
 using Portable.Tests.Training;
@@ -66,6 +65,19 @@ public sealed class DeviceBlockTests(VulkanFixture vulkan)
         using OrderedProducts products = new(vulkan.Context);
         BlockFixture f = new(5, BlockFixture.LayoutsOf(modelType)[0], 7);
         BlockGradientTests.Check(f, 5, 6, (dy, dMean) => DeviceBlock.Run(vulkan.Context, products, f, 16, 16, dy, dMean));
+    }
+
+    /// <summary>The same by matrix units, in as many bits as finite differences need.</summary>
+    [SkippableTheory]
+    [InlineData("llama")]
+    [InlineData("gemma2")]
+    public void GradientsByMatricesAreThoseOfFiniteDifferences(string modelType)
+    {
+        Skip.If(MatrixProducts.TileOf(vulkan.Context.Facts) is null, "the device has no matrices of f16 with f32 sums");
+        using MatrixProducts products = new(vulkan.Context);
+        BlockFixture f = new(5, BlockFixture.LayoutsOf(modelType)[0], 7);
+        BlockGradientTests.Check(f, 5, 6, (dy, dMean) => DeviceBlock.Run(vulkan.Context, products, f, 16, 16, dy, dMean));
+        VulkanFixture.AssertNoValidationMessages();
     }
 
     private void Compare(BlockFixture f, int seed, int activationBits, int keyValueBits, bool attention, int group = 0)

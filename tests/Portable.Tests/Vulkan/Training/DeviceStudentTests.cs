@@ -43,6 +43,24 @@ public sealed class DeviceStudentTests(VulkanFixture vulkan)
     public void AnyBlockTrainsToTheCpusBits(int seed) =>
         Compare(new BlockFixture(seed, BlockFixture.AnyLayout(seed), 9), new BlockWidths(7, 0, 6, 6, Scales: ScaleFormat.Half), new AbqOptions { Epochs = 2 });
 
+    /// <summary>By matrix units: the same bytes twice, and a block as good as the CPU's.</summary>
+    [SkippableFact]
+    public void TrainingByMatricesRepeatsItselfAndIsAsGood()
+    {
+        Skip.If(MatrixProducts.TileOf(vulkan.Context.Facts) is null, "the device has no matrices of f16 with f32 sums");
+        BlockFixture f = new(11, gated: true, tokens: 24, hidden: 32, intermediate: 40, size: 8);
+        BlockWidths widths = new(15, 0, 4, 4, Scales: ScaleFormat.Half);
+        AbqOptions options = new() { OffsetRate = 0.02f };
+        using MatrixProducts products = new(vulkan.Context);
+        TrainingReport cpu = Train(f, widths, options, device: false).Report;
+        (TrainingReport report, IReadOnlyDictionary<BlockSlot, TrainedLinear> linears, _) = Train(f, widths, options, device: true, products);
+        (TrainingReport again, IReadOnlyDictionary<BlockSlot, TrainedLinear> repeated, _) = Train(f, widths, options, device: true, products);
+        Assert.Equal((report.LossBefore, report.LossAfter), (again.LossBefore, again.LossAfter));
+        Assert.All(f.Layout.Slots, slot => Assert.Equal(linears[slot].Codes, repeated[slot].Codes));
+        Assert.InRange(report.LossBefore / cpu.LossBefore, 0.99, 1.01);
+        Assert.InRange(report.LossAfter / cpu.LossAfter, 0.95, 1.05);
+    }
+
     [SkippableFact]
     public void ALossThatIsNotFiniteNamesTheBlock()
     {
@@ -74,7 +92,7 @@ public sealed class DeviceStudentTests(VulkanFixture vulkan)
         VulkanFixture.AssertNoValidationMessages();
     }
 
-    private (TrainingReport Report, IReadOnlyDictionary<BlockSlot, TrainedLinear> Linears, IReadOnlyDictionary<BlockNorm, NormTensors> Norms) Train(BlockFixture f, BlockWidths widths, AbqOptions options, bool device)
+    private (TrainingReport Report, IReadOnlyDictionary<BlockSlot, TrainedLinear> Linears, IReadOnlyDictionary<BlockNorm, NormTensors> Norms) Train(BlockFixture f, BlockWidths widths, AbqOptions options, bool device, ITrainingProducts? by = null)
     {
         const int Samples = 3;
         TrainingBlock teacher = f.Block();
@@ -92,16 +110,9 @@ public sealed class DeviceStudentTests(VulkanFixture vulkan)
         bool rankOne = options.HasRankOne(0, 4);
         using OrderedProducts products = new(vulkan.Context);
         using IBlockStudent student = device
-            ? new VulkanStudent(vulkan.Context, products, null, DeviceBlock.Weights(f), widths, options, statistics, f.Tokens, rankOne)
+            ? new VulkanStudent(vulkan.Context, by ?? products, null, DeviceBlock.Weights(f), widths, options, statistics, f.Tokens, rankOne)
             : new CpuStudent(f.Tensors, widths, options, statistics, f.Rotary, f.Tokens, rankOne);
-        TrainingReport report = new BlockTrainer(student, options, "layer seven").Train(Samples, (index, sample) =>
-        {
-            (float[] input, float[] target, float[] map) = samples[index];
-            input.CopyTo(sample.Input, 0);
-            target.CopyTo(sample.FloatTarget, 0);
-            target.CopyTo(sample.QuantizedTarget, 0);
-            map.AsSpan(0, sample.Attention.Length).CopyTo(sample.Attention);
-        });
+        TrainingReport report = new BlockTrainer(student, options, "layer seven").Train(Samples, (index, part, values) => BlockTrainerTests.Fill(part, values, samples[index].Input, samples[index].Target, samples[index].Map));
         return (report, f.Layout.Slots.ToDictionary(s => s, student.Fold), f.Layout.Norms.ToDictionary(n => n, student.Norm));
     }
 }
