@@ -6,7 +6,7 @@
 
 // Sums of columns in the order of the rows: Σ a, Σ a·b, Σ a·b·weight or Σ a·weight, products rounded from the left.
 layout(local_size_x_id = 0) in;
-layout(constant_id = 0) const uint WORKGROUP = 64;
+layout(constant_id = 0) const uint WORKGROUP = 256;       // a multiple of 32
 layout(constant_id = 1) const bool PRODUCT = false;
 layout(constant_id = 2) const bool WEIGHTED = false;
 layout(constant_id = 3) const uint TABLE_TYPE = 0;          // of b
@@ -22,47 +22,72 @@ layout(push_constant) uniform Push
     uint columns;
 };
 
+// The terms of 128 rows of 32 columns lie in shared memory while those of the next are on their way; 32 invocations add them in order.
+const uint COLUMNS = 32u;
+const uint ROWS = 128u;
+const uint LOADS = ROWS * COLUMNS / WORKGROUP;
+shared float terms[ROWS * COLUMNS];
+float held[LOADS];
+
+void load(uint row0, uint column)
+{
+    [[unroll]] for (uint i = 0u; i < LOADS; i++)
+    {
+        uint row = row0 + gl_LocalInvocationIndex / COLUMNS + i * (WORKGROUP / COLUMNS), inside = min(row, rows - 1u), at = inside * columns + min(column, columns - 1u);
+        precise float v = a.v[at];
+        if (PRODUCT)
+        {
+            v = v * tableValue(b, TABLE_TYPE, at);
+        }
+
+        if (WEIGHTED)
+        {
+            v = v * weight.v[inside];
+        }
+
+        held[i] = row < rows ? v : 0.0;
+    }
+}
+
 void main()
 {
-    const uint AHEAD = 16u;
-    uint k = gl_GlobalInvocationID.x;
-    if (k >= columns)
-    {
-        return;
-    }
-
+    uint column = gl_WorkGroupID.x * COLUMNS + gl_LocalInvocationIndex % COLUMNS;
     precise float total = 0.0;
-    for (uint row = 0u; row < rows; row += AHEAD)
+    load(0u, column);
+    for (uint row0 = 0u; row0 < rows; row0 += ROWS)
     {
-        float terms[AHEAD];
-        [[unroll]] for (uint i = 0u; i < AHEAD; i++)
+        barrier();
+        [[unroll]] for (uint i = 0u; i < LOADS; i++)
         {
-            float term = 0.0;
-            if (row + i < rows)
-            {
-                uint at = (row + i) * columns + k;
-                precise float v = a.v[at];
-                if (PRODUCT)
-                {
-                    v = v * tableValue(b, TABLE_TYPE, at);
-                }
-
-                if (WEIGHTED)
-                {
-                    v = v * weight.v[row + i];
-                }
-
-                term = v;
-            }
-
-            terms[i] = term;
+            terms[gl_LocalInvocationIndex + i * WORKGROUP] = held[i];
         }
 
-        [[unroll]] for (uint i = 0u; i < AHEAD; i++)
+        barrier();
+        if (row0 + ROWS < rows)
         {
-            total = total + terms[i];
+            load(row0 + ROWS, column);
+        }
+
+        if (gl_LocalInvocationIndex < COLUMNS)
+        {
+            for (uint r = 0u; r < ROWS; r += 16u)
+            {
+                float v[16];
+                [[unroll]] for (uint i = 0u; i < 16u; i++)
+                {
+                    v[i] = terms[(r + i) * COLUMNS + gl_LocalInvocationIndex];
+                }
+
+                [[unroll]] for (uint i = 0u; i < 16u; i++)
+                {
+                    total = total + v[i];
+                }
+            }
         }
     }
 
-    sums.v[k] = total;
+    if (gl_LocalInvocationIndex < COLUMNS && column < columns)
+    {
+        sums.v[column] = total;
+    }
 }

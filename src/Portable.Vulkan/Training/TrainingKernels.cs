@@ -62,8 +62,8 @@ internal sealed class TrainingKernels(VulkanContext gpu) : IDisposable
     /// <summary>Adds sums of columns: Σ a, Σ a·b, Σ a·b·weight or Σ a·weight.</summary>
     public static void ColumnSums(TrainingProgram program, ulong a, (ulong Address, TableType Type)? b, ulong weight, ulong sums, int rows, int columns)
     {
-        TrainingColumnSumsShader shader = new() { Workgroup = 64, Product = b is not null, Weighted = weight != 0, TableType = b?.Type ?? TableType.Float32 };
-        program.Add("column sums", shader, new TrainingColumnSumsPush(a, b?.Address ?? 0, weight, sums, (uint)rows, (uint)columns), (columns + 63) / 64, work: (long)rows * columns);
+        TrainingColumnSumsShader shader = new() { Workgroup = 256, Product = b is not null, Weighted = weight != 0, TableType = b?.Type ?? TableType.Float32 };
+        program.Add("column sums", shader, new TrainingColumnSumsPush(a, b?.Address ?? 0, weight, sums, (uint)rows, (uint)columns), (columns + 31) / 32, work: (long)rows * columns);
     }
 
     /// <inheritdoc/>

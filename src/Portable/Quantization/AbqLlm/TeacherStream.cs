@@ -31,7 +31,7 @@ internal sealed class TeacherStream : IDisposable
         using BlockStream embedded = context.OpenStream(calibration.Windows, 32);
         for (int i = 0; i < samples; i++)
         {
-            _float[i].Write(0, embedded.Read(i));
+            _float[i].WriteWide(embedded.Read(i));
         }
     }
 
@@ -45,15 +45,15 @@ internal sealed class TeacherStream : IDisposable
         for (; _next < index; _next++)
         {
             using IBlockTeacher passed = _device.CreateTeacher(_context.Source.LoadBlock(_next), _tokens, false);
-            passed.Run(_float.Length, (i, x) => _float[i].Read(0, x), (i, y) => _float[i].Write(0, y), null, _context.Cancellation);
+            passed.Run(_float.Length, (i, x) => _float[i].ReadWide(x), (i, y) => _float[i].WriteWide(y), null, _context.Cancellation);
         }
 
         using IBlockTeacher teacher = _device.CreateTeacher(block, _tokens, _attends);
-        teacher.Run(_float.Length, (i, x) => _float[i].Read(0, x), KeepFloat, (i, map) => (_attends ? _attention[i] : null)?.Write(0, map), _context.Cancellation);
+        teacher.Run(_float.Length, (i, x) => _float[i].ReadWide(x), KeepFloat, (i, map) => (_attends ? _attention[i] : null)?.WriteWide(map), _context.Cancellation);
         _quantized = quantized;
         if (_both)
         {
-            teacher.Run(_float.Length, quantized.Read, (i, y) => _quantizedTarget[i].Write(0, y), null, _context.Cancellation);
+            teacher.Run(_float.Length, quantized.Read, (i, y) => _quantizedTarget[i].WriteWide(y), null, _context.Cancellation);
         }
 
         _next = index + 1;
@@ -61,8 +61,8 @@ internal sealed class TeacherStream : IDisposable
 
         void KeepFloat(int window, ReadOnlySpan<float> y)
         {
-            _floatTarget[window].Write(0, y);
-            _float[window].Write(0, y);
+            _floatTarget[window].WriteWide(y);
+            _float[window].WriteWide(y);
         }
     }
 
@@ -72,9 +72,9 @@ internal sealed class TeacherStream : IDisposable
         switch (part)
         {
             case SamplePart.Input: _quantized!.Read(index, values); break;
-            case SamplePart.FloatTarget: _floatTarget[index].Read(0, values); break;
-            case SamplePart.QuantizedTarget: _quantizedTarget[index].Read(0, values); break;
-            default: _attention[index].Read(0, values); break;
+            case SamplePart.FloatTarget: _floatTarget[index].ReadWide(values); break;
+            case SamplePart.QuantizedTarget: _quantizedTarget[index].ReadWide(values); break;
+            default: _attention[index].ReadWide(values); break;
         }
     }
 
