@@ -31,7 +31,7 @@ internal sealed class QuantizeVerb : Verb
     private readonly Option<int> _seed = new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Seed };
     private readonly Option<int> _memory = new("--memory") { Description = "Memory for calibration, MiB; the rest goes to a file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
     private readonly Option<bool> _overwrite = new("--overwrite") { Description = "Replace a finished checkpoint in DIR." };
-    private readonly Option<string> _device = DeviceOption.Create("Where calibration computes; the result is the same, but for --arithmetic of methods that train");
+    private readonly Option<string> _device = DeviceOption.Create("Where calibration computes");
     private readonly Option<string?>[] _named = CreateMethodOptions();
 
     /// <summary>Defines the verb.</summary>

@@ -69,7 +69,7 @@ internal record struct TrainingSplitPush(ulong X, ulong Largest, ulong Halves, u
 internal readonly record struct TrainingMatrixTile(int FM, int FN, int FK, int BM, int BN, int WM, int WN)
 {
     /// <summary>Subgroups of a workgroup.</summary>
-    public int Subgroups => BM / WM * (BN / WN);
+    public int Subgroups => BM / Math.Max(1, WM) * (BN / Math.Max(1, WN));
 
     /// <summary>Bytes of shared memory.</summary>
     public int SharedBytes => 16 * Math.Max(2 * (BM + BN) * 5, Subgroups * FM * FN / 4);

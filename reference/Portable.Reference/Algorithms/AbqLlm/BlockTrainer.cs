@@ -31,8 +31,9 @@ internal delegate void SampleReader(int index, SamplePart part, Span<float> valu
 /// <param name="Step">Steps done.</param>
 /// <param name="Steps">Steps in all.</param>
 /// <param name="Loss">Mean loss of the pass so far.</param>
+/// <param name="Elapsed">Time taken so far.</param>
 /// <param name="Remaining">Estimate of the time left in this block.</param>
-internal sealed record TrainingProgress(int Step, int Steps, double Loss, TimeSpan Remaining);
+internal sealed record TrainingProgress(int Step, int Steps, double Loss, TimeSpan Elapsed, TimeSpan Remaining);
 
 /// <summary>What a block's training did.</summary>
 /// <param name="LossBefore">Mean loss before the first step.</param>
@@ -85,7 +86,7 @@ internal sealed class BlockTrainer(IBlockStudent student, AbqOptions options, st
                 sum += Step(order[i], i + 1 < samples ? order[i + 1] : null, read, _options.CosineSchedule ? (float)Schedule(step, steps) : 1, step);
                 if (step % StepsPerProgress == 0)
                 {
-                    progress?.Report(new TrainingProgress(step + 1, steps, sum / (i + 1), watch.Elapsed * ((double)(steps - step - 1) / (step + 1))));
+                    progress?.Report(new TrainingProgress(step + 1, steps, sum / (i + 1), watch.Elapsed, watch.Elapsed * ((double)(steps - step - 1) / (step + 1))));
                 }
             }
 

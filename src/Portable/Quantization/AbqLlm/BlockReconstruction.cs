@@ -108,6 +108,6 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     private sealed class Live(BlockReconstruction owner, int index, string name) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress value) => owner._context.Progress(
-            FormattableString.Invariant($"{name} loss {value.Loss:g4}, {value.Remaining.TotalSeconds:f0} s left in the block, {owner.Remaining(index, value.Remaining):f0} s in all"), value.Step, value.Steps);
+            FormattableString.Invariant($"{name} loss {value.Loss:g4}, {value.Step * owner._tokens / value.Elapsed.TotalSeconds:f0} tokens/s, {value.Remaining.TotalSeconds:f0} s left in the block, {owner.Remaining(index, value.Remaining):f0} s in all"), value.Step, value.Steps);
     }
 }
