@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
@@ -76,9 +77,18 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
             }
 
             long scale = (long)first * scaleGroups + scaleGroup;
-            for (int i = done; halves != null && i < task.Channels; i++, scale += scaleGroups)
+            if (halves != null)
             {
-                scales[i] = WeightScales.FromHalf(halves[scale]);
+                ushort* gathered = stackalloc ushort[(task.Channels + Lanes - 1) / Lanes * Lanes];
+                for (int i = done; i < task.Channels; i++, scale += scaleGroups)
+                {
+                    gathered[i] = halves[scale];
+                }
+
+                for (int i = done; i < task.Channels; i += Lanes)
+                {
+                    WeightScales.FromHalf(Vector128.Load(gathered + i)).Store(scales + i);
+                }
             }
 
             for (int i = done; singles != null && i < task.Channels; i++, scale += scaleGroups)
@@ -97,9 +107,15 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
             bit &= 7;
             for (int i = done; i < task.Channels; i++, field += rowBytes)
             {
-                int zero = ((field[0] | (field[1] << 8)) >> bit) & mask;
-                shifts[i] = _weightOffset - zero;
-                zeros[i] = columns * zero;
+                zeros[i] = (BinaryPrimitives.ReadUInt16LittleEndian(new ReadOnlySpan<byte>(field, sizeof(ushort))) >> bit) & mask;
+            }
+
+            Vector256<int> offset = Vector256.Create(_weightOffset), length = Vector256.Create(columns);
+            for (int i = done; i < task.Channels; i += Lanes)
+            {
+                Vector256<int> zero = Vector256.Load(zeros + i);
+                (offset - zero).Store(shifts + i);
+                (length * zero).Store(zeros + i);
             }
         }
     }

@@ -116,9 +116,13 @@ public sealed class WeightScales : IReadOnlyList<float>
     /// <inheritdoc/>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    /// <summary><see cref="FromHalf(ushort)"/> of eight.</summary>
+    internal static Vector256<float> FromHalf(Vector128<ushort> halves) =>
+        (Vector256.ShiftLeft(Vector256.WidenLower(halves.ToVector256Unsafe()).AsInt32(), DroppedBits) + Vector256.Create(HalfBias)).AsSingle();
+
     /// <summary>Eight neighbours.</summary>
     /// <param name="index">The first; seven more exist.</param>
     internal Vector256<float> Eight(int index) => _halves is { } halves
-        ? (Vector256.ShiftLeft(Vector256.WidenLower(Vector128.Create(halves.AsSpan(index, 8)).ToVector256Unsafe()).AsInt32(), DroppedBits) + Vector256.Create(HalfBias)).AsSingle()
+        ? FromHalf(Vector128.Create(halves.AsSpan(index, 8)))
         : Vector256.Create(_singles.AsSpan(index, 8));
 }
