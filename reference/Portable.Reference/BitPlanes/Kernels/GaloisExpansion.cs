@@ -23,6 +23,32 @@ internal static unsafe class GaloisExpansion
         return Gfni.V512.GaloisFieldAffineTransform(units, Avx512Vbmi.PermuteVar64x8(planes, order), 0);
     }
 
+    /// <summary>What flips the top planes of signed codes, which makes them unsigned, before they are transposed; 0 for unsigned ones.</summary>
+    public static Vector512<byte> TopPlanes(CodeFormat format)
+    {
+        Vector512<ulong> flip = default;
+        for (int word = format.Bits - 1; format.Signed && word < Vector512<ulong>.Count; word += format.Bits)
+        {
+            flip = flip.WithElement(word, ulong.MaxValue);
+        }
+
+        return flip.AsByte();
+    }
+
+    /// <summary>The transposed codes of a register of planes in memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Codes(byte* planes, Vector512<byte> flip, Vector512<byte> order) => Transpose(Vector512.Load(planes) ^ flip, order);
+
+    /// <summary>The sums of the lanes of each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> SumFour(Vector512<int> a, Vector512<int> b, Vector512<int> c, Vector512<int> d)
+    {
+        Vector512<long> ab = (Avx512F.UnpackLow(a, b) + Avx512F.UnpackHigh(a, b)).AsInt64(), cd = (Avx512F.UnpackLow(c, d) + Avx512F.UnpackHigh(c, d)).AsInt64();
+        Vector512<int> all = Avx512F.UnpackLow(ab, cd).AsInt32() + Avx512F.UnpackHigh(ab, cd).AsInt32();
+        Vector256<int> half = all.GetLower() + all.GetUpper();
+        return half.GetLower() + half.GetUpper();
+    }
+
     private static byte[] CreateOrders()
     {
         byte[] orders = new byte[8 * GroupLayout.BlockSize];
