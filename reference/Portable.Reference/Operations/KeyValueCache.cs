@@ -152,27 +152,37 @@ internal sealed class KeyValueCache
     /// <param name="values">heads × head size.</param>
     public void Append(int sequence, int position, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
     {
+        for (int head = 0; head < KeyValueHeads; head++)
+        {
+            Append(sequence, position, head, keys.Slice(head * HeadSize, HeadSize), values.Slice(head * HeadSize, HeadSize));
+        }
+    }
+
+    /// <summary>Stores the key and the value of one head of one token.</summary>
+    /// <param name="sequence">Slot.</param>
+    /// <param name="position">Position, 0 … capacity − 1, or any where the cache wraps.</param>
+    /// <param name="head">Key and value head.</param>
+    /// <param name="key">Head size values, after rotary.</param>
+    /// <param name="value">As many.</param>
+    public void Append(int sequence, int position, int head, ReadOnlySpan<float> key, ReadOnlySpan<float> value)
+    {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)sequence, (uint)Sequences);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)position, Wraps ? int.MaxValue : (uint)Capacity);
         CachePlace place = PlaceOf(sequence, position / ChunkSize);
-        for (int head = 0; head < KeyValueHeads; head++)
+        Span<byte> keyChunk = KeyChunk(head, place), valueChunk = ValueChunk(head, place);
+        int lane = position % ChunkSize;
+        switch (Bits)
         {
-            ReadOnlySpan<float> key = keys.Slice(head * HeadSize, HeadSize), value = values.Slice(head * HeadSize, HeadSize);
-            Span<byte> keyChunk = KeyChunk(head, place), valueChunk = ValueChunk(head, place);
-            int lane = position % ChunkSize;
-            switch (Bits)
-            {
-                case 32:
-                    value.CopyTo(MemoryMarshal.Cast<byte, float>(valueChunk).Slice(lane * HeadSize, HeadSize));
-                    Scatter(key, MemoryMarshal.Cast<byte, float>(keyChunk), lane);
-                    break;
-                case 16:
-                    AppendDigits(place.Bank, TokenOf(head, place) + lane, key, value, keyChunk, valueChunk, lane);
-                    break;
-                default:
-                    AppendCodes(place.Bank, TokenOf(head, place) + lane, key, value, keyChunk, valueChunk, lane);
-                    break;
-            }
+            case 32:
+                value.CopyTo(MemoryMarshal.Cast<byte, float>(valueChunk).Slice(lane * HeadSize, HeadSize));
+                Scatter(key, MemoryMarshal.Cast<byte, float>(keyChunk), lane);
+                break;
+            case 16:
+                AppendDigits(place.Bank, TokenOf(head, place) + lane, key, value, keyChunk, valueChunk, lane);
+                break;
+            default:
+                AppendCodes(place.Bank, TokenOf(head, place) + lane, key, value, keyChunk, valueChunk, lane);
+                break;
         }
     }
 
