@@ -23,22 +23,6 @@ internal static unsafe class GaloisExpansion
         return Gfni.V512.GaloisFieldAffineTransform(units, Avx512Vbmi.PermuteVar64x8(planes, order), 0);
     }
 
-    /// <summary>What flips the top planes of signed codes, which makes them unsigned, before they are transposed; 0 for unsigned ones.</summary>
-    public static Vector512<byte> TopPlanes(CodeFormat format)
-    {
-        Vector512<ulong> flip = default;
-        for (int word = format.Bits - 1; format.Signed && word < Vector512<ulong>.Count; word += format.Bits)
-        {
-            flip = flip.WithElement(word, ulong.MaxValue);
-        }
-
-        return flip.AsByte();
-    }
-
-    /// <summary>The transposed codes of a register of planes in memory.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> Codes(byte* planes, Vector512<byte> flip, Vector512<byte> order) => Transpose(Vector512.Load(planes) ^ flip, order);
-
     /// <summary>The sums of the lanes of each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> SumFour(Vector512<int> a, Vector512<int> b, Vector512<int> c, Vector512<int> d)

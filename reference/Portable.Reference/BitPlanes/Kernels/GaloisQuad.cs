@@ -37,16 +37,17 @@ internal static unsafe class GaloisQuad<TBits>
         int deferral = PairSums.Deferral(bits == 8 ? 4 : bits, task.Activations.DigitBits);
         long groupStride = (long)task.Rows * task.Stride, rowBytes = w.RowWords * sizeof(ulong), skip = firstBlock * bits * sizeof(ulong);
         byte* activations = task.Packed + (long)(task.FirstRow + row) * layout.PaddedColumns + (long)firstBlock * Block;
+        int* firstSum = task.SumsOf(task.FirstGroup, task.FirstRow + row);
         byte* inPlace = (byte*)(task.Words + task.FirstChannel * (long)w.RowWords) + skip, copied = (byte*)last + skip - direct * rowBytes;
         Vector512<byte> orderAll = GaloisExpansion.Order(TBits.Value < 5 ? 8 / bits * bits : bits), orderOne = GaloisExpansion.Order(bits), nibble = Vector512.Create((byte)15);
-        Vector512<byte> mask = Vector512.Create((byte)((1 << bits) - 1)), flip = GaloisExpansion.TopPlanes(w.Format);
+        Vector512<byte> mask = Vector512.Create((byte)((1 << bits) - 1)), flip = Vector512.Create((byte)(w.Format.Signed ? 1 << (bits - 1) : 0));
         for (int channel = 0; channel < channels; channel += 4)
         {
             // The last row stands in for those that are missing.
             byte* a = Channel(channel), b = Channel(Math.Min(channel + 1, channels - 1)), c = Channel(Math.Min(channel + 2, channels - 1)), d = Channel(Math.Min(channel + 3, channels - 1));
             // Memory gives its full rate to who asks early and in order: while four rows are read, the next four are asked for, line after line.
             byte* x = activations, next = a + 4 * rowBytes;
-            int* sums = task.SumsOf(task.FirstGroup, task.FirstRow + row) + channel;
+            int* sums = firstSum + channel;
             for (int group = 0; group < groups; group++, sums += groupStride)
             {
                 Vector512<int> s0 = default, s1 = default, s2 = default, s3 = default;
@@ -62,7 +63,8 @@ internal static unsafe class GaloisQuad<TBits>
                         for (; count > 0; count--, a += Block, b += Block, c += Block, d += Block, x += Block, next += 4 * Block)
                         {
                             Prefetch(next);
-                            Vector512<byte> ca = GaloisExpansion.Codes(a, flip, orderOne), cb = GaloisExpansion.Codes(b, flip, orderOne), cc = GaloisExpansion.Codes(c, flip, orderOne), cd = GaloisExpansion.Codes(d, flip, orderOne);
+                            Vector512<byte> ca = GaloisExpansion.Transpose(Vector512.Load(a), orderOne) ^ flip, cb = GaloisExpansion.Transpose(Vector512.Load(b), orderOne) ^ flip;
+                            Vector512<byte> cc = GaloisExpansion.Transpose(Vector512.Load(c), orderOne) ^ flip, cd = GaloisExpansion.Transpose(Vector512.Load(d), orderOne) ^ flip;
                             Add(ca & nibble, cb & nibble, cc & nibble, cd & nibble, x, ref p0, ref p1, ref p2, ref p3);
                             Add(Shift(ca, 4) & nibble, Shift(cb, 4) & nibble, Shift(cc, 4) & nibble, Shift(cd, 4) & nibble, x, ref q0, ref q1, ref q2, ref q3);
                         }
@@ -74,12 +76,12 @@ internal static unsafe class GaloisQuad<TBits>
                         for (; Fields > 1 && count >= Fields; count -= Fields, a += Fields * TBits.Value * 8, b += Fields * TBits.Value * 8, c += Fields * TBits.Value * 8, d += Fields * TBits.Value * 8, next += 4 * Fields * TBits.Value * 8)
                         {
                             Prefetch(next);
-                            Vector512<byte> ca = GaloisExpansion.Codes(a, flip, orderAll), cb = GaloisExpansion.Codes(b, flip, orderAll), cc = GaloisExpansion.Codes(c, flip, orderAll), cd = GaloisExpansion.Codes(d, flip, orderAll);
+                            Vector512<byte> ca = GaloisExpansion.Transpose(Vector512.Load(a), orderAll), cb = GaloisExpansion.Transpose(Vector512.Load(b), orderAll), cc = GaloisExpansion.Transpose(Vector512.Load(c), orderAll), cd = GaloisExpansion.Transpose(Vector512.Load(d), orderAll);
                             for (int field = 0; field < Fields; field += 2, x += 2 * Block)
                             {
-                                Add(ca & mask, cb & mask, cc & mask, cd & mask, x, ref p0, ref p1, ref p2, ref p3);
+                                Add((ca & mask) ^ flip, (cb & mask) ^ flip, (cc & mask) ^ flip, (cd & mask) ^ flip, x, ref p0, ref p1, ref p2, ref p3);
                                 (ca, cb, cc, cd) = (Shift(ca, TBits.Value), Shift(cb, TBits.Value), Shift(cc, TBits.Value), Shift(cd, TBits.Value));
-                                Add(ca & mask, cb & mask, cc & mask, cd & mask, x + Block, ref p0, ref p1, ref p2, ref p3);
+                                Add((ca & mask) ^ flip, (cb & mask) ^ flip, (cc & mask) ^ flip, (cd & mask) ^ flip, x + Block, ref p0, ref p1, ref p2, ref p3);
                                 if (Fields > 2)
                                 {
                                     (ca, cb, cc, cd) = (Shift(ca, TBits.Value), Shift(cb, TBits.Value), Shift(cc, TBits.Value), Shift(cd, TBits.Value));
@@ -90,7 +92,9 @@ internal static unsafe class GaloisQuad<TBits>
                         for (; count > 0; count--, a += bits * 8, b += bits * 8, c += bits * 8, d += bits * 8, x += Block, next += 4 * bits * 8)
                         {
                             Prefetch(next);
-                            Add(GaloisExpansion.Codes(a, flip, orderOne) & mask, GaloisExpansion.Codes(b, flip, orderOne) & mask, GaloisExpansion.Codes(c, flip, orderOne) & mask, GaloisExpansion.Codes(d, flip, orderOne) & mask, x, ref p0, ref p1, ref p2, ref p3);
+                            Vector512<byte> ca = GaloisExpansion.Transpose(Vector512.Load(a), orderOne), cb = GaloisExpansion.Transpose(Vector512.Load(b), orderOne);
+                            Vector512<byte> cc = GaloisExpansion.Transpose(Vector512.Load(c), orderOne), cd = GaloisExpansion.Transpose(Vector512.Load(d), orderOne);
+                            Add((ca & mask) ^ flip, (cb & mask) ^ flip, (cc & mask) ^ flip, (cd & mask) ^ flip, x, ref p0, ref p1, ref p2, ref p3);
                         }
                     }
 

@@ -43,7 +43,7 @@ internal static unsafe class GaloisRows<TBits, TRows>
         ulong* firstChannel = task.Words + task.FirstChannel * rowWords;
         int* firstSum = task.SumsOf(task.FirstGroup, task.FirstRow + firstRow);
         Vector512<byte> orderAll = GaloisExpansion.Order(TBits.Value < 5 ? 8 / bits * bits : bits), orderOne = GaloisExpansion.Order(bits), nibble = Vector512.Create((byte)15);
-        Vector512<byte> mask = Vector512.Create((byte)((1 << bits) - 1)), flip = GaloisExpansion.TopPlanes(w.Format);
+        Vector512<byte> mask = Vector512.Create((byte)((1 << bits) - 1)), flip = Vector512.Create((byte)(w.Format.Signed ? 1 << (bits - 1) : 0));
         Vector512<int>* pending = stackalloc Vector512<int>[4];
         int** targets = stackalloc int*[4];
         int waiting = 0;
@@ -67,7 +67,7 @@ internal static unsafe class GaloisRows<TBits, TRows>
                         for (; count > 0; count--, words += 8, x += Block)
                         {
                             Sse.Prefetch0((byte*)words + Ahead);
-                            Vector512<byte> codes = GaloisExpansion.Codes((byte*)words, flip, orderOne);
+                            Vector512<byte> codes = GaloisExpansion.Transpose(Vector512.Load((byte*)words), orderOne) ^ flip;
                             Add(codes & nibble, x, stride, ref p0, ref p1, ref p2, ref p3);
                             Add((codes.AsUInt16() >>> 4).AsByte() & nibble, x, stride, ref q0, ref q1, ref q2, ref q3);
                         }
@@ -79,12 +79,12 @@ internal static unsafe class GaloisRows<TBits, TRows>
                         for (; Fields > 1 && count >= Fields; count -= Fields, words += Fields * bits)
                         {
                             Sse.Prefetch0((byte*)words + Ahead);
-                            Vector512<byte> codes = GaloisExpansion.Codes((byte*)words, flip, orderAll);
+                            Vector512<byte> codes = GaloisExpansion.Transpose(Vector512.Load((byte*)words), orderAll);
                             for (int field = 0; field < Fields; field += 2, x += 2 * Block)
                             {
-                                Add(codes & mask, x, stride, ref p0, ref p1, ref p2, ref p3);
+                                Add((codes & mask) ^ flip, x, stride, ref p0, ref p1, ref p2, ref p3);
                                 codes = (codes.AsUInt16() >>> TBits.Value).AsByte();
-                                Add(codes & mask, x + Block, stride, ref p0, ref p1, ref p2, ref p3);
+                                Add((codes & mask) ^ flip, x + Block, stride, ref p0, ref p1, ref p2, ref p3);
                                 codes = (codes.AsUInt16() >>> TBits.Value).AsByte();
                             }
                         }
@@ -92,8 +92,8 @@ internal static unsafe class GaloisRows<TBits, TRows>
                         for (; count > 0; count--, words += bits, x += Block)
                         {
                             Sse.Prefetch0((byte*)words + Ahead);
-                            Vector512<byte> codes = GaloisExpansion.Codes((byte*)words, flip, orderOne);
-                            Add(codes & mask, x, stride, ref p0, ref p1, ref p2, ref p3);
+                            Vector512<byte> codes = GaloisExpansion.Transpose(Vector512.Load((byte*)words), orderOne);
+                            Add((codes & mask) ^ flip, x, stride, ref p0, ref p1, ref p2, ref p3);
                         }
                     }
 
