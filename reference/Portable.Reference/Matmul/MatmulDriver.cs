@@ -10,9 +10,6 @@ internal static unsafe class MatmulDriver
     private const int MaximumRowBlock = 256;
     private const int MaximumSums = 1 << 16;
 
-    // Weights times rows that are worth a thread: some microseconds of its time.
-    private const int ThreadBytes = 32 << 10;
-
     public static void Run(QuantizedActivations x, MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts)
     {
         ActivationRows rows = new(x);
@@ -23,11 +20,9 @@ internal static unsafe class MatmulDriver
         Pack(rows, kernel, packed, tiles, tileBytes);
 
         int channelBlock = kernel.ChannelBlock, channelBlocks = 0;
-        long bytes = 0;
         MatmulPart[] all = new MatmulPart[parts.Length];
         for (int i = 0; i < all.Length; i++)
         {
-            bytes += parts[i].Weights.Words.Length * (long)sizeof(ulong);
             if (parts[i].Weights.Layout != layout)
             {
                 throw new ArgumentException($"Activations are laid out as {layout}, weights as {parts[i].Weights.Layout}.", nameof(x));
@@ -65,7 +60,7 @@ internal static unsafe class MatmulDriver
                     }
                 }
             }
-        }, (int)Math.Min(int.MaxValue, rows.Count * bytes / ThreadBytes));
+        });
         GC.KeepAlive(x);
     }
 

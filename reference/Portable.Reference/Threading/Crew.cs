@@ -22,17 +22,16 @@ internal sealed class Crew(int size)
     private int _sleepers;
     private volatile bool _stopped;
 
-    /// <summary>Runs all pieces on at most so many threads; returns when all are done.</summary>
-    public void Run(int count, Action<int> body, int most)
+    /// <summary>Runs all pieces; returns when all are done.</summary>
+    public void Run(int count, Action<int> body)
     {
         Job job = Interlocked.Exchange(ref _spare.Job, null) ?? new Job(size + 1);
         long start = Environment.TickCount64;
         bool together = !_stopped && _crowding.Allows(start);
-        int used = together ? Math.Min(Math.Min(size + 1, count), most) : 1;
-        job.Begin(count, body, used);
-        if (used > 1)
+        job.Begin(count, body, together ? Math.Min(size + 1, count) : 1);
+        if (together)
         {
-            Invite(job, used - 1);
+            Invite(job, Math.Min(size, count - 1));
         }
 
         int own = job.Lead();

@@ -44,12 +44,9 @@ internal sealed class WorkerPool : IDisposable
     /// Several threads may do so at once; the helpers share themselves out. Inside a piece of work the calls run in order on
     /// the calling thread. An exception ends the work early and reaches the caller.
     /// </remarks>
-    /// <param name="count">Pieces.</param>
-    /// <param name="body">Runs a piece.</param>
-    /// <param name="most">Threads that the work is worth: meeting takes each of them a microsecond.</param>
-    public static void Run(int count, Action<int> body, int most = int.MaxValue)
+    public static void Run(int count, Action<int> body)
     {
-        if (count <= 1 || most <= 1 || Threads == 1 || Job.Inside)
+        if (count <= 1 || Threads == 1 || Job.Inside)
         {
             for (int i = 0; i < count; i++)
             {
@@ -60,7 +57,7 @@ internal sealed class WorkerPool : IDisposable
         }
 
         WorkerPool pool = s_current ?? Shared.Value;
-        pool._crew.Run(count, body, most);
+        pool._crew.Run(count, body);
         GC.KeepAlive(pool);
     }
 
