@@ -8,9 +8,9 @@ COMMAND starts Portable; default: dotnet src/Portable.Cli/bin/Release/net10.0/Po
 that name (default: the one on the PATH). --llama-root is a folder into which Debian's packages llama.cpp-tools, libllama0,
 libggml0, libc6, libgcc-s1, libstdc++6, libgomp1, libssl3t64 and zlib1g were unpacked (apt-get download, dpkg -x); the program
 then runs through the loader of that folder. Nothing else is needed: the script writes GGUF files with made-up weights, since
-speed does not depend on their values: Q4_0 beside 4 bits, Q8_0 beside 8, TQ2_0 beside 2, F16 beside A16, head and embedding
-in F16 on both sides, and removes them at the end. --blocks: only so many blocks of the shape, on both sides.
-A ratio above 1 says that Portable is faster."""
+speed does not depend on their values: Q4_0 beside 4 bits, Q8_0 beside 8, TQ2_0 beside 2, and removes them at the end. Head
+and embedding are F16 on both sides, or Q6_K beside a scheme's H8 (W4A8H8). --blocks: only so many blocks of the shape, on
+both sides. Both sides' decoding is the mean over all tokens. A ratio above 1 says that Portable is faster."""
 import json, os, shutil, statistics, struct, subprocess, sys, tempfile
 
 SHAPES = {  # hidden, intermediate, blocks, heads, key/value heads, vocabulary: those of `portable bench model`
@@ -18,10 +18,10 @@ SHAPES = {  # hidden, intermediate, blocks, heads, key/value heads, vocabulary: 
     "llama-7b": (4096, 11008, 32, 32, 32, 32000),
     "llama-3-8b": (4096, 14336, 32, 32, 8, 128256),
 }
-F32, F16, Q4_0, Q8_0, TQ2_0 = 0, 1, 2, 8, 35
-BLOCKS = {F32: (1, 4), F16: (1, 2), Q4_0: (32, 18), Q8_0: (32, 34), TQ2_0: (256, 66)}
+F32, F16, Q4_0, Q8_0, Q6_K, TQ2_0 = 0, 1, 2, 8, 14, 35
+BLOCKS = {F32: (1, 4), F16: (1, 2), Q4_0: (32, 18), Q8_0: (32, 34), Q6_K: (256, 210), TQ2_0: (256, 66)}
 SCALE = struct.pack("<e", 0.01)
-TYPES = {"W8A8": Q8_0, "W2A8": TQ2_0, "W2*A8": TQ2_0}
+TYPES = {"W8": Q8_0, "W2": TQ2_0, "W2*": TQ2_0}
 
 
 def values(kind, count):
@@ -32,7 +32,7 @@ def values(kind, count):
     elif kind == F16: block = b"".join(struct.pack("<e", (b - 128) / 8192) for b in noise[:64])
     else:
         pieces = [noise[i * size:(i + 1) * size] for i in range(64)]
-        block = b"".join(p[:-2] + SCALE if kind == TQ2_0 else SCALE + p[2:] for p in pieces)
+        block = b"".join(p[:-2] + SCALE if kind in (Q6_K, TQ2_0) else SCALE + p[2:] for p in pieces)
     need = count // step * size
     while need > 0:
         chunk = block * max(1, min(need // len(block), 256))
@@ -40,17 +40,17 @@ def values(kind, count):
         need -= min(need, len(chunk))
 
 
-def write_gguf(path, shape, blocks, kind, context):
+def write_gguf(path, shape, blocks, kind, table, context):
     hidden, inner, _, heads, kv, vocabulary = shape
     size = hidden // heads
     def linear(n, k): return (n, k, kind if k % BLOCKS[kind][0] == 0 else Q4_0)  # as llama-quantize falls back
-    tensors = {"token_embd.weight": (vocabulary, hidden, F16)}
+    tensors = {"token_embd.weight": (vocabulary, hidden, table)}
     for i in range(blocks):
         tensors.update({f"blk.{i}.{name}.weight": t for name, t in {
             "attn_norm": (1, hidden, F32), "attn_q": linear(hidden, hidden), "attn_k": linear(kv * size, hidden), "attn_v": linear(kv * size, hidden),
             "attn_output": linear(hidden, hidden), "ffn_norm": (1, hidden, F32), "ffn_gate": linear(inner, hidden), "ffn_up": linear(inner, hidden),
             "ffn_down": linear(hidden, inner)}.items()})
-    tensors.update({"output_norm.weight": (1, hidden, F32), "output.weight": (vocabulary, hidden, F16)})
+    tensors.update({"output_norm.weight": (1, hidden, F32), "output.weight": (vocabulary, hidden, table)})
     def text(s): return struct.pack("<Q", len(s)) + s.encode()
     u32 = lambda v: struct.pack("<II", 4, v)
     fields = {
@@ -97,9 +97,9 @@ def main():
     try:
         print(f"{name}{f', {blocks} blocks' if blocks != shape[2] else ''}: medians of {pairs} pairs; tokens/s of Portable / llama.cpp")
         for scheme in options["--schemes"].split(","):
-            kind = TYPES.get(scheme.split("g")[0].split("KV")[0], F16 if "A16" in scheme and "W4" not in scheme else Q4_0)
+            kind = TYPES.get(scheme.split("A")[0], Q4_0)
             path = os.path.join(work, "model.gguf")
-            write_gguf(path, shape, blocks, kind, context + tokens)
+            write_gguf(path, shape, blocks, kind, Q6_K if "H8" in scheme else F16, context + tokens)
             for threads in options["--threads"].split(","):
                 rows = {"prefill": [], "decode": []}
                 for _ in range(pairs):
@@ -108,7 +108,7 @@ def main():
                     prefill = run([*common, "-p", str(context), "-n", "0"], folder)[0]["avg_ts"]
                     decode = run([*common, "-p", "0", "-n", str(tokens), "-d", str(context)], folder)[0]["avg_ts"]
                     rows["prefill"].append((ours["prefill_tokens_per_second"], prefill))
-                    rows["decode"].append((ours["decode_tokens_per_second"], decode))
+                    rows["decode"].append((1000 / ours["decode_mean_milliseconds"], decode))
                 for what, r in rows.items():
                     ratio, a, b = (statistics.median(v) for v in ([x / y for x, y in r], [x for x, _ in r], [y for _, y in r]))
                     print(f"{scheme:10} {threads:>2} threads  {what:8}{context:>6}: {a:9.1f} / {b:9.1f} = {ratio:.2f}", flush=True)

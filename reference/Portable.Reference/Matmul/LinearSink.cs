@@ -154,14 +154,28 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         Vector256<float> scale = Vector256.Create(row.Scale);
         Vector256<int> zero = Vector256.Create(row.Zero), lowSum = Vector256.Create(row.LowSum), lowShift = Vector256.Create(row.LowShift), lowConstant = Vector256.Create(row.LowConstant);
         Vector256<int> highSum = Vector256.Create(row.HighSum), highShift = Vector256.Create(row.HighShift), highConstant = Vector256.Create(row.HighConstant);
+        // Symmetric activations have no zero point, and signed digits no offset: multiplications of 32 bits are slow.
+        bool lowMoved = (row.LowShift | row.Zero | row.LowConstant) != 0, highMoved = (row.HighShift | row.HighConstant) != 0;
         float* bias = stackalloc float[Lanes], tail = stackalloc float[Lanes];
         for (int i = 0; i < channels; i += Lanes)
         {
             Vector256<int> shift = Vector256.Load(shifts + i), sum = Vector256.Load(sums + i);
-            Vector256<float> value = Vector256.ConvertToSingle(Vector256.Load(row.Low + i) + shift * lowSum + sum * lowShift + Vector256.Load(zeros + i) * zero + lowConstant);
+            Vector256<int> low = Vector256.Load(row.Low + i) + shift * lowSum;
+            if (lowMoved)
+            {
+                low += sum * lowShift + Vector256.Load(zeros + i) * zero + lowConstant;
+            }
+
+            Vector256<float> value = Vector256.ConvertToSingle(low);
             if (row.High != null)
             {
-                value = Vector256.ConvertToSingle(Vector256.Load(row.High + i) + shift * highSum + sum * highShift + highConstant) * 256f + value;
+                Vector256<int> high = Vector256.Load(row.High + i) + shift * highSum;
+                if (highMoved)
+                {
+                    high += sum * highShift + highConstant;
+                }
+
+                value = Vector256.ConvertToSingle(high) * 256f + value;
             }
 
             Vector256<float> term = value * (scale * Vector256.Load(scales + i));

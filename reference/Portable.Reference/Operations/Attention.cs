@@ -22,8 +22,12 @@ internal static class Attention
     /// <param name="layout">Heads, which are the cache's, and how they attend.</param>
     /// <param name="output">rows × (heads · head size).</param>
     /// <param name="queryStride">Elements from one row of queries to the next; 0 = heads · head size.</param>
+    /// <param name="prepare">
+    /// Makes the queries of a row that belong to a key and value head, and appends its key and value, just before they are attended to and
+    /// by the same thread, which has them at hand then; null = all is there. Rows must be of different sequences.
+    /// </param>
     /// <exception cref="ArgumentException">Shapes do not fit, or a sequence or position is outside the cache.</exception>
-    public static unsafe void Compute(ReadOnlySpan<float> queries, KeyValueCache cache, ReadOnlySpan<int> sequenceOfRow, ReadOnlySpan<int> positionOfRow, AttentionLayout layout, Span<float> output, int queryStride = 0)
+    public static unsafe void Compute(ReadOnlySpan<float> queries, KeyValueCache cache, ReadOnlySpan<int> sequenceOfRow, ReadOnlySpan<int> positionOfRow, AttentionLayout layout, Span<float> output, int queryStride = 0, Action<int, int>? prepare = null)
     {
         int width = layout.QueryWidth, rows = positionOfRow.Length;
         int stride = queryStride == 0 ? width : queryStride;
@@ -44,8 +48,14 @@ internal static class Attention
         {
             AttentionCall call = new(q, stride, o, cache, positionOfRow.ToArray(), layout);
             AttentionPiece[] pieces = Cut(cache, sequenceOfRow, positionOfRow, layout.GroupHeads);
+            if (prepare is not null && pieces.Length != rows * layout.KeyValueHeads)
+            {
+                throw new ArgumentException("Rows of one sequence need each other's keys: they are appended before.", nameof(prepare));
+            }
+
             WorkerPool.Run(pieces.Length, i =>
             {
+                prepare?.Invoke(pieces[i].FirstRow, pieces[i].KeyValueHead);
                 switch (cache.Bits, Vector512.IsHardwareAccelerated)
                 {
                     case (32, true): FloatAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;

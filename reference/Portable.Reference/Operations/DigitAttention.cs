@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Threading;
@@ -19,6 +20,12 @@ internal static unsafe class DigitAttention
 {
     private const int ChunkSize = KeyValueCache.ChunkSize;
 
+    // Steps between two looks ahead: the lines that are on their way meanwhile are fewer than a core can wait for.
+    private const int StreamSteps = 8, Line = 64;
+
+    // Keys and values of a layer that are less stay in a cache from token to token, and asking for them is in the way.
+    private const long StreamedBytes = 512 * 1024;
+
     /// <summary>Bytes of scratch memory of a query row.</summary>
     public static int RowBytes(int headSize) => (2 * ChunkSize + 4 * headSize) * sizeof(int);
 
@@ -35,6 +42,7 @@ internal static unsafe class DigitAttention
         int* sums = Scratch.Get<int>(3, (long)rows * 2 * padded);
         float* attended = Scratch.Get<float>(4, (long)rows * padded);
         new Span<float>(attended, rows * padded).Clear();
+        bool streams = piece.Rows == 1 && (long)(chunks - call.FirstChunk(piece)) * ChunkSize * cache.KeyValueHeads * size * sizeof(int) > StreamedBytes;
         Span<int> codes = stackalloc int[size];
         for (int row = 0; row < rows; row++)
         {
@@ -51,14 +59,17 @@ internal static unsafe class DigitAttention
             fixed (float* keyScales = &cache.KeyScales[place.Bank][token], valueScales = &cache.ValueScales[place.Bank][token])
             fixed (byte* keys = cache.KeyChunk(piece.KeyValueHead, place), values = cache.ValueChunk(piece.KeyValueHead, place))
             {
-                MultiplyKeys<TSimd, TVector>(call, piece, c, first, queries, pairs, (float*)keys, scores);
+                MultiplyKeys<TSimd, TVector>(call, piece, c, first, queries, pairs, (float*)keys, scores, streams ? values : null);
                 for (int row = first; row < past; row++)
                 {
                     int from = Math.Max(0, call.FirstSeen(piece, row) - c * ChunkSize), seen = Math.Min(ChunkSize, call.Position(piece, row) + 1 - c * ChunkSize);
                     states[row].Softmax(scores + (long)row * 2 * ChunkSize, from, seen, call.Scale, call.Softcap, keyScales, valueScales);
                 }
 
-                MultiplyValues<TSimd, TVector>(call, piece, c, first, scores, (float*)values, size, sums, padded);
+                fixed (byte* next = streams && c + 1 < chunks ? cache.KeyChunk(piece.KeyValueHead, cache.PlaceOf(piece.Sequence, c + 1)) : default)
+                {
+                    MultiplyValues<TSimd, TVector>(call, piece, c, first, scores, (float*)values, size, sums, padded, next);
+                }
             }
 
             for (int row = first; row < past; row++)
@@ -73,11 +84,35 @@ internal static unsafe class DigitAttention
         }
     }
 
-    /// <summary>Scores of the high digits (64), then of the low digits (64), of each row that sees the chunk.</summary>
-    private static void MultiplyKeys<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int c, int first, int* queries, int pairs, float* keys, int* scores)
+    /// <summary>A product of a single token. Where keys and values come from memory, some steps at a time, while what is read next is asked for.</summary>
+    private static void Stream<TSimd, TVector>(float* a, int aStride, int rows, float* b, int bStride, int steps, float* c, int cStride, int columns, byte* next)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
+        int slice = next == null ? steps : StreamSteps, bytes = Sse.IsSupported && next != null ? slice * bStride * sizeof(float) : 0;
+        for (int done = 0; done < steps; done += slice, next += bytes)
+        {
+            for (int line = 0; line < bytes; line += Line)
+            {
+                Sse.Prefetch1(next + line);
+            }
+
+            Tiles.Run<TSimd, TVector, PairDot>(a + done, aStride, rows, b + (long)done * bStride, bStride, Math.Min(slice, steps - done), c, cStride, columns, done == 0 ? TileStart.Zero : TileStart.Continue);
+        }
+    }
+
+    /// <summary>Scores of the high digits (64), then of the low digits (64), of each row that sees the chunk.</summary>
+    private static void MultiplyKeys<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int c, int first, int* queries, int pairs, float* keys, int* scores, byte* next)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        if (piece.Rows == 1)
+        {
+            int seen = call.Position(piece, 0) - c * ChunkSize < ChunkSize / 2 ? ChunkSize / 2 : ChunkSize;
+            Stream<TSimd, TVector>((float*)queries, pairs, 2 * call.Group, keys, ChunkSize, pairs, (float*)scores, ChunkSize, seen, next);
+            return;
+        }
+
         // Rows before the middle of the chunk need half of it.
         int rows = piece.Rows * call.Group, whole = call.FirstSeeing(piece, c * ChunkSize + ChunkSize / 2);
         Multiply(first, whole - first, ChunkSize / 2);
@@ -88,10 +123,17 @@ internal static unsafe class DigitAttention
     }
 
     /// <summary>Sums of the high digits, then of the low digits, of each row that sees the chunk.</summary>
-    private static void MultiplyValues<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int c, int first, int* digits, float* values, int size, int* sums, int padded)
+    private static void MultiplyValues<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int c, int first, int* digits, float* values, int size, int* sums, int padded, byte* next)
         where TSimd : ISimd<TVector>
         where TVector : struct
     {
+        if (piece.Rows == 1)
+        {
+            int pairs = (Math.Min(call.Position(piece, 0) - c * ChunkSize + 1, ChunkSize) + 1) / 2;
+            Stream<TSimd, TVector>((float*)digits, ChunkSize, 2 * call.Group, values, size, pairs, (float*)sums, padded, size, next);
+            return;
+        }
+
         // Rows that see the whole chunk go together; those before, a few at a time, need the positions up to their own.
         int rows = piece.Rows * call.Group, whole = call.FirstSeeing(piece, c * ChunkSize + ChunkSize - 1);
         for (int row = first; row < whole; row += MicroKernel.Rows)

@@ -99,7 +99,13 @@ internal unsafe struct DigitRow(float queryScale)
     public readonly void Finish(float* attended, Span<float> output)
     {
         float r = Contract.Reciprocal(_total);
-        for (int d = 0; d < output.Length; d++)
+        int d = 0;
+        for (; d <= output.Length - VectorContract.Lanes; d += VectorContract.Lanes)
+        {
+            VectorContract.Canonical(Vector256.Load(attended + d) * Vector256.Create(r)).CopyTo(output[d..]);
+        }
+
+        for (; d < output.Length; d++)
         {
             output[d] = Contract.Canonical(attended[d] * r);
         }

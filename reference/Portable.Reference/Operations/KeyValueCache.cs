@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Portable.Reference.Arithmetic;
 
@@ -29,7 +30,11 @@ internal sealed class KeyValueCache
     // Bytes past the last values that a whole panel of them may read.
     private const int Overrun = 256;
 
+    // A vector that is read is a cache line and not two halves of two.
+    private const int Alignment = 64;
+
     private readonly byte[][] _keys, _values;
+    private readonly int[] _keyStarts, _valueStarts;
     private readonly PageTable? _pages;
 
     /// <summary>Allocates the cache.</summary>
@@ -72,8 +77,8 @@ internal sealed class KeyValueCache
         int banks = pages is null ? sequences : BanksOf(pages.Pages, Chunks);
         ElementSize = bits switch { 32 => 4, 16 => 2, _ => 1 };
         int tokens = keyValueHeads * Chunks * ChunkSize, scales = bits <= 16 ? tokens : 0, zeroPoints = bits <= 8 ? tokens : 0;
-        _keys = Allocate<byte>(banks, checked(tokens * KeyWidth * ElementSize));
-        _values = Allocate<byte>(banks, checked(tokens * headSize * ElementSize + Overrun));
+        (_keys, _keyStarts) = AllocateAligned(banks, checked(tokens * KeyWidth * ElementSize));
+        (_values, _valueStarts) = AllocateAligned(banks, checked(tokens * headSize * ElementSize + Overrun));
         KeyScales = Allocate<float>(banks, scales);
         ValueScales = Allocate<float>(banks, scales);
         KeyZeroPoints = Allocate<byte>(banks, zeroPoints);
@@ -147,27 +152,37 @@ internal sealed class KeyValueCache
     /// <param name="values">heads × head size.</param>
     public void Append(int sequence, int position, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
     {
+        for (int head = 0; head < KeyValueHeads; head++)
+        {
+            Append(sequence, position, head, keys.Slice(head * HeadSize, HeadSize), values.Slice(head * HeadSize, HeadSize));
+        }
+    }
+
+    /// <summary>Stores the key and the value of one head of one token.</summary>
+    /// <param name="sequence">Slot.</param>
+    /// <param name="position">Position, 0 … capacity − 1, or any where the cache wraps.</param>
+    /// <param name="head">Key and value head.</param>
+    /// <param name="key">Head size values, after rotary.</param>
+    /// <param name="value">As many.</param>
+    public void Append(int sequence, int position, int head, ReadOnlySpan<float> key, ReadOnlySpan<float> value)
+    {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)sequence, (uint)Sequences);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)position, Wraps ? int.MaxValue : (uint)Capacity);
         CachePlace place = PlaceOf(sequence, position / ChunkSize);
-        for (int head = 0; head < KeyValueHeads; head++)
+        Span<byte> keyChunk = KeyChunk(head, place), valueChunk = ValueChunk(head, place);
+        int lane = position % ChunkSize;
+        switch (Bits)
         {
-            ReadOnlySpan<float> key = keys.Slice(head * HeadSize, HeadSize), value = values.Slice(head * HeadSize, HeadSize);
-            Span<byte> keyChunk = KeyChunk(head, place), valueChunk = ValueChunk(head, place);
-            int lane = position % ChunkSize;
-            switch (Bits)
-            {
-                case 32:
-                    value.CopyTo(MemoryMarshal.Cast<byte, float>(valueChunk).Slice(lane * HeadSize, HeadSize));
-                    Scatter(key, MemoryMarshal.Cast<byte, float>(keyChunk), lane);
-                    break;
-                case 16:
-                    AppendDigits(place.Bank, TokenOf(head, place) + lane, key, value, MemoryMarshal.Cast<byte, short>(keyChunk), MemoryMarshal.Cast<byte, short>(valueChunk), lane);
-                    break;
-                default:
-                    AppendCodes(place.Bank, TokenOf(head, place) + lane, key, value, keyChunk, valueChunk, lane);
-                    break;
-            }
+            case 32:
+                value.CopyTo(MemoryMarshal.Cast<byte, float>(valueChunk).Slice(lane * HeadSize, HeadSize));
+                Scatter(key, MemoryMarshal.Cast<byte, float>(keyChunk), lane);
+                break;
+            case 16:
+                AppendDigits(place.Bank, TokenOf(head, place) + lane, key, value, keyChunk, valueChunk, lane);
+                break;
+            default:
+                AppendCodes(place.Bank, TokenOf(head, place) + lane, key, value, keyChunk, valueChunk, lane);
+                break;
         }
     }
 
@@ -201,24 +216,33 @@ internal sealed class KeyValueCache
     }
 
     /// <summary>Elements of a chunk of keys.</summary>
-    internal Span<byte> KeyChunk(int head, CachePlace place) => Chunk(_keys[place.Bank], KeyWidth, head, place.Chunk);
+    internal Span<byte> KeyChunk(int head, CachePlace place) => Chunk(_keys[place.Bank], _keyStarts[place.Bank], KeyWidth, head, place.Chunk);
 
     /// <summary>Elements of a chunk of values.</summary>
-    internal Span<byte> ValueChunk(int head, CachePlace place) => Chunk(_values[place.Bank], HeadSize, head, place.Chunk);
+    internal Span<byte> ValueChunk(int head, CachePlace place) => Chunk(_values[place.Bank], _valueStarts[place.Bank], HeadSize, head, place.Chunk);
 
-    private void AppendDigits(int bank, int token, ReadOnlySpan<float> key, ReadOnlySpan<float> value, Span<short> keyChunk, Span<short> valueChunk, int lane)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private unsafe void AppendDigits(int bank, int token, ReadOnlySpan<float> key, ReadOnlySpan<float> value, Span<byte> keyChunk, Span<byte> valueChunk, int lane)
     {
-        Span<int> codes = stackalloc int[HeadSize];
-        KeyScales[bank][token] = DigitCodes.Quantize(key, codes);
-        for (int d = 0; d < codes.Length; d++)
+        // A pair more than the components of an odd size, and 0.
+        Span<int> codes = stackalloc int[KeyWidth];
+        codes[^1] = 0;
+        KeyScales[bank][token] = DigitCodes.Quantize(key, codes[..HeadSize]);
+        fixed (byte* keyBytes = keyChunk, valueBytes = valueChunk)
         {
-            keyChunk[(d / 2 * ChunkSize + lane) * 2 + d % 2] = (short)codes[d];
-        }
+            int* pair = (int*)keyBytes + lane;
+            for (int d = 0; d < codes.Length; d += 2, pair += ChunkSize)
+            {
+                *pair = (codes[d] & 0xFFFF) | (codes[d + 1] << 16);
+            }
 
-        ValueScales[bank][token] = DigitCodes.Quantize(value, codes);
-        for (int d = 0; d < codes.Length; d++)
-        {
-            valueChunk[(lane / 2 * HeadSize + d) * 2 + lane % 2] = (short)codes[d];
+            // The other position of a pair may be written by another thread meanwhile.
+            ValueScales[bank][token] = DigitCodes.Quantize(value, codes[..HeadSize]);
+            short* component = (short*)valueBytes + (lane / 2 * 2 * HeadSize) + (lane % 2);
+            for (int d = 0; d < HeadSize; d++, component += 2)
+            {
+                *component = (short)codes[d];
+            }
         }
     }
 
@@ -251,10 +275,24 @@ internal sealed class KeyValueCache
         }
     }
 
-    private Span<byte> Chunk(byte[] elements, int width, int head, int chunk)
+    private Span<byte> Chunk(byte[] elements, int start, int width, int head, int chunk)
     {
         int size = ChunkSize * width * ElementSize;
-        return elements.AsSpan((head * Chunks + chunk) * size, size);
+        return elements.AsSpan(start + ((head * Chunks) + chunk) * size, size);
+    }
+
+    // Pinned, so that they stay where they were aligned.
+    private static unsafe (byte[][] Arrays, int[] Starts) AllocateAligned(int count, int length)
+    {
+        byte[][] arrays = new byte[count][];
+        int[] starts = new int[count];
+        for (int i = 0; i < count; i++)
+        {
+            arrays[i] = GC.AllocateArray<byte>(checked(length + Alignment), pinned: true);
+            starts[i] = (int)(-(nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(arrays[i])) & (Alignment - 1));
+        }
+
+        return (arrays, starts);
     }
 
     // Zeroed and lazily committed by the operating system: unused positions cost address space only.

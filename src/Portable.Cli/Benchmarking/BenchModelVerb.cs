@@ -10,6 +10,7 @@ using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
 using Portable.Models.Architectures;
+using Portable.Reference.Benchmarking;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Model;
@@ -27,10 +28,14 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="PrefillTokensPerSecond">Prompt tokens per second, all sequences.</param>
 /// <param name="DecodeTokensPerSecond">New tokens per second, all sequences.</param>
 /// <param name="DecodeMilliseconds">Median time of one decode step.</param>
+/// <param name="DecodeMeanMilliseconds">Mean time of one decode step.</param>
 /// <param name="LoadSeconds">Time to make the weights and take them to the device.</param>
 /// <param name="Operations">Milliseconds of each operation over the measured steps, with <c>--profile</c>.</param>
-/// <param name="PrefillOperations">The same over the prompts, on a GPU.</param>
-/// <param name="Floors">On a GPU: the milliseconds that the bytes of each operation take at the measured rate of reading memory.</param>
+/// <param name="PrefillOperations">The same over the prompts.</param>
+/// <param name="Floors">
+/// The milliseconds that the bytes of each operation take at the measured rate of reading memory; on the CPU, those of its multiply-adds
+/// at the measured rates where they are more.
+/// </param>
 /// <param name="PrefillFloors">The same over the prompts.</param>
 /// <param name="Steps">Decode steps that were measured.</param>
 /// <param name="Gpu">What a decode step takes of a GPU, or null.</param>
@@ -38,7 +43,7 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="PrefillGpu">What a batch of a prompt takes of a GPU, or null.</param>
 internal sealed record BenchModelReport(
     string Device, string Shape, string Scheme, int Context, int Batch, int Blocks, int BlocksOfShape, double PrefillTokensPerSecond,
-    double DecodeTokensPerSecond, double DecodeMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations,
+    double DecodeTokensPerSecond, double DecodeMilliseconds, double DecodeMeanMilliseconds, double LoadSeconds, IReadOnlyDictionary<string, double>? Operations,
     IReadOnlyDictionary<string, double>? PrefillOperations, IReadOnlyDictionary<string, double>? Floors, IReadOnlyDictionary<string, double>? PrefillFloors, int Steps, GpuStepReport? Gpu, double FirstPrefillTokensPerSecond,
     GpuStepReport? PrefillGpu);
 
@@ -96,11 +101,12 @@ internal sealed class BenchModelVerb : Verb
         }
 
         double stream = gpu is { Profiling: true } ? Rooflines.MeasureStream(gpu.Context) : 0;
+        MachineRates? rates = profiler is null ? null : MachineRates.Measure();
         long start = Stopwatch.GetTimestamp();
         using Transformer model = terminal.Track("making weights", bar => new Transformer(
             new SyntheticModel(config, widths), profiler ?? executor, sequences, length + count, new Fraction(bar, config.Layers), cancellation));
         double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        var report = terminal.Track("measuring", bar => Measure(model, length, sequences, count, profiler, gpu, stream, bar, cancellation)) with
+        var report = terminal.Track("measuring", bar => Measure(model, length, sequences, count, profiler, rates, gpu, stream, bar, cancellation)) with
         {
             Shape = name,
             Scheme = widths.ToString(),
@@ -111,7 +117,7 @@ internal sealed class BenchModelVerb : Verb
         return ExitCode.Done;
     }
 
-    private static BenchModelReport Measure(Transformer model, int context, int sequences, int steps, ProfilingExecutor? profiler, VulkanExecutor? gpu, double stream, IProgress<double> progress, CancellationToken cancellation)
+    private static BenchModelReport Measure(Transformer model, int context, int sequences, int steps, ProfilingExecutor? profiler, MachineRates? rates, VulkanExecutor? gpu, double stream, IProgress<double> progress, CancellationToken cancellation)
     {
         var random = new Random(1);
         int Token() => random.Next(model.Config.VocabularySize);
@@ -135,6 +141,7 @@ internal sealed class BenchModelVerb : Verb
         double first = Stopwatch.GetElapsedTime(start).TotalSeconds;
         Warm(gpu, () => Prompt(0, null));
         var gpuPrompts = new GpuSteps(gpu);
+        profiler?.Reset();
         start = Stopwatch.GetTimestamp();
         for (int sequence = 0; sequence < sequences; sequence++)
         {
@@ -143,6 +150,7 @@ internal sealed class BenchModelVerb : Verb
         }
 
         double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        IReadOnlyDictionary<string, double>? promptTimes = profiler?.Milliseconds(), promptFloors = profiler?.Floors(rates!);
         int[] slots = [.. Enumerable.Range(0, sequences)];
 
         void FirstStep() => model.Forward(new Batch([.. slots.Select(_ => Token())], slots, [.. slots.Select(_ => context)], slots));
@@ -163,9 +171,10 @@ internal sealed class BenchModelVerb : Verb
         }
 
         Array.Sort(times);
-        double median = times[times.Length / 2];
+        double median = times[times.Length / 2], mean = times.Average();
         return new BenchModelReport(
-            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, 0, gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations(), gpuSteps.Floors(stream), gpuPrompts.Floors(stream), steps, gpuSteps.Report(), context / first, gpuPrompts.Report());
+            model.DeviceName, "", "", context, sequences, model.Config.Layers, 0, sequences * (double)context / prefill, sequences / median, median * 1000, mean * 1000, 0,
+            gpuSteps.Operations() ?? profiler?.Milliseconds(), gpuPrompts.Operations() ?? promptTimes, gpuSteps.Floors(stream) ?? profiler?.Floors(rates!), gpuPrompts.Floors(stream) ?? promptFloors, steps, gpuSteps.Report(), context / first, gpuPrompts.Report());
     }
 
     // A GPU's clock rises while it works; what ran once before has its kernels and commands.
@@ -211,7 +220,7 @@ internal sealed class BenchModelVerb : Verb
             return;
         }
 
-        string[] header = [title, unit, ">share", .. floors is null ? [] : (string[])[">floor of bytes"]];
+        string[] header = [title, unit, ">share", .. floors is null ? [] : (string[])[">floor"]];
         terminal.Table(header, milliseconds.OrderByDescending(o => o.Value).Select(o => (string[])
         [
             o.Key,

@@ -2,19 +2,25 @@ using System.Diagnostics;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.Benchmarking;
 using Portable.Reference.Blocks;
 using Portable.Reference.Operations;
 
 namespace Portable.Benchmarking;
 
 /// <summary>
-/// Passes every operation on to another executor and adds up the time of each kind. On an executor that records operations
-/// and runs them at the end, all of the time shows there.
+/// Passes every operation on to another executor and adds up the time of each kind, and the work that it cannot do without. On an
+/// executor that records operations and runs them at the end, all of the time shows there.
 /// </summary>
 /// <param name="inner">Does the work; owned by this executor.</param>
 internal sealed class ProfilingExecutor(Executor inner) : Executor
 {
     private readonly Dictionary<string, long> _ticks = [];
+    private readonly Dictionary<string, OperationWork> _work = [];
+    private readonly Dictionary<DeviceLinear, IReadOnlyList<LinearWeights>> _linears = [];
+    private readonly Dictionary<DeviceTable, TableWeights> _tables = [];
+    private readonly Dictionary<DeviceCache, int> _cacheBits = [];
+    private Batch? _batch;
 
     /// <inheritdoc/>
     public override string Name => inner.Name;
@@ -25,26 +31,48 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     /// <summary>Milliseconds of each operation since the last <see cref="Reset"/>.</summary>
     public IReadOnlyDictionary<string, double> Milliseconds() => _ticks.ToDictionary(p => p.Key, p => Stopwatch.GetElapsedTime(0, p.Value).TotalMilliseconds);
 
+    /// <summary>The least milliseconds that each operation since the last <see cref="Reset"/> takes of a machine.</summary>
+    public IReadOnlyDictionary<string, double> Floors(MachineRates rates) => _ticks.Keys.ToDictionary(k => k, k => _work.GetValueOrDefault(k).Milliseconds(rates));
+
     /// <summary>Forgets what was measured.</summary>
-    public void Reset() => _ticks.Clear();
+    public void Reset()
+    {
+        _ticks.Clear();
+        _work.Clear();
+    }
 
     /// <inheritdoc/>
     public override void Reserve(IModelSource source, int sequences, int context, PageTable? table) => inner.Reserve(source, sequences, context, table);
 
     /// <inheritdoc/>
-    public override DeviceTable Upload(TableWeights table) => inner.Upload(table);
+    public override DeviceTable Upload(TableWeights table)
+    {
+        DeviceTable uploaded = inner.Upload(table);
+        _tables.Add(uploaded, table);
+        return uploaded;
+    }
 
     /// <inheritdoc/>
     public override DeviceNorm Upload(NormWeights norm, float epsilon) => inner.Upload(norm, epsilon);
 
     /// <inheritdoc/>
-    public override DeviceLinear Upload(IReadOnlyList<LinearWeights> parts) => inner.Upload(parts);
+    public override DeviceLinear Upload(IReadOnlyList<LinearWeights> parts)
+    {
+        DeviceLinear uploaded = inner.Upload(parts);
+        _linears.Add(uploaded, parts);
+        return uploaded;
+    }
 
     /// <inheritdoc/>
     public override DeviceRotary CreateRotary(RotaryTable table) => inner.CreateRotary(table);
 
     /// <inheritdoc/>
-    public override DeviceCache CreateCache(CacheShape shape) => inner.CreateCache(shape);
+    public override DeviceCache CreateCache(CacheShape shape)
+    {
+        DeviceCache cache = inner.CreateCache(shape);
+        _cacheBits.Add(cache, shape.Bits);
+        return cache;
+    }
 
     /// <inheritdoc/>
     public override DeviceActivation CreateActivation(int columns) => inner.CreateActivation(columns);
@@ -62,6 +90,7 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     public override void Begin(Batch batch)
     {
         long start = Stopwatch.GetTimestamp();
+        _batch = batch;
         inner.Begin(batch);
         Add("begin", start);
     }
@@ -95,7 +124,7 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     {
         long start = Stopwatch.GetTimestamp();
         inner.Linear(input, linear, y, column);
-        Add("linear", start);
+        Add("linear", start, OperationWork.Linear(_linears[linear], _batch!.Rows));
     }
 
     /// <inheritdoc/>
@@ -103,7 +132,7 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     {
         long start = Stopwatch.GetTimestamp();
         inner.LinearResidual(input, linear, x);
-        Add("linear and residual", start);
+        Add("linear and residual", start, OperationWork.Linear(_linears[linear], _batch!.Rows));
     }
 
     /// <inheritdoc/>
@@ -111,7 +140,7 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     {
         long start = Stopwatch.GetTimestamp();
         inner.Attention(qkv, layout, parts, cache, output);
-        Add("attention", start);
+        Add("attention", start, OperationWork.Attention(layout, _cacheBits[cache], _batch!));
     }
 
     /// <inheritdoc/>
@@ -143,7 +172,7 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     {
         long start = Stopwatch.GetTimestamp();
         inner.Logits(x, norm, head, softcap);
-        Add("head", start);
+        Add("head", start, OperationWork.Head(_tables[head], _batch!.LogitRows.Length));
     }
 
     /// <inheritdoc/>
@@ -164,6 +193,9 @@ internal sealed class ProfilingExecutor(Executor inner) : Executor
     /// <inheritdoc/>
     protected override void Dispose(bool disposing) => inner.Dispose();
 
-    private void Add(string operation, long start) =>
+    private void Add(string operation, long start, OperationWork work = default)
+    {
         _ticks[operation] = _ticks.GetValueOrDefault(operation) + (Stopwatch.GetTimestamp() - start);
+        _work[operation] = _work.GetValueOrDefault(operation) + work;
+    }
 }

@@ -160,32 +160,49 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     public override void Attention(DeviceActivation qkv, AttentionLayout layout, DeviceHeads parts, DeviceCache cache, DeviceActivation output)
     {
         using WorkerPool.Scope scope = _pool.Use();
-        CpuCache store = (CpuCache)cache;
-        int rows = Current.Rows, queryWidth = layout.QueryWidth, keyValueWidth = layout.KeyValueWidth, stride = qkv.Columns;
+        KeyValueCache store = ((CpuCache)cache).Cache;
         float[] values = ((CpuActivation)qkv).Values;
-        float[] queries = Scratch(queryWidth, 2).Values;
+        int rows = Current.Rows, stride = qkv.Columns, size = layout.HeadSize, group = layout.GroupHeads;
         Batch batch = Current;
-        WorkerPool.Run(rows, row =>
+        RotaryTable? table = (parts.Rotary as CpuRotary)?.Table;
+        bool alone = AreAlone(batch.Sequences);
+        if (parts.QueryNorm is CpuNorm queryNorm && parts.KeyNorm is CpuNorm keyNorm)
+        {
+            WorkerPool.Run(rows, row =>
+            {
+                Span<float> all = values.AsSpan(row * stride, stride);
+                QueryKeyNormalization.Apply(all[..layout.QueryWidth], queryNorm.Weights.Gain, queryNorm.Epsilon);
+                QueryKeyNormalization.Apply(all.Slice(layout.QueryWidth, layout.KeyValueWidth), keyNorm.Weights.Gain, keyNorm.Epsilon);
+            });
+        }
+
+        if (!alone)
+        {
+            WorkerPool.Run(rows, row =>
+            {
+                for (int head = 0; head < layout.KeyValueHeads; head++)
+                {
+                    TurnAndAppend(row, head);
+                }
+            });
+        }
+
+        Reference.Operations.Attention.Compute(
+            values.AsSpan(0, rows * stride), store, batch.Sequences, batch.Positions, layout, ((CpuActivation)output).Rows(rows), stride, alone ? TurnAndAppend : null);
+
+        void TurnAndAppend(int row, int head)
         {
             Span<float> all = values.AsSpan(row * stride, stride);
-            Span<float> q = all[..queryWidth], k = all.Slice(queryWidth, keyValueWidth);
-            if (parts.QueryNorm is CpuNorm queryNorm && parts.KeyNorm is CpuNorm keyNorm)
+            Span<float> q = all.Slice(head * group * size, group * size), k = all.Slice(layout.QueryWidth + (head * size), size);
+            int position = batch.Positions[row];
+            if (table is not null)
             {
-                QueryKeyNormalization.Apply(q, queryNorm.Weights.Gain, queryNorm.Epsilon);
-                QueryKeyNormalization.Apply(k, keyNorm.Weights.Gain, keyNorm.Epsilon);
+                Rotary.Apply(q, group, size, table.QueryCosine(position), table.QuerySine(position));
+                Rotary.Apply(k, 1, size, table.Cosine(position), table.Sine(position));
             }
 
-            if (parts.Rotary is CpuRotary { Table: { } table })
-            {
-                int position = batch.Positions[row];
-                Rotary.Apply(q, layout.Heads, layout.HeadSize, table.QueryCosine(position), table.QuerySine(position));
-                Rotary.Apply(k, layout.KeyValueHeads, layout.HeadSize, table.Cosine(position), table.Sine(position));
-            }
-
-            q.CopyTo(queries.AsSpan(row * queryWidth, queryWidth));
-            store.Cache.Append(batch.Sequences[row], batch.Positions[row], k, all.Slice(queryWidth + keyValueWidth, keyValueWidth));
-        });
-        Reference.Operations.Attention.Compute(queries.AsSpan(0, rows * queryWidth), store.Cache, batch.Sequences, batch.Positions, layout, ((CpuActivation)output).Rows(rows));
+            store.Append(batch.Sequences[row], position, head, k, all.Slice(layout.QueryWidth + layout.KeyValueWidth + (head * size), size));
+        }
     }
 
     /// <inheritdoc/>
@@ -287,6 +304,20 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
         {
             Normalization.RmsNorm(x, rows, columns, norm.Weights.Gain, norm.Epsilon, y);
         }
+    }
+
+    // Whether each row is of a sequence of its own, in ascending order as decoding has them: nobody waits for another's keys then.
+    private static bool AreAlone(int[] sequences)
+    {
+        for (int row = 1; row < sequences.Length; row++)
+        {
+            if (sequences[row] <= sequences[row - 1])
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private CpuActivation Scratch(int columns, int use)

@@ -6,6 +6,25 @@ namespace Portable.Tests.BitPlanes;
 
 public class BitPackingTests
 {
+    /// <summary>Rows of up to hundreds of registers, so that counts of bits are carried over.</summary>
+    [Property(MaxTest = 40)]
+    public void SumsCountedFromPlanesAreThoseOfTheCodes(int seed, ushort columns, ushort group, byte bits, bool signed, bool full)
+    {
+        Random random = new(seed);
+        CodeFormat format = new(1 + bits % 8, signed);
+        GroupLayout layout = new(1 + columns % 20000, group % 3 == 0 ? 0 : 64 + group % 5000);
+        short[] codes = new short[layout.Columns];
+        for (int i = 0; i < codes.Length; i++)
+        {
+            codes[i] = full ? (short)format.Maximum : (short)random.Next(format.Minimum, format.Maximum + 1);
+        }
+
+        BitPlaneMatrix planes = BitPacking.Pack(codes, 1, layout, format);
+        int[] sums = new int[layout.Groups];
+        RowSums.Count(planes.Words.Span, layout, format, sums);
+        Assert.Equal(Enumerable.Range(0, layout.Groups).Select(g => codes.AsSpan(layout.FirstColumn(g), layout.ColumnsIn(g)).ToArray().Sum(c => (int)c)), sums);
+    }
+
     [Property]
     public void PackAndUnpackAreInverseAndSumRows(int seed, byte rows, ushort columns, ushort group, byte bits, bool signed)
     {

@@ -97,6 +97,21 @@ public class KernelTests
         }
     }
 
+    /// <summary>Rows of 1,024 bytes and of a block more: short ones may be read several at a time.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void RowsAroundAPage(string name)
+    {
+        MatmulKernel kernel = Kernel(name);
+        for (int bits = 1; bits <= 8; bits++)
+        {
+            foreach (int k in (int[])[128 / bits * 64, (128 / bits * 64) + 1])
+            {
+                KernelContract.Check(kernel, MatmulCase.Create(bits, 1 + (bits % 2), 1 + (k % 5) + bits, k, bits % 3 == 0 ? 128 : 0, bits, bits % 2 == 0, bits % 4 == 0 ? 16 : 8, true));
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void FiveLevelWeights(string name) =>

@@ -108,6 +108,27 @@ public class DigitAttentionTests
         }
     }
 
+    /// <summary>A token alone, whose keys and values may be asked for ahead and met in wide tiles, has the bits that it has beside another.</summary>
+    [Property(MaxTest = 20)]
+    public void OneTokenIsAsItIsInABatch(int seed, byte group, byte heads, byte size, byte length)
+    {
+        int headSize = size % 4 == 0 ? 128 : 16 + size % 120, tokens = 2 + length;
+        AttentionLayout layout = new((1 + group % 5) * (1 + heads % 9), 1 + heads % 9, headSize);
+        KeyValueCache cache = new(1, layout.KeyValueHeads, headSize, tokens, 16);
+        for (int t = 0; t < tokens; t++)
+        {
+            cache.Append(0, t, AwkwardValues.Activations(layout.KeyValueWidth, HashCode.Combine(seed, t)), AwkwardValues.Activations(layout.KeyValueWidth, HashCode.Combine(seed, t, 1)));
+        }
+
+        float[] queries = AwkwardValues.Activations(2 * layout.QueryWidth, seed), together = new float[2 * layout.QueryWidth], alone = new float[layout.QueryWidth];
+        Attention.Compute(queries, cache, [0, 0], [tokens - 2, tokens - 1], layout, together);
+        for (int row = 0; row < 2; row++)
+        {
+            Attention.Compute(queries.AsSpan(row * layout.QueryWidth, layout.QueryWidth), cache, [0], [tokens - 2 + row], layout, alone);
+            Assert.Equal(Array.ConvertAll(together[(row * layout.QueryWidth)..((row + 1) * layout.QueryWidth)], BitConverter.SingleToInt32Bits), Array.ConvertAll(alone, BitConverter.SingleToInt32Bits));
+        }
+    }
+
     /// <summary>A tail that 16-bit codes relative to the maximum of all would lose, e^-12 below it and 32,768 long, keeps its 17 %.</summary>
     [Fact]
     public void AFlatTailKeepsItsShare()

@@ -31,11 +31,16 @@ internal static unsafe class Tiles
         for (int row = 0; row < rows; row += MicroKernel.Rows, a += MicroKernel.Rows * aStride, c += MicroKernel.Rows * cStride)
         {
             int count = Math.Min(MicroKernel.Rows, rows - row), column = 0;
-            if (TSimd.ManyRegisters && count == MicroKernel.Rows)
+            if (TSimd.ManyRegisters && (count is MicroKernel.Rows or 4 or 2))
             {
                 for (; column <= columns - 2 * width; column += 2 * width)
                 {
-                    WideKernel.Six<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start);
+                    switch (count)
+                    {
+                        case 2: WideKernel.Two<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start); break;
+                        case 4: WideKernel.Four<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start); break;
+                        default: WideKernel.Six<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start); break;
+                    }
                 }
             }
 

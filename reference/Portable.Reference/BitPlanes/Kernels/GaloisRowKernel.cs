@@ -19,6 +19,9 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
 {
     private const int MaximumRows = 4;
 
+    // Bytes: four such rows are a page.
+    private const int ShortRow = 1024;
+
     public override string Name => "avx512-gfni-rows";
 
     public override string Requires => "AVX-512 BW, AVX-512 VBMI and GFNI";
@@ -97,10 +100,13 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
                 GaloisRows<TBits, Two>.Run(task, row, direct, last);
                 row += 2;
             }
+            else if (task.Weights.RowWords * sizeof(ulong) <= ShortRow)
+            {
+                GaloisQuad<TBits>.Run(task, row++, direct, last);
+            }
             else
             {
-                GaloisRows<TBits, One>.Run(task, row, direct, last);
-                row++;
+                GaloisRows<TBits, One>.Run(task, row++, direct, last);
             }
         }
     }

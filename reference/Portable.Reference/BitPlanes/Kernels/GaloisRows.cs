@@ -102,7 +102,7 @@ internal static unsafe class GaloisRows<TBits, TRows>
 
                 if (TRows.Value > 2)
                 {
-                    Vector128<int> four = SumFour(s0, s1, s2, s3);
+                    Vector128<int> four = GaloisExpansion.SumFour(s0, s1, s2, s3);
                     sums[0] = four[0];
                     sums[rowStride] = four[1];
                     sums[2 * rowStride] = four[2];
@@ -133,7 +133,7 @@ internal static unsafe class GaloisRows<TBits, TRows>
                 if (waiting == 4)
                 {
                     waiting = 0;
-                    Vector128<int> four = SumFour(pending[0], pending[1], pending[2], pending[3]);
+                    Vector128<int> four = GaloisExpansion.SumFour(pending[0], pending[1], pending[2], pending[3]);
                     *targets[0] = four[0];
                     *targets[1] = four[1];
                     *targets[2] = four[2];
@@ -146,16 +146,6 @@ internal static unsafe class GaloisRows<TBits, TRows>
         {
             *targets[i] = Vector512.Sum(pending[i]);
         }
-    }
-
-    // The sums of the lanes of each.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> SumFour(Vector512<int> a, Vector512<int> b, Vector512<int> c, Vector512<int> d)
-    {
-        Vector512<long> ab = (Avx512F.UnpackLow(a, b) + Avx512F.UnpackHigh(a, b)).AsInt64(), cd = (Avx512F.UnpackLow(c, d) + Avx512F.UnpackHigh(c, d)).AsInt64();
-        Vector512<int> all = Avx512F.UnpackLow(ab, cd).AsInt32() + Avx512F.UnpackHigh(ab, cd).AsInt32();
-        Vector256<int> half = all.GetLower() + all.GetUpper();
-        return half.GetLower() + half.GetUpper();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
