@@ -49,6 +49,12 @@ internal sealed class Job(int threads)
     {
         if (_used != used)
         {
+            // Threads that take no part any more need not hold on to what the last work was done with.
+            for (int i = used; i < _used; i++)
+            {
+                _stretches[i].Body = null;
+            }
+
             _used = used;
         }
 

@@ -48,20 +48,14 @@ internal sealed class BenchPipelinesVerb : Verb
 
         // Not checked before: nothing runs here, and a driver whose device is not there would fail every check.
         VulkanDeviceFacts facts = VulkanDevices.Select(where.Selector);
-        string[] wanted = parsed.GetValue(_schemes)!.Split(',');
-        List<PipelineRow> rows = [];
-        foreach (string shape in parsed.GetValue(_shapes)!.Split(','))
-        {
-            cancellation.ThrowIfCancellationRequested();
-            rows.AddRange(PipelineSurvey.Run(facts, OptionValues.Shape(shape), wanted));
-        }
-
+        ModelConfig[] shapes = [.. parsed.GetValue(_shapes)!.Split(',').Select(OptionValues.Shape)];
+        IReadOnlyList<PipelineRow> rows = PipelineSurvey.Run(facts, shapes, parsed.GetValue(_schemes)!.Split(','), cancellation);
         if (VulkanInstance.ValidationMessages is { Count: > 0 } said)
         {
             throw new InvalidOperationException($"the validation layer has {said.Count} messages: {said.First()}");
         }
 
-        BenchPipelinesReport report = new(facts.Name, facts.Driver, [.. rows.DistinctBy(r => (r.Shader, r.Constants))]);
+        BenchPipelinesReport report = new(facts.Name, facts.Driver, rows);
         terminal.Result(report, BenchReports.Default.BenchPipelinesReport, r =>
             terminal.Table(["shader", "constants", ">registers", ">spills", ">scratch", ">seconds"], r.Rows.Select(p => (string[])
                 [p.Shader, p.Constants, Text(p.Registers), Text(p.Spills), Text(p.ScratchBytes), p.Seconds.ToString("F2", CultureInfo.InvariantCulture)])));

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Portable.Cli.CommandLine;
@@ -31,6 +32,8 @@ internal sealed class VerifyVerb : Verb
         DefaultValueFactory = _ => 1,
     };
 
+    private readonly Option<bool> _times = new("--times") { Description = "Also say what took how long: opening devices, building kernels, running the cases." };
+
     /// <summary>Defines the verb.</summary>
     public VerifyVerb()
         : base(
@@ -43,23 +46,27 @@ internal sealed class VerifyVerb : Verb
         Options.Add(_device);
         Options.Add(_report);
         Options.Add(_every);
+        Options.Add(_times);
     }
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
+        long begun = Stopwatch.GetTimestamp();
         IReadOnlyList<IVerificationTarget> targets = VerificationTargets.Of(parsed.GetValue(_device)!, terminal);
+        double opening = Stopwatch.GetElapsedTime(begun).TotalSeconds;
         try
         {
             int step = OptionValues.AtLeast(parsed, _every, 1);
             VerificationCase[] cases = [.. VerificationCases.All.Where((_, i) => i % step == 0)];
             VerificationReport result = terminal.Track("verifying", bar => Verifier.Run(cases, targets, bar, cancellation));
+            result = result with { Times = result.Times! with { OpeningSeconds = opening } };
             if (parsed.GetValue(_report) is { } file)
             {
                 File.WriteAllBytes(file, JsonSerializer.SerializeToUtf8Bytes(MachineReport.Of(result, step), JsonReports.Default.MachineReport));
             }
 
-            terminal.Result(result, JsonReports.Default.VerificationReport, r => Print(terminal, r));
+            terminal.Result(parsed.GetValue(_times) ? result : result with { Times = null }, JsonReports.Default.VerificationReport, r => Print(terminal, r));
             return result.Passed ? ExitCode.Done : throw new InvalidOperationException("kernels or devices are not equal; the report names them");
         }
         finally
@@ -81,5 +88,21 @@ internal sealed class VerifyVerb : Verb
         }
 
         terminal.Line(report.Passed ? "equal, to the bit" : "NOT EQUAL");
+        if (report.Times is { } times)
+        {
+            Print(terminal, times);
+        }
+    }
+
+    private static void Print(Terminal terminal, VerificationTimes times)
+    {
+        IEnumerable<(string What, double Seconds)> rows =
+        [
+            ("opening devices", times.OpeningSeconds),
+            ("operands, and results by the definition", times.ExpectedSeconds),
+            .. times.Targets.SelectMany(t => new[] { ($"{t.Name}: {t.Built.Sum(b => b.Count)} kernels built ahead", t.PreparingSeconds), ($"{t.Name}: cases", t.RunningSeconds) }),
+            .. times.Targets.SelectMany(t => t.Built, (t, b) => ($"{t.Name}: {b.Count} of {b.Shader} built, added up", b.Seconds)),
+        ];
+        terminal.Table(["time", ">s"], rows.Select(r => (string[])[r.What, r.Seconds.ToString("F1", CultureInfo.InvariantCulture)]));
     }
 }

@@ -24,21 +24,38 @@ internal sealed record PipelineRow(string Shader, string Constants, long Registe
 /// </summary>
 internal static class PipelineSurvey
 {
-    /// <summary>Builds the kernels of a prompt, of decode steps of one sequence, in a short and in a split long context, and of eight.</summary>
+    /// <summary>
+    /// Builds the kernels of a prompt, of decode steps of one sequence, in a short and in a split long context and by both plans of a single
+    /// row, and of eight. What shapes and schemes have in common is built once.
+    /// </summary>
     /// <param name="device">The device.</param>
-    /// <param name="shape">The shape; one block of it stands for the others.</param>
+    /// <param name="shapes">The shapes; one block of each stands for the others.</param>
     /// <param name="schemes">Schemes.</param>
-    public static IReadOnlyList<PipelineRow> Run(VulkanDeviceFacts device, ModelConfig shape, IEnumerable<string> schemes)
+    /// <param name="cancellation">Stops between models.</param>
+    public static IReadOnlyList<PipelineRow> Run(VulkanDeviceFacts device, IReadOnlyList<ModelConfig> shapes, IReadOnlyList<string> schemes, CancellationToken cancellation)
     {
-        const int Context = 2048, Short = 512, Prompt = 256, Sequences = 8;
         using VulkanContext gpu = VulkanContext.Open(device);
         gpu.Faults = new FaultInjection { RunsNothing = true };
-        SelfCheckResult nothingKnown = new(new Dictionary<string, string>());
-        foreach (string scheme in schemes)
+        foreach (ModelConfig shape in shapes)
         {
-            // The size of the vocabulary changes no kernel.
-            SyntheticModel source = new(shape with { Blocks = [shape.Blocks[0]], VocabularySize = 1024 }, QuantizationScheme.Parse(scheme));
-            using Transformer model = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false), Sequences, Context);
+            foreach (string scheme in schemes)
+            {
+                cancellation.ThrowIfCancellationRequested();
+
+                // The size of the vocabulary changes no kernel.
+                Build(gpu, new SyntheticModel(shape with { Blocks = [shape.Blocks[0]], VocabularySize = 1024 }, QuantizationScheme.Parse(scheme)));
+            }
+        }
+
+        return [.. gpu.Pipelines.Where(p => p.Pipeline.Recorded).Select(p => Row(p.Shader, p.Pipeline.Statistics)).OrderBy(r => r.Shader, StringComparer.Ordinal).ThenBy(r => r.Constants, StringComparer.Ordinal)];
+    }
+
+    private static void Build(VulkanContext gpu, SyntheticModel source)
+    {
+        const int Context = 2048, Short = 512, Prompt = 256, Sequences = 8;
+        SelfCheckResult nothingKnown = new(new Dictionary<string, string>());
+        using (Transformer model = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { FusesProducts = false }, Sequences, Context))
+        {
             Forward(model, Batch.Consecutive([.. Enumerable.Range(0, Prompt)], 0, false));
             Forward(model, Batch.Consecutive([.. Enumerable.Range(0, 16)], 0, false));
             Forward(model, Batch.Consecutive([1], Short, false));
@@ -47,7 +64,8 @@ internal static class PipelineSurvey
             Forward(model, new Batch(all, all, [.. all.Select(_ => 5)], all));
         }
 
-        return [.. gpu.Pipelines.Where(p => p.Pipeline.Recorded).Select(p => Row(p.Shader, p.Pipeline.Statistics)).OrderBy(r => r.Shader, StringComparer.Ordinal).ThenBy(r => r.Constants, StringComparer.Ordinal)];
+        using Transformer fused = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { FusesProducts = true }, 1, Context);
+        Forward(fused, Batch.Consecutive([1], Short, false));
     }
 
     private static void Forward(Transformer model, Batch batch)

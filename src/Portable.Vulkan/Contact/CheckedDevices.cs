@@ -21,9 +21,10 @@ internal static class CheckedDevices
         while (true)
         {
             VulkanDeviceFacts chosen = VulkanDevices.Select(devices, reason, wanted);
-            if (FirstContact.Ensure(chosen).Refusal is not { } refusal)
+            SelfCheckResult check = FirstContact.Ensure(chosen);
+            if (check.Refusal is not { } refusal)
             {
-                return chosen;
+                return check.Apply(chosen);
             }
 
             // Named: refused in words. The best: the next best, until none is left.
@@ -31,5 +32,5 @@ internal static class CheckedDevices
         }
     }
 
-    private static (VulkanDeviceFacts Facts, SelfCheckResult? Check) With(VulkanDeviceFacts facts, SelfCheckResult check) => (facts with { Refusal = check.Refusal }, check);
+    private static (VulkanDeviceFacts Facts, SelfCheckResult? Check) With(VulkanDeviceFacts facts, SelfCheckResult check) => (check.Apply(facts), check);
 }

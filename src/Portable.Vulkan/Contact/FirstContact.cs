@@ -26,9 +26,8 @@ internal static class FirstContact
     /// <param name="device">A device that can be opened.</param>
     public static SelfCheckResult Ensure(VulkanDeviceFacts device) => SelfCheckResult.TryRead(device) ?? Check(device);
 
-    /// <summary>The facts with what the first check said: refused where it must not be used. Devices that were never checked stay as they are.</summary>
-    public static VulkanDeviceFacts Apply(VulkanDeviceFacts device) =>
-        device.Usable && SelfCheckResult.TryRead(device)?.Refusal is { } refusal ? device with { Refusal = refusal } : device;
+    /// <summary>The facts with what the first check said: refused where it must not be used, or without a feature. Devices that were never checked stay as they are.</summary>
+    public static VulkanDeviceFacts Apply(VulkanDeviceFacts device) => device.Usable && SelfCheckResult.TryRead(device) is { } check ? check.Apply(device) : device;
 
     private static SelfCheckResult Check(VulkanDeviceFacts device)
     {
@@ -36,16 +35,41 @@ internal static class FirstContact
             ? Run(device, command, device.Kind == VulkanDeviceKind.Cpu ? SoftwareLimit : Limit)
             : RunHere(device, reason!);
         check.Save(device);
+        if (check.Without is not null)
+        {
+            // Who has the facts without the feature asks by those.
+            check.Save(check.Apply(device));
+        }
+
         return check;
     }
 
-    /// <summary>Runs the check in a child.</summary>
+    /// <summary>
+    /// Runs the check in a child. A driver that crashes where there are cooperative matrices, the youngest part of drivers, gets a second
+    /// child without them: it loses that path where it survives then, and else its device.
+    /// </summary>
     /// <param name="device">The device.</param>
     /// <param name="command">The helper program.</param>
     /// <param name="limit">How long a step of it may take.</param>
     internal static SelfCheckResult Run(VulkanDeviceFacts device, ProcessStartInfo command, TimeSpan limit)
     {
+        const string Matrices = "coopmat";
+        SelfCheckResult first = Run(device, command, limit, out string? crash);
+        if (crash is null || !device.CooperativeMatrix)
+        {
+            return first;
+        }
+
+        command.Environment.TryGetValue(FeatureMask.Variable, out string? masked);
+        command.Environment[FeatureMask.Variable] = $"{masked},{Matrices}";
+        SelfCheckResult second = Run(device, command, limit, out _);
+        return second.Refusal is not null ? first : second with { Without = Matrices, Note = $"does without cooperative matrices: with them {crash}" };
+    }
+
+    private static SelfCheckResult Run(VulkanDeviceFacts device, ProcessStartInfo command, TimeSpan limit, out string? crash)
+    {
         ContactOutput output = new();
+        crash = null;
         try
         {
             using Process child = Process.Start(command) ?? throw new InvalidOperationException("it did not start");
@@ -66,9 +90,12 @@ internal static class FirstContact
             }
 
             child.WaitForExit();
-            return output.Result is { } result ? result
-                : output.Started ? Refused($"its driver ended the process of the first check ({Cause(child.ExitCode)}) while {output.Step}")
-                : RunHere(device, $"the helper program ended with code {child.ExitCode}");
+            if (output.Result is null && output.Started)
+            {
+                return Refused(crash = $"its driver ended the process of the first check ({Cause(child.ExitCode)}) while {output.Step}");
+            }
+
+            return output.Result ?? RunHere(device, $"the helper program ended with code {child.ExitCode}");
         }
         catch (Exception e) when (e is System.ComponentModel.Win32Exception or InvalidOperationException)
         {

@@ -6,7 +6,7 @@ namespace Portable.Vulkan.Engine;
 internal sealed record PipelineStatistics(double Seconds, IReadOnlyDictionary<string, long> Numbers)
 {
     /// <summary>Registers of an invocation, or of a subgroup where the driver counts so; 0 where unknown.</summary>
-    public long Registers => First("VGPRs", "Max live registers", "Registers (full)", "Full registers", "GPRs", "Register Count", "Registers");
+    public long Registers => First("VGPRs", "Max live registers", "Registers (full)", "Full registers", "GPRs", "Register Count", "Registers", "Number of GPRs", "Registers used");
 
     /// <summary>Registers, or loads and stores of registers, that went to memory.</summary>
     public long Spills => Sum("Spilled VGPRs", "Spill count", "Spills", "Spills to memory", "STP Count", "Spilled SGPRs");

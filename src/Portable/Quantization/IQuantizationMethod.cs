@@ -19,9 +19,6 @@ internal interface IQuantizationMethod
     /// <summary>Whether a calibration text must be given.</summary>
     bool NeedsCalibration { get; }
 
-    /// <summary>What of it computes on the CPU although a calibration device was chosen, in words; null where nothing does but rounding on grids.</summary>
-    string? CpuPart => null;
-
     /// <summary>Named options that it understands.</summary>
     IReadOnlyList<MethodOption> Options { get; }
 
@@ -42,6 +39,9 @@ internal interface IBlockQuantizer
 {
     /// <summary>Which stream of calibration inputs <see cref="Quantize"/> is given.</summary>
     CalibrationInputs Inputs { get; }
+
+    /// <summary>What, with the options in force, computes on the CPU although a calibration device was chosen, in words; null where nothing does but rounding on grids.</summary>
+    string? CpuPart => null;
 
     /// <summary>What the method found or decided, for the manifest; null for nothing.</summary>
     JsonObject? Manifest { get; }

@@ -15,6 +15,14 @@ internal interface IVerificationTarget
     /// <summary>Whether a kernel can evaluate the case's widths exactly.</summary>
     bool Serves(string kernel, VerificationCase verificationCase);
 
+    /// <summary>Kernels that had to be built, by shader; none where all come with the program.</summary>
+    IReadOnlyList<BuiltKernels> Built => [];
+
+    /// <summary>Does ahead of the cases what can be done ahead: a GPU's kernels are built on all processors.</summary>
+    void Prepare(IReadOnlyList<VerificationCase> cases)
+    {
+    }
+
     /// <summary>Computes a case with some kernels. Called on several threads at once.</summary>
     /// <param name="operands">The case.</param>
     /// <param name="kernels">Kernels; null is the target's own choice.</param>

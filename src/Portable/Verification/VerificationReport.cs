@@ -5,6 +5,9 @@ namespace Portable.Verification;
 /// <param name="Targets">One per target.</param>
 internal sealed record VerificationReport(string Hash, IReadOnlyList<TargetReport> Targets)
 {
+    /// <summary>What took how long, where that was asked for.</summary>
+    public VerificationTimes? Times { get; init; }
+
     /// <summary>Whether all hashes are equal and nothing mismatched.</summary>
     public bool Passed => Targets.All(t => t.Hash == Hash && t.Kernels.All(k => k.Mismatches == 0));
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Portable.Reference.Threading;
@@ -27,17 +28,25 @@ internal static class Verifier
         ArgumentNullException.ThrowIfNull(targets);
         using IncrementalHash definition = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         TargetState[] states = [.. targets.Select(t => new TargetState(t))];
+        foreach (TargetState state in states)
+        {
+            state.Prepare(cases);
+        }
+
+        TimeSpan computing = TimeSpan.Zero;
         VerificationOperands[] operands = new VerificationOperands[Batch];
         VerificationOutput[] expected = new VerificationOutput[Batch];
         for (int first = 0; first < cases.Count; first += Batch)
         {
             cancellation.ThrowIfCancellationRequested();
             int count = Math.Min(Batch, cases.Count - first), start = first;
+            long begun = Stopwatch.GetTimestamp();
             WorkerPool.Run(count, i =>
             {
                 operands[i] = new VerificationOperands(cases[start + i]);
                 expected[i] = VerificationReference.Compute(operands[i]);
             });
+            computing += Stopwatch.GetElapsedTime(begun);
             foreach (TargetState state in states)
             {
                 state.Run(operands.AsMemory(0, count), expected);
@@ -53,7 +62,7 @@ internal static class Verifier
 
         TargetReport[] reports = [.. states.Select(s => s.Finish())];
         string hash = reports.Length > 0 && reports.All(r => r.Hash == reports[0].Hash) ? reports[0].Hash : Finish(definition);
-        return new VerificationReport(hash, reports);
+        return new VerificationReport(hash, reports) { Times = new VerificationTimes(0, computing.TotalSeconds, [.. states.Select(s => s.Times)]) };
     }
 
     private static void Append(IncrementalHash hash, VerificationOutput output)
@@ -71,9 +80,21 @@ internal static class Verifier
         private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         private readonly int[] _cases = new int[target.Kernels.Count];
         private readonly int[] _mismatches = new int[target.Kernels.Count];
+        private TimeSpan _preparing, _running;
+
+        public TargetTimes Times => new(target.Name, _preparing.TotalSeconds, _running.TotalSeconds, target.Built);
+
+        public void Prepare(IReadOnlyList<VerificationCase> cases)
+        {
+            long begun = Stopwatch.GetTimestamp();
+            target.Prepare(cases);
+            _preparing = Stopwatch.GetElapsedTime(begun);
+        }
 
         public void Run(ReadOnlyMemory<VerificationOperands> operands, VerificationOutput[] expected)
         {
+            long begun = Stopwatch.GetTimestamp();
+
             // The target's own choice of kernel makes the hash.
             VerificationOutput[] own = [.. operands.Span.ToArray().Select(o => new VerificationOutput(o.Case))];
             for (int i = 0; target.IsThreaded && i < own.Length; i++)
@@ -83,6 +104,7 @@ internal static class Verifier
 
             WorkerPool.Run(own.Length, i => Compare(operands.Span[i], expected[i], own[i]));
             Array.ForEach(own, o => Append(_hash, o));
+            _running += Stopwatch.GetElapsedTime(begun);
         }
 
         public TargetReport Finish()

@@ -34,6 +34,14 @@ public sealed class UsageTests
         Assert.Single(run.ErrorLines);
     }
 
+    [Fact]
+    public void TimesOfAVerificationAreToldWhereTheyAreAskedFor()
+    {
+        Assert.DoesNotContain("times", ToolRun.Here("verify", "--every", "3000", "--json").Output, StringComparison.Ordinal);
+        Assert.Contains("\"times\":{\"opening_seconds\":", ToolRun.Here("verify", "--every", "3000", "--times", "--json").Output, StringComparison.Ordinal);
+        Assert.Contains("cpu: cases", ToolRun.Here("verify", "--every", "3000", "--times").Output, StringComparison.Ordinal);
+    }
+
     private static readonly string[] Names =
     [
         "devices", "verify", "quantize", "perplexity", "generate", "logits", "inspect", "bench matmul", "bench model", "bench tune",

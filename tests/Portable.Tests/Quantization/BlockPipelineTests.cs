@@ -106,6 +106,19 @@ public class BlockPipelineTests
         }
     }
 
+    /// <summary>What a calibration device leaves to the CPU depends on the options.</summary>
+    [Theory]
+    [InlineData("gptq", "search", true)]
+    [InlineData("gptq", "minmax", false)]
+    [InlineData("flexq", "search", true)]
+    [InlineData("flexq", "minmax", false)]
+    [InlineData("rtn", "minmax", false)]
+    public void WhatADeviceLeavesToTheCpuIsSaid(string method, string grid, bool leaves)
+    {
+        MethodRun run = MethodRun.Quantize(method, new RandomModel(RandomModel.Llama(layers: 1), 32, 7, null), named: new() { ["grid"] = grid }, device: new CpuCalibration());
+        Assert.Equal(leaves, run.Said.Any(s => s.Contains("run on the CPU", StringComparison.Ordinal)));
+    }
+
     [Theory]
     [InlineData("flexq", "W6A6")]
     [InlineData("flexq", "W1A6g32")]

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using FsCheck.Xunit;
 using Portable.Reference.Threading;
 
@@ -41,6 +42,34 @@ public sealed class WorkerPoolTests
         Array.ForEach(callers, c => c.Start());
         Array.ForEach(callers, c => c.Join());
         Assert.All(sums, s => Assert.Equal(199 * 200 / 2, s));
+    }
+
+    // A model's tables would live as long as the crew where a crowded machine leaves the caller alone with its work.
+    [Property(MaxTest = 20)]
+    public void WhatWorkWasDoneWithIsLetGoWhenFewerThreadsTakePart(byte size, byte fewer)
+    {
+        int threads = 2 + size % 7, left = 1 + fewer % (threads - 1);
+        Job job = new(threads);
+        WeakReference[] tables = Work(job, threads);
+        RunAlone(job, left, _ => { });
+        GC.Collect();
+        Assert.DoesNotContain(tables, t => t.IsAlive);
+        GC.KeepAlive(job);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference[] Work(Job job, int threads) => [.. Enumerable.Range(1, threads).Select(used =>
+    {
+        byte[] table = new byte[1000];
+        RunAlone(job, used, _ => table[0]++);
+        return new WeakReference(table);
+    })];
+
+    private static void RunAlone(Job job, int used, Action<int> body)
+    {
+        job.Begin(used, body, used);
+        job.Lead();
+        job.End();
     }
 
     [Fact]

@@ -54,6 +54,19 @@ public class VerifierTests
         Assert.All(report.Targets[1].Kernels, k => Assert.Equal(1, k.Mismatches));
     }
 
+    [Fact]
+    public void ATargetIsPreparedOnceForAllCasesAndItsTimesAreTold()
+    {
+        VerificationCase[] sample = [.. VerificationCases.All.Take(600)];
+        LyingTarget target = new(halves: true);
+        VerificationReport report = Verifier.Run(sample, [target]);
+        Assert.Equal(600, target.Prepared);
+        TargetTimes times = Assert.Single(report.Times!.Targets);
+        Assert.Equal("liar", times.Name);
+        Assert.Equal(new BuiltKernels("lie", 2, 0.5), Assert.Single(times.Built));
+        Assert.True(report.Times.ExpectedSeconds > 0 && times.RunningSeconds > 0 && times.PreparingSeconds >= 0);
+    }
+
     // One bit of one case is wrong, of a float or of a half.
     private sealed class LyingTarget(bool halves) : IVerificationTarget
     {
@@ -64,6 +77,12 @@ public class VerifierTests
         public IReadOnlyList<string> Kernels => [_cpu.Kernels[0]];
 
         public bool IsThreaded => false;
+
+        public int Prepared { get; private set; }
+
+        public IReadOnlyList<BuiltKernels> Built => [new("lie", 2, 0.5)];
+
+        public void Prepare(IReadOnlyList<VerificationCase> cases) => Prepared += cases.Count;
 
         public bool Serves(string kernel, VerificationCase verificationCase) => true;
 

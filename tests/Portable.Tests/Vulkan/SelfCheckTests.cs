@@ -77,7 +77,8 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
     {
         // A sample; `portable verify --device vulkan` runs the whole list.
         VerificationCase[] cases = [.. VerificationCases.All.Where((_, i) => i % 1777 == 5)];
-        VerificationReport report = Verifier.Run(cases, [new CpuVerificationTarget(), new VulkanVerificationTarget(vulkan.Context)]);
+        using VulkanVerificationTarget target = new(vulkan.Context);
+        VerificationReport report = Verifier.Run(cases, [new CpuVerificationTarget(), target]);
         Assert.True(report.Passed, string.Join("; ", report.Targets.SelectMany(t => t.Kernels.Where(k => k.Mismatches > 0).Select(k => $"{t.Name} {k.Name}: {k.Mismatches} of {k.Cases}"))));
         VulkanFixture.AssertNoValidationMessages();
     }

@@ -34,7 +34,7 @@ internal static class WeightUpload
         RepackShader repack = new() { Bits = format.Bits };
         int rowsPerPart = (int)Math.Clamp(PartBytes / rowBytes, 1, Math.Min(32768, parts.Max(p => p.Rows)));
         using GpuBuffer staging = gpu.Allocate(rowsPerPart * rowBytes);
-        gpu.Run(r => r.Fill(target, 0, target.Size, 0));
+        bool cleared = false;
         int firstRow = 0;
         foreach (BitPlaneMatrix part in parts)
         {
@@ -43,7 +43,8 @@ internal static class WeightUpload
                 int rows = Math.Min(rowsPerPart, part.Rows - row);
                 gpu.Upload<ulong>(part.Words.Span.Slice(checked((int)(row * rowBytes / 8)), checked((int)(rows * rowBytes / 8))), staging);
                 var arguments = new RepackPush(staging.Address, target.Address, (uint)rows, (uint)layout.Blocks, (uint)(firstRow + row), StoredCodes.FlipsTopPlane(format) ? uint.MaxValue : 0);
-                gpu.Run(r => r.Dispatch(repack, arguments, (layout.Blocks * 2 + 63) / 64, rows));
+                gpu.Run(r => (cleared ? r : r.Fill(target, 0, target.Size, 0).Barrier()).Dispatch(repack, arguments, (layout.Blocks * 2 + 63) / 64, rows));
+                cleared = true;
             }
 
             firstRow += part.Rows;

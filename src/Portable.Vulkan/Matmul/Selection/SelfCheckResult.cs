@@ -30,6 +30,9 @@ internal sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failu
     /// <summary>Why the device must not be used at all, or null.</summary>
     public string? Refusal { get; init; }
 
+    /// <summary>Features that the device does without (names of <see cref="FeatureMask"/>), because its driver did not survive them; or null.</summary>
+    public string? Without { get; init; }
+
     /// <summary>What else there is to say of the check, or null.</summary>
     public string? Note { get; init; }
 
@@ -63,6 +66,9 @@ internal sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failu
         Known[PathOf(device)] = this;
         UserCache.TryWrite(PathOf(device), ToJson());
     }
+
+    /// <summary>The facts of a device as it may be used: refused, or without what its driver did not survive.</summary>
+    public VulkanDeviceFacts Apply(VulkanDeviceFacts device) => FeatureMask.Parse(Without).Apply(device) with { Refusal = Refusal };
 
     /// <summary>The result as it is kept on disk.</summary>
     internal byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, SelectionJson.Default.SelfCheckResult);

@@ -128,7 +128,8 @@ internal sealed class DotTechnique : MatmulTechnique
         }
     }
 
-    private static IEnumerable<DotTile> GeneralTiles(MatmulProblem problem) => [new DotTile(4, problem.M == 1 ? 1 : problem.M <= 4 ? 4 : 8, 1)];
+    // Tiles of four tokens and of eight are each built for half of the widths.
+    private static IEnumerable<DotTile> GeneralTiles(MatmulProblem problem) => [new DotTile(4, problem.M == 1 ? 1 : problem.Weights.Bits % 2 == 0 ? 4 : 8, 1)];
 
     // Software devices compile unrolled code slowly and gain nothing from it.
     private static IEnumerable<DotTile> SoftwareTiles(MatmulProblem problem) =>

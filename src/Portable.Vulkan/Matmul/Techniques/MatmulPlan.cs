@@ -54,5 +54,6 @@ internal sealed record MatmulPlan
     /// <returns>What the driver tells of it.</returns>
     internal PipelineStatistics Prepare(VulkanContext gpu, MatmulProblem problem) => gpu.Pipeline(ShaderFor(problem)).Statistics;
 
-    private MatmulShader ShaderFor(MatmulProblem problem) => Shader with { Matmul = problem.Constants() };
+    /// <summary>The kernel that a problem takes: planned for several, their shaders may be one.</summary>
+    internal MatmulShader ShaderFor(MatmulProblem problem) => Shader with { Matmul = problem.Constants() };
 }

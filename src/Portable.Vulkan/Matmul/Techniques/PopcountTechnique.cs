@@ -24,13 +24,14 @@ internal sealed class PopcountTechnique : MatmulTechnique
 
         int size = device.SubgroupSize, invocations = Math.Max(size, Math.Min(Workgroup, Math.Min(device.MaximumInvocations, size * device.MaximumSubgroups)));
         int rows = invocations / size, bits = problem.Activations.Bits == 16 ? 8 : problem.Activations.Bits;
+        bool signed = problem.Activations.Signed || bits == 8;
         if (problem.General)
         {
-            // More planes than the codes have are zeros, or copies of the sign: the same sum.
-            bits = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)bits);
+            // More planes than the codes have are zeros, or copies of the sign: the same sum. Eight of them are a signed byte.
+            bits = bits <= 2 ? 2 : bits <= 4 ? 4 : 8;
+            signed |= bits == 8;
         }
 
-        bool signed = problem.Activations.Signed || problem.Activations.Bits >= 8;
         return [new MatmulPlan(Name, Name, new PopcountShader { Invocations = invocations, XBits = bits, XSigned = signed, Subgroup = size }, (problem.N + rows - 1) / rows, problem.M)];
     }
 

@@ -24,13 +24,16 @@ internal sealed class BlockCompensation(QuantizationContext context, Compensatio
     private BlockStream? _floats;
     private int _next;
 
+    /// <summary>What of it runs on the CPU, on any device; or null.</summary>
+    public string? CpuPart => options.IsPublished ? null : CompensationOptions.BeyondPublished;
+
     /// <summary>Quantizes the linears of a block.</summary>
     /// <param name="index">Index of the block.</param>
     /// <param name="block">Its float weights.</param>
     /// <param name="stream">What the already quantized blocks give; stays where it is.</param>
     public Dictionary<string, WeightCodes> Quantize(int index, BlockWeights block, BlockStream stream)
     {
-        if (options is { Searches: false, Sequential: false, Target: 0, Missing: 0, Descent: 0 })
+        if (options.IsPublished)
         {
             return Published(block, stream);
         }

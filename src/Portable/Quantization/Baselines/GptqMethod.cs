@@ -17,8 +17,6 @@ internal sealed class GptqMethod : IQuantizationMethod
 
     public bool NeedsCalibration => true;
 
-    public string? CpuPart => "searched grids and what is compensated beyond the published method";
-
     public IReadOnlyList<MethodOption> Options => CompensationOptions.All;
 
     public IBlockQuantizer Prepare(QuantizationContext context)
@@ -40,6 +38,8 @@ internal sealed class GptqMethod : IQuantizationMethod
         }
 
         public CalibrationInputs Inputs => CalibrationInputs.Quantized;
+
+        public string? CpuPart => _compensation.CpuPart;
 
         public JsonObject? Manifest => null;
 

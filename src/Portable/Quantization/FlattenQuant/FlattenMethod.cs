@@ -23,8 +23,6 @@ internal sealed class FlattenMethod : IQuantizationMethod
 
     public bool NeedsCalibration => true;
 
-    public string? CpuPart => "histograms, searches and the algebra of compensation";
-
     public IReadOnlyList<MethodOption> Options => FlattenSettings.All;
 
     public IBlockQuantizer Prepare(QuantizationContext context)
@@ -46,6 +44,8 @@ internal sealed class FlattenMethod : IQuantizationMethod
     private sealed class Quantizer(FlattenSettings settings, IReadOnlyList<FlattenFinding> findings, bool[] low, double share) : IBlockQuantizer
     {
         public CalibrationInputs Inputs => settings.Gptq ? CalibrationInputs.Quantized : CalibrationInputs.Float;
+
+        public string? CpuPart => "histograms, searches and the algebra of compensation";
 
         public JsonObject? Manifest { get; } = new()
         {

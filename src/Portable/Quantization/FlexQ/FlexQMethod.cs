@@ -35,8 +35,6 @@ internal sealed class FlexQMethod : IQuantizationMethod
 
     public bool NeedsCalibration => false;
 
-    public string? CpuPart => "searched grids and what is compensated beyond the published method";
-
     public IReadOnlyList<MethodOption> Options => [Recipe, Grid, Levels, Budget, Granularity, Refine];
 
     public IBlockQuantizer Prepare(QuantizationContext context)
@@ -118,6 +116,8 @@ internal sealed class FlexQMethod : IQuantizationMethod
         }
 
         public CalibrationInputs Inputs => _compensation is not null ? CalibrationInputs.Quantized : _weights.Searches ? CalibrationInputs.Float : CalibrationInputs.None;
+
+        public string? CpuPart => _compensation is not null ? _compensation.CpuPart : _weights.Searches ? "searched grids" : null;
 
         public JsonObject? Manifest { get; }
 

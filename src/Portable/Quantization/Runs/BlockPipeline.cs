@@ -31,7 +31,7 @@ internal static class BlockPipeline
             ? context.OpenStream(calibration.Windows, context.Scheme.KeyValueBits, Embedding(context, quantizer.Inputs))
             : null;
         using BlockStream? floats = calibration is not null ? context.OpenStream(calibration.ReportWindows, 32) : null;
-        if (context.Device is not null && method.CpuPart is { } part)
+        if (context.Device is not null && quantizer.CpuPart is { } part)
         {
             context.Warn($"{part} of {method.Name} run on the CPU: the device serves its passes through blocks only");
         }

@@ -25,6 +25,21 @@ public sealed class FirstContactTests(VulkanFixture vulkan)
         Assert.Contains(step, check.Refusal, StringComparison.Ordinal);
     }
 
+    [SkippableTheory]
+    [InlineData("kill -SEGV $$", false)]
+    [InlineData("echo 'step checking kernels'; echo 'result {\"Failures\":{},\"Slowness\":{},\"Pace\":{}}'", true)]
+    public void ADriverThatCrashesOverMatricesLosesThemAndOneThatCrashesWithoutLosesItsDevice(string without, bool usable)
+    {
+        Skip.If(OperatingSystem.IsWindows(), "a shell and signals");
+        VulkanDeviceFacts device = Invented with { CooperativeMatrix = true, Matrices = [new(8, 8, 8, MatrixElement.Int8, MatrixElement.Int8, MatrixElement.Int32)] };
+        SelfCheckResult check = FirstContact.Run(device, Shell($"case $PORTABLE_VULKAN_MASK in *coopmat*) {without}; exit 0;; esac; echo 'step checking kernels'; kill -SEGV $$"), TimeSpan.FromMinutes(5));
+        VulkanDeviceFacts applied = check.Apply(device);
+        Assert.Equal(usable, applied.Usable);
+        Assert.Equal(!usable, applied.CooperativeMatrix);
+        Assert.Contains("segmentation fault", usable ? check.Note : check.Refusal, StringComparison.Ordinal);
+        Assert.Equal(check.Apply(device), SelfCheckResult.Parse(check.ToJson())!.Apply(device) with { Matrices = applied.Matrices });
+    }
+
     [SkippableFact]
     public void AChildThatHangsIsEndedAndRefusesTheDevice()
     {
