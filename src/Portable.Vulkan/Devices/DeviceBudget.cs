@@ -19,6 +19,12 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
     /// <summary>Invocations of a workgroup of attention with cooperative matrices: the more there are, the less each holds of the keys and values on their way.</summary>
     public int AttentionInvocations { get; init; } = 128;
 
+    /// <summary>Subgroups of a workgroup of attention whose rows stay in registers; 0 where elements of matrices are not known to lie as it expects, or registers are too few.</summary>
+    public int RowAttention { get; init; }
+
+    /// <summary>Whether workgroups share K where few tokens and channels leave the device without work, before anything was tuned.</summary>
+    public bool SplitsMatrices { get; init; }
+
     /// <summary>Whether attention takes few registers, with less on its way ahead; with cooperative matrices unless that spills and the other does not.</summary>
     public bool LeanAttention { get; init; }
 
@@ -38,7 +44,7 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
         {
             // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
             { Kind: VulkanDeviceKind.Cpu } => new DeviceBudget(32, 1024, 160, device.SubgroupSize) { AttentionInvocations = 64 },
-            { VendorId: Nvidia } when !device.Driver.StartsWith("NVK", StringComparison.Ordinal) => new DeviceBudget(1024, 1024, 160, device.SubgroupSize) { AttentionInvocations = 256 },
+            { VendorId: Nvidia } when !device.Driver.StartsWith("NVK", StringComparison.Ordinal) => new DeviceBudget(1024, 1024, 160, device.SubgroupSize) { AttentionInvocations = 256, RowAttention = 4, SplitsMatrices = true },
             // Workgroups of 1,024 leave an invocation 96 registers on RDNA 3, and decoding over a 16-bit cache takes more.
             { VendorId: Amd } => new DeviceBudget(512, 1024, 96, device.SubgroupSize),
 

@@ -37,6 +37,9 @@ internal sealed unsafe class CommandRecorder
         Barrier();
     }
 
+    /// <summary>Where shaders are noted instead of run: what is recorded then is only good for finding out which there are.</summary>
+    internal ICollection<Shader>? Rehearsal { get; init; }
+
     /// <summary>Runs a shader; its kernel is built where it has not been.</summary>
     /// <param name="shader">The shader with its constants.</param>
     /// <param name="push">Push constants.</param>
@@ -50,6 +53,12 @@ internal sealed unsafe class CommandRecorder
         if (x > most || y > most || z > most)
         {
             throw new VulkanException($"The kernel '{shader.Name}' takes {x}×{y}×{z} workgroups and {_context.Facts.Name} runs {most} at most; use a smaller batch.");
+        }
+
+        if (Rehearsal is not null)
+        {
+            Rehearsal.Add(shader);
+            return this;
         }
 
         ComputePipeline pipeline = _context.Pipeline(shader);

@@ -40,7 +40,7 @@ internal sealed class VulkanExecutor : Executor
     private Batch? _batch;
     private readonly WorkEstimate _estimate;
     private int _noted, _vocabulary;
-    private bool _recut;
+    private bool _recut, _rehearses;
     private TimeSpan[] _waits = [];
 
     /// <summary>Serves models on an opened device.</summary>
@@ -139,6 +139,26 @@ internal sealed class VulkanExecutor : Executor
         if (estimate.Total > free)
         {
             throw new VulkanException($"The model needs {estimate} and {Name} has {(free / 1e9).ToString("F2", CultureInfo.InvariantCulture)} GB; use fewer bits, a shorter context or fewer texts at once, or the device cpu.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Rehearse(Action<int> pass)
+    {
+        // A software device builds a kernel when it first runs.
+        if (_gpu.Facts.Kind == VulkanDeviceKind.Cpu || RecordsOnly)
+        {
+            return;
+        }
+
+        _rehearses = true;
+        try
+        {
+            pass(Math.Min(ShortPrompt, MaximumRows));
+        }
+        finally
+        {
+            _rehearses = false;
         }
     }
 
@@ -372,7 +392,7 @@ internal sealed class VulkanExecutor : Executor
         _batch = null;
         int logits = checked(batch.LogitRows.Length * _vocabulary);
         Plan plan = PlanFor(batch, logits);
-        if (RecordsOnly)
+        if (RecordsOnly || _rehearses)
         {
             return [];
         }
@@ -469,7 +489,7 @@ internal sealed class VulkanExecutor : Executor
             Forget();
         }
 
-        plan = PlanRecorder.Record(_matmul, _memory, key, operations, Profiling, _estimate, FusesProducts ?? Check.FusesProducts);
+        plan = PlanRecorder.Record(_matmul, _memory, key, operations, Profiling, _estimate, FusesProducts ?? Check.FusesProducts, RecordsOnly || _rehearses);
         _plans.Add(key, plan);
         return plan;
     }

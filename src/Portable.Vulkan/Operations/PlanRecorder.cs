@@ -17,14 +17,16 @@ internal sealed class PlanRecorder
     private readonly List<GpuBuffer> _arguments = [];
     private readonly List<PlanStep> _steps = [];
     private readonly TimestampPool? _timestamps, _partTimes;
+    private readonly HashSet<Shader>? _rehearsal;
     private int _dispatches, _stamped;
 
-    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps, int partTimes, WorkEstimate estimate, bool fuses)
+    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps, int partTimes, WorkEstimate estimate, bool fuses, HashSet<Shader>? rehearsal = null)
     {
         (_matmul, Memory, Key, _estimate, FusesProducts) = (matmul, memory, key, estimate, fuses && key.Rows == 1);
         _timestamps = timestamps > 0 ? Gpu.CreateTimestamps(timestamps) : null;
         _partTimes = partTimes > 0 && Gpu.Facts.TimestampPeriod > 0 ? Gpu.CreateTimestamps(partTimes) : null;
-        _recorder = Gpu.Record();
+        _rehearsal = rehearsal;
+        _recorder = NewRecorder();
     }
 
     /// <summary>The device.</summary>
@@ -47,8 +49,14 @@ internal sealed class PlanRecorder
     /// <param name="timed">Whether it takes timestamps after every operation and about every submission; about submissions also where there are several.</param>
     /// <param name="estimate">What cuts it into submissions.</param>
     /// <param name="fuses">Whether a single row's products prepare it.</param>
-    public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, bool timed, WorkEstimate estimate, bool fuses)
+    /// <param name="ahead">Whether its kernels are built on all cores before: worth it where none of them has been built.</param>
+    public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, bool timed, WorkEstimate estimate, bool fuses, bool ahead)
     {
+        if (ahead && matmul.Gpu.Facts.Kind != VulkanDeviceKind.Cpu)
+        {
+            BuildAhead(matmul, memory, key, operations, estimate, fuses);
+        }
+
         double work = 0;
         foreach (IOperation operation in operations)
         {
@@ -141,6 +149,26 @@ internal sealed class PlanRecorder
         }
     }
 
+    // One after the other the kernels of a prompt take most of a process's first one: they are noted, built on all cores, and then recorded.
+    private static void BuildAhead(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, WorkEstimate estimate, bool fuses)
+    {
+        HashSet<Shader> shaders = [];
+        PlanRecorder rehearsal = new(matmul, memory, key, 0, 0, estimate, fuses, shaders);
+        try
+        {
+            rehearsal.Run(operations).Dispose();
+        }
+        catch
+        {
+            rehearsal.Release();
+            throw;
+        }
+
+        matmul.Gpu.BuildAhead(shaders.Select(s => (Action)(() => matmul.Gpu.Pipeline(s))));
+    }
+
+    private CommandRecorder NewRecorder() => _rehearsal is null ? Gpu.Record() : new CommandRecorder(Gpu) { Rehearsal = _rehearsal };
+
     private Plan Run(ReadOnlySpan<IOperation> operations)
     {
         StampPart(begins: true);
@@ -158,7 +186,7 @@ internal sealed class PlanRecorder
                 StampPart(begins: false);
                 _parts.Add(new PlanPart(_recorder.End(), first - begun, work));
                 (work, begun) = (0, first);
-                _recorder = Gpu.Record();
+                _recorder = NewRecorder();
                 StampPart(begins: true);
                 _hazards.Clear();
             }

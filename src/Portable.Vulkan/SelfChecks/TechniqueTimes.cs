@@ -42,7 +42,7 @@ internal static class TechniqueTimes
             [
                 .. from technique in MatmulTechniques.Supported(gpu.Facts, problem)
                    where technique is not NaiveTechnique && !check.Failures.ContainsKey(technique.Name)
-                   let kernel = technique.Candidates(gpu.Facts, problem).FirstOrDefault()
+                   let kernel = technique.Candidates(gpu.Facts, problem).FirstOrDefault(k => !check.Failures.ContainsKey(k.Proof))
                    where kernel is not null
                    select (technique, kernel),
             ]))];

@@ -66,3 +66,17 @@ internal sealed record ShallowDigitMatrixShader : AttentionMatrixShader
     /// <inheritdoc/>
     public override string Name => "attention_digits_matrix_shallow";
 }
+
+/// <summary>shaders/model/attention_rows.comp: 2 … 8-bit codes, rows that stay in registers.</summary>
+internal sealed record AttentionRowsShader : AttentionMatrixShader
+{
+    /// <inheritdoc/>
+    public override string Name => "attention_rows";
+}
+
+/// <summary>shaders/model/attention_digits_rows.comp: 16-bit codes, rows that stay in registers.</summary>
+internal sealed record DigitRowsShader : AttentionMatrixShader
+{
+    /// <inheritdoc/>
+    public override string Name => "attention_digits_rows";
+}

@@ -31,6 +31,12 @@ internal abstract class Executor : IDisposable
     {
     }
 
+    /// <summary>Called when a model is loaded: a device that makes kernels, memory or commands for its first pass may make them now.</summary>
+    /// <param name="pass">Goes through a pass of at most so many rows as for <see cref="End"/>, which then runs nothing.</param>
+    public virtual void Rehearse(Action<int> pass)
+    {
+    }
+
     /// <summary>Takes a table to the device: an embedding, learned positions, a head, or what is embedding and head at once.</summary>
     public abstract DeviceTable Upload(TableWeights table);
 

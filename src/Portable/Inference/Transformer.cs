@@ -51,6 +51,10 @@ internal sealed class Transformer : IDisposable
             Forgets = workspace.Forgets;
             _finalNorm = executor.Upload(source.LoadFinalNorm(), Config.NormEpsilon);
             _head = source.LoadHead() is { } head ? executor.Upload(head) : _embedding;
+            if (Pages is null)
+            {
+                executor.Rehearse(rows => Forward(Batch.Consecutive(new int[Math.Min(rows, Context)], 0, allLogits: false)));
+            }
         }
         catch
         {

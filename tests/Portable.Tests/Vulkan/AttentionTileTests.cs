@@ -94,6 +94,26 @@ public sealed class AttentionTileTests
     }
 
     [Fact]
+    public void RowsStayInRegistersOnNvidiasDriverAlone()
+    {
+        VulkanDeviceFacts nvidia = Device with { VendorId = 0x10DE, Driver = "NVIDIA 580", Matrices = [Signed with { N = 8 }, Bytes with { N = 8 }, Signed, Bytes] };
+        foreach (int bits in new[] { 8, 16 })
+        {
+            CacheShape cache = new(1, 64, 1, 128, bits);
+            AttentionTile[] tiles = [.. AttentionTile.Candidates(nvidia, cache)];
+            Assert.Equal([true, false, false], tiles.Select(t => t.InRegisters));
+            Assert.Equal((64, 128, bits == 16 ? "attention_digits_rows" : "attention_rows"), (tiles[0].Rows, tiles[0].Invocations, tiles[0].ShaderName));
+
+            // 128 columns of 64 tokens of one or two digits and 16 bytes of padding; 16 rows of 80 bytes of four subgroups; 16 bytes a token.
+            Assert.Equal((128 * ((bits == 16 ? 128 : 64) + 16)) + (4 * 16 * 80) + (64 * 16), tiles[0].SharedBytes(cache));
+            Assert.False(AttentionTile.For(nvidia, cache with { HeadSize = 132 })!.InRegisters);
+            Assert.False(AttentionTile.For(nvidia with { SubgroupSize = 64 }, cache)?.InRegisters ?? false);
+            Assert.False(AttentionTile.For(nvidia with { Driver = "NVK 1" }, cache)!.InRegisters);
+            Assert.False(AttentionTile.For(Device, cache)!.InRegisters);
+        }
+    }
+
+    [Fact]
     public void NoTileWithoutMatricesOfItsSign()
     {
         CacheShape cache = new(1, 64, 1, 128, 8);

@@ -117,6 +117,31 @@ public sealed class PlannerTests
         Assert.All(MatmulTechniques.Named("dot").Candidates(device, wide), k => Assert.Equal(1, k.Splits));
     }
 
+    // Parts of all workgroups along K lie side by side.
+    [Theory]
+    [InlineData(8)]
+    [InlineData(32)]
+    [InlineData(64)]
+    public void FewTokensAndChannelsShareKOfMatrices(int m)
+    {
+        MatmulTechnique coopmat = MatmulTechniques.Named("coopmat");
+        VulkanDeviceFacts device = Nvidia with { Driver = "NVIDIA 580.1" };
+        var problem = new MatmulProblem(m, 4096, new GroupLayout(11008), new CodeFormat(4, true), new CodeFormat(8, true));
+        MatmulPlan[] kernels = [.. coopmat.Candidates(device, problem)];
+        Assert.Equal(4, kernels[0].Splits);
+        Assert.All(kernels.Where(k => k.Splits > 1), k =>
+        {
+            Assert.Equal("coopmat split", k.Proof);
+            Assert.True(k.ScratchBytes >= 4096 + (4L * m * problem.N * k.Splits) && k.GroupsX <= 1024, k.Label);
+        });
+        Assert.Equal(1, coopmat.Candidates(device, problem with { N = 12288 }).First().Splits);
+        Assert.Equal(1, coopmat.Candidates(Amd, problem).First().Splits);
+        foreach (MatmulProblem whole in new[] { problem with { M = 65 }, problem with { Layout = new GroupLayout(11008, 128) } })
+        {
+            Assert.All(coopmat.Candidates(device, whole), k => Assert.Equal(1, k.Splits));
+        }
+    }
+
     [Fact]
     public void ATileKnowsItsSizes()
     {

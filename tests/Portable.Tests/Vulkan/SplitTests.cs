@@ -69,5 +69,5 @@ public sealed class SplitTests(VulkanFixture vulkan)
     }
 
     private static IEnumerable<MatmulPlan> Split(VulkanDeviceFacts device, MatmulProblem problem) =>
-        MatmulTechniques.Named("dot").Candidates(device, problem).Where(k => k.Splits > 1);
+        new[] { "dot", "coopmat" }.SelectMany(t => MatmulTechniques.Named(t).Candidates(device, problem)).Where(k => k.Splits > 1);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
@@ -15,6 +16,9 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         (64, 64, 32, 32), (32, 128, 32, 32), (32, 64, 32, 16), (16, 128, 16, 32), (16, 64, 16, 16), (16, 16, 16, 16), (32, 64, 8, 16), (8, 64, 8, 16), (8, 32, 8, 8), (8, 16, 8, 16),
     ];
 
+    // Channels that K is split for before anything was tuned: an NVIDIA H200 has as many workgroups as processors from there on.
+    private const int FewChannels = 8192;
+
     public override string Name => "coopmat";
 
     public override string? Refusal(VulkanDeviceFacts device, MatmulProblem problem) =>
@@ -30,12 +34,11 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
 
     /// <summary>Tiles that fit: first the one that measurements on an NVIDIA H200 favour, then those that waste least on M.</summary>
     internal static IEnumerable<MatrixTile> Tiles(VulkanDeviceFacts device, MatmulProblem problem) =>
-        Shapes(device).Select(s => Preferred(device, problem, s)).Concat(AllTiles(device, problem)).Where(t => t.Refusal(device, problem) is null).Distinct();
+        Shapes(device).Select(s => Preferred(device, problem, s)).Concat(SplitTiles(device, problem)).Concat(AllTiles(device, problem)).Where(t => t.Refusal(device, problem) is null).Distinct();
 
-    private static MatmulPlan Kernel(MatrixTile tile, MatmulProblem problem, bool unrolled) => new(
-        "coopmat",
-        $"coopmat {tile}",
-        new CoopmatShader
+    private static MatmulPlan Kernel(MatrixTile tile, MatmulProblem problem, bool unrolled)
+    {
+        CoopmatShader shader = new()
         {
             Invocations = tile.Invocations,
             Subgroup = tile.SubgroupSize,
@@ -51,9 +54,13 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
             RowTiles = 8,
             Unrolled = unrolled,
             Sets = tile.Sets,
-        },
-        (problem.M + tile.BM - 1) / tile.BM * ((problem.N + tile.BN - 1) / tile.BN),
-        1);
+        };
+        return new MatmulPlan("coopmat", $"coopmat {tile}", tile.Splits == 1 ? shader : new CoopmatSplitShader(shader) { Splits = tile.Splits }, tile.Tiles(problem), 1)
+        {
+            Splits = tile.Splits,
+            ScratchBytes = tile.ScratchBytes(problem),
+        };
+    }
 
     // One stage, and with many workgroups short steps: NVIDIA's driver gives a processor some 50 KB of shared memory, which is two
     // workgroups of 24 KB or one of more, and two overlap better than two stages do. Two steps in registers hide the way to memory
@@ -63,7 +70,10 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         const int EnoughWorkgroups = 256;
         int size = DeviceBudget.For(device).MatrixSubgroup;
         bool large = (problem.M + 127) / 128 * ((problem.N + 127) / 128) >= EnoughWorkgroups;
+        MatrixTile split = problem.M <= 16 ? new MatrixTile(shape, size, 16, 64, 16, 16, 2, 1) : problem.M <= 32 ? new MatrixTile(shape, size, 32, 64, 16, 32, 2, 1) : new MatrixTile(shape, size, 64, 64, 32, 16, 2, 1);
+        split = split with { Splits = 4 };
         return device.Kind == VulkanDeviceKind.Cpu ? new MatrixTile(shape, size, 8, 32, 8, 8, 1, 2)
+            : DeviceBudget.For(device).SplitsMatrices && problem.N <= FewChannels && split.Refusal(device, problem) is null ? split
             : problem.M <= 32 ? new MatrixTile(shape, size, 16, 64, 16, 16, 2, 1)
             : problem.M <= 64 ? new MatrixTile(shape, size, 32, 64, 32, 16, 2, 1)
             : problem.GroupBlocks != 0 && problem.GroupBlocks % 2 == 0 ? new MatrixTile(shape, size, 128, 128, 64, 32, 2, 1, 2)
@@ -81,6 +91,23 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         where device.Kind != VulkanDeviceKind.Cpu || (tile.WM <= 8 && step == 1)
         select new MatrixTile(shape, DeviceBudget.For(device).MatrixSubgroup, tile.BM, tile.BN, tile.WM, tile.WN, step, stages, sets);
 
+    // Few tokens and channels: workgroups that share K fill the device. What they leave for the last of them is worth it up to some five for a processor.
+    private static IEnumerable<MatrixTile> SplitTiles(VulkanDeviceFacts device, MatmulProblem problem)
+    {
+        const int FewestWorkgroups = 96, MostWorkgroups = 660;
+        int size = DeviceBudget.For(device).MatrixSubgroup;
+        return problem.GroupBlocks != 0 || problem.M > 64 ? []
+            : device.Kind == VulkanDeviceKind.Cpu ? Shapes(device).Take(1).SelectMany(s => new[] { new MatrixTile(s, size, 8, 16, 8, 8, 1, 1) { Splits = 2 }, new MatrixTile(s, size, 16, 16, 8, 16, 2, 1, 2) { Splits = 3 } })
+            : from shape in Shapes(device).Take(1)
+              from tile in problem.M <= 16 ? [(16, 64, 16, 16), (16, 128, 16, 16)] : problem.M <= 32 ? [(32, 64, 16, 32)] : new[] { (64, 64, 32, 16), (64, 64, 32, 32), (64, 128, 32, 32) }
+              from sets in problem.M <= 16 ? [1, 3] : new[] { 1 }
+              from step in problem.M <= 32 ? [2] : new[] { 2, 1 }
+              from splits in new[] { 4, 2, 8 }
+              let t = new MatrixTile(shape, size, tile.Item1, tile.Item2, tile.Item3, tile.Item4, step, 1, sets) { Splits = splits }
+              where t.Tiles(problem) * splits is >= FewestWorkgroups and <= MostWorkgroups
+              select t;
+    }
+
     // Rows of padding that a tile height costs, in percent; large tiles win among equals because the list has them first.
     private static int Waste(int tile, int m) => (m + tile - 1) / tile * tile * 100 / m / 10;
 
@@ -89,7 +116,7 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
 }
 
 /// <summary>shaders/matmul/coopmat.comp.</summary>
-internal sealed record CoopmatShader : MatmulShader
+internal record CoopmatShader : MatmulShader
 {
     /// <summary>Invocations of a workgroup.</summary>
     public required int Invocations { get; init; }
@@ -160,5 +187,29 @@ internal sealed record CoopmatShader : MatmulShader
         constants.Set(18, RowTiles);
         constants.Set(19, Unrolled);
         constants.Set(20, Sets);
+    }
+}
+
+/// <summary>shaders/matmul/coopmat_split.comp: the same, K shared by workgroups.</summary>
+internal sealed record CoopmatSplitShader : CoopmatShader
+{
+    /// <summary>A tile whose K is shared.</summary>
+    [SetsRequiredMembers]
+    public CoopmatSplitShader(CoopmatShader tile)
+        : base(tile)
+    {
+    }
+
+    /// <summary>Workgroups along K.</summary>
+    public required int Splits { get; init; }
+
+    /// <inheritdoc/>
+    public override string Name => "coopmat_split";
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants)
+    {
+        base.Specialize(constants);
+        constants.Set(21, Splits);
     }
 }

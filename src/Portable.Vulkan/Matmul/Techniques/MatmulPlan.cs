@@ -31,6 +31,9 @@ internal sealed record MatmulPlan
     /// <summary>Workgroups along y.</summary>
     public int GroupsY { get; }
 
+    /// <summary>What a self-check must have proved on the device: the technique, and apart from it what workgroups that share outputs compute.</summary>
+    public string Proof => Splits > 1 ? Technique + " split" : Technique;
+
     /// <summary>Workgroups along K.</summary>
     public int Splits { get; init; } = 1;
 
