@@ -106,7 +106,7 @@ internal static class CpuMemory
         // The residual stream, a part before its norm, and the executor's two rows of that width.
         long columns = (config.Blocks.Any(b => b.HasNormsAfter) ? 4L : 3) * config.HiddenSize;
         columns += config.Blocks.Select(b => (b.Attention.QueryWidth + (2 * b.Attention.KeyValueWidth), b.Attention.QueryWidth, Up: (b.Gated ? 2 : 1) * b.Intermediate)).Distinct().Sum(w => (long)w.Item1 + w.QueryWidth + w.Up);
-        columns += config.Blocks.Select(b => b.Attention.QueryWidth).Distinct().Sum(w => (long)w) + config.Blocks.Select(b => b.Intermediate).Distinct().Sum(w => (long)w);
+        columns += config.Blocks.Select(b => b.Intermediate).Distinct().Sum(w => (long)w);
         long head = codes ? CpuExecutor.Rows * RowBytes(new InputSpec(config.HiddenSize, new ActivationQuantizer(new CodeFormat(8, signed: true), ActivationMode.Symmetric, 0), new GroupLayout(config.HiddenSize))) : 0;
         return (CpuExecutor.Rows * ((sizeof(float) * columns) + inputs.Sum(RowBytes))) + head + (sizeof(float) * (long)sequences * config.VocabularySize);
     }
