@@ -44,7 +44,7 @@ internal static class SelfCheck
 
     // The likeliest kernel, and the likeliest of those whose workgroups share outputs.
     private static IEnumerable<MatmulPlan> Proved(MatmulTechnique technique, VulkanDeviceFacts device, MatmulProblem problem) =>
-        technique.Candidates(device, problem).GroupBy(k => k.Proof).Select(k => k.First());
+        technique.Candidates(device, problem).GroupBy(k => k.Proof).Select(k => k.First()).OrderBy(k => k.Splits);
 
     /// <summary>Runs the check now.</summary>
     /// <param name="gpu">The device.</param>
@@ -69,6 +69,11 @@ internal static class SelfCheck
             gpu.BuildAhead(kernels.Select(k => (Action)(() => k.Prepare(gpu, problem))));
             foreach (MatmulPlan kernel in kernels)
             {
+                if (failures.ContainsKey(kernel.Technique))
+                {
+                    continue;
+                }
+
                 try
                 {
                     gpu.Run(r => r.Fill(y, 0, y.Size, uint.MaxValue));
