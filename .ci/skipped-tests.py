@@ -8,7 +8,7 @@ import xml.etree.ElementTree as xml
 
 def results(path):
     """(name, outcome, what the runner says) of every test of a run."""
-    for row in xml.parse(path).iter("{*}UnitTestResult"):
+    for row in xml.parse(path).iterfind(".//{*}UnitTestResult"):
         yield row.get("testName"), row.get("outcome"), " ".join(row.itertext())
 
 

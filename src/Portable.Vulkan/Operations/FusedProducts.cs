@@ -1,4 +1,5 @@
 using Portable.Vulkan.Devices;
+using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Shaders;
 using Portable.Vulkan.Tensors;
@@ -20,7 +21,7 @@ internal static class FusedProducts
     /// <returns>How many of them are recorded; 0: nothing is, the preparation neither.</returns>
     public static int Record(PlanRecorder plan, VulkanActivation x, VulkanNorm? norm, VulkanInput input, ReadOnlySpan<IOperation> following)
     {
-        if (!plan.FusesProducts || Find(plan.Gpu.Facts, norm, input, following) is not { } fusion)
+        if (!plan.FusesProducts || Clean(plan.Gpu, Find(plan.Gpu.Facts, norm, input, following)) is not { } fusion)
         {
             return 0;
         }
@@ -50,7 +51,7 @@ internal static class FusedProducts
     /// <returns>Whether both are recorded; otherwise neither.</returns>
     public static bool Record(PlanRecorder plan, ActivateOperation gate, ReadOnlySpan<IOperation> following)
     {
-        if (!plan.FusesProducts || Find(plan.Gpu.Facts, gate, following) is not { } fusion)
+        if (!plan.FusesProducts || Clean(plan.Gpu, Find(plan.Gpu.Facts, gate, following)) is not { } fusion)
         {
             return false;
         }
@@ -63,7 +64,7 @@ internal static class FusedProducts
 
     /// <summary>Whether a row that is quantized as it is can be left to the product that reads it.</summary>
     public static bool CanPrepare(PlanRecorder plan, VulkanInput input, ReadOnlySpan<IOperation> products) =>
-        plan.FusesProducts && Find(plan.Gpu.Facts, null, input, products) is not null;
+        plan.FusesProducts && Clean(plan.Gpu, Find(plan.Gpu.Facts, null, input, products)) is not null;
 
     /// <summary>The kernels that a single row would take, to be built before there is one.</summary>
     public static IEnumerable<GemvShader> Shaders(VulkanDeviceFacts device, IOperation[] operations)
@@ -89,6 +90,10 @@ internal static class FusedProducts
         }
     }
 
+    // A kernel that a compiler cannot keep in registers is left to those apart, which it can.
+    private static Fusion? Clean(VulkanContext gpu, Fusion? fusion) =>
+        fusion is { } found && (!gpu.Facts.PipelineStatistics || found.Shaders.All(s => gpu.Pipeline(s).Statistics.Spills == 0)) ? found : null;
+
     private static Fusion? Find(VulkanDeviceFacts device, ActivateOperation gate, ReadOnlySpan<IOperation> following) =>
         gate.Gated && Product.Of(gate.Input, following) is { } product
         && GemvPlan.For(device, product.Matrix, gate.Input, null, GemvFinish.Store, gate.Kind, gated: true) is { } plan ? new Fusion(product, plan, null) : null;
@@ -112,7 +117,11 @@ internal static class FusedProducts
     }
 
     /// <summary>A product that prepares its row, and the one behind its activation, where there is one.</summary>
-    private readonly record struct Fusion(Product First, GemvPlan Plan, (Product Second, GemvPlan Plan)? Then);
+    private readonly record struct Fusion(Product First, GemvPlan Plan, (Product Second, GemvPlan Plan)? Then)
+    {
+        /// <summary>The kernels, the one that follows with them.</summary>
+        public IEnumerable<GemvShader> Shaders => Then is { } then ? [Plan.Shader, then.Plan.Shader] : [Plan.Shader];
+    }
 
     /// <summary>The one product of a prepared row.</summary>
     private readonly record struct Product(GpuLinear Matrix, VulkanActivation Y, int Column, bool Residual)
