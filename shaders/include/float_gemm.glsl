@@ -28,9 +28,9 @@ const uint LOADS_B = (QUADS_N * TILE_K + WORKGROUP - 1u) / WORKGROUP;
 
 layout(buffer_reference, std430, buffer_reference_align = 8) readonly restrict buffer InPairs { uvec2 v[]; };
 
-// [k][column], one quad more a row against bank conflicts of transposing stores.
-shared float tileA[TILE_K * (TILE_M + 4u)];
-shared float tileB[TILE_K * (TILE_N + 4u)];
+// [k][column] in quads, so that an invocation reads four at once; one quad more a row against bank conflicts of transposing stores.
+shared vec4 tileA[TILE_K * (QUADS_M + 1u)];
+shared vec4 tileB[TILE_K * (QUADS_N + 1u)];
 
 float element(InWords table, uint type, uint index)
 {
@@ -118,10 +118,17 @@ void storeTiles()
         uint q = gl_LocalInvocationIndex + i * WORKGROUP;
         if (q < QUADS_M * TILE_K)
         {
-            [[unroll]] for (uint c = 0u; c < 4u; c++)
+            if (A_COLUMNS)
             {
-                uint at = A_COLUMNS ? q / QUADS_M * (TILE_M + 4u) + q % QUADS_M * 4u + c : (q % (TILE_K / 4u) * 4u + c) * (TILE_M + 4u) + q / (TILE_K / 4u);
-                tileA[at] = nextA[i][c];
+                tileA[q / QUADS_M * (QUADS_M + 1u) + q % QUADS_M] = nextA[i];
+            }
+            else
+            {
+                uint row = q / (TILE_K / 4u);
+                [[unroll]] for (uint c = 0u; c < 4u; c++)
+                {
+                    tileA[(q % (TILE_K / 4u) * 4u + c) * (QUADS_M + 1u) + row / 4u][row % 4u] = nextA[i][c];
+                }
             }
         }
     }
@@ -131,24 +138,49 @@ void storeTiles()
         uint q = gl_LocalInvocationIndex + i * WORKGROUP;
         if (q < QUADS_N * TILE_K)
         {
-            [[unroll]] for (uint c = 0u; c < 4u; c++)
+            if (B_COLUMNS)
             {
-                uint at = B_COLUMNS ? q / QUADS_N * (TILE_N + 4u) + q % QUADS_N * 4u + c : (q % (TILE_K / 4u) * 4u + c) * (TILE_N + 4u) + q / (TILE_K / 4u);
-                tileB[at] = nextB[i][c];
+                tileB[q / QUADS_N * (QUADS_N + 1u) + q % QUADS_N] = nextB[i];
+            }
+            else
+            {
+                uint row = q / (TILE_K / 4u);
+                [[unroll]] for (uint c = 0u; c < 4u; c++)
+                {
+                    tileB[(q % (TILE_K / 4u) * 4u + c) * (QUADS_N + 1u) + row / 4u][row % 4u] = nextB[i][c];
+                }
             }
         }
     }
 }
 
+// Place of this invocation among those of the workgroup. Thirty-two neighbours form a rectangle of 4 × 8 where they can, so that they read the
+// fewest different quads of shared memory.
+const uint RECTANGLE_N = LANES_M % 4u + LANES_N % 8u == 0u ? 8u : LANES_N;
+const uint RECTANGLE_M = LANES_M % 4u + LANES_N % 8u == 0u ? 4u : 1u;
+const uint RECTANGLES = LANES_N / RECTANGLE_N;
+
+uint laneM()
+{
+    uint i = gl_LocalInvocationIndex;
+    return i / (RECTANGLE_M * RECTANGLE_N) / RECTANGLES * RECTANGLE_M + i % (RECTANGLE_M * RECTANGLE_N) / RECTANGLE_N;
+}
+
+uint laneN()
+{
+    uint i = gl_LocalInvocationIndex;
+    return i / (RECTANGLE_M * RECTANGLE_N) % RECTANGLES * RECTANGLE_N + i % RECTANGLE_N;
+}
+
 // Row (column) of the tile that output i (j) of this invocation has.
 uint rowOf(uint i)
 {
-    return i / 4u * (LANES_M * 4u) + gl_LocalInvocationIndex / LANES_N * 4u + i % 4u;
+    return i / 4u * (LANES_M * 4u) + laneM() * 4u + i % 4u;
 }
 
 uint columnOf(uint j)
 {
-    return j / 4u * (LANES_N * 4u) + gl_LocalInvocationIndex % LANES_N * 4u + j % 4u;
+    return j / 4u * (LANES_N * 4u) + laneN() * 4u + j % 4u;
 }
 
 // sums = Σ of k = first … end − 1; all invocations of the workgroup. Ends with a barrier owed before shared memory is written again, which it does itself.
@@ -175,22 +207,22 @@ void multiplyTile(InWords a, InWords b, uint m0, uint n0, uint m, uint n, uint k
 
         [[unroll]] for (uint s = 0u; s < TILE_K; s++)
         {
-            float x[MICRO_M], w[MICRO_N];
-            [[unroll]] for (uint i = 0u; i < MICRO_M; i++)
+            vec4 x[MICRO_M / 4u], w[MICRO_N / 4u];
+            [[unroll]] for (uint i = 0u; i < MICRO_M / 4u; i++)
             {
-                x[i] = tileA[s * (TILE_M + 4u) + rowOf(i)];
+                x[i] = tileA[s * (QUADS_M + 1u) + i * LANES_M + laneM()];
             }
 
-            [[unroll]] for (uint j = 0u; j < MICRO_N; j++)
+            [[unroll]] for (uint j = 0u; j < MICRO_N / 4u; j++)
             {
-                w[j] = tileB[s * (TILE_N + 4u) + columnOf(j)];
+                w[j] = tileB[s * (QUADS_N + 1u) + j * LANES_N + laneN()];
             }
 
             [[unroll]] for (uint i = 0u; i < MICRO_M; i++)
             {
                 [[unroll]] for (uint j = 0u; j < MICRO_N; j++)
                 {
-                    sums[i][j] = multiplyAdd(x[i], w[j], sums[i][j]);
+                    sums[i][j] = multiplyAdd(x[i / 4u][i % 4u], w[j / 4u][j % 4u], sums[i][j]);
                 }
             }
         }

@@ -5,6 +5,7 @@
 #define HANDSHAKE_GLSL
 #extension GL_EXT_buffer_reference : require
 #extension GL_KHR_memory_scope_semantics : require
+#include "buffer_barrier.glsl"
 
 // Arrivals at each shared output, 0 between dispatches. Touched by atomics alone.
 layout(buffer_reference, std430, buffer_reference_align = 4) coherent buffer ArrivalCounters { uint v[]; };
@@ -14,12 +15,6 @@ layout(buffer_reference, std430, buffer_reference_align = 4) coherent buffer Arr
 #define ARRIVAL arrival
 shared uint arrival;
 #endif
-
-// A barrier that also orders what the workgroup's invocations wrote to, and read from, coherent buffers.
-void bufferBarrier()
-{
-    controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
-}
 
 // Whether this workgroup is the last of `workgroups` at a counter; then it sees what the others wrote before they arrived, and the
 // counter is 0 again. For all invocations of a workgroup, in uniform control flow. One fence beyond the workgroup, two for the last.

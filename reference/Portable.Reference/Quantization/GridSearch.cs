@@ -24,6 +24,12 @@ internal static class GridSearch
 
     private delegate WeightGrid RangeGrid(float lo, float hi);
 
+    /// <summary>The parts of the largest magnitude that ranges are cut to.</summary>
+    public static double[] Cuts { get; } = [.. Descending(CutFactor, SmallestCut, cut => cut * CutFactor)];
+
+    /// <summary>The parts of the best range's scale that are tried.</summary>
+    public static double[] Parts { get; } = [.. Descending(LargestPart, SmallestPart, part => part - PartStep)];
+
     /// <summary>The best asymmetric grid.</summary>
     /// <param name="values">w: the weights that share it.</param>
     /// <param name="importance">h ≥ 0, one for each.</param>
@@ -82,8 +88,13 @@ internal static class GridSearch
 
         Candidate best = Measure(grid((float)lo, (float)hi), values, importance);
         double largest = Math.Max(-lo, hi);
-        for (double cut = CutFactor; cut >= SmallestCut && best.Error > 0; cut *= CutFactor)
+        foreach (double cut in Cuts)
         {
+            if (!(best.Error > 0))
+            {
+                break;
+            }
+
             Candidate candidate = Measure(grid((float)Math.Max(lo, -largest * cut), (float)Math.Min(hi, largest * cut)), values, importance);
             best = candidate.Error < best.Error ? candidate : best;
         }
@@ -99,7 +110,7 @@ internal static class GridSearch
         kept.Fill(best);
         for (int zero = firstZero; zero <= lastZero; zero++)
         {
-            for (double part = LargestPart; part >= SmallestPart; part -= PartStep)
+            foreach (double part in Parts)
             {
                 Candidate candidate = Measure(Rescaled(centre, centre.Scale * part, scales) with { ZeroPoint = zero }, values, importance);
                 for (int i = 0; i < Refined; i++)
@@ -130,6 +141,14 @@ internal static class GridSearch
         }
 
         return best.Grid;
+    }
+
+    private static IEnumerable<double> Descending(double first, double last, Func<double, double> next)
+    {
+        for (double value = first; value >= last; value = next(value))
+        {
+            yield return value;
+        }
     }
 
     private static WeightGrid Rescaled(WeightGrid grid, double scale, ScaleFormat scales) => grid with { Scale = WeightScales.Nearest(scale, scales) };

@@ -1,4 +1,5 @@
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Threading;
 
 namespace Portable.Reference.Quantization;
 
@@ -69,53 +70,66 @@ public sealed class WeightCodes
             return grids;
         }
 
-        for (int n = 0; n < rows; n++)
+        ForEachRow(weights, rows, layout.Columns, (n, row) =>
         {
-            ReadOnlySpan<float> row = weights.Slice(n * layout.Columns, layout.Columns);
             if (granularity == WeightGranularity.Channel)
             {
                 Array.Fill(grids, find(row.ToArray()), n * layout.Groups, layout.Groups);
-                continue;
+                return;
             }
 
             for (int g = 0; g < layout.Groups; g++)
             {
                 grids[n * layout.Groups + g] = find(row.Slice(layout.FirstColumn(g), layout.ColumnsIn(g)).ToArray());
             }
-        }
-
+        });
         return grids;
     }
 
     /// <summary>Rounds every weight to its grid.</summary>
     /// <param name="weights">N×K, row-major.</param>
     /// <param name="rounding">Treatment of ties.</param>
-    public void Round(ReadOnlySpan<float> weights, Rounding rounding = Rounding.HalfEven)
+    public void Round(ReadOnlySpan<float> weights, Rounding rounding = Rounding.HalfEven) => ForEachRow(weights, Rows, Layout.Columns, (n, row) =>
     {
-        for (int n = 0; n < Rows; n++)
+        for (int k = 0; k < row.Length; k++)
         {
-            for (int k = 0; k < Layout.Columns; k++)
-            {
-                int i = n * Layout.Columns + k;
-                Codes[i] = (short)Grid(n, k).Encode(weights[i], rounding);
-            }
+            Codes[n * Layout.Columns + k] = (short)Grid(n, k).Encode(row[k], rounding);
         }
-    }
+    });
 
     /// <summary>The matrix that the codes stand for, N×K in single precision.</summary>
     public float[] Decode()
     {
         float[] values = new float[Codes.Length];
-        for (int n = 0; n < Rows; n++)
+        Decode(values);
+        return values;
+    }
+
+    /// <summary>The same to memory that is there.</summary>
+    /// <param name="values">Receives N×K values.</param>
+    internal void Decode(float[] values) => WorkerPool.Run(Rows, n =>
+    {
+        for (int g = 0; g < Layout.Groups; g++)
         {
-            for (int k = 0; k < Layout.Columns; k++)
+            WeightGrid grid = Grids[n * Layout.Groups + g];
+            int first = n * Layout.Columns + Layout.FirstColumn(g), end = first + Layout.ColumnsIn(g);
+            for (int i = first; i < end; i++)
             {
-                int i = n * Layout.Columns + k;
-                values[i] = (float)Grid(n, k).Decode(Codes[i]);
+                values[i] = (float)grid.Decode(Codes[i]);
             }
         }
+    });
 
-        return values;
+    private delegate void RowAction(int n, ReadOnlySpan<float> row);
+
+    private static unsafe void ForEachRow(ReadOnlySpan<float> weights, int rows, int columns, RowAction body)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(weights.Length, rows * columns);
+        fixed (float* p = weights)
+        {
+            float* all = p;
+            WorkerPool.Run(rows, n => body(n, new ReadOnlySpan<float>(all + (long)n * columns, columns)));
+        }
     }
 
     /// <summary>Packs the codes into a layer, cut at the borders of the finer of weights' and activations' groups.</summary>

@@ -74,7 +74,15 @@ internal sealed class BenchQuantizeVerb : Verb
         int[] tokens = [.. Enumerable.Range(0, checked(samples * context)).Select(_ => random.Next(whole.VocabularySize))];
         Dictionary<string, double> operations = [];
         string device = "cpu";
-        void Count(string operation, double microseconds) => operations[operation] = operations.GetValueOrDefault(operation) + (microseconds / 1000);
+        void Count(string operation, double microseconds)
+        {
+            // Reports run beside the next block.
+            lock (operations)
+            {
+                operations[operation] = operations.GetValueOrDefault(operation) + (microseconds / 1000);
+            }
+        }
+
         TimedCalibration? timed = opened is ICalibrationSource calibrates ? new TimedCalibration(calibrates.CreateCalibration(), Watch, Train) : null;
         void Train(ITrainingDevice training)
         {
@@ -94,7 +102,7 @@ internal sealed class BenchQuantizeVerb : Verb
             }
         }
 
-        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-bench-{Environment.ProcessId}"), (long)OptionValues.AtLeast(parsed, _memory, 0) << 20);
+        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-bench-{Environment.ProcessId}"), (long)OptionValues.AtLeast(parsed, _memory, 0) << 20, timed);
         List<double> times = [];
         double preparation = 0;
         long mark = Stopwatch.GetTimestamp();

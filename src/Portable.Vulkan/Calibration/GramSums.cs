@@ -8,26 +8,36 @@ using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Calibration;
 
-/// <summary>
-/// Σ x·xᵀ on the device, and Cholesky's factor of it. Products of whole panels are the device's; the 64 columns of a panel, with
-/// their roots and quotients, which Vulkan does not promise to round correctly, are the host's.
-/// </summary>
+/// <summary>Σ x·xᵀ on the device, and Cholesky's factor of it: products of whole panels, then the 64 columns of each with their roots and quotients.</summary>
 internal sealed class GramSums(VulkanContext gpu, int size) : IGramSums
 {
     private const int Panel = InverseFactor.Panel;
-    private readonly VulkanGram _sums = new(gpu, size);
+    private readonly VulkanSums _sums = new(gpu, size, size);
+    private double[]? _diagonal;
+    private bool _mirrored;
 
     public int Size => size;
 
-    public void Add(Executor executor, DeviceInput input, int rows) => ((VulkanExecutor)executor).AddGram(input, _sums);
+    /// <summary>K×K; both triangles once a factor has been made.</summary>
+    public GpuBuffer Values => _sums.Buffer;
+
+    public void Add(Executor executor, DeviceInput input, int rows)
+    {
+        (_diagonal, _mirrored) = (null, false);
+        ((VulkanExecutor)executor).AddGram(input, _sums);
+    }
 
     public double[] Diagonal()
     {
-        double[] values = new double[size];
-        using GpuBuffer diagonal = gpu.Allocate(8L * size);
-        gpu.Run(r => DoubleMoves.Record(r, DoubleMove.Diagonal, new DoubleMovePush(_sums.Sums.Address, diagonal.Address, 0, 0, 1, (uint)size, (uint)size, 0)));
-        gpu.Download<double>(diagonal, values);
-        return values;
+        if (_diagonal is null)
+        {
+            _diagonal = new double[size];
+            using GpuBuffer diagonal = gpu.Allocate(8L * size);
+            gpu.Run(r => DoubleMoves.Record(r, DoubleMove.Diagonal, new DoubleMovePush(Values.Address, diagonal.Address, 0, 0, 1, (uint)size, (uint)size, 0)));
+            gpu.Download<double>(diagonal, _diagonal);
+        }
+
+        return _diagonal;
     }
 
     public IColumnFactor Factorise(int[] order, double damping)
@@ -39,15 +49,31 @@ internal sealed class GramSums(VulkanContext gpu, int size) : IGramSums
         }
 
         mean /= size;
+        uint k = (uint)size;
         long bytes = 8L * size * size;
         GpuBuffer inverse = gpu.Allocate(bytes);
         try
         {
-            using GpuBuffer matrix = gpu.Allocate(bytes);
-            using GpuBuffer columns = gpu.Allocate<int>(order), add = gpu.Allocate<double>([mean > 0 ? damping * mean : 1]);
-            gpu.Run(r => DoubleMoves.Record(r, DoubleMove.Permute, new DoubleMovePush(_sums.Sums.Address, matrix.Address, columns.Address, add.Address, (uint)size, (uint)size, (uint)size, (uint)size)));
-            double[][] blocks = Factorise(matrix);
-            return new ColumnFactor(gpu, size, order, inverse, Invert(matrix, inverse, blocks));
+            using GpuBuffer matrix = gpu.Allocate(bytes), blocks = gpu.Allocate(8L * size * Panel), panel = gpu.Allocate(8L * size * Panel);
+            using GpuBuffer columns = gpu.Allocate<int>(order), add = gpu.Allocate<double>([mean > 0 ? damping * mean : 1]), failure = gpu.Allocate<double>([0, 0]);
+            using (Submissions work = new(gpu))
+            {
+                if (!_mirrored)
+                {
+                    work.Move(DoubleMove.Mirror, new DoubleMovePush(0, Values.Address, 0, 0, k, k, k, k));
+                    _mirrored = true;
+                }
+
+                work.Move(DoubleMove.Permute, new DoubleMovePush(Values.Address, matrix.Address, columns.Address, add.Address, k, k, k, k));
+                Factorise(work, matrix, blocks, panel, failure);
+                Invert(work, matrix, blocks, inverse);
+            }
+
+            double[] failed = new double[2];
+            gpu.Download<double>(failure, failed);
+            return failed[0] == 0
+                ? new ColumnFactor(gpu, this, order, damping, inverse)
+                : throw new ArithmeticException($"The matrix is not positive definite: pivot {failed[1]} in column {failed[0] - 1} of {size}.");
         }
         catch
         {
@@ -58,65 +84,51 @@ internal sealed class GramSums(VulkanContext gpu, int size) : IGramSums
 
     public void Dispose() => _sums.Dispose();
 
-    /// <summary>L in place of the lower triangle.</summary>
-    /// <returns>Its blocks on the diagonal.</returns>
-    private double[][] Factorise(GpuBuffer matrix)
+    /// <summary>L in place of the lower triangle, and its blocks on the diagonal.</summary>
+    private void Factorise(Submissions work, GpuBuffer matrix, GpuBuffer blocks, GpuBuffer panel, GpuBuffer failure)
     {
-        List<double[]> blocks = [];
-        double[] values = new double[(long)size * Panel];
         DoublePanelShader shader = new() { Width = Panel };
-        using GpuBuffer panel = gpu.Allocate(8L * size * Panel);
         for (int start = 0; start < size; start += Panel)
         {
             int first = start, rows = size - first, width = Math.Min(Panel, rows);
-            gpu.Run(r => r.Dispatch(
-                shader,
-                new DoublePanelPush(matrix.Address, panel.Address, (uint)size, (uint)first, (uint)width),
-                Panel / DoublePanelShader.Tile,
-                (rows + DoublePanelShader.Tile - 1) / DoublePanelShader.Tile));
-            gpu.Download(panel, values.AsSpan(0, rows * Panel));
-            InverseFactor.FinishPanel(values, 0, Panel, first, size);
-            blocks.Add(values[..(width * Panel)]);
-            gpu.Upload<double>(values.AsSpan(0, rows * Panel), panel);
+            DoubleFinishPush push = new(panel.Address, 0, failure.Address, (uint)first, (uint)width, (uint)rows, (uint)size);
+            work.Run(
+                r => r.Dispatch(
+                    shader,
+                    new DoublePanelPush(matrix.Address, panel.Address, (uint)size, (uint)first, (uint)width),
+                    Panel / DoublePanelShader.Tile,
+                    (rows + DoublePanelShader.Tile - 1) / DoublePanelShader.Tile),
+                2.0 * rows * first * width);
+            work.Run(r => r.Dispatch(new DoubleFinishShader { Step = FinishStep.Diagonal }, push, 1), 1e7);
+            DoubleFinishShader below = new() { Step = FinishStep.Rows };
+            work.Run(r => r.Dispatch(below, push, Math.Max(1, (rows - width + below.Workgroup - 1) / below.Workgroup)), 1e7 + (2.0 * rows * width * width));
             ulong target = matrix.Address + (8ul * (ulong)(((long)first * size) + first));
-            gpu.Run(r => DoubleMoves.Record(r, DoubleMove.Copy, new DoubleMovePush(panel.Address, target, 0, 0, (uint)rows, (uint)width, Panel, (uint)size)));
+            work.Run(r =>
+            {
+                DoubleMoves.Record(r, DoubleMove.Copy, new DoubleMovePush(panel.Address, target, 0, 0, (uint)rows, (uint)width, Panel, (uint)size));
+                DoubleMoves.Record(r, DoubleMove.Copy, new DoubleMovePush(panel.Address, blocks.Address + (8ul * (ulong)first * Panel), 0, 0, (uint)width, Panel, Panel, Panel));
+            });
         }
-
-        return [.. blocks];
     }
 
     /// <summary>L⁻¹ by forward substitution.</summary>
-    /// <returns>Its blocks on the diagonal.</returns>
-    private double[][] Invert(GpuBuffer lower, GpuBuffer inverse, double[][] diagonal)
+    private void Invert(Submissions work, GpuBuffer lower, GpuBuffer blocks, GpuBuffer inverse)
     {
-        List<double[]> blocks = [];
-        double[] values = new double[(long)size * Panel];
-        DoubleUpdateShader shader = DoubleMoves.Update(gpu, reversed: false, lower: true);
-        gpu.Run(r => r.Fill(inverse, 0, inverse.Size, 0));
+        DoubleUpdateShader shader = DoubleMoves.Update(gpu) with { Lower = true };
+        DoubleFinishShader finish = new() { Step = FinishStep.Inverse };
+        work.Run(r => r.Fill(inverse, 0, inverse.Size, 0));
         for (int start = 0; start < size; start += Panel)
         {
             int first = start, width = Math.Min(Panel, size - first);
-            long offset = 8L * first * size;
+            ulong offset = 8ul * (ulong)first * (ulong)size;
             if (first > 0)
             {
-                DoubleUpdatePush push = new(
-                    lower.Address + (ulong)offset, inverse.Address, inverse.Address + (ulong)offset, (uint)width, (uint)first, (uint)first, (uint)size, (uint)size, (uint)size);
-                gpu.Run(r => DoubleMoves.Record(r, shader, push));
+                work.Update(shader, new DoubleUpdatePush(
+                    lower.Address + offset, inverse.Address, inverse.Address + offset, (uint)width, (uint)first, (uint)first, (uint)size, (uint)size, (uint)size));
             }
 
-            Span<double> rows = values.AsSpan(0, width * size);
-            gpu.Download(inverse, rows, offset);
-            InverseFactor.FinishRows(diagonal[first / Panel], values, first, size);
-            gpu.Upload<double>(rows, inverse, offset);
-            double[] block = new double[width * Panel];
-            for (int i = 0; i < width; i++)
-            {
-                values.AsSpan((i * size) + first, width).CopyTo(block.AsSpan(i * Panel));
-            }
-
-            blocks.Add(block);
+            DoubleFinishPush push = new(blocks.Address + (8ul * (ulong)first * Panel), inverse.Address + offset, 0, (uint)first, (uint)width, 0, (uint)size);
+            work.Run(r => r.Dispatch(finish, push, (first + width + finish.Workgroup - 1) / finish.Workgroup), 1e7 + (2.0 * width * width * (first + width)));
         }
-
-        return [.. blocks];
     }
 }

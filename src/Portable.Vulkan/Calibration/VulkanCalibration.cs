@@ -1,9 +1,12 @@
 using Portable.Calibration;
 using Portable.Execution;
+using Portable.Models;
+using Portable.Reference.Quantization;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.Shaders;
 using Portable.Vulkan.Tensors;
 using Portable.Vulkan.Training;
 
@@ -12,13 +15,35 @@ namespace Portable.Vulkan.Calibration;
 /// <summary>Calibration on a Vulkan device, to the CPU's bits.</summary>
 /// <param name="gpu">The device.</param>
 /// <param name="check">What its self-check found.</param>
-internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check) : ICalibrationDevice
+/// <param name="trusted">Whether its algebra is not compared with the CPU's before it is first used.</param>
+internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check, bool trusted = false) : ICalibrationDevice
 {
+    // What a block of a large model may need beside the hidden states.
+    private const long SpareBytes = 32L << 30;
+    private const long SliceBytes = 1L << 28;
+
     /// <inheritdoc/>
     public Executor CreateExecutor() => new VulkanExecutor(gpu, check, ownsContext: false, VulkanExecutor.PromptRows(gpu.Facts));
 
     /// <inheritdoc/>
-    public IGramSums CreateGram(int size) => new GramSums(gpu, size);
+    public StoredRows CreateRows(int count) => new VulkanRows(gpu, count, resident: false);
+
+    /// <inheritdoc/>
+    public StoredRows? TryCreateDeviceRows(int count) =>
+        gpu.Facts.Kind == VulkanDeviceKind.Discrete && gpu.Facts.MemoryBytes - gpu.UsedBytes - (sizeof(float) * (long)count) > SpareBytes ? new VulkanRows(gpu, count, resident: true) : null;
+
+    /// <inheritdoc/>
+    public IColumnSquares CreateSquares(int size) => new Squares(gpu, new VulkanSums(gpu, 1, size));
+
+    /// <inheritdoc/>
+    public IGramSums CreateGram(int size)
+    {
+        RequireTrusted();
+        return new GramSums(gpu, size);
+    }
+
+    /// <inheritdoc/>
+    public ICrossSums CreateCross(int rows, int columns) => new CrossSums(gpu, rows, columns);
 
     /// <inheritdoc/>
     public IColumnMaxima CreateMaxima(int size) => new Maxima(new VulkanMaxima(gpu, size));
@@ -34,9 +59,83 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
     /// <inheritdoc/>
     public ITrainingDevice? CreateTraining(string arithmetic) => new VulkanTraining(gpu, arithmetic == MatrixProducts.Arithmetic ? new MatrixProducts(gpu) : new OrderedProducts(gpu));
 
+    /// <inheritdoc/>
+    public void Keep(Executor executor, DeviceActivation x, DeviceActivation kept) => ((VulkanExecutor)executor).Keep(x, kept);
+
+    /// <inheritdoc/>
+    public void Subtract(Executor executor, DeviceActivation x, DeviceActivation kept) => ((VulkanExecutor)executor).Subtract(x, kept);
+
+    /// <inheritdoc/>
+    public IOutputErrors? CreateErrors(int rows) => new Errors(gpu, new VulkanSums(gpu, rows, 2));
+
+    /// <inheritdoc/>
+    public void Round(LinearWeights linear, WeightCodes codes, double[]? importance, GridKind search)
+    {
+        RequireTrusted();
+        uint size = (uint)codes.Layout.Columns;
+        int most = (int)Math.Clamp(SliceBytes / (8L * size), 1, 1 << 15);
+        using GpuBuffer weights = gpu.Allocate<double>(importance ?? [0]), identity = gpu.Allocate<int>([.. Enumerable.Range(0, (int)size)]);
+        for (int first = 0; first < codes.Rows; first += most)
+        {
+            using WeightSlice slice = new(gpu, linear.Float!, codes, first, Math.Min(most, codes.Rows - first));
+            using (Submissions work = new(gpu))
+            {
+                uint n = (uint)slice.Rows;
+                work.Move(DoubleMove.SingleWeights, new DoubleMovePush(slice.Source.Address, slice.Weights.Address, 0, 0, n, size, size, size), slice.SourceType);
+                work.Move(DoubleMove.Weights, new DoubleMovePush(slice.Weights.Address, slice.A.Address, identity.Address, 0, n, size, size, size));
+                slice.Search(work, search, slice.A.Address, importance is null ? 0 : weights.Address, 0, codes.Layout.GroupSize, 0, codes.Layout.Groups);
+                DescentPush push = new(slice.Weights.Address, 0, 0, slice.Levels.Address, slice.Grids.Address, 0, 0, 0, 0, 0, n, size, (uint)codes.Layout.GroupSize, (uint)codes.Layout.Groups);
+                work.Run(r => r.Dispatch(new DescentShader { Step = DescentStep.Round }, push, slice.Rows), 20.0 * n * size);
+                slice.RecordCodes(work);
+            }
+
+            slice.Read(codes);
+        }
+    }
+
+    /// <summary>A device without f64, or whose arithmetic is not the CPU's, is refused by name.</summary>
+    private void RequireTrusted()
+    {
+        FloatArithmetic.Of(gpu);
+        if (!trusted)
+        {
+            AlgebraCheck.Require(gpu, () => new VulkanCalibration(gpu, check, trusted: true));
+        }
+    }
+
+    private sealed class Errors(VulkanContext gpu, VulkanSums sums) : IOutputErrors
+    {
+        public void Compare(Executor executor, DeviceActivation exact, DeviceActivation approximate) => ((VulkanExecutor)executor).AddErrors(exact, approximate, sums);
+
+        public double[] Read(int rows)
+        {
+            double[] values = new double[2 * rows];
+            gpu.Download<double>(sums.Buffer, values);
+            return values;
+        }
+
+        public void Dispose() => sums.Dispose();
+    }
+
+    private sealed class Squares(VulkanContext gpu, VulkanSums sums) : IColumnSquares
+    {
+        public void Add(Executor executor, DeviceInput input, int rows) => ((VulkanExecutor)executor).AddSquares(input, sums);
+
+        public double[] Read()
+        {
+            double[] values = new double[sums.Columns];
+            gpu.Download<double>(sums.Buffer, values);
+            return values;
+        }
+
+        public void Dispose() => sums.Dispose();
+    }
+
     private sealed class Maxima(VulkanMaxima maxima) : IColumnMaxima
     {
         public void Add(Executor executor, DeviceInput input, int rows) => ((VulkanExecutor)executor).RaiseMaxima(input, maxima);
+
+        public void Add(Executor executor, DeviceActivation x, int rows) => ((VulkanExecutor)executor).RaiseMaxima(x, maxima);
 
         public float[] Read() => maxima.Read();
 

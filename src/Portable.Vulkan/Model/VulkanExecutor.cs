@@ -34,9 +34,11 @@ internal sealed class VulkanExecutor : Executor
     private readonly GpuMatmul _matmul;
     private readonly ModelMemory _memory;
     private readonly List<IOperation> _operations = [];
-    private readonly Dictionary<PlanKey, Plan> _plans = [];
+    private readonly Dictionary<PlanKey, Plan> _plans = [], _otherPlans = [];
     private readonly List<IDisposable> _owned = [];
     private readonly List<(VulkanActivation X, float[] Values)> _writes = [];
+    private readonly List<(VulkanActivation X, GpuBuffer Rows, long Offset, long Bytes)> _loads = [], _leaves = [];
+    private readonly List<(DeviceActivation X, StoredRows Rows, int First, int Count)> _reads = [];
     private Batch? _batch;
     private readonly WorkEstimate _estimate;
     private int _noted, _vocabulary;
@@ -220,6 +222,19 @@ internal sealed class VulkanExecutor : Executor
     }
 
     /// <inheritdoc/>
+    public override DeviceLinear Share(DeviceLinear uploaded, LinearWeights part)
+    {
+        if (uploaded is not VulkanLinear { Matrices: [(GpuLinear matrix, _)] } || part.Quantized is not { } quantized || matrix.Reading(quantized.Input) is not { } other)
+        {
+            return Upload([part]);
+        }
+
+        VulkanLinear linear = new(other);
+        _owned.Add(linear);
+        return linear;
+    }
+
+    /// <inheritdoc/>
     public override DeviceRotary CreateRotary(RotaryTable table)
     {
         int half = table.Half, stride = (table.HasQueryFactors ? 4 : 2) * half;
@@ -277,6 +292,9 @@ internal sealed class VulkanExecutor : Executor
     {
         _noted = 0;
         _writes.Clear();
+        _loads.Clear();
+        _leaves.Clear();
+        _reads.Clear();
         _vocabulary = 0;
         _batch = batch;
     }
@@ -383,6 +401,32 @@ internal sealed class VulkanExecutor : Executor
     public override void Write(DeviceActivation x, ReadOnlySpan<float> values) => _writes.Add(((VulkanActivation)x, values.ToArray()));
 
     /// <inheritdoc/>
+    public override void Write(DeviceActivation x, StoredRows rows, int first, int count)
+    {
+        if (rows is VulkanRows pinned)
+        {
+            _loads.Add(((VulkanActivation)x, pinned.Buffer, sizeof(float) * (long)first, sizeof(float) * (long)count));
+        }
+        else
+        {
+            base.Write(x, rows, first, count);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Leave(DeviceActivation x, StoredRows rows, int first, int count)
+    {
+        if (rows is VulkanRows pinned)
+        {
+            _leaves.Add(((VulkanActivation)x, pinned.Buffer, sizeof(float) * (long)first, sizeof(float) * (long)count));
+        }
+        else
+        {
+            _reads.Add((x, rows, first, count));
+        }
+    }
+
+    /// <inheritdoc/>
     public override void Read(DeviceActivation x, Span<float> values) => _gpu.Download(((VulkanActivation)x).Buffer, values);
 
     /// <inheritdoc/>
@@ -412,6 +456,11 @@ internal sealed class VulkanExecutor : Executor
         }
 
         _writes.Clear();
+        foreach ((DeviceActivation x, StoredRows rows, int first, int count) in _reads)
+        {
+            base.Leave(x, rows, first, count);
+        }
+
         Dispatches = plan.Dispatches;
         if (plan.Timestamps is { } timestamps)
         {
@@ -480,7 +529,19 @@ internal sealed class VulkanExecutor : Executor
                 return plan;
             }
 
-            plan.Dispose();
+            // Two passes that take turns keep both of their plans.
+            if (_otherPlans.Remove(key, out Plan? other))
+            {
+                if (operations.SequenceEqual(other.Operations))
+                {
+                    (_plans[key], _otherPlans[key]) = (other, plan);
+                    return other;
+                }
+
+                other.Dispose();
+            }
+
+            _otherPlans[key] = plan;
             _plans.Remove(key);
         }
 
@@ -505,10 +566,22 @@ internal sealed class VulkanExecutor : Executor
 
         plan.Timestamps?.Reset();
         plan.PartTimes?.Reset();
+        using CommandList? loads = Copies(_loads, (recorder, x, rows, offset, bytes) => recorder.Copy(rows, offset, x, 0, bytes));
+        using CommandList? leaves = Copies(_leaves, (recorder, x, rows, offset, bytes) => recorder.Copy(x, 0, rows, offset, bytes));
         ulong ticket = 0;
+        if (loads is not null)
+        {
+            ticket = _gpu.Submit(loads);
+        }
+
         for (int i = 0; i < plan.Parts.Count; i++)
         {
             ticket = _gpu.Submit(plan.Parts[i].Commands, ticket);
+        }
+
+        if (leaves is not null)
+        {
+            _gpu.Submit(leaves, ticket);
         }
 
         long begun = Stopwatch.GetTimestamp(), start = begun;
@@ -527,6 +600,7 @@ internal sealed class VulkanExecutor : Executor
             start = now;
         }
 
+        _gpu.Wait(leaves?.LastTicket ?? 0);
         healthy &= ReadPartTimes(plan);
         for (int i = 0; i < plan.Parts.Count && _gpu.Watchdog != Timeout.InfiniteTimeSpan; i++)
         {
@@ -540,6 +614,22 @@ internal sealed class VulkanExecutor : Executor
         Submissions += plan.Parts.Count;
         _recut |= anew;
         return healthy;
+    }
+
+    private CommandList? Copies(List<(VulkanActivation X, GpuBuffer Rows, long Offset, long Bytes)> copies, Action<CommandRecorder, GpuBuffer, GpuBuffer, long, long> record)
+    {
+        if (copies.Count == 0)
+        {
+            return null;
+        }
+
+        CommandRecorder recorder = _gpu.Record();
+        foreach ((VulkanActivation x, GpuBuffer rows, long offset, long bytes) in copies)
+        {
+            record(recorder, x.Buffer, rows, offset, bytes);
+        }
+
+        return recorder.End();
     }
 
     /// <summary>Reads how long the submissions took, where that is measured.</summary>
@@ -586,12 +676,13 @@ internal sealed class VulkanExecutor : Executor
 
     private void Forget()
     {
-        foreach (Plan plan in _plans.Values)
+        foreach (Plan plan in _plans.Values.Concat(_otherPlans.Values))
         {
             plan.Dispose();
         }
 
         _plans.Clear();
+        _otherPlans.Clear();
     }
 
     private GpuBuffer Keep(GpuBuffer buffer)
@@ -601,13 +692,33 @@ internal sealed class VulkanExecutor : Executor
     }
 
     /// <summary>Adds Σ x·xᵀ of an input's rows, as they are at this point of the pass.</summary>
-    public void AddGram(DeviceInput input, VulkanGram gram) => Note(new GramOperation((VulkanFloatInput)input, gram));
+    public void AddGram(DeviceInput input, VulkanSums sums) => Note(new GramOperation(Rows(input), Rows(input), sums));
+
+    /// <summary>Adds Σ x·yᵀ of rows and an input's rows, as they are at this point of the pass.</summary>
+    public void AddCross(DeviceActivation x, DeviceInput y, VulkanSums sums) => Note(new GramOperation((VulkanActivation)x, Rows(y), sums));
+
+    /// <summary>Adds Σ x² of each column of an input's rows, as they are at this point of the pass.</summary>
+    public void AddSquares(DeviceInput input, VulkanSums sums) => Note(new SquaresOperation(Rows(input), sums));
 
     /// <summary>Raises the largest magnitude of each column to those of an input's rows, as they are at this point of the pass.</summary>
-    public void RaiseMaxima(DeviceInput input, VulkanMaxima maxima) => Note(new MaximaOperation((VulkanFloatInput)input, maxima));
+    public void RaiseMaxima(DeviceInput input, VulkanMaxima maxima) => Note(new MaximaOperation(Rows(input), maxima));
+
+    /// <summary>The same of an activation's rows.</summary>
+    public void RaiseMaxima(DeviceActivation x, VulkanMaxima maxima) => Note(new MaximaOperation((VulkanActivation)x, maxima));
 
     /// <summary>Keeps an input's rows, as they are at this point of the pass, in an activation that can be read.</summary>
-    public void Keep(DeviceInput input, DeviceActivation kept) => Note(new SnapshotOperation((VulkanFloatInput)input, (VulkanActivation)kept));
+    public void Keep(DeviceInput input, DeviceActivation kept) => Note(new SnapshotOperation(Rows(input), (VulkanActivation)kept));
+
+    /// <summary>The same of an activation's rows.</summary>
+    public void Keep(DeviceActivation x, DeviceActivation kept) => Note(new SnapshotOperation((VulkanActivation)x, (VulkanActivation)kept));
+
+    /// <summary>Σ (ŷ − y)² and Σ y² of every row.</summary>
+    public void AddErrors(DeviceActivation exact, DeviceActivation approximate, VulkanSums errors) => Note(new ErrorsOperation((VulkanActivation)exact, (VulkanActivation)approximate, errors));
+
+    /// <summary>y −= x.</summary>
+    public void Subtract(DeviceActivation x, DeviceActivation y) => Note(new DifferenceOperation((VulkanActivation)x, (VulkanActivation)y));
+
+    private static VulkanActivation Rows(DeviceInput input) => ((VulkanFloatInput)input).Rows;
 
     /// <summary>Notes an operation; one that stands at its place since an earlier pass is kept, so that equal passes allocate nothing.</summary>
     private void Note<T>(T operation)

@@ -60,26 +60,84 @@ internal readonly record struct FloatLinearOperation(VulkanFloatInput Input, Vul
     public long Bytes(Batch batch) => Linear.Bytes + (batch.Rows * (Input.Rows.RowBytes + Linear.RowBytes));
 }
 
-/// <summary>Σ x·xᵀ of the rows of an input, on top of what is there.</summary>
-internal readonly record struct GramOperation(VulkanFloatInput Input, VulkanGram Gram) : IOperation
+/// <summary>Σ x·yᵀ over rows, on top of what is there.</summary>
+/// <param name="X">Rows of x.</param>
+/// <param name="Y">Rows of y: those of x for Σ x·xᵀ.</param>
+/// <param name="Sums">The sums.</param>
+internal readonly record struct GramOperation(VulkanActivation X, VulkanActivation Y, VulkanSums Sums) : IOperation
 {
-    public string Name => "Gram";
+    public string Name => Upper ? "Gram" : "Cross";
+
+    private bool Upper => ReferenceEquals(X, Y);
 
     public void Record(PlanRecorder plan)
     {
-        GramShader shader = FloatArithmetic.Of(plan.Gpu).Gram(Gram.Size, CpuExecutor.Rows);
-        plan.Order([Input], [Gram]);
-        (int across, int down) = shader.Gemm.Tile.Workgroups(Gram.Size, Gram.Size);
-        plan.Dispatch(shader, new GramPush(Input.Rows.Address, Gram.Sums.Address, (uint)Gram.Size, (uint)plan.Key.Rows), across, down);
+        GramShader shader = FloatArithmetic.Of(plan.Gpu).Gram(Sums.Rows, Sums.Columns, CpuExecutor.Rows, Upper);
+        plan.Order([X, Y], [Sums]);
+        (int across, int down) = shader.Gemm.Tile.Workgroups(Sums.Rows, Sums.Columns);
+        plan.Dispatch(shader, new GramPush(X.Address, Y.Address, Sums.Buffer.Address, (uint)Sums.Rows, (uint)Sums.Columns, (uint)plan.Key.Rows), across, down);
     }
 
-    public OperationWork Work(PlanKey key) => new(16L * Gram.Size * Gram.Size / 2 * ((key.Rows + CpuExecutor.Rows - 1) / CpuExecutor.Rows), (long)key.Rows * Gram.Size * Gram.Size / 2);
+    public OperationWork Work(PlanKey key) => new(16 * Values * ((key.Rows + CpuExecutor.Rows - 1) / CpuExecutor.Rows), key.Rows * Values);
 
-    public long Bytes(Batch batch) => (8L * Gram.Size * Gram.Size) + (batch.Rows * Input.Rows.RowBytes);
+    public long Bytes(Batch batch) => (16 * Values) + (batch.Rows * (X.RowBytes + (Upper ? 0 : Y.RowBytes)));
+
+    private long Values => (long)Sums.Rows * Sums.Columns / (Upper ? 2 : 1);
 }
 
-/// <summary>max|x| of every column of an input, on top of what is there.</summary>
-internal readonly record struct MaximaOperation(VulkanFloatInput Input, VulkanMaxima Maxima) : IOperation
+/// <summary>Σ (ŷ − y)² and Σ y² of every row.</summary>
+internal readonly record struct ErrorsOperation(VulkanActivation Exact, VulkanActivation Approximate, VulkanSums Errors) : IOperation
+{
+    public string Name => "Errors";
+
+    public void Record(PlanRecorder plan)
+    {
+        plan.Order([Exact, Approximate], [Errors]);
+        plan.Dispatch(new ErrorsShader(), new ErrorsPush(Exact.Address, Approximate.Address, Errors.Buffer.Address, (uint)Exact.Columns), plan.Key.Rows);
+    }
+
+    public OperationWork Work(PlanKey key) => new(8 * key.Rows * Exact.RowBytes);
+
+    public long Bytes(Batch batch) => 2 * batch.Rows * Exact.RowBytes;
+}
+
+/// <summary>y −= x.</summary>
+internal readonly record struct DifferenceOperation(VulkanActivation X, VulkanActivation Y) : IOperation
+{
+    public string Name => "Difference";
+
+    public void Record(PlanRecorder plan)
+    {
+        DifferenceShader shader = new();
+        int count = checked(plan.Key.Rows * X.Columns), groups = (count + shader.Workgroup - 1) / shader.Workgroup, across = Math.Min(groups, 1 << 15);
+        plan.Order([X, Y], [Y]);
+        plan.Dispatch(shader, new DifferencePush(X.Address, Y.Address, (uint)count), across, (groups + across - 1) / across);
+    }
+
+    public OperationWork Work(PlanKey key) => new(3 * key.Rows * X.RowBytes);
+
+    public long Bytes(Batch batch) => 3 * batch.Rows * X.RowBytes;
+}
+
+/// <summary>Σ x² of every column, row after row, on top of what is there.</summary>
+internal readonly record struct SquaresOperation(VulkanActivation X, VulkanSums Sums) : IOperation
+{
+    public string Name => "Squares";
+
+    public void Record(PlanRecorder plan)
+    {
+        SquaresShader shader = new();
+        plan.Order([X], [Sums]);
+        plan.Dispatch(shader, new MaximaPush(X.Address, Sums.Buffer.Address, (uint)X.Columns, (uint)plan.Key.Rows), (X.Columns + shader.Workgroup - 1) / shader.Workgroup);
+    }
+
+    public OperationWork Work(PlanKey key) => new(8 * key.Rows * X.RowBytes);
+
+    public long Bytes(Batch batch) => batch.Rows * X.RowBytes;
+}
+
+/// <summary>max|x| of every column of some rows, on top of what is there.</summary>
+internal readonly record struct MaximaOperation(VulkanActivation X, VulkanMaxima Maxima) : IOperation
 {
     private const int Stretch = 64;
 
@@ -88,28 +146,28 @@ internal readonly record struct MaximaOperation(VulkanFloatInput Input, VulkanMa
     public void Record(PlanRecorder plan)
     {
         MaximaShader shader = new() { Workgroup = 64, Stretch = Stretch };
-        int columns = Input.Rows.Columns, rows = plan.Key.Rows;
-        plan.Order([Input], [Maxima]);
-        plan.Dispatch(shader, new MaximaPush(Input.Rows.Address, Maxima.Bits.Address, (uint)columns, (uint)rows), (columns + 63) / 64, (rows + Stretch - 1) / Stretch);
+        int columns = X.Columns, rows = plan.Key.Rows;
+        plan.Order([X], [Maxima]);
+        plan.Dispatch(shader, new MaximaPush(X.Address, Maxima.Bits.Address, (uint)columns, (uint)rows), (columns + 63) / 64, (rows + Stretch - 1) / Stretch);
     }
 
-    public OperationWork Work(PlanKey key) => new(key.Rows * Input.Rows.RowBytes);
+    public OperationWork Work(PlanKey key) => new(key.Rows * X.RowBytes);
 
-    public long Bytes(Batch batch) => batch.Rows * Input.Rows.RowBytes;
+    public long Bytes(Batch batch) => batch.Rows * X.RowBytes;
 }
 
-/// <summary>The rows of an input kept for the host.</summary>
-internal readonly record struct SnapshotOperation(VulkanFloatInput Input, VulkanActivation Kept) : IOperation
+/// <summary>Rows kept for later.</summary>
+internal readonly record struct SnapshotOperation(VulkanActivation X, VulkanActivation Kept) : IOperation
 {
     public string Name => "Snapshot";
 
     public void Record(PlanRecorder plan)
     {
-        plan.Order([Input], [Kept]);
-        plan.Copy(Input.Rows.Buffer, Kept.Buffer, plan.Key.Rows * Input.Rows.RowBytes);
+        plan.Order([X], [Kept]);
+        plan.Copy(X.Buffer, Kept.Buffer, plan.Key.Rows * X.RowBytes);
     }
 
-    public OperationWork Work(PlanKey key) => new(2 * key.Rows * Input.Rows.RowBytes);
+    public OperationWork Work(PlanKey key) => new(2 * key.Rows * X.RowBytes);
 
-    public long Bytes(Batch batch) => 2 * batch.Rows * Input.Rows.RowBytes;
+    public long Bytes(Batch batch) => 2 * batch.Rows * X.RowBytes;
 }

@@ -81,7 +81,7 @@ internal sealed record EmulatedGemmShader : FloatGemmShader
 [StructLayout(LayoutKind.Sequential)]
 internal record struct FloatGemmPush(ulong A, ulong B, ulong Bias, ulong Y, uint M, uint N, uint K, uint YStride);
 
-/// <summary>shaders/calibration/gram.comp, gram_emulated.comp: Σ x·xᵀ, runs of rows in f32 and their sums in f64.</summary>
+/// <summary>shaders/calibration/gram.comp, gram_emulated.comp: Σ x·xᵀ or Σ x·yᵀ, runs of rows in f32 and their sums in f64.</summary>
 internal abstract record GramShader : Shader<GramPush>
 {
     /// <summary>Operands and tile.</summary>
@@ -90,11 +90,15 @@ internal abstract record GramShader : Shader<GramPush>
     /// <summary>Rows that are summed in f32.</summary>
     public required int Run { get; init; }
 
+    /// <summary>Whether y is x, and the upper triangle is enough.</summary>
+    public required bool Upper { get; init; }
+
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
         Gemm.Specialize(constants);
         constants.Set(10, Run);
+        constants.Set(11, Upper);
     }
 }
 
@@ -114,7 +118,41 @@ internal sealed record EmulatedGramShader : GramShader
 
 /// <summary>Push constants of <see cref="GramShader"/>.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal record struct GramPush(ulong X, ulong Gram, uint Size, uint Rows);
+internal record struct GramPush(ulong X, ulong Y, ulong Gram, uint Size, uint Columns, uint Rows);
+
+/// <summary>shaders/calibration/errors.comp: Σ (ŷ − y)² and Σ y² of rows.</summary>
+internal sealed record ErrorsShader : Shader<ErrorsPush>
+{
+    /// <summary>Invocations.</summary>
+    public int Workgroup => 64;
+
+    /// <inheritdoc/>
+    public override string Name => "errors";
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants) => constants.Set(0, Workgroup);
+}
+
+/// <summary>Push constants of <see cref="ErrorsShader"/>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct ErrorsPush(ulong Exact, ulong Approximate, ulong Errors, uint Columns);
+
+/// <summary>shaders/calibration/difference.comp: y −= x.</summary>
+internal sealed record DifferenceShader : Shader<DifferencePush>
+{
+    /// <summary>Values of a workgroup.</summary>
+    public int Workgroup => 256;
+
+    /// <inheritdoc/>
+    public override string Name => "difference";
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants) => constants.Set(0, Workgroup);
+}
+
+/// <summary>Push constants of <see cref="DifferenceShader"/>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal record struct DifferencePush(ulong X, ulong Y, uint Count);
 
 /// <summary>shaders/calibration/maxima.comp: max|x| of every column.</summary>
 internal sealed record MaximaShader : Shader<MaximaPush>
@@ -136,6 +174,19 @@ internal sealed record MaximaShader : Shader<MaximaPush>
     }
 }
 
-/// <summary>Push constants of <see cref="MaximaShader"/>.</summary>
+/// <summary>shaders/calibration/squares.comp: Σ x² of every column.</summary>
+internal sealed record SquaresShader : Shader<MaximaPush>
+{
+    /// <summary>Columns of a workgroup.</summary>
+    public int Workgroup => 32;
+
+    /// <inheritdoc/>
+    public override string Name => "squares";
+
+    /// <inheritdoc/>
+    public override void Specialize(SpecializationConstants constants) => constants.Set(0, Workgroup);
+}
+
+/// <summary>Push constants of <see cref="MaximaShader"/> and of <see cref="SquaresShader"/>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal record struct MaximaPush(ulong X, ulong Maxima, uint Columns, uint Rows);

@@ -2,24 +2,27 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Tensors;
 
-/// <summary>Σ x·xᵀ on a device: the upper triangle (and more of the tiles on the diagonal) of K×K f64.</summary>
-internal sealed class VulkanGram : IDeviceMemory, IDisposable
+/// <summary>Σ x·yᵀ on a device in f64; of Σ x·xᵀ the upper triangle (and more of the tiles on the diagonal).</summary>
+internal sealed class VulkanSums : IDeviceMemory, IDisposable
 {
-    public VulkanGram(VulkanContext gpu, int size)
+    public VulkanSums(VulkanContext gpu, int rows, int columns)
     {
-        Size = size;
-        GpuBuffer sums = gpu.Allocate((long)size * size * sizeof(double));
-        Sums = sums;
+        (Rows, Columns) = (rows, columns);
+        GpuBuffer sums = gpu.Allocate((long)rows * columns * sizeof(double));
+        Buffer = sums;
         gpu.Run(r => r.Fill(sums, 0, sums.Size, 0));
     }
 
-    /// <summary>K.</summary>
-    public int Size { get; }
+    /// <summary>Columns of x.</summary>
+    public int Rows { get; }
 
-    /// <summary>K×K, row-major.</summary>
-    public GpuBuffer Sums { get; }
+    /// <summary>Columns of y.</summary>
+    public int Columns { get; }
 
-    public void Dispose() => Sums.Dispose();
+    /// <summary>Rows × columns, row-major.</summary>
+    public GpuBuffer Buffer { get; }
+
+    public void Dispose() => Buffer.Dispose();
 }
 
 /// <summary>Largest magnitudes of columns on a device.</summary>

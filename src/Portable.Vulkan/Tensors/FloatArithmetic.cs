@@ -15,7 +15,11 @@ namespace Portable.Vulkan.Tensors;
 internal sealed class FloatArithmetic
 {
     private static readonly ConditionalWeakTable<VulkanContext, FloatArithmetic> Known = [];
+
+    // Of large products; which is fastest is a matter of registers and compilers. The first is taken where nothing is measured.
+    private static readonly FloatTile[] LargeTiles = [new(128, 128, 16, 8, 8), new(128, 128, 8, 8, 8), new(128, 256, 8, 8, 16), new(256, 128, 8, 16, 8)];
     private readonly VulkanDeviceFacts _facts;
+    private FloatTile _large = LargeTiles[0];
 
     private FloatArithmetic(VulkanDeviceFacts facts, bool emulated) => (_facts, Emulated) = (facts, emulated);
 
@@ -39,13 +43,15 @@ internal sealed class FloatArithmetic
         return Emulated ? new EmulatedGemmShader { Gemm = constants } : new FusedGemmShader { Gemm = constants };
     }
 
-    /// <summary>The kernel of Σ x·xᵀ.</summary>
+    /// <summary>The kernel of Σ x·xᵀ, or of Σ x·yᵀ.</summary>
     /// <param name="size">Columns of x.</param>
+    /// <param name="columns">Columns of y.</param>
     /// <param name="run">Rows that are summed in f32.</param>
-    public GramShader Gram(int size, int run)
+    /// <param name="upper">Whether y is x.</param>
+    public GramShader Gram(int size, int columns, int run, bool upper)
     {
-        FloatGemmConstants constants = new(TableType.Float32, TileFor(size), true, true, size % 4 == 0);
-        return Emulated ? new EmulatedGramShader { Gemm = constants, Run = run } : new FusedGramShader { Gemm = constants, Run = run };
+        FloatGemmConstants constants = new(TableType.Float32, TileFor(size), true, true, size % 4 == 0 && columns % 4 == 0);
+        return Emulated ? new EmulatedGramShader { Gemm = constants, Run = run, Upper = upper } : new FusedGramShader { Gemm = constants, Run = run, Upper = upper };
     }
 
     /// <summary>Records y (M×N) = a·b (+ bias) (+ y).</summary>
@@ -57,7 +63,50 @@ internal sealed class FloatArithmetic
 
     private FloatTile TileFor(int m) => _facts.Kind == VulkanDeviceKind.Cpu ? new FloatTile(32, 32, 16, 4, 8)
         : m <= 64 ? new FloatTile(64, 64, 16, 4, 4)
-        : new FloatTile(128, 128, 16, 8, 8);
+        : _large;
+
+    /// <summary>Takes the tile with which a large product is fastest; no tile changes a bit.</summary>
+    private void ChooseTile(VulkanContext gpu)
+    {
+        if (gpu.Facts.Kind != VulkanDeviceKind.Discrete || gpu.Facts.TimestampPeriod <= 0)
+        {
+            return;
+        }
+
+        const int M = 2048, N = 4096, K = 512, Rounds = 3;
+        FloatTile[] tiles = [.. LargeTiles.Where(t => 16 * t.TileK * ((t.TileM / 4) + 1 + (t.TileN / 4) + 1) <= gpu.Facts.SharedMemoryBytes)];
+        FloatGemmShader Shader(FloatTile tile)
+        {
+            FloatGemmShader shader = Gemm(TableType.BFloat16, false, false, M, N, K);
+            return shader with { Gemm = shader.Gemm with { Tile = tile } };
+        }
+
+        gpu.BuildAhead(tiles.Select(t => (Action)(() => gpu.Pipeline(Shader(t)))));
+        using GpuBuffer a = gpu.Allocate(4L * M * K), b = gpu.Allocate(2L * N * K), y = gpu.Allocate(4L * M * N);
+        using TimestampPool stamps = gpu.CreateTimestamps(2);
+        gpu.Run(r => r.Fill(a, 0, a.Size, 0x3F9D70A4).Fill(b, 0, b.Size, 0x3E123E45));
+        double best = double.MaxValue;
+        for (int round = 0; round < Rounds; round++)
+        {
+            foreach (FloatTile tile in tiles)
+            {
+                stamps.Reset();
+                gpu.Run(r =>
+                {
+                    r.Timestamp(stamps, 0);
+                    Record(r, Shader(tile), new FloatGemmPush(a.Address, b.Address, 0, y.Address, M, N, K, N));
+                    r.Timestamp(stamps, 1);
+                });
+                double[] times = stamps.ReadNanoseconds(2);
+
+                // What is first measured waits for clocks and caches.
+                if (round > 0 && times[1] - times[0] < best)
+                {
+                    (best, _large) = (times[1] - times[0], tile);
+                }
+            }
+        }
+    }
 
     private static FloatArithmetic Try(VulkanContext gpu)
     {
@@ -72,14 +121,21 @@ internal sealed class FloatArithmetic
         float[] a = Random(M * K), b = Random(N * K), expected = new float[M * N], got = new float[M * N];
         FloatGemm.Multiply(a, b, expected, M, N, K);
         using GpuBuffer left = gpu.Allocate<float>(a), right = gpu.Allocate<float>(b), y = gpu.Allocate(4L * got.Length);
+        bool Equal(FloatGemmShader shader)
+        {
+            gpu.Run(r => Record(r, shader, new FloatGemmPush(left.Address, right.Address, 0, y.Address, M, N, K, N)));
+            gpu.Download<float>(y, got);
+            return expected.Zip(got).All(v => BitConverter.SingleToInt32Bits(v.First) == BitConverter.SingleToInt32Bits(v.Second));
+        }
+
         foreach (bool emulated in (bool[])[false, true])
         {
             FloatArithmetic arithmetic = new(gpu.Facts, emulated);
-            gpu.Run(r => Record(r, arithmetic.Gemm(TableType.Float32, false, false, M, N, K), new FloatGemmPush(left.Address, right.Address, 0, y.Address, M, N, K, N)));
-            gpu.Download<float>(y, got);
-            if (expected.Zip(got).All(v => BitConverter.SingleToInt32Bits(v.First) == BitConverter.SingleToInt32Bits(v.Second)))
+            FloatGemmShader shader = arithmetic.Gemm(TableType.Float32, false, false, M, N, K);
+            if (Equal(shader))
             {
-                return arithmetic;
+                arithmetic.ChooseTile(gpu);
+                return Equal(shader with { Gemm = shader.Gemm with { Tile = arithmetic._large } }) ? arithmetic : throw new VulkanException($"{gpu.Facts.Name} gives large products of f32 other bits than small ones; use the device cpu.");
             }
         }
 

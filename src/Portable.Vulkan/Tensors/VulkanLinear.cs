@@ -41,6 +41,10 @@ internal sealed class VulkanLinear : DeviceLinear, IDisposable
         }
     }
 
+    /// <summary>A layer of a matrix that is there.</summary>
+    public VulkanLinear(GpuLinear matrix)
+        : base(matrix.Rows) => _matrices.Add((matrix, 0));
+
     /// <summary>The matrices and the first column of each one's output.</summary>
     public IReadOnlyList<(GpuLinear Matrix, int Column)> Matrices => _matrices;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Portable.Calibration;
 using Portable.Execution;
+using Portable.Models;
 using Portable.Reference.Quantization;
 
 namespace Portable.Benchmarking;
@@ -23,6 +24,18 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
         prepare(executor);
         return executor;
     }
+
+    /// <inheritdoc/>
+    public StoredRows CreateRows(int count) => inner.CreateRows(count);
+
+    /// <inheritdoc/>
+    public StoredRows? TryCreateDeviceRows(int count) => inner.TryCreateDeviceRows(count);
+
+    /// <inheritdoc/>
+    public IColumnSquares CreateSquares(int size) => inner.CreateSquares(size);
+
+    /// <inheritdoc/>
+    public ICrossSums CreateCross(int rows, int columns) => inner.CreateCross(rows, columns);
 
     /// <inheritdoc/>
     public IGramSums CreateGram(int size) => new Gram(this, inner.CreateGram(size));
@@ -48,14 +61,43 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
         return training;
     }
 
+    /// <inheritdoc/>
+    public void Keep(Executor executor, DeviceActivation x, DeviceActivation kept) => inner.Keep(executor, x, kept);
+
+    /// <inheritdoc/>
+    public void Subtract(Executor executor, DeviceActivation x, DeviceActivation kept) => inner.Subtract(executor, x, kept);
+
+    /// <inheritdoc/>
+    public IOutputErrors? CreateErrors(int rows) => inner.CreateErrors(rows);
+
+    /// <inheritdoc/>
+    public void Round(LinearWeights linear, WeightCodes codes, double[]? importance, GridKind search) => Time("grids", () => inner.Round(linear, codes, importance, search));
+
     /// <summary>Forgets what was measured.</summary>
-    public void Reset() => _seconds.Clear();
+    public void Reset()
+    {
+        lock (_seconds)
+        {
+            _seconds.Clear();
+        }
+    }
+
+    /// <summary>Adds the time of something else.</summary>
+    public void Time(string what, Action work) => Time(what, () =>
+    {
+        work();
+        return 0;
+    });
 
     private T Time<T>(string what, Func<T> work)
     {
         long begun = Stopwatch.GetTimestamp();
         T result = work();
-        _seconds[what] = _seconds.GetValueOrDefault(what) + Stopwatch.GetElapsedTime(begun).TotalSeconds;
+        lock (_seconds)
+        {
+            _seconds[what] = _seconds.GetValueOrDefault(what) + Stopwatch.GetElapsedTime(begun).TotalSeconds;
+        }
+
         return result;
     }
 
@@ -74,11 +116,7 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
 
     private sealed class Factor(TimedCalibration owner, IColumnFactor inner) : IColumnFactor
     {
-        public void Quantize(float[] weights, int rows, Func<int, int, WeightGrid> grid, short[] codes, Rounding rounding) => owner.Time("columns", () =>
-        {
-            inner.Quantize(weights, rows, grid, codes, rounding);
-            return 0;
-        });
+        public void Quantize(LinearWeights linear, WeightCodes codes, ColumnCompensation part) => owner.Time("columns", () => inner.Quantize(linear, codes, part));
 
         public void Dispose() => inner.Dispose();
     }

@@ -13,23 +13,19 @@ namespace Portable.Calibration;
 /// <param name="rows">Number of rows.</param>
 internal delegate void BlockObserver(BlockInput input, ReadOnlySpan<float> values, int rows);
 
-/// <summary>What a stream holds where a linear of a block reads its input.</summary>
-/// <param name="Input">The input, rows × columns.</param>
-/// <param name="Residual">The residual stream that the linear's output is going to be added to, rows × hidden size.</param>
-internal readonly record struct BlockState(float[] Input, float[] Residual);
-
-/// <summary>Sees two streams at the same input of a float block.</summary>
-/// <param name="exact">The other stream.</param>
-/// <param name="seen">This one.</param>
+/// <summary>Is given the f32 input of the linears of a float block where it is, behind the pass that made it.</summary>
+/// <param name="executor">The pass's executor, between two passes.</param>
+/// <param name="input">Which input.</param>
+/// <param name="values">Rows × columns.</param>
 /// <param name="rows">Number of rows.</param>
-internal delegate void BlockPairObserver(BlockState exact, BlockState seen, int rows);
+internal delegate void DeviceObserver(Executor executor, BlockInput input, DeviceActivation values, int rows);
 
 /// <summary>
 /// Hidden states of calibration windows on their way through a model, block by block: the same forward pass that serves
 /// inference, so what is calibrated is what runs. Blocks run on any calibration device, with the same bits. One block's weights and
 /// one batch's activations are in memory at a time; the hidden states themselves spill to disk beyond the storage's budget.
 /// </summary>
-internal sealed class BlockStream : IDisposable
+internal sealed partial class BlockStream : IDisposable
 {
     // Norms add squares: 2^24 of these fit f32.
     private const float LargestHidden = 1L << 51;
@@ -37,7 +33,7 @@ internal sealed class BlockStream : IDisposable
     private readonly ModelConfig _config;
     private readonly BlockStage _cpu;
     private readonly ICalibrationDevice? _device;
-    private readonly float[] _rows;
+    private readonly StreamStorage _storage;
     private readonly int _context, _keyValueBits;
     private readonly IReadOnlyList<int[]> _windows;
     private readonly StreamSlot[] _slots;
@@ -62,16 +58,18 @@ internal sealed class BlockStream : IDisposable
         }
 
         _cpu = new BlockStage(new CpuExecutor(), _config.HiddenSize, 1, context);
-        (_context, _keyValueBits) = (context, keyValueBits);
+        (_context, _keyValueBits, _storage) = (context, keyValueBits, storage);
         _slots = [.. windows.Select(w => storage.Allocate(w.Length * _config.HiddenSize))];
-        _rows = new float[context * _config.HiddenSize];
         DeviceTable rows = _cpu.Executor.Upload(embedding ?? source.LoadEmbedding());
         DeviceTable? positions = source.LoadPositions() is { } table ? _cpu.Executor.Upload(new TableWeights(table)) : null;
         for (int window = 0; window < windows.Count; window++)
         {
-            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", null, _ => _cpu.Executor.Embed(rows, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
+            ForEachBatch(_cpu, window, read: false, write: true, "The embedding", null, null, _ => _cpu.Executor.Embed(rows, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
         }
     }
+
+    /// <summary>The most tokens of a batch on any device.</summary>
+    public int LargestBatch => _context;
 
     /// <summary>Tokens of all windows.</summary>
     public long Tokens => _windows.Sum(w => (long)w.Length);
@@ -82,45 +80,11 @@ internal sealed class BlockStream : IDisposable
     /// <param name="last">The last input that is wanted: what lies behind it is not run.</param>
     public void Observe(BlockWeights block, BlockObserver observer, BlockInput last = BlockInput.Down) => Run(block, observer, null, last);
 
-    /// <summary>Runs float blocks on this stream and on another over the same windows, batch by batch, and shows both at one of the inputs.</summary>
-    /// <param name="input">The input; what lies behind it is not run, and neither stream moves on.</param>
-    /// <param name="block">Float weights on this stream.</param>
-    /// <param name="other">The other stream.</param>
-    /// <param name="exact">Float weights on it.</param>
-    /// <param name="observer">Called for every batch, in the order of the windows.</param>
-    public void ObserveBeside(BlockInput input, BlockWeights block, BlockStream other, BlockWeights exact, BlockPairObserver observer)
-    {
-        TransformerBlock mine = new(_cpu.Workspace, block, 32), theirs = new(other._cpu.Workspace, exact, 32);
-        List<BlockState> states = [];
-        BlockState Run(BlockStream stream, TransformerBlock run, int rows)
-        {
-            BlockState state = default;
-            run.Forward(stream._cpu.Executor, stream._cpu.X, Observe, input);
-            return state;
-
-            void Observe(BlockInput at, DeviceInput values)
-            {
-                if (at == input)
-                {
-                    state = new BlockState(((CpuInput)values).Float!.Rows(rows).ToArray(), ((CpuActivation)stream._cpu.X).Rows(rows).ToArray());
-                    InputWatch.RequireFinite(Math.Abs(TensorPrimitives.MaxMagnitude<float>(state.Input)), block, input);
-                }
-            }
-        }
-
-        for (int window = 0; window < _windows.Count; window++)
-        {
-            int batch = 0;
-            states.Clear();
-            other.ForEachBatch(other._cpu, window, read: true, write: false, "", null, rows => states.Add(Run(other, theirs, rows)));
-            ForEachBatch(_cpu, window, read: true, write: false, "", null, rows => observer(states[batch++], Run(this, mine, rows), rows));
-        }
-    }
-
     /// <summary>Runs a float block without moving the stream on, and sums the inputs of its linears where it runs.</summary>
     /// <param name="block">Float weights.</param>
     /// <param name="sums">What is summed of each input, made by <see cref="Device"/>.</param>
-    public void Sum(BlockWeights block, IReadOnlyDictionary<BlockInput, IInputSums> sums) => Run(block, null, sums, BlockInput.Down);
+    /// <param name="last">The last input that is wanted: what lies behind it is not run.</param>
+    public void Sum(BlockWeights block, IReadOnlyDictionary<BlockInput, IInputSums> sums, BlockInput last = BlockInput.Down) => Run(block, null, sums, last);
 
     /// <summary>Where float blocks run.</summary>
     public ICalibrationDevice Device => _device ?? Cpu;
@@ -129,6 +93,11 @@ internal sealed class BlockStream : IDisposable
     /// <param name="block">Float or quantized weights.</param>
     /// <param name="observer">Shown the inputs of a float block, or null.</param>
     public void Advance(BlockWeights block, BlockObserver? observer = null) => Run(block, observer, null, last: null);
+
+    /// <summary>The same on a device, without bringing the inputs to the host.</summary>
+    /// <param name="block">Float weights.</param>
+    /// <param name="observer">Given the inputs.</param>
+    public void Advance(BlockWeights block, DeviceObserver observer) => Run(block, null, null, last: null, observer);
 
     /// <summary>The hidden states that enter the next block, of one window.</summary>
     /// <param name="window">Index of the window.</param>
@@ -173,7 +142,7 @@ internal sealed class BlockStream : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (StreamSlot slot in _slots)
+        foreach (StreamSlot slot in _slots.Concat(_between ?? []))
         {
             slot.Dispose();
         }
@@ -181,7 +150,7 @@ internal sealed class BlockStream : IDisposable
         _cpu.Dispose();
     }
 
-    private void Run(BlockWeights weights, BlockObserver? observer, IReadOnlyDictionary<BlockInput, IInputSums>? sums, BlockInput? last)
+    private void Run(BlockWeights weights, BlockObserver? observer, IReadOnlyDictionary<BlockInput, IInputSums>? sums, BlockInput? last, DeviceObserver? where = null)
     {
         bool quantized = weights[BlockSlot.Query].Quantized is not null;
         if (quantized && (observer is not null || sums is not null))
@@ -192,43 +161,68 @@ internal sealed class BlockStream : IDisposable
         using BlockStage? device = _device is not null ? new BlockStage(_device.CreateExecutor(), _config.HiddenSize, 1, _context) : null;
         BlockStage stage = device ?? _cpu;
         TransformerBlock block = new(stage.Workspace, weights, quantized ? _keyValueBits : 32);
-        using IInputWatch? watch = quantized ? null : device is null ? new HostWatch(weights, observer, sums) : new DeviceWatch(_device!, stage.Executor, weights, observer, sums);
+        using IInputWatch? watch = quantized ? null : device is null ? new HostWatch(weights, observer, sums) : new DeviceWatch(_device!, stage.Executor, weights, observer, sums, where);
+        string name = quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name;
+        using IColumnMaxima? results = device is not null && last is null ? _device!.CreateMaxima(_config.HiddenSize) : null;
         for (int window = 0; window < _windows.Count; window++)
         {
-            ForEachBatch(stage, window, read: true, write: last is null, quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name, watch, rows =>
+            ForEachBatch(stage, window, read: true, write: last is null, name, watch, results, rows =>
             {
                 block.Forward(stage.Executor, stage.X, watch is null ? null : (input, values) => watch.Pass(stage.Executor, input, values, rows), last);
             });
         }
+
+        watch?.Finished();
+        RequireFinite(results, name);
     }
 
-    /// <summary>Runs the batches of a window, with the hidden states read before and written behind each.</summary>
-    private void ForEachBatch(BlockStage stage, int window, bool read, bool write, string last, IInputWatch? watch, Action<int> body)
+    private static void RequireFinite(IColumnMaxima? results, string name)
     {
-        _cancellation.ThrowIfCancellationRequested();
-        int[] tokens = _windows[window];
-        Executor executor = stage.Executor;
-        for (int start = 0; start < tokens.Length; start += executor.MaximumRows)
+        if (results is not null)
         {
-            int rows = Math.Min(executor.MaximumRows, tokens.Length - start), offset = start * _config.HiddenSize;
-            Span<float> values = _rows.AsSpan(0, rows * _config.HiddenSize);
-            Batch batch = Batch.Consecutive(tokens.AsSpan(start, rows), start, allLogits: false);
-            executor.Begin(new Batch(batch.Tokens, batch.Sequences, batch.Positions, []));
+            RequireFinite(Math.Abs(TensorPrimitives.MaxMagnitude<float>(results.Read())), name);
+        }
+    }
+
+    private static void RequireFinite(float largest, string name) => InputWatch.RequireFinite(largest, name, "gives results that are not finite, or whose squares are not", LargestHidden);
+
+    /// <summary>Runs the batches of a window, with the hidden states read before and written behind each.</summary>
+    private void ForEachBatch(BlockStage stage, int window, bool read, bool write, string last, IInputWatch? watch, IColumnMaxima? results, Action<int> body)
+    {
+        Executor executor = stage.Executor;
+        foreach ((Batch batch, int start) in Batches(window, executor.MaximumRows))
+        {
+            executor.Begin(batch);
             if (read)
             {
-                _slots[window].Read(offset, values);
-                executor.Write(stage.X, values);
+                Load(executor, stage.X, _slots[window], start, batch.Rows);
             }
 
-            body(rows);
-            executor.End();
-            watch?.Ended(executor, rows);
+            body(batch.Rows);
+            results?.Add(executor, stage.X, batch.Rows);
             if (write)
             {
-                executor.Read(stage.X, values);
-                InputWatch.RequireFinite(Math.Abs(TensorPrimitives.MaxMagnitude(values)), last, "gives results that are not finite, or whose squares are not", LargestHidden);
-                _slots[window].Write(offset, values);
+                Leave(executor, stage.X, _slots[window], start, batch.Rows);
             }
+
+            End(executor);
+            watch?.Ended(executor, batch.Rows);
+            if (write && results is null)
+            {
+                RequireFinite(Math.Abs(TensorPrimitives.MaxMagnitude<float>(((CpuActivation)stage.X).Rows(batch.Rows))), last);
+            }
+        }
+    }
+
+    /// <summary>The batches of a window and the first token of each.</summary>
+    private IEnumerable<(Batch Batch, int Start)> Batches(int window, int most)
+    {
+        int[] tokens = _windows[window];
+        for (int start = 0; start < tokens.Length; start += most)
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            Batch batch = Batch.Consecutive(tokens.AsSpan(start, Math.Min(most, tokens.Length - start)), start, allLogits: false);
+            yield return (new Batch(batch.Tokens, batch.Sequences, batch.Positions, []), start);
         }
     }
 }

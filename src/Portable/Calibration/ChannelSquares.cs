@@ -4,30 +4,23 @@ using Portable.Reference.Blocks;
 namespace Portable.Calibration;
 
 /// <summary>Σ x² of each channel of a block's inputs over calibration tokens, in double, token by token: the diagonals of their Hessians.</summary>
-internal sealed class ChannelSquares
+internal static class ChannelSquares
 {
-    private readonly Dictionary<BlockInput, double[]> _sums = [];
-
-    /// <summary>One value per channel of an input.</summary>
-    public double[] this[BlockInput input] => _sums[input];
-
-    /// <summary>Sums over a stream, which stays where it is.</summary>
-    public static ChannelSquares Observe(BlockWeights block, BlockStream stream)
+    /// <summary>Sums over a stream, where it runs; it stays where it is.</summary>
+    public static Dictionary<BlockInput, double[]> Observe(BlockWeights block, BlockStream stream)
     {
-        ChannelSquares squares = new();
-        foreach (BlockInput input in BlockInputs.All)
+        Dictionary<BlockInput, IColumnSquares> squares = BlockInputs.All.ToDictionary(i => i, i => stream.Device.CreateSquares(block.Layout.Columns(i)));
+        try
         {
-            squares._sums.Add(input, new double[block.Layout.Columns(input)]);
+            stream.Sum(block, squares.ToDictionary(s => s.Key, s => (IInputSums)s.Value));
+            return squares.ToDictionary(s => s.Key, s => s.Value.Read());
         }
-
-        stream.Observe(block, (input, values, rows) =>
+        finally
         {
-            double[] sums = squares._sums[input];
-            for (int i = 0; i < values.Length; i++)
+            foreach (IColumnSquares each in squares.Values)
             {
-                sums[i % sums.Length] += (double)values[i] * values[i];
+                each.Dispose();
             }
-        });
-        return squares;
+        }
     }
 }

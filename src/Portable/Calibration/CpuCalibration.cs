@@ -1,4 +1,6 @@
+using System.Numerics.Tensors;
 using Portable.Execution;
+using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Quantization;
 
@@ -11,16 +13,34 @@ internal sealed class CpuCalibration : ICalibrationDevice
     public Executor CreateExecutor() => new CpuExecutor();
 
     /// <inheritdoc/>
+    public StoredRows CreateRows(int count) => new ManagedRows(new float[count]);
+
+    /// <inheritdoc/>
+    public StoredRows? TryCreateDeviceRows(int count) => null;
+
+    /// <inheritdoc/>
+    public IColumnSquares CreateSquares(int size) => new Squares(size);
+
+    /// <inheritdoc/>
     public IGramSums CreateGram(int size) => new Gram(size);
+
+    /// <inheritdoc/>
+    public ICrossSums CreateCross(int rows, int columns) => new Cross(rows, columns);
 
     /// <inheritdoc/>
     public IColumnMaxima CreateMaxima(int size) => new Maxima(size);
 
     /// <inheritdoc/>
-    public void Keep(Executor executor, DeviceInput input, DeviceActivation kept)
+    public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => Keep(executor, ((CpuInput)input).Float!, kept);
+
+    /// <inheritdoc/>
+    public void Keep(Executor executor, DeviceActivation x, DeviceActivation kept) => ((CpuActivation)x).Values.CopyTo(((CpuActivation)kept).Values, 0);
+
+    /// <inheritdoc/>
+    public void Subtract(Executor executor, DeviceActivation x, DeviceActivation kept)
     {
-        CpuActivation rows = ((CpuInput)input).Float!;
-        rows.Values.CopyTo(((CpuActivation)kept).Values, 0);
+        float[] values = ((CpuActivation)kept).Values;
+        TensorPrimitives.Subtract(values, ((CpuActivation)x).Values, values);
     }
 
     /// <inheritdoc/>
@@ -29,7 +49,18 @@ internal sealed class CpuCalibration : ICalibrationDevice
     /// <inheritdoc/>
     public ITrainingDevice? CreateTraining(string arithmetic) => null;
 
-    private static ReadOnlySpan<float> Rows(DeviceInput input, int rows) => ((CpuInput)input).Float!.Rows(rows);
+    /// <inheritdoc/>
+    public IOutputErrors? CreateErrors(int rows) => null;
+
+    /// <inheritdoc/>
+    public void Round(LinearWeights linear, WeightCodes codes, double[]? importance, GridKind search)
+    {
+        float[] weights = linear.ReadWeights();
+        GridSearch.Replace(codes, weights, importance, search.Search);
+        codes.Round(weights);
+    }
+
+    private static Span<float> Rows(DeviceInput input, int rows) => ((CpuInput)input).Float!.Rows(rows);
 
     private sealed class Maxima(int size) : IColumnMaxima
     {
@@ -37,7 +68,46 @@ internal sealed class CpuCalibration : ICalibrationDevice
 
         public void Add(Executor executor, DeviceInput input, int rows) => _maxima.Add(Rows(input, rows));
 
+        public void Add(Executor executor, DeviceActivation x, int rows) => _maxima.Add(((CpuActivation)x).Rows(rows));
+
         public float[] Read() => _maxima.Values;
+
+        public void Dispose()
+        {
+        }
+    }
+
+    private sealed class Squares(int size) : IColumnSquares
+    {
+        private readonly double[] _sums = new double[size];
+
+        public void Add(Executor executor, DeviceInput input, int rows)
+        {
+            ReadOnlySpan<float> values = Rows(input, rows);
+            for (int start = 0; start < values.Length; start += size)
+            {
+                ReadOnlySpan<float> row = values.Slice(start, size);
+                for (int k = 0; k < size; k++)
+                {
+                    _sums[k] += (double)row[k] * row[k];
+                }
+            }
+        }
+
+        public double[] Read() => _sums;
+
+        public void Dispose()
+        {
+        }
+    }
+
+    private sealed class Cross(int rows, int columns) : ICrossSums
+    {
+        private readonly CrossMatrix _matrix = new(rows, columns);
+
+        public double[] Values => _matrix.Values;
+
+        public void Add(Executor executor, DeviceActivation x, DeviceInput y, int rows) => _matrix.Add(((CpuActivation)x).Rows(rows), Rows(y, rows), rows);
 
         public void Dispose()
         {
@@ -54,20 +124,53 @@ internal sealed class CpuCalibration : ICalibrationDevice
 
         public double[] Diagonal() => [.. Enumerable.Range(0, size).Select(k => _matrix.Values[k * size + k])];
 
-        public IColumnFactor Factorise(int[] order, double damping) => new Factor(Gptq.Factor(_matrix.Values, size, order, damping), order);
+        public IColumnFactor Factorise(int[] order, double damping) => new Factor(_matrix.Values, Gptq.Factor(_matrix.Values, size, order, damping), order, damping);
 
         public void Dispose()
         {
         }
     }
 
-    private sealed class Factor(InverseFactor factor, int[] order) : IColumnFactor
+    private sealed class Factor(double[] hessian, InverseFactor factor, int[] order, double damping) : IColumnFactor
     {
-        public void Quantize(float[] weights, int rows, Func<int, int, WeightGrid> grid, short[] codes, Rounding rounding) =>
-            Gptq.Quantize(weights, rows, factor.Size, factor, order, grid, codes, rounding);
+        public void Quantize(LinearWeights linear, WeightCodes codes, ColumnCompensation part)
+        {
+            float[] target = Target(linear.ReadWeights(), codes.Rows, part);
+            if (part.Search is { } search)
+            {
+                GroupedGptq.Quantize(target, factor, order, codes, search.Search);
+            }
+            else
+            {
+                Gptq.Quantize(target, codes.Rows, factor.Size, factor, order, part.Columns is { } columns ? (_, column) => columns[column] : codes.Grid, codes.Codes, part.Rounding);
+            }
+
+            if (part.Descent > 0)
+            {
+                CodeDescent.Improve(target, hessian, damping, codes, part.Descent, part.Scales);
+            }
+        }
 
         public void Dispose()
         {
+        }
+
+        /// <summary>What is to be quantized: the weights, or those that come closest to the float model's outputs.</summary>
+        private float[] Target(float[] weights, int rows, ColumnCompensation part)
+        {
+            if (part.Cross is not Cross { Values: var cross })
+            {
+                return weights;
+            }
+
+            double[] aim = part.Target == 1 ? cross : new double[cross.Length];
+            for (int i = 0; i < aim.Length && part.Target != 1; i++)
+            {
+                aim[i] = hessian[i] + part.Target * (cross[i] - hessian[i]);
+            }
+
+            double[]? missing = part is { Share: > 0, Missing: Cross { Values: var r } } ? Array.ConvertAll(r, v => v * part.Share) : null;
+            return TargetCorrection.Correct(weights, rows, factor.Size, aim, hessian, factor, order, damping, missing);
         }
     }
 }

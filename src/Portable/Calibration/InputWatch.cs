@@ -13,6 +13,9 @@ internal interface IInputWatch : IDisposable
 
     /// <summary>A pass has ended.</summary>
     void Ended(Executor executor, int rows);
+
+    /// <summary>All passes have ended.</summary>
+    void Finished();
 }
 
 /// <summary>What the watches have in common.</summary>
@@ -47,6 +50,10 @@ internal sealed class HostWatch(BlockWeights block, BlockObserver? observer, IRe
     {
     }
 
+    public void Finished()
+    {
+    }
+
     public void Dispose()
     {
     }
@@ -58,16 +65,17 @@ internal sealed class DeviceWatch : IInputWatch
     private readonly ICalibrationDevice _device;
     private readonly BlockWeights _block;
     private readonly BlockObserver? _observer;
+    private readonly DeviceObserver? _where;
     private readonly IReadOnlyDictionary<BlockInput, IInputSums>? _sums;
     private readonly Dictionary<BlockInput, IColumnMaxima> _maxima;
     private readonly Dictionary<BlockInput, DeviceActivation> _kept = [];
     private float[] _rows = [];
 
-    public DeviceWatch(ICalibrationDevice device, Executor executor, BlockWeights block, BlockObserver? observer, IReadOnlyDictionary<BlockInput, IInputSums>? sums)
+    public DeviceWatch(ICalibrationDevice device, Executor executor, BlockWeights block, BlockObserver? observer, IReadOnlyDictionary<BlockInput, IInputSums>? sums, DeviceObserver? where)
     {
-        (_device, _block, _observer, _sums) = (device, block, observer, sums);
+        (_device, _block, _observer, _sums, _where) = (device, block, observer, sums, where);
         _maxima = BlockInputs.All.ToDictionary(i => i, i => device.CreateMaxima(block.Layout.Columns(i)));
-        if (observer is not null)
+        if (observer is not null || where is not null)
         {
             _kept = BlockInputs.All.ToDictionary(i => i, i => executor.CreateActivation(block.Layout.Columns(i)));
         }
@@ -85,16 +93,33 @@ internal sealed class DeviceWatch : IInputWatch
 
     public void Ended(Executor executor, int rows)
     {
+        if (_kept.Count > 0)
+        {
+            // Nobody is shown what is not finite.
+            Finished();
+        }
+
         foreach (BlockInput input in BlockInputs.All)
         {
-            InputWatch.RequireFinite(Math.Abs(TensorPrimitives.MaxMagnitude<float>(_maxima[input].Read())), _block, input);
-            if (_kept.TryGetValue(input, out DeviceActivation? kept))
+            if (_where is not null)
+            {
+                _where(executor, input, _kept[input], rows);
+            }
+            else if (_kept.TryGetValue(input, out DeviceActivation? kept))
             {
                 int count = checked(rows * kept.Columns);
                 Array.Resize(ref _rows, Math.Max(_rows.Length, count));
                 executor.Read(kept, _rows.AsSpan(0, count));
                 _observer!(input, _rows.AsSpan(0, count), rows);
             }
+        }
+    }
+
+    public void Finished()
+    {
+        foreach (BlockInput input in BlockInputs.All)
+        {
+            InputWatch.RequireFinite(Math.Abs(TensorPrimitives.MaxMagnitude<float>(_maxima[input].Read())), _block, input);
         }
     }
 

@@ -1,19 +1,22 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Portable.Execution;
 
 namespace Portable.Calibration;
 
 /// <summary>The hidden states of one window, in memory or in a storage's file.</summary>
 internal sealed class StreamSlot : IDisposable
 {
-    private readonly float[]? _memory;
     private readonly SafeFileHandle? _file;
     private readonly long _offset;
     private Action? _release;
 
-    internal StreamSlot(float[] memory, Action release) => (_memory, _release) = (memory, release);
+    internal StreamSlot(StoredRows memory, Action release) => (Memory, _release) = (memory, release);
 
     internal StreamSlot(SafeFileHandle file, long offset, Action release) => (_file, _offset, _release) = (file, offset, release);
+
+    /// <summary>The values, where they are in memory.</summary>
+    public StoredRows? Memory { get; }
 
     /// <summary>Whether the values are in a file.</summary>
     public bool Spilled => _file is not null;
@@ -23,9 +26,9 @@ internal sealed class StreamSlot : IDisposable
     /// <param name="destination">Receives as many as it holds.</param>
     public void Read(int start, Span<float> destination)
     {
-        if (_memory is { } memory)
+        if (Memory is { } memory)
         {
-            memory.AsSpan(start, destination.Length).CopyTo(destination);
+            memory.Read(start, destination);
             return;
         }
 
@@ -48,9 +51,9 @@ internal sealed class StreamSlot : IDisposable
     /// <param name="source">The values.</param>
     public void Write(int start, ReadOnlySpan<float> source)
     {
-        if (_memory is { } memory)
+        if (Memory is { } memory)
         {
-            source.CopyTo(memory.AsSpan(start));
+            memory.Write(start, source);
         }
         else
         {
@@ -61,6 +64,7 @@ internal sealed class StreamSlot : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        Memory?.Dispose();
         _release?.Invoke();
         _release = null;
     }

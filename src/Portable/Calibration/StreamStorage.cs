@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Portable.Execution;
 
 namespace Portable.Calibration;
 
@@ -9,7 +10,8 @@ namespace Portable.Calibration;
 /// </summary>
 /// <param name="directory">Directory of the temporary file; created when first needed.</param>
 /// <param name="memoryBudget">Bytes kept in memory, over all slots.</param>
-internal sealed class StreamStorage(string directory, long memoryBudget = StreamStorage.DefaultBudget) : IDisposable
+/// <param name="device">Makes that memory, and keeps states itself while it has plenty; null = the managed heap.</param>
+internal sealed class StreamStorage(string directory, long memoryBudget = StreamStorage.DefaultBudget, ICalibrationDevice? device = null) : IDisposable
 {
     /// <summary>Bytes kept in memory where nothing else is said: 1 GiB.</summary>
     public const long DefaultBudget = 1L << 30;
@@ -21,11 +23,16 @@ internal sealed class StreamStorage(string directory, long memoryBudget = Stream
     /// <summary>A slot for a fixed number of values.</summary>
     public StreamSlot Allocate(int count)
     {
+        if (device?.TryCreateDeviceRows(count) is { } resident)
+        {
+            return new StreamSlot(resident, () => { });
+        }
+
         long bytes = (long)count * sizeof(float);
         if (_used + bytes <= memoryBudget)
         {
             _used += bytes;
-            return new StreamSlot(new float[count], () => _used -= bytes);
+            return new StreamSlot(device?.CreateRows(count) ?? new ManagedRows(new float[count]), () => _used -= bytes);
         }
 
         _file ??= Create();

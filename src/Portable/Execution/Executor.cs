@@ -47,6 +47,11 @@ internal abstract class Executor : IDisposable
     /// <param name="parts">Layers whose outputs lie side by side in this order.</param>
     public abstract DeviceLinear Upload(IReadOnlyList<LinearWeights> parts);
 
+    /// <summary>Another layer of the same weights that reads activations of another width: on a device, of the same memory.</summary>
+    /// <param name="uploaded">What <see cref="Upload(IReadOnlyList{LinearWeights})"/> gave for the layer alone; it outlives this one.</param>
+    /// <param name="part">The layer with its other input.</param>
+    public virtual DeviceLinear Share(DeviceLinear uploaded, LinearWeights part) => Upload([part]);
+
     /// <summary>Takes the cosines and sines of rotary positions to the device.</summary>
     public abstract DeviceRotary CreateRotary(RotaryTable table);
 
@@ -117,6 +122,32 @@ internal abstract class Executor : IDisposable
     /// <param name="x">Made by <see cref="CreateActivation"/>.</param>
     /// <param name="values">Rows × columns.</param>
     public abstract void Write(DeviceActivation x, ReadOnlySpan<float> values);
+
+    /// <summary>The same from memory that a device may read by itself.</summary>
+    /// <param name="x">Made by <see cref="CreateActivation"/>.</param>
+    /// <param name="rows">Holds the values until <see cref="End"/> returns.</param>
+    /// <param name="first">The first of them.</param>
+    /// <param name="count">Rows × columns.</param>
+    public virtual void Write(DeviceActivation x, StoredRows rows, int first, int count)
+    {
+        float[] values = System.Buffers.ArrayPool<float>.Shared.Rent(count);
+        rows.Read(first, values.AsSpan(0, count));
+        Write(x, values.AsSpan(0, count));
+        System.Buffers.ArrayPool<float>.Shared.Return(values);
+    }
+
+    /// <summary>Has the rows of an activation, as the pass leaves them, in memory that a device may write by itself once <see cref="End"/> returns; called behind the last operation.</summary>
+    /// <param name="x">Made by <see cref="CreateActivation"/>.</param>
+    /// <param name="rows">Receives the values.</param>
+    /// <param name="first">The first of them.</param>
+    /// <param name="count">Rows × columns.</param>
+    public virtual void Leave(DeviceActivation x, StoredRows rows, int first, int count)
+    {
+        float[] values = System.Buffers.ArrayPool<float>.Shared.Rent(count);
+        Read(x, values.AsSpan(0, count));
+        rows.Write(first, values.AsSpan(0, count));
+        System.Buffers.ArrayPool<float>.Shared.Return(values);
+    }
 
     /// <summary>The rows of an activation, after <see cref="End"/>.</summary>
     /// <param name="x">Made by <see cref="CreateActivation"/>.</param>

@@ -18,7 +18,7 @@ public class CompensationTests
         (float[] w, double[] h) = Case(seed, rows, columns);
         WeightCodes codes = Start(w, rows, new GroupLayout(columns, 1 + group % 12));
         GridFinder search = (v, k) => GridSearch.Asymmetric(v, k, 7);
-        int[] order = GroupedGptq.Order(h, codes.Layout);
+        int[] order = GroupedGptq.Order(Diagonal(h, columns), codes.Layout);
         GroupedGptq.Quantize(w, Gptq.Factor(h, columns, order, Damping), order, codes, search);
         for (int n = 0; n < rows; n++)
         {
@@ -32,7 +32,7 @@ public class CompensationTests
         int columns = 1 + size % 100;
         GroupLayout layout = new(columns, 1 + group % 40);
         double[] h = Case(seed, 1, columns).Hessian;
-        int[] order = [.. GroupedGptq.Order(h, layout).Reverse()];
+        int[] order = [.. GroupedGptq.Order(Diagonal(h, columns), layout).Reverse()];
         Assert.Equal(Enumerable.Range(0, columns), order.Order());
         int[] groups = [.. order.Select(k => k / layout.GroupSize)];
         Assert.Equal(layout.Groups - 1, groups.Zip(groups.Skip(1)).Count(p => p.First != p.Second));
@@ -93,6 +93,8 @@ public class CompensationTests
     }
 
     /// <summary>One row: in the order, each code the nearest for the weight as compensated, the error spread by the inverse of what is left of H; the grid of a group as the search gives it on the weights at its first column.</summary>
+    private static double[] Diagonal(double[] h, int n) => [.. Enumerable.Range(0, n).Select(k => h[k * n + k])];
+
     private static void PlainRecursion(float[] weights, double[] h, int[] order, WeightCodes codes, int row)
     {
         int n = weights.Length, group = -1;

@@ -90,7 +90,7 @@ internal static class Gptq
     /// <param name="columns">K.</param>
     /// <param name="activationOrder">Descending diag(H) when true, else ascending column.</param>
     public static int[] Order(double[] hessian, int columns, bool activationOrder) =>
-        Order([.. Enumerable.Range(0, columns).Select(k => hessian[k * columns + k])], activationOrder);
+        Order(Diagonal(hessian, columns), activationOrder);
 
     /// <summary>The column at each position, quantized from the last position to the first.</summary>
     /// <param name="diagonal">diag(H), K values.</param>
@@ -137,16 +137,21 @@ internal static class Gptq
     /// <param name="columns">K.</param>
     /// <param name="damping">Part of mean diag(H).</param>
     /// <remarks><see cref="Factor"/> takes the mean first: another rounding of the same value, which its bytes rest on.</remarks>
-    internal static double Lambda(double[] hessian, int columns, double damping)
+    internal static double Lambda(double[] hessian, int columns, double damping) => Lambda(Diagonal(hessian, columns), damping);
+
+    /// <summary>The same from diag(H).</summary>
+    internal static double Lambda(double[] diagonal, double damping)
     {
         double sum = 0;
-        for (int k = 0; k < columns; k++)
+        foreach (double energy in diagonal)
         {
-            sum += hessian[k * columns + k];
+            sum += energy;
         }
 
-        return sum > 0 ? damping * sum / columns : 1;
+        return sum > 0 ? damping * sum / diagonal.Length : 1;
     }
+
+    private static double[] Diagonal(double[] hessian, int columns) => [.. Enumerable.Range(0, columns).Select(k => hessian[k * columns + k])];
 
     /// <summary>w −= factor · direction, unfused.</summary>
     internal static void Subtract(Span<double> w, double factor, ReadOnlySpan<double> direction)

@@ -13,24 +13,24 @@ internal static class GroupedGptq
     private const int RowTile = 8;
 
     /// <summary>An order of columns that takes one group after the other: groups of the largest mean diag(H) first, and so within each.</summary>
+    /// <param name="diagonal">diag(H), K values.</param>
+    /// <param name="layout">The groups.</param>
     /// <returns>The column at each position, quantized from the last position to the first.</returns>
-    public static int[] Order(double[] hessian, GroupLayout layout)
+    public static int[] Order(double[] diagonal, GroupLayout layout)
     {
-        int n = layout.Columns;
         double Energy(int g)
         {
             double sum = 0;
             for (int i = 0; i < layout.ColumnsIn(g); i++)
             {
-                int k = layout.FirstColumn(g) + i;
-                sum += hessian[k * n + k];
+                sum += diagonal[layout.FirstColumn(g) + i];
             }
 
             return sum / layout.ColumnsIn(g);
         }
 
         int[] groups = [.. Enumerable.Range(0, layout.Groups).OrderBy(Energy).ThenByDescending(g => g)];
-        return [.. groups.SelectMany(g => Enumerable.Range(layout.FirstColumn(g), layout.ColumnsIn(g)).OrderBy(k => hessian[k * n + k]).ThenByDescending(k => k))];
+        return [.. groups.SelectMany(g => Enumerable.Range(layout.FirstColumn(g), layout.ColumnsIn(g)).OrderBy(k => diagonal[k]).ThenByDescending(k => k))];
     }
 
     /// <summary>Quantizes a matrix.</summary>

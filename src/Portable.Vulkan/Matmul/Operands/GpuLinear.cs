@@ -104,6 +104,14 @@ internal sealed class GpuLinear : IDisposable
         }
     }
 
+    private GpuLinear(GpuLinear source, ActivationQuantizer input)
+    {
+        (Layout, Format, Rows, PaddedRows) = (source.Layout, source.Format, source.Rows, source.PaddedRows);
+        (ActivationFormat, HasZeroPoints) = (input.Format, source.HasZeroPoints);
+        (_weightScales, _activationScales, _halfScales) = (source._weightScales, source._activationScales, source._halfScales);
+        (_weights, _scales, _zeros, _sums, _bias) = (source._weights, source._scales, source._zeros, source._sums, source._bias);
+    }
+
     /// <summary>Rows of a tile of the device layout.</summary>
     public const int TileRows = 32;
 
@@ -155,6 +163,9 @@ internal sealed class GpuLinear : IDisposable
         _ = new MatmulShape(1, first.OutputFeatures, first.Weights.Layout, first.Weights.Format, first.Input.Format);
         return new GpuLinear(gpu, parts);
     }
+
+    /// <summary>The same weights for activations of another width, in this one's memory; null where they would need more of it.</summary>
+    internal GpuLinear? Reading(ActivationQuantizer input) => Layout.Scales(input.GroupSize) == _activationScales && (_sums is not null || !NeedsSums(input.Format)) ? new GpuLinear(this, input) : null;
 
     /// <summary>A copy on the device, for measuring with more weights than a cache holds.</summary>
     internal GpuLinear Duplicate(VulkanContext gpu) => new(gpu, this);

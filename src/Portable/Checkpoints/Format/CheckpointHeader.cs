@@ -3,6 +3,7 @@ using Portable.Checkpoints.Files;
 using Portable.Checkpoints.HuggingFace;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
 
 namespace Portable.Checkpoints.Format;
 
@@ -36,9 +37,11 @@ internal sealed record CheckpointHeader
         JsonObject inputs = [];
         IEnumerable<string> files = Directory.EnumerateFiles(Source).Select(path => Path.GetFileName(path))
             .Where(name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name is ConfigFile.FileName or "model.safetensors.index.json");
-        foreach (string name in files.Concat(PortableFormat.CopiedFiles(Source)).Order(StringComparer.Ordinal))
+        string[] names = [.. files.Concat(PortableFormat.CopiedFiles(Source)).Order(StringComparer.Ordinal)], hashes = new string[names.Length];
+        WorkerPool.Run(names.Length, i => hashes[i] = FileHash.Sha256(Path.Combine(Source, names[i])));
+        foreach ((int i, string name) in names.Index())
         {
-            inputs[name] = FileHash.Sha256(Path.Combine(Source, name));
+            inputs[name] = hashes[i];
         }
 
         return new JsonObject

@@ -3,6 +3,7 @@ using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Arithmetic;
+using Portable.Reference.BitPlanes;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
@@ -14,9 +15,10 @@ namespace Portable.Quantization.Baselines;
 /// </summary>
 /// <param name="context">The run.</param>
 /// <param name="options">The parts in force.</param>
-/// <param name="grids">Empty codes of a linear's weights on min-max grids.</param>
-/// <param name="search">Finds a grid of the same kind.</param>
-internal sealed class BlockCompensation(QuantizationContext context, CompensationOptions options, Func<LinearWeights, float[], WeightCodes> grids, GridFinder search) : IDisposable
+/// <param name="format">Format of the codes.</param>
+/// <param name="grids">Min-max grids of a linear's weights.</param>
+/// <param name="search">Which grids are searched.</param>
+internal sealed class BlockCompensation(QuantizationContext context, CompensationOptions options, CodeFormat format, Func<LinearWeights, float[], WeightCodes> grids, GridKind search) : IDisposable
 {
     // A correction is learned from the calibration text, and less of it holds on other texts the fewer tokens there were for each column.
     private const double ColumnDoubt = 40;
@@ -24,20 +26,12 @@ internal sealed class BlockCompensation(QuantizationContext context, Compensatio
     private BlockStream? _floats;
     private int _next;
 
-    /// <summary>What of it runs on the CPU, on any device; or null.</summary>
-    public string? CpuPart => options.IsPublished ? null : CompensationOptions.BeyondPublished;
-
     /// <summary>Quantizes the linears of a block.</summary>
     /// <param name="index">Index of the block.</param>
     /// <param name="block">Its float weights.</param>
     /// <param name="stream">What the already quantized blocks give; stays where it is.</param>
     public Dictionary<string, WeightCodes> Quantize(int index, BlockWeights block, BlockStream stream)
     {
-        if (options.IsPublished)
-        {
-            return Published(block, stream);
-        }
-
         if (options is not { Target: 0, Missing: 0 })
         {
             Follow(index);
@@ -48,35 +42,24 @@ internal sealed class BlockCompensation(QuantizationContext context, Compensatio
         Dictionary<string, WeightCodes> quantized = [];
         foreach (BlockInput input in BlockInputs.All)
         {
-            InputMoments moments = all?[input]
+            using InputMoments moments = all?[input]
                 ?? (_floats is null ? InputMoments.Observe(partial, stream, input) : InputMoments.Observe(input, partial, stream, block, _floats));
             foreach ((LinearWeights linear, WeightCodes codes) in Quantize(block.Reading(input), moments))
             {
                 quantized.Add(linear.Name, codes);
-                if (options.Sequential)
+                if (options.Sequential && input != BlockInput.Down)
                 {
-                    FloatTable decoded = new(codes.Rows, moments.Columns, ElementType.Float32, MemoryMarshal.AsBytes(codes.Decode().AsSpan()).ToArray());
+                    float[] values = GC.AllocateUninitializedArray<float>(codes.Codes.Length);
+                    codes.Decode(values);
+                    FloatTable decoded = new(codes.Rows, moments.Columns, ElementType.Float32, new FloatBytes(values).Memory);
                     partial = partial.MapLinears(l => l.Name == linear.Name ? l with { Float = decoded } : l);
                 }
             }
         }
 
-        return quantized;
-    }
-
-    /// <summary>GPTQ as published, which computes where the stream runs.</summary>
-    private Dictionary<string, WeightCodes> Published(BlockWeights block, BlockStream stream)
-    {
-        using BlockHessians hessians = BlockHessians.Observe(block, stream);
-        Dictionary<string, WeightCodes> quantized = [];
-        foreach (BlockInput input in BlockInputs.All)
+        if (_floats is not null)
         {
-            foreach ((LinearWeights linear, float[] weights, IColumnFactor factor) in hessians.Factorise(block, input, new GptqOptions(options.ActivationOrder, options.Damping)))
-            {
-                WeightCodes codes = grids(linear, weights);
-                factor.Quantize(weights, codes.Rows, codes.Grid, codes.Codes, Rounding.HalfEven);
-                quantized.Add(linear.Name, codes);
-            }
+            _next = index + 1;
         }
 
         return quantized;
@@ -97,52 +80,42 @@ internal sealed class BlockCompensation(QuantizationContext context, Compensatio
 
     private IEnumerable<(LinearWeights Linear, WeightCodes Codes)> Quantize(IReadOnlyList<LinearWeights> linears, InputMoments moments)
     {
-        int columns = moments.Columns;
-        double[] hessian = moments.Hessian;
-        int[]? order = null;
-        InverseFactor? factor = null;
+        double tokens = context.Calibration!.Windows.Sum(w => (double)w.Length), trust = tokens / (tokens + ColumnDoubt * moments.Columns);
+        ColumnCompensation part = new()
+        {
+            Search = options.Searches ? search : null,
+            Cross = moments.Cross,
+            Target = options.Target ?? trust,
+            Missing = moments.Missing,
+            Share = options.Missing ?? trust,
+            Descent = options.Descent,
+            Scales = context.Scales,
+        };
+        GroupLayout layout = new(moments.Columns, context.Scheme.GroupSize);
+        double[] diagonal = moments.Hessian.Diagonal();
+        int[] order = options is { Searches: true, ActivationOrder: true } ? GroupedGptq.Order(diagonal, layout) : Gptq.Order(diagonal, options.ActivationOrder);
+        using IColumnFactor factor = HessianFactor.Of(linears, diagonal, () => moments.Hessian.Factorise(order, options.Damping));
         foreach (LinearWeights linear in linears)
         {
-            float[] weights = linear.ReadWeights();
-            WeightCodes codes = grids(linear, weights);
-            order ??= options is { Searches: true, ActivationOrder: true } ? GroupedGptq.Order(hessian, codes.Layout) : Gptq.Order(hessian, columns, options.ActivationOrder);
-            factor ??= HessianFactor.Of(linears, hessian, columns, order, options.Damping);
-            float[] target = Target(weights, codes.Rows, moments, factor, order);
-            if (options.Searches)
-            {
-                GroupedGptq.Quantize(target, factor, order, codes, search);
-            }
-            else
-            {
-                Gptq.Quantize(target, codes.Rows, columns, factor, order, codes.Grid, codes.Codes);
-            }
-
-            if (options.Descent > 0)
-            {
-                CodeDescent.Improve(target, hessian, options.Damping, codes, options.Descent, context.Scales);
-            }
-
+            WeightCodes codes = options.Searches ? new(linear.OutputFeatures, layout, format, new WeightGrid[linear.OutputFeatures * layout.Groups]) : grids(linear, linear.ReadWeights());
+            factor.Quantize(linear, codes, part);
             yield return (linear, codes);
         }
     }
 
-    /// <summary>What is to be quantized: the weights, or those that come closest to the float model's outputs.</summary>
-    private float[] Target(float[] weights, int rows, InputMoments moments, InverseFactor factor, int[] order)
+    /// <summary>f32 values as the bytes of a table, without a copy.</summary>
+    private sealed class FloatBytes(float[] values) : System.Buffers.MemoryManager<byte>
     {
-        if (moments.Cross is not { } cross)
+        public override Span<byte> GetSpan() => MemoryMarshal.AsBytes(values.AsSpan());
+
+        public override System.Buffers.MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException();
+
+        public override void Unpin()
         {
-            return weights;
         }
 
-        double tokens = context.Calibration!.Windows.Sum(w => (double)w.Length), trust = tokens / (tokens + ColumnDoubt * moments.Columns);
-        double part = options.Target ?? trust, share = options.Missing ?? trust;
-        double[] hessian = moments.Hessian, aim = part == 1 ? cross : new double[cross.Length];
-        for (int i = 0; i < aim.Length && part != 1; i++)
+        protected override void Dispose(bool disposing)
         {
-            aim[i] = hessian[i] + part * (cross[i] - hessian[i]);
         }
-
-        double[]? missing = share > 0 && moments.Missing is { } r ? Array.ConvertAll(r, v => v * share) : null;
-        return TargetCorrection.Correct(weights, rows, moments.Columns, aim, hessian, factor, order, options.Damping, missing);
     }
 }

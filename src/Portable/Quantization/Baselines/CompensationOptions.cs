@@ -10,9 +10,6 @@ namespace Portable.Quantization.Baselines;
 /// <param name="Descent">Turns of descent on scales and codes afterwards.</param>
 internal sealed record CompensationOptions(bool Searches, bool ActivationOrder, double Damping, bool Sequential, double? Target, double? Missing, int Descent)
 {
-    /// <summary>What a device leaves to the CPU.</summary>
-    public const string BeyondPublished = "searched grids and what is compensated beyond the published method";
-
     private static readonly MethodOption Order = new("act-order", "on", "quantize columns in descending activation energy (with searched grids: group after group): on, off");
     private static readonly MethodOption DampingPart = new("damping", "0.01", "part of the Hessian's mean diagonal added to its diagonal");
     private static readonly MethodOption TrueSequential = new("true-sequential", "", "observe each input behind the already quantized linears of its own block: on, off") { Implied = "on; off with --grid minmax" };
@@ -22,9 +19,6 @@ internal sealed record CompensationOptions(bool Searches, bool ActivationOrder, 
 
     /// <summary>The options, in the order of help.</summary>
     public static IReadOnlyList<MethodOption> All { get; } = [GridOption.Option, Order, DampingPart, TrueSequential, TargetPart, MissingPart, Turns];
-
-    /// <summary>Whether this is GPTQ as published, which computes where the calibration runs.</summary>
-    public bool IsPublished => this is { Searches: false, Sequential: false, Target: 0, Missing: 0, Descent: 0 };
 
     /// <summary>What the kind of grids implies: GPTQ as published with min-max grids, all parts with searched ones.</summary>
     public static CompensationOptions Implied(bool searches) => new(searches, true, 0.01, searches, searches ? null : 0, searches ? null : 0, searches ? 3 : 0);

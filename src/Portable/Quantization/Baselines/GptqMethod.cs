@@ -33,13 +33,11 @@ internal sealed class GptqMethod : IQuantizationMethod
         public Quantizer(QuantizationContext context, CompensationOptions options)
         {
             QuantizationScheme scheme = _scheme = context.Scheme.Layer;
-            _compensation = new BlockCompensation(context, options, Grids, (w, h) => GridSearch.Asymmetric(w, h, scheme.LargestWeightCode, context.Scales));
+            _compensation = new BlockCompensation(context, options, scheme.WeightFormat, Grids, new GridKind(false, scheme.LargestWeightCode, context.Scales));
             WeightCodes Grids(LinearWeights linear, float[] weights) => RoundToNearest.Codes(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, context.Scales);
         }
 
         public CalibrationInputs Inputs => CalibrationInputs.Quantized;
-
-        public string? CpuPart => _compensation.CpuPart;
 
         public JsonObject? Manifest => null;
 

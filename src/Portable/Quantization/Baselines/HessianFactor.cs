@@ -6,16 +6,6 @@ namespace Portable.Quantization.Baselines;
 /// <summary>Factors of damped Hessians, with errors that name the layers.</summary>
 internal static class HessianFactor
 {
-    /// <summary>Factors the Hessian that some linears share.</summary>
-    /// <param name="readers">The linears.</param>
-    /// <param name="hessian">Σ x·xᵀ of their input.</param>
-    /// <param name="size">Its columns.</param>
-    /// <param name="order">Order of the columns.</param>
-    /// <param name="damping">Part of the mean diagonal added to the diagonal.</param>
-    /// <exception cref="ArithmeticException">It is not positive definite.</exception>
-    public static InverseFactor Of(IReadOnlyList<LinearWeights> readers, double[] hessian, int size, int[] order, double damping) =>
-        Of(readers, hessian, () => Gptq.Factor(hessian, size, order, damping));
-
     /// <summary>Factors a Hessian, with an error that names the layers.</summary>
     /// <param name="readers">The linears.</param>
     /// <param name="sums">What is finite where the Hessian is: it, or its diagonal.</param>

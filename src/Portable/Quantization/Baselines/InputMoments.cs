@@ -7,75 +7,58 @@ namespace Portable.Quantization.Baselines;
 /// <summary>
 /// Second moments of one input of a block over the calibration tokens: H = Σ x̂·x̂ᵀ of the input as the quantized layers will be
 /// given it; and, where the float model's stream is looked at too, C = Σ x·x̂ᵀ with its input x and R = Σ (r − r̂)·x̂ᵀ with what
-/// the residual stream lacks.
+/// the residual stream lacks. They lie where the stream runs.
 /// </summary>
-internal sealed class InputMoments
+/// <param name="Hessian">H, K×K.</param>
+/// <param name="Cross">C, K×K, or null.</param>
+/// <param name="Missing">R, hidden size × K, for linears whose output is added to the residual stream; else null.</param>
+internal sealed record InputMoments(IGramSums Hessian, ICrossSums? Cross, ICrossSums? Missing) : IDisposable
 {
-    private readonly GramMatrix _hessian;
-
-    private InputMoments(int columns) => _hessian = new GramMatrix(columns);
-
     /// <summary>K.</summary>
-    public int Columns => _hessian.Size;
-
-    /// <summary>H, K×K.</summary>
-    public double[] Hessian => _hessian.Values;
-
-    /// <summary>C, K×K, or null.</summary>
-    public double[]? Cross { get; private init; }
-
-    /// <summary>R, hidden size × K, for linears whose output is added to the residual stream; else null.</summary>
-    public double[]? Missing { get; private init; }
+    public int Columns => Hessian.Size;
 
     /// <summary>All inputs of a block on one stream.</summary>
     public static Dictionary<BlockInput, InputMoments> Observe(BlockWeights block, BlockStream stream)
     {
-        Dictionary<BlockInput, InputMoments> moments = BlockInputs.All.ToDictionary(i => i, i => new InputMoments(block.Layout.Columns(i)));
-        stream.Observe(block, (input, values, rows) => moments[input]._hessian.Add(values, rows));
+        Dictionary<BlockInput, InputMoments> moments = BlockInputs.All.ToDictionary(i => i, i => Of(block, stream, i));
+        stream.Sum(block, moments.ToDictionary(m => m.Key, m => (IInputSums)m.Value.Hessian));
         return moments;
     }
 
     /// <summary>One input on one stream.</summary>
     public static InputMoments Observe(BlockWeights block, BlockStream stream, BlockInput input)
     {
-        InputMoments moments = new(block.Layout.Columns(input));
-        stream.Observe(
-            block,
-            (at, values, rows) =>
-            {
-                if (at == input)
-                {
-                    moments._hessian.Add(values, rows);
-                }
-            },
-            input);
+        InputMoments moments = Of(block, stream, input);
+        stream.Sum(block, new Dictionary<BlockInput, IInputSums> { [input] = moments.Hessian }, input);
         return moments;
     }
 
-    /// <summary>One input on the quantized stream beside the float one.</summary>
-    /// <param name="input">The input.</param>
+    /// <summary>One input on the quantized stream beside the float one, which moves on behind what the input is made of.</summary>
+    /// <param name="input">The input; all four are to be observed in order.</param>
     /// <param name="block">The block with the linears before the input as quantized so far.</param>
     /// <param name="stream">The quantized stream.</param>
     /// <param name="exact">The float block.</param>
     /// <param name="floats">The float stream.</param>
     public static InputMoments Observe(BlockInput input, BlockWeights block, BlockStream stream, BlockWeights exact, BlockStream floats)
     {
-        int columns = block.Layout.Columns(input), hidden = block.Layout.Hidden;
+        int columns = block.Layout.Columns(input);
         bool joins = input is BlockInput.Output or BlockInput.Down && !block.Layout.HasNormsAfter;
-        CrossMatrix cross = new(columns);
-        CrossMatrix? missing = joins ? new CrossMatrix(hidden, columns) : null;
-        InputMoments moments = new(columns) { Cross = cross.Values, Missing = missing?.Values };
-        stream.ObserveBeside(input, block, floats, exact, (x, seen, rows) =>
+        InputMoments moments = Of(block, stream, input) with
         {
-            moments._hessian.Add(seen.Input, rows);
-            cross.Add(x.Input, seen.Input, rows);
-            if (missing is not null)
-            {
-                float[] lacking = new float[x.Residual.Length];
-                System.Numerics.Tensors.TensorPrimitives.Subtract(x.Residual, seen.Residual, lacking);
-                missing.Add(lacking, seen.Input, rows);
-            }
-        });
+            Cross = stream.Device.CreateCross(columns, columns),
+            Missing = joins ? stream.Device.CreateCross(block.Layout.Hidden, columns) : null,
+        };
+        stream.ObserveBeside(input, block, floats, exact, new PairSums(moments.Hessian, moments.Cross, moments.Missing));
         return moments;
     }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Hessian.Dispose();
+        Cross?.Dispose();
+        Missing?.Dispose();
+    }
+
+    private static InputMoments Of(BlockWeights block, BlockStream stream, BlockInput input) => new(stream.Device.CreateGram(block.Layout.Columns(input)), null, null);
 }

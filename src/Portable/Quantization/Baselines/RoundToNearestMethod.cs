@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
+using Portable.Reference.BitPlanes;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
@@ -23,10 +24,10 @@ internal sealed class RoundToNearestMethod : IQuantizationMethod
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
         context.Scheme.RequireSymmetric(weights: false, activations: true);
-        return new Quantizer(context.Scheme.Layer, context.Scales, GridOption.Searches(context.Options));
+        return new Quantizer(context.Device ?? new CpuCalibration(), context.Scheme.Layer, context.Scales, GridOption.Searches(context.Options));
     }
 
-    private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales, bool searches) : IBlockQuantizer
+    private sealed class Quantizer(ICalibrationDevice device, QuantizationScheme scheme, ScaleFormat scales, bool searches) : IBlockQuantizer
     {
         public CalibrationInputs Inputs => searches ? CalibrationInputs.Float : CalibrationInputs.None;
 
@@ -34,7 +35,7 @@ internal sealed class RoundToNearestMethod : IQuantizationMethod
 
         public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
         {
-            ChannelSquares? squares = stream is null ? null : ChannelSquares.Observe(block, stream);
+            Dictionary<BlockInput, double[]>? squares = stream is null ? null : ChannelSquares.Observe(block, stream);
             Dictionary<string, LinearWeights> quantized = [];
             foreach (BlockInput input in BlockInputs.All)
             {
@@ -49,14 +50,20 @@ internal sealed class RoundToNearestMethod : IQuantizationMethod
 
         private QuantizedLinear Quantize(LinearWeights linear, double[]? importance)
         {
-            float[] weights = linear.ReadWeights();
-            WeightCodes codes = RoundToNearest.Codes(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, scales);
+            WeightCodes codes;
             if (searches)
             {
-                GridSearch.Replace(codes, weights, importance, (w, h) => GridSearch.Asymmetric(w, h, scheme.LargestWeightCode, scales));
+                GroupLayout layout = new(linear.InputFeatures(), scheme.GroupSize);
+                codes = new(linear.OutputFeatures, layout, scheme.WeightFormat, new WeightGrid[linear.OutputFeatures * layout.Groups]);
+                device.Round(linear, codes, importance, new GridKind(false, scheme.LargestWeightCode, scales));
+            }
+            else
+            {
+                float[] weights = linear.ReadWeights();
+                codes = RoundToNearest.Codes(weights, linear.OutputFeatures, linear.InputFeatures(), scheme, scales);
+                codes.Round(weights);
             }
 
-            codes.Round(weights);
             return codes.ToLinear(linear.Bias, RoundToNearest.PerToken(scheme));
         }
     }

@@ -1,8 +1,12 @@
+using System.Runtime.InteropServices;
 using Portable.Calibration;
+using Portable.Execution;
 using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Arithmetic;
+using Portable.Reference.BitPlanes;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
@@ -12,15 +16,26 @@ namespace Portable.Quantization.FlattenQuant;
 /// Statistics of a block's inputs as the flattened layers will see them: H = Σ x̂·x̂ᵀ of the quantized inputs on the compact
 /// columns, C = Σ x·x̂ᵀ, and how many values the static ranges clip.
 /// </summary>
-internal sealed class FlattenHessians
+internal sealed class FlattenHessians : IDisposable
 {
     private readonly ScaledBlock _scaled;
     private readonly IReadOnlyDictionary<BlockInput, FlattenPlan> _plans;
+    private readonly Dictionary<BlockInput, SeenSums> _sums = [];
+    private readonly Executor? _executor;
     private readonly int _activationGroup;
-    private readonly Dictionary<BlockInput, GramMatrix> _hessians = [];
-    private readonly Dictionary<BlockInput, CrossMatrix> _crosses = [];
 
-    private FlattenHessians(ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans, int activationGroup) => (_scaled, _plans, _activationGroup) = (scaled, plans, activationGroup);
+    private FlattenHessians(ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans, int activationGroup, ICalibrationDevice? device)
+    {
+        (_scaled, _plans, _activationGroup) = (scaled, plans, activationGroup);
+        if (device is not null)
+        {
+            _executor = device.CreateExecutor();
+            foreach ((BlockInput input, FlattenPlan plan) in plans)
+            {
+                _sums.Add(input, new SeenSums(device, _executor, plan.ActivationParts.Length));
+            }
+        }
+    }
 
     /// <summary>Values beyond the last digit, over all observed tokens; none where inputs are in groups.</summary>
     public Dictionary<BlockInput, long> Clipped { get; } = BlockInputs.All.ToDictionary(i => i, _ => 0L);
@@ -28,14 +43,7 @@ internal sealed class FlattenHessians
     /// <summary>Observes a float block over a stream.</summary>
     public static FlattenHessians Observe(BlockWeights block, ScaledBlock scaled, IReadOnlyDictionary<BlockInput, FlattenPlan> plans, BlockStream stream, FlattenSettings settings)
     {
-        FlattenHessians statistics = new(scaled, plans, settings.ActivationGroup);
-        foreach (BlockInput input in BlockInputs.All.Where(_ => settings.Gptq))
-        {
-            int columns = plans[input].ActivationParts.Length;
-            statistics._hessians.Add(input, new GramMatrix(columns));
-            statistics._crosses.Add(input, new CrossMatrix(columns));
-        }
-
+        FlattenHessians statistics = new(scaled, plans, settings.ActivationGroup, settings.Gptq ? stream.Device : null);
         stream.Observe(block, (input, values, rows) => statistics.Add(input, scaled.InputFactors.TryGetValue(block.Reading(input)[0].Name, out float[]? factors)
             ? Smoothing.Scale(values, factors, divide: true)
             : values.ToArray(), rows));
@@ -46,7 +54,7 @@ internal sealed class FlattenHessians
     public IEnumerable<(LinearWeights Linear, FlattenedLinear Layer)> Quantize(IReadOnlyList<LinearWeights> linears, BlockInput input, double damping)
     {
         FlattenPlan plan = _plans[input];
-        if (!_hessians.TryGetValue(input, out GramMatrix? hessian))
+        if (!_sums.TryGetValue(input, out SeenSums? sums))
         {
             foreach ((int matrix, LinearWeights linear) in linears.Index())
             {
@@ -56,17 +64,33 @@ internal sealed class FlattenHessians
             yield break;
         }
 
-        int columns = hessian.Size;
-        int[] order = Gptq.Order(hessian.Values, columns, activationOrder: true);
-        InverseFactor factor = HessianFactor.Of(linears, hessian.Values, columns, order, damping);
+        double[] diagonal = sums.Hessian.Diagonal();
+        GroupLayout layout = new(diagonal.Length);
+        using IColumnFactor factor = HessianFactor.Of(linears, diagonal, () => sums.Hessian.Factorise(Gptq.Order(diagonal, activationOrder: true), damping));
         foreach ((int matrix, LinearWeights linear) in linears.Index())
         {
-            WeightGrid[] grids = [.. Enumerable.Range(0, columns).Select(j => FlattenedLinear.Grid(plan, matrix, j))];
-            float[] target = TargetCorrection.Correct(_scaled.Weights(linear), linear.OutputFeatures, columns, _crosses[input].Values, hessian.Values, factor, order, damping);
-            short[] codes = new short[target.Length];
-            Gptq.Quantize(target, linear.OutputFeatures, columns, factor, order, (_, j) => grids[j], codes, Rounding.HalfAway);
-            yield return (linear, new FlattenedLinear(plan, matrix, linear.OutputFeatures, codes));
+            WeightGrid[] grids = [.. Enumerable.Range(0, layout.Columns).Select(j => FlattenedLinear.Grid(plan, matrix, j))];
+            LinearWeights own = new()
+            {
+                Name = linear.Name,
+                Float = new FloatTable(linear.OutputFeatures, layout.Columns, ElementType.Float32, MemoryMarshal.AsBytes(_scaled.Weights(linear).AsSpan()).ToArray()),
+            };
+            WeightCodes codes = new(linear.OutputFeatures, layout, new CodeFormat(8, signed: true), new WeightGrid[linear.OutputFeatures]);
+            factor.Quantize(own, codes, new ColumnCompensation { Columns = grids, Rounding = Rounding.HalfAway, Cross = sums.Cross });
+            yield return (linear, new FlattenedLinear(plan, matrix, linear.OutputFeatures, codes.Codes));
         }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (SeenSums sums in _sums.Values)
+        {
+            sums.Hessian.Dispose();
+            sums.Cross.Dispose();
+        }
+
+        _executor?.Dispose();
     }
 
     private void Add(BlockInput input, float[] x, int rows)
@@ -82,10 +106,31 @@ internal sealed class FlattenHessians
             Clipped[input] += SeenInput.Round(x, plan, seen);
         }
 
-        if (_hessians.TryGetValue(input, out GramMatrix? hessian))
+        if (_sums.TryGetValue(input, out SeenSums? sums))
         {
-            hessian.Add(seen, rows);
-            _crosses[input].Add(x, seen, rows);
+            sums.Add(_executor!, x, seen, rows);
+        }
+    }
+
+    /// <summary>H and C of an input, where the stream runs.</summary>
+    private sealed class SeenSums(ICalibrationDevice device, Executor executor, int columns)
+    {
+        private readonly DeviceActivation _exact = executor.CreateActivation(columns), _seen = executor.CreateActivation(columns);
+        private readonly DeviceInput _input = executor.CreateInput(new InputSpec(columns, null, new GroupLayout(columns)));
+
+        public IGramSums Hessian { get; } = device.CreateGram(columns);
+
+        public ICrossSums Cross { get; } = device.CreateCross(columns, columns);
+
+        public void Add(Executor on, float[] x, float[] seen, int rows)
+        {
+            on.Begin(new Batch(new int[rows], new int[rows], [.. Enumerable.Range(0, rows)], []));
+            on.Write(_exact, x);
+            on.Write(_seen, seen);
+            on.Prepare(_seen, [_input]);
+            Hessian.Add(on, _input, rows);
+            Cross.Add(on, _exact, _input, rows);
+            on.End();
         }
     }
 }

@@ -45,7 +45,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
     {
         public CalibrationInputs Inputs => settings.Gptq ? CalibrationInputs.Quantized : CalibrationInputs.Float;
 
-        public string? CpuPart => "histograms, searches and the algebra of compensation";
+        public string? CpuPart => "histograms, searches and trials";
 
         public JsonObject? Manifest { get; } = new()
         {
@@ -66,7 +66,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
                 .Select((f, i) => (Finding: f, Low: low[i])).Where(f => f.Finding.Block == index).ToDictionary(f => f.Finding.Input);
             ScaledBlock scaled = settings.Scale(block, decided.ToDictionary(d => d.Key, d => d.Value.Finding), input => decided[input].Low);
             Dictionary<BlockInput, FlattenPlan> plans = decided.ToDictionary(d => d.Key, d => d.Value.Finding.Ranges(d.Value.Low).Plan);
-            FlattenHessians statistics = FlattenHessians.Observe(block, scaled, plans, stream!, settings);
+            using FlattenHessians statistics = FlattenHessians.Observe(block, scaled, plans, stream!, settings);
 
             Dictionary<string, QuantizedLinear> quantized = [];
             Dictionary<string, QuantizationScheme> schemes = [];

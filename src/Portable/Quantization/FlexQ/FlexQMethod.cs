@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
 using Portable.Quantization.Baselines;
-using Portable.Reference.Algorithms.Baselines;
+using Portable.Reference.BitPlanes;
 using Portable.Reference.Algorithms.FlexQ;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
@@ -102,11 +102,13 @@ internal sealed class FlexQMethod : IQuantizationMethod
         private readonly int _highBits;
         private readonly FlexQWeights _weights;
         private readonly BlockCompensation? _compensation;
+        private readonly ICalibrationDevice _device;
 
         public Quantizer(QuantizationContext context, SensitivityTable? table, int highBits, FlexQWeights weights)
         {
             (_scheme, _scales, _highBits, _weights, _retained) = (context.Scheme.Layer, context.Scales, highBits, weights, table?.Retained.ToHashSet());
-            _compensation = weights.Compensates ? new BlockCompensation(context, CompensationOptions.Implied(weights.Searches), Grids, Search) : null;
+            _device = context.Device ?? new CpuCalibration();
+            _compensation = weights.Compensates ? new BlockCompensation(context, CompensationOptions.Implied(weights.Searches), Format, Grids, Kind) : null;
             Manifest = new()
             {
                 ["activations"] = table is not null ? "sensitivity analysis" : _scheme.ActivationBits >= highBits ? "uniform" : "authors' rule: 8 bits on down_proj (OPT: fc2)",
@@ -116,8 +118,6 @@ internal sealed class FlexQMethod : IQuantizationMethod
         }
 
         public CalibrationInputs Inputs => _compensation is not null ? CalibrationInputs.Quantized : _weights.Searches ? CalibrationInputs.Float : CalibrationInputs.None;
-
-        public string? CpuPart => _compensation is not null ? _compensation.CpuPart : _weights.Searches ? "searched grids" : null;
 
         public JsonObject? Manifest { get; }
 
@@ -138,19 +138,23 @@ internal sealed class FlexQMethod : IQuantizationMethod
 
         private Dictionary<string, WeightCodes> Nearest(BlockWeights block, BlockStream? stream)
         {
-            ChannelSquares? squares = _weights.Searches && stream is not null ? ChannelSquares.Observe(block, stream) : null;
+            Dictionary<BlockInput, double[]>? squares = _weights.Searches && stream is not null ? ChannelSquares.Observe(block, stream) : null;
             Dictionary<string, WeightCodes> nearest = [];
             foreach (BlockInput input in BlockInputs.All)
             {
                 foreach (LinearWeights linear in block.Reading(input))
                 {
-                    float[] weights = linear.ReadWeights();
-                    WeightCodes codes = Grids(linear, weights);
                     if (_weights.Searches)
                     {
-                        GridSearch.Replace(codes, weights, squares?[input], Search);
+                        GroupLayout layout = new(linear.InputFeatures(), _scheme.GroupSize);
+                        WeightCodes searched = new(linear.OutputFeatures, layout, Format, new WeightGrid[linear.OutputFeatures * layout.Groups]);
+                        _device.Round(linear, searched, squares?[input], Kind);
+                        nearest.Add(linear.Name, searched);
+                        continue;
                     }
 
+                    float[] weights = linear.ReadWeights();
+                    WeightCodes codes = Grids(linear, weights);
                     codes.Round(weights);
                     nearest.Add(linear.Name, codes);
                 }
@@ -163,9 +167,9 @@ internal sealed class FlexQMethod : IQuantizationMethod
             ? RoundToNearest.Codes(weights, linear.OutputFeatures, linear.InputFeatures(), _scheme, _scales)
             : FlexQQuantizer.Grids(weights, linear.OutputFeatures, linear.InputFeatures(), _scheme, _scales);
 
-        private WeightGrid Search(ReadOnlySpan<double> values, ReadOnlySpan<double> importance) => _weights.Asymmetric
-            ? GridSearch.Asymmetric(values, importance, _scheme.LargestWeightCode, _scales)
-            : GridSearch.Symmetric(values, importance, _scheme.WeightBits, _scales);
+        private CodeFormat Format => _weights.Asymmetric ? _scheme.WeightFormat : new CodeFormat(_scheme.WeightBits, signed: true);
+
+        private GridKind Kind => _weights.Asymmetric ? new(false, _scheme.LargestWeightCode, _scales) : new(true, (1 << (_scheme.WeightBits - 1)) - 1, _scales);
     }
 
     /// <summary>How weights are quantized.</summary>

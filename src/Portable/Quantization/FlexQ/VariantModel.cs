@@ -20,6 +20,8 @@ internal sealed class VariantModel : IDisposable
     private readonly int _keyValueBits, _perBatch, _length;
     private readonly Batch[] _batches;
     private readonly float[][] _embedded;
+    private readonly Dictionary<string, DeviceLinear> _linears = [];
+    private readonly Dictionary<(string Name, int Bits), DeviceLinear> _shared = [];
 
     /// <summary>Loads what is not in blocks, and embeds the windows.</summary>
     /// <param name="source">The model.</param>
@@ -52,7 +54,7 @@ internal sealed class VariantModel : IDisposable
     public float[] Embedded(int batch) => _embedded[batch];
 
     /// <summary>Makes a block of the reference runnable, for as long as the model is there.</summary>
-    public VariantBlock Load(BlockWeights weights) => new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits), owns: false);
+    public VariantBlock Load(BlockWeights weights) => new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Keep), owns: false);
 
     /// <summary>Makes a variant of a block runnable; the caller disposes of it.</summary>
     public VariantBlock LoadVariant(BlockWeights weights)
@@ -60,6 +62,12 @@ internal sealed class VariantModel : IDisposable
         BlockStage stage = _device is null ? _stage : Open();
         return new VariantBlock(stage, new TransformerBlock(stage.Workspace, weights, _keyValueBits), owns: stage != _stage);
     }
+
+    /// <summary>Makes a variant runnable that differs from a block of the reference in the widths of activations alone: it takes that one's place while it runs.</summary>
+    /// <param name="weights">The variant.</param>
+    /// <param name="reference">The block, made by <see cref="Load"/>.</param>
+    public VariantBlock LoadVariant(BlockWeights weights, VariantBlock reference) =>
+        new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Share, cache: reference.Block.Cache), owns: false);
 
     /// <summary>Runs blocks one after the other.</summary>
     /// <param name="blocks">Neighbours, all of the reference or one alone.</param>
@@ -103,6 +111,20 @@ internal sealed class VariantModel : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _stage.Dispose();
+
+    private DeviceLinear Keep(LinearWeights linear) => _linears[linear.Name] = _stage.Executor.Upload([linear]);
+
+    /// <summary>A layer of the reference with the activations of a variant; kept, as variants by type and by layer have the same.</summary>
+    private DeviceLinear Share(LinearWeights linear)
+    {
+        (string, int) key = (linear.Name, linear.Quantized!.Input.Format.Bits);
+        if (!_shared.TryGetValue(key, out DeviceLinear? shared))
+        {
+            _shared.Add(key, shared = _stage.Executor.Share(_linears[linear.Name], linear));
+        }
+
+        return shared;
+    }
 
     private BlockStage Open() => new(_device?.CreateExecutor() ?? new CpuExecutor(), _config.HiddenSize, _perBatch, _length);
 

@@ -38,21 +38,26 @@ internal static class BlockPipeline
 
         LayerReporter reporter = new(floats);
         int layers = context.Source.Config.Layers;
+        using BlockReader reader = new(context.Source, ahead: context.Device is not null);
+
+        // Where a device computes, blocks are reported and written by the host while the next one is under way.
+        using OrderedWork aside = new(concurrent: context.Device is not null);
         for (int index = 0; index < layers; index++)
         {
             context.Cancellation.ThrowIfCancellationRequested();
             context.Progress(Stage, index, layers);
-            BlockWeights exact = context.Source.LoadBlock(index);
+            BlockWeights exact = reader.Load(index);
             BlockWeights? behind = finished(index);
             if (behind is null)
             {
                 QuantizedBlock quantized = quantizer.Quantize(index, exact, stream);
-                done(index, quantized, reporter.Report(exact, quantized));
+                int at = index;
+                aside.Run(() => done(at, quantized, reporter.Report(exact, quantized)));
                 behind = quantized.Weights;
             }
             else
             {
-                reporter.Skip(exact);
+                aside.Run(() => reporter.Skip(exact));
             }
 
             if (index + 1 < layers)
@@ -61,6 +66,7 @@ internal static class BlockPipeline
             }
         }
 
+        aside.Finish();
         context.Progress(Stage, layers, layers);
         return quantizer.Manifest;
     }

@@ -4,6 +4,7 @@ using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Reference.Threading;
 
@@ -21,21 +22,41 @@ internal sealed class LayerReporter(BlockStream? stream)
     {
         Dictionary<string, LinearWeights> layers = quantized.Weights.Linears.ToDictionary(l => l.Name);
         Dictionary<string, OutputComparison> outputs = [];
-        using Executor? executor = stream?.Device.CreateExecutor();
-        ComparisonMemory? memory = executor is null ? null : new ComparisonMemory(executor);
-        stream?.Advance(exact, (input, values, rows) =>
+        using IOutputErrors? errors = stream?.Device.CreateErrors(stream.LargestBatch);
+        if (errors is not null)
+        {
+            ComparisonMemory? memory = null;
+            stream!.Advance(exact, (executor, input, values, rows) =>
+            {
+                memory ??= new ComparisonMemory(executor);
+                Each(input, memory, comparison => comparison.Add(errors, values, rows));
+            });
+        }
+        else if (stream is not null)
+        {
+            using Executor executor = stream.Device.CreateExecutor();
+            ComparisonMemory memory = new(executor);
+            stream.Advance(exact, (input, values, rows) =>
+            {
+                float[] copy = values.ToArray();
+                Each(input, memory, comparison => comparison.Add(copy, rows));
+            });
+        }
+
+        void Each(BlockInput input, ComparisonMemory memory, Action<OutputComparison> compare)
         {
             foreach (LinearWeights linear in exact.Reading(input))
             {
                 if (!outputs.TryGetValue(linear.Name, out OutputComparison? comparison))
                 {
-                    comparison = new OutputComparison(memory!, linear, layers[linear.Name], quantized);
+                    comparison = new OutputComparison(memory, linear, layers[linear.Name], quantized);
                     outputs.Add(linear.Name, comparison);
                 }
 
-                comparison.Add(values, rows);
+                compare(comparison);
             }
-        });
+        }
+
         return
         [
             .. exact.Linears.Select(linear => new LayerReport(
@@ -51,14 +72,13 @@ internal sealed class LayerReporter(BlockStream? stream)
     public void Skip(BlockWeights exact) => stream?.Advance(exact);
 
     /// <summary>‖Ŵ−W‖/‖W‖: the decoded weights, digits of one channel added, equivalent transformations undone.</summary>
-    public static double WeightError(ReadOnlySpan<float> weights, QuantizedLinear quantized, float[]? inputFactors = null, float[]? outputFactors = null)
+    public static double WeightError(float[] weights, QuantizedLinear quantized, float[]? inputFactors = null, float[]? outputFactors = null)
     {
         int rows = quantized.OutputFeatures, columns = weights.Length / rows;
         GroupLayout layout = quantized.Weights.Layout;
         short[] codes = new short[rows * layout.Columns];
         BitPacking.Unpack(quantized.Weights, codes);
         ColumnMap? map = quantized.Input.Map;
-        float[] exactWeights = weights.ToArray();
         (double Difference, double Norm)[] sums = new (double, double)[rows];
         WorkerPool.Run(rows, n =>
         {
@@ -76,7 +96,7 @@ internal sealed class LayerReporter(BlockStream? stream)
             double difference = 0, norm = 0;
             for (int k = 0; k < columns; k++)
             {
-                double exact = exactWeights[n * columns + k], e = decoded[k] / (inputFactors?[k] ?? 1) * (outputFactors?[n] ?? 1) - exact;
+                double exact = weights[n * columns + k], e = decoded[k] / (inputFactors?[k] ?? 1) * (outputFactors?[n] ?? 1) - exact;
                 difference += e * e;
                 norm += exact * exact;
             }
@@ -134,10 +154,38 @@ internal sealed class LayerReporter(BlockStream? stream)
 
         public double RelativeError => Ratio(_difference, _norm);
 
+        /// <summary>Compares on rows that are where the executor computes; of transformed layers they come to the host first.</summary>
+        public void Add(IOutputErrors errors, DeviceActivation x, int rows)
+        {
+            if (_inputFactors is not null || _outputFactors is not null)
+            {
+                float[] values = new float[rows * x.Columns];
+                _executor.Read(x, values);
+                Add(values, rows);
+                return;
+            }
+
+            Begin(rows);
+            _executor.Prepare(x, [_floats]);
+            _executor.Linear(_floats, _exact, _y, 0);
+            _executor.Prepare(x, [_codes]);
+            _executor.Linear(_codes, _approximate, _approximateY, 0);
+            errors.Compare(_executor, _y, _approximateY);
+            _executor.End();
+            double[] found = errors.Read(rows);
+            for (int row = 0; row < rows; row++)
+            {
+                _difference += found[2 * row];
+                _norm += found[2 * row + 1];
+            }
+        }
+
+        private void Begin(int rows) => _executor.Begin(new Batch(new int[rows], new int[rows], [.. Enumerable.Range(0, rows)], []));
+
         public void Add(ReadOnlySpan<float> x, int rows)
         {
             int width = _y.Columns, count = rows * width;
-            _executor.Begin(new Batch(new int[rows], new int[rows], [.. Enumerable.Range(0, rows)], []));
+            Begin(rows);
             _executor.Write(_x, x);
             _executor.Write(_scaled, _inputFactors is null ? x : Smoothing.Scale(x, _inputFactors, divide: true));
             _executor.Prepare(_x, [_floats]);

@@ -69,7 +69,7 @@ internal static class QuantizationRun
         }
 
         using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(request.Output, Header(request, method, calibration), request.Overwrite);
-        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-{Environment.ProcessId}"), request.StreamBudget);
+        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-{Environment.ProcessId}"), request.StreamBudget, request.Device);
         QuantizationContext context = new()
         {
             Source = source,

@@ -18,6 +18,7 @@ public sealed class QuantizationTests(VulkanFixture vulkan)
     [InlineData("smoothquant", "W8A8", true)]
     [InlineData("gptq", "W4A8KV4", false)]
     [InlineData("gptq", "W3A16g32", true)]
+    [InlineData("gptq", "W2*A8", false)]
     [InlineData("flexq", "W6A6g32", false)]
     [InlineData("flatten", "W4A4", true)]
     [InlineData("abq", "W4A4KV4", false)]
