@@ -44,7 +44,7 @@ internal sealed class BenchQuantizeVerb : Verb
     private readonly Option<int> _context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => 2048 };
     private readonly Option<int> _blocks = new("--blocks") { Description = "Blocks to run; the last is not passed by the windows.", HelpName = "N", DefaultValueFactory = _ => 2 };
     private readonly Option<int> _memory = new("--memory") { Description = "Memory for calibration, MiB; the rest goes to a file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
-    private readonly Option<string?> _arithmetic = new("--arithmetic") { Description = "Arithmetic of methods that train: auto, f32, f16x3.", HelpName = "NAME" };
+    private readonly Option<string?> _arithmetic = new("--arithmetic") { Description = "Arithmetic of methods that train: f32 (the default), f16x3, auto.", HelpName = "NAME" };
     private readonly Option<string> _device = DeviceOption.Create("Where calibration computes");
 
     /// <summary>Defines the verb.</summary>

@@ -38,7 +38,7 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
     private static readonly MethodOption Schedule = new("schedule", "", "learning rates: constant, cosine");
     private static readonly MethodOption Patience = new("patience", "", "stop a block after so many passes without improvement; 0 = never");
 
-    private static readonly MethodOption Arithmetic = new("arithmetic", "auto", "float products of training: f32 (the same bytes on every device), f16x3 (a GPU's matrix units), auto (the fastest that the device has)") { Unrecorded = "f32" };
+    private static readonly MethodOption Arithmetic = new("arithmetic", "f32", "float products of training: f32 (the same bytes on every device), f16x3 (a GPU's matrix units; bytes of that kind of GPU), auto (the fastest that the device has)") { Unrecorded = "f32" };
 
     public string Name => name;
 
@@ -51,7 +51,7 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
     public MethodOptions Settle(MethodOptions options, ICalibrationDevice? device)
     {
         IReadOnlyList<string> known = device?.TrainingArithmetics ?? ["f32"];
-        string asked = options.Choice(Arithmetic, "auto", "f32", "f16x3");
+        string asked = options.Choice(Arithmetic, "f32", "f16x3", "auto");
         return asked == "auto" || known.Contains(asked)
             ? options with { Named = new Dictionary<string, string>(options.Named) { [Arithmetic.Name] = asked == "auto" ? known[0] : asked } }
             : throw new MethodUsageException($"{Arithmetic.Name} {asked} is none of the device's ({string.Join(", ", known)}).", Arithmetic.Name);
