@@ -106,16 +106,20 @@ public class BlockPipelineTests
         }
     }
 
-    /// <summary>What a calibration device leaves to the CPU depends on the options.</summary>
+    /// <summary>What a calibration device leaves to the CPU is said, and nothing is where it leaves nothing.</summary>
     [Theory]
-    [InlineData("gptq", "search", true)]
+    [InlineData("gptq", "search", false)]
     [InlineData("gptq", "minmax", false)]
-    [InlineData("flexq", "search", true)]
+    [InlineData("flexq", "search", false)]
     [InlineData("flexq", "minmax", false)]
-    [InlineData("rtn", "minmax", false)]
-    public void WhatADeviceLeavesToTheCpuIsSaid(string method, string grid, bool leaves)
+    [InlineData("rtn", "search", false)]
+    [InlineData("abq", "minmax", false)]
+    [InlineData("abq", "search", true)]
+    [InlineData("flatten", null, true)]
+    public void WhatADeviceLeavesToTheCpuIsSaid(string method, string? grid, bool leaves)
     {
-        MethodRun run = MethodRun.Quantize(method, new RandomModel(RandomModel.Llama(layers: 1), 32, 7, null), named: new() { ["grid"] = grid }, device: new CpuCalibration());
+        Dictionary<string, string> named = grid is null ? [] : new() { ["grid"] = grid };
+        MethodRun run = MethodRun.Quantize(method, new RandomModel(RandomModel.Llama(layers: 1), 32, 7, null), named: named, device: new CpuCalibration());
         Assert.Equal(leaves, run.Said.Any(s => s.Contains("run on the CPU", StringComparison.Ordinal)));
     }
 

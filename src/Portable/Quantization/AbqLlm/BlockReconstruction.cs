@@ -36,6 +36,15 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
 
     public CalibrationInputs Inputs => CalibrationInputs.Quantized;
 
+    /// <inheritdoc/>
+    public string? CpuPart => (_options.SearchedGrids, _options.Attention == AttentionDivergence.Published) switch
+    {
+        (true, true) => "searched grids and the published attention divergence",
+        (true, false) => "searched grids",
+        (false, true) => "the published attention divergence",
+        _ => null,
+    };
+
     /// <summary>The recipe in force, every part and rate.</summary>
     public JsonObject? Manifest => new() { ["training"] = JsonSerializer.SerializeToNode(_options, AbqOptionsJson.Default.AbqOptions) };
 

@@ -33,7 +33,7 @@ internal static class BlockPipeline
         using BlockStream? floats = calibration is not null ? context.OpenStream(calibration.ReportWindows, 32) : null;
         if (context.Device is not null && quantizer.CpuPart is { } part)
         {
-            context.Warn($"{part} of {method.Name} run on the CPU: the device serves its passes through blocks only");
+            context.Warn($"{part} of {method.Name} run on the CPU; the rest computes on the device");
         }
 
         LayerReporter reporter = new(floats);
