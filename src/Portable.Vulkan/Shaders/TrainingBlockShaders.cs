@@ -5,11 +5,8 @@ using Portable.Vulkan.Engine;
 namespace Portable.Vulkan.Shaders;
 
 /// <summary>shaders/training/train_rotary.comp: rotary positions in place.</summary>
-internal sealed record TrainingRotaryShader : Shader<TrainingRotaryPush>
+internal sealed record TrainingRotaryShader : TrainingShader<TrainingRotaryPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>The transposed rotation.</summary>
     public bool Backward { get; init; }
 
@@ -19,7 +16,7 @@ internal sealed record TrainingRotaryShader : Shader<TrainingRotaryPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, Backward);
     }
 }
@@ -29,11 +26,8 @@ internal sealed record TrainingRotaryShader : Shader<TrainingRotaryPush>
 internal record struct TrainingRotaryPush(ulong X, ulong Cosines, ulong Sines, uint Heads, uint HeadSize, uint Pairs);
 
 /// <summary>shaders/training/train_gate.comp: the non-linearity of the MLP and its gradients.</summary>
-internal sealed record TrainingGateShader : Shader<TrainingGatePush>
+internal sealed record TrainingGateShader : TrainingShader<TrainingGatePush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>f.</summary>
     public required ActivationKind Activation { get; init; }
 
@@ -49,7 +43,7 @@ internal sealed record TrainingGateShader : Shader<TrainingGatePush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, (uint)Activation);
         constants.Set(2, Gated);
         constants.Set(3, Backward);
@@ -61,11 +55,8 @@ internal sealed record TrainingGateShader : Shader<TrainingGatePush>
 internal record struct TrainingGatePush(ulong Gate, ulong Up, ulong H, ulong DGate, ulong DUp, uint Columns);
 
 /// <summary>shaders/training/train_heads.comp: heads from one order to the other.</summary>
-internal sealed record TrainingHeadsShader : Shader<TrainingHeadsPush>
+internal sealed record TrainingHeadsShader : TrainingShader<TrainingHeadsPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>What is written is [token][head].</summary>
     public bool TokensFirst { get; init; }
 
@@ -78,7 +69,7 @@ internal sealed record TrainingHeadsShader : Shader<TrainingHeadsPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, TokensFirst);
         constants.Set(2, Group);
     }
@@ -141,11 +132,8 @@ internal sealed record EmulatedTrainingAttentionShader : TrainingAttentionShader
 internal record struct TrainingAttentionPush(ulong A, ulong B, ulong Y, uint M, uint N, uint K, uint AHead, uint BHead, uint YHead);
 
 /// <summary>shaders/training/train_softmax.comp: products to probabilities.</summary>
-internal sealed record TrainingSoftmaxShader : Shader<TrainingSoftmaxPush>
+internal sealed record TrainingSoftmaxShader : TrainingShader<TrainingSoftmaxPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>Whether scores have a softcap.</summary>
     public bool Capped { get; init; }
 
@@ -155,7 +143,7 @@ internal sealed record TrainingSoftmaxShader : Shader<TrainingSoftmaxPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, Capped);
     }
 }
@@ -165,11 +153,8 @@ internal sealed record TrainingSoftmaxShader : Shader<TrainingSoftmaxPush>
 internal record struct TrainingSoftmaxPush(ulong Scores, ulong Slopes, uint Tokens, uint Window, float Scale, float Cap, float InverseCap);
 
 /// <summary>shaders/training/train_softmax_backward.comp: gradients of probabilities to those of products.</summary>
-internal sealed record TrainingSoftmaxBackwardShader : Shader<TrainingSoftmaxBackwardPush>
+internal sealed record TrainingSoftmaxBackwardShader : TrainingShader<TrainingSoftmaxBackwardPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>Whether scores have a softcap.</summary>
     public bool Capped { get; init; }
 
@@ -182,7 +167,7 @@ internal sealed record TrainingSoftmaxBackwardShader : Shader<TrainingSoftmaxBac
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, Capped);
         constants.Set(2, Mean);
     }
@@ -193,19 +178,10 @@ internal sealed record TrainingSoftmaxBackwardShader : Shader<TrainingSoftmaxBac
 internal record struct TrainingSoftmaxBackwardPush(ulong Gradient, ulong Probabilities, ulong Slopes, ulong Mean, uint Tokens, float Scale, float InverseHeads);
 
 /// <summary>shaders/training/train_mean_heads.comp: mean over heads of probabilities.</summary>
-internal sealed record TrainingMeanHeadsShader : Shader<TrainingMeanHeadsPush>
+internal sealed record TrainingMeanHeadsShader : TrainingShader<TrainingMeanHeadsPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <inheritdoc/>
     public override string Name => "train_mean_heads";
-
-    /// <inheritdoc/>
-    public override void Specialize(SpecializationConstants constants)
-    {
-        constants.Set(0, Workgroup);
-    }
 }
 
 /// <summary>Push constants of <see cref="TrainingMeanHeadsShader"/>.</summary>
@@ -213,19 +189,10 @@ internal sealed record TrainingMeanHeadsShader : Shader<TrainingMeanHeadsPush>
 internal record struct TrainingMeanHeadsPush(ulong Probabilities, ulong Mean, uint Tokens, uint Heads, float InverseHeads);
 
 /// <summary>shaders/training/train_attention_loss.comp: the divergence of attention maps.</summary>
-internal sealed record TrainingAttentionLossShader : Shader<TrainingAttentionLossPush>
+internal sealed record TrainingAttentionLossShader : TrainingShader<TrainingAttentionLossPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <inheritdoc/>
     public override string Name => "train_attention_loss";
-
-    /// <inheritdoc/>
-    public override void Specialize(SpecializationConstants constants)
-    {
-        constants.Set(0, Workgroup);
-    }
 }
 
 /// <summary>Push constants of <see cref="TrainingAttentionLossShader"/>.</summary>

@@ -4,11 +4,8 @@ using Portable.Vulkan.Engine;
 namespace Portable.Vulkan.Shaders;
 
 /// <summary>shaders/training/train_magnitude.comp: the largest magnitude of a matrix.</summary>
-internal sealed record TrainingMagnitudeShader : Shader<TrainingMagnitudePush>
+internal sealed record TrainingMagnitudeShader : TrainingShader<TrainingMagnitudePush>
 {
-    /// <summary>Invocations.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>Element type.</summary>
     public required TableType TableType { get; init; }
 
@@ -18,7 +15,7 @@ internal sealed record TrainingMagnitudeShader : Shader<TrainingMagnitudePush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, (uint)TableType);
     }
 }
@@ -28,13 +25,10 @@ internal sealed record TrainingMagnitudeShader : Shader<TrainingMagnitudePush>
 internal record struct TrainingMagnitudePush(ulong X, ulong Largest, uint Count);
 
 /// <summary>shaders/training/train_split.comp: a matrix in two halves of every element.</summary>
-internal sealed record TrainingSplitShader : Shader<TrainingSplitPush>
+internal sealed record TrainingSplitShader : TrainingShader<TrainingSplitPush>
 {
     /// <summary>Rows and columns of a workgroup, and what a row of the result is a multiple of.</summary>
     public const int Tile = 64;
-
-    /// <summary>Invocations.</summary>
-    public required int Workgroup { get; init; }
 
     /// <summary>Element type.</summary>
     public required TableType TableType { get; init; }
@@ -48,7 +42,7 @@ internal sealed record TrainingSplitShader : Shader<TrainingSplitPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, (uint)TableType);
         constants.Set(2, Transposed);
     }

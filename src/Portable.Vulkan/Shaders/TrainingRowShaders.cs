@@ -4,11 +4,8 @@ using Portable.Vulkan.Engine;
 namespace Portable.Vulkan.Shaders;
 
 /// <summary>shaders/training/train_norm.comp: a norm forward.</summary>
-internal sealed record TrainingNormShader : Shader<TrainingNormPush>
+internal sealed record TrainingNormShader : TrainingShader<TrainingNormPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>LayerNorm, which has one.</summary>
     public bool Bias { get; init; }
 
@@ -18,7 +15,7 @@ internal sealed record TrainingNormShader : Shader<TrainingNormPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, Bias);
     }
 }
@@ -28,11 +25,8 @@ internal sealed record TrainingNormShader : Shader<TrainingNormPush>
 internal record struct TrainingNormPush(ulong X, ulong Gain, ulong Bias, ulong Normalized, ulong Reciprocals, ulong Y, uint Columns, float InverseColumns, float Epsilon);
 
 /// <summary>shaders/training/train_norm_backward.comp: a norm backward.</summary>
-internal sealed record TrainingNormBackwardShader : Shader<TrainingNormBackwardPush>
+internal sealed record TrainingNormBackwardShader : TrainingShader<TrainingNormBackwardPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>LayerNorm.</summary>
     public bool Bias { get; init; }
 
@@ -45,7 +39,7 @@ internal sealed record TrainingNormBackwardShader : Shader<TrainingNormBackwardP
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, Bias);
         constants.Set(2, Added);
     }
@@ -56,19 +50,10 @@ internal sealed record TrainingNormBackwardShader : Shader<TrainingNormBackwardP
 internal record struct TrainingNormBackwardPush(ulong Dy, ulong Gain, ulong Normalized, ulong Reciprocals, ulong Dx, uint Columns, float InverseColumns);
 
 /// <summary>shaders/training/train_quantize.comp: activations through the quantizer.</summary>
-internal sealed record TrainingQuantizeShader : Shader<TrainingQuantizePush>
+internal sealed record TrainingQuantizeShader : TrainingShader<TrainingQuantizePush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <inheritdoc/>
     public override string Name => "train_quantize";
-
-    /// <inheritdoc/>
-    public override void Specialize(SpecializationConstants constants)
-    {
-        constants.Set(0, Workgroup);
-    }
 }
 
 /// <summary>Push constants of <see cref="TrainingQuantizeShader"/>.</summary>
@@ -76,19 +61,10 @@ internal sealed record TrainingQuantizeShader : Shader<TrainingQuantizePush>
 internal record struct TrainingQuantizePush(ulong X, ulong Y, uint Columns, uint GroupColumns, uint Groups, uint RowsPerToken, float Levels, float InverseLevels);
 
 /// <summary>shaders/training/train_quantize_backward.comp: gradients back through it.</summary>
-internal sealed record TrainingQuantizeBackwardShader : Shader<TrainingQuantizeBackwardPush>
+internal sealed record TrainingQuantizeBackwardShader : TrainingShader<TrainingQuantizeBackwardPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <inheritdoc/>
     public override string Name => "train_quantize_backward";
-
-    /// <inheritdoc/>
-    public override void Specialize(SpecializationConstants constants)
-    {
-        constants.Set(0, Workgroup);
-    }
 }
 
 /// <summary>Push constants of <see cref="TrainingQuantizeBackwardShader"/>.</summary>
@@ -96,11 +72,8 @@ internal sealed record TrainingQuantizeBackwardShader : Shader<TrainingQuantizeB
 internal record struct TrainingQuantizeBackwardPush(ulong X, ulong Gradient, uint Columns, uint GroupColumns, uint Groups, uint RowsPerToken, float Levels, float InverseLevels);
 
 /// <summary>shaders/training/train_add.comp: sums of rows.</summary>
-internal sealed record TrainingAddShader : Shader<TrainingAddPush>
+internal sealed record TrainingAddShader : TrainingShader<TrainingAddPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>Whether the second operand is one row for all.</summary>
     public bool OneRow { get; init; }
 
@@ -110,7 +83,7 @@ internal sealed record TrainingAddShader : Shader<TrainingAddPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, OneRow);
     }
 }
@@ -120,11 +93,8 @@ internal sealed record TrainingAddShader : Shader<TrainingAddPush>
 internal record struct TrainingAddPush(ulong A, ulong B, ulong Y, uint Columns);
 
 /// <summary>shaders/training/train_column_sums.comp: sums of columns in the order of the rows.</summary>
-internal sealed record TrainingColumnSumsShader : Shader<TrainingColumnSumsPush>
+internal sealed record TrainingColumnSumsShader : TrainingShader<TrainingColumnSumsPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>Whether a is multiplied by b.</summary>
     public bool Product { get; init; }
 
@@ -140,7 +110,7 @@ internal sealed record TrainingColumnSumsShader : Shader<TrainingColumnSumsPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, Product);
         constants.Set(2, Weighted);
         constants.Set(3, (uint)TableType);
@@ -152,19 +122,10 @@ internal sealed record TrainingColumnSumsShader : Shader<TrainingColumnSumsPush>
 internal record struct TrainingColumnSumsPush(ulong A, ulong B, ulong Weight, ulong Sums, uint Rows, uint Columns);
 
 /// <summary>shaders/training/train_column_squares.comp: Σ x² of columns in f64.</summary>
-internal sealed record TrainingColumnSquaresShader : Shader<TrainingColumnSquaresPush>
+internal sealed record TrainingColumnSquaresShader : TrainingShader<TrainingColumnSquaresPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <inheritdoc/>
     public override string Name => "train_column_squares";
-
-    /// <inheritdoc/>
-    public override void Specialize(SpecializationConstants constants)
-    {
-        constants.Set(0, Workgroup);
-    }
 }
 
 /// <summary>Push constants of <see cref="TrainingColumnSquaresShader"/>.</summary>
@@ -172,19 +133,10 @@ internal sealed record TrainingColumnSquaresShader : Shader<TrainingColumnSquare
 internal record struct TrainingColumnSquaresPush(ulong X, ulong Sums, uint Rows, uint Columns);
 
 /// <summary>shaders/training/train_loss_sums.comp: what the losses of a token need.</summary>
-internal sealed record TrainingLossSumsShader : Shader<TrainingLossSumsPush>
+internal sealed record TrainingLossSumsShader : TrainingShader<TrainingLossSumsPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <inheritdoc/>
     public override string Name => "train_loss_sums";
-
-    /// <inheritdoc/>
-    public override void Specialize(SpecializationConstants constants)
-    {
-        constants.Set(0, Workgroup);
-    }
 }
 
 /// <summary>Push constants of <see cref="TrainingLossSumsShader"/>.</summary>
@@ -192,11 +144,8 @@ internal sealed record TrainingLossSumsShader : Shader<TrainingLossSumsPush>
 internal record struct TrainingLossSumsPush(ulong Y, ulong Target, ulong Sums, uint Columns);
 
 /// <summary>shaders/training/train_loss_gradient.comp: the gradient of both teachers' losses.</summary>
-internal sealed record TrainingLossGradientShader : Shader<TrainingLossGradientPush>
+internal sealed record TrainingLossGradientShader : TrainingShader<TrainingLossGradientPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>Whether there are two teachers.</summary>
     public bool Both { get; init; }
 
@@ -206,7 +155,7 @@ internal sealed record TrainingLossGradientShader : Shader<TrainingLossGradientP
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, Both);
     }
 }

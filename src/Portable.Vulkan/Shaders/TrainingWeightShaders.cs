@@ -8,17 +8,8 @@ namespace Portable.Vulkan.Shaders;
 internal record struct TransformedWeights(ulong Weights, ulong RowFactors, ulong ColumnFactors, ulong RankRow, ulong RankColumn, ulong Offsets);
 
 /// <summary>shaders/training/train_weights.comp: quantized weights from the present parameters.</summary>
-internal sealed record TrainingWeightsShader : Shader<TrainingWeightsPush>
+internal sealed record TrainingWeightsShader : TrainingWeightShader<TrainingWeightsPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
-    /// <summary>Element type of the float weights.</summary>
-    public required TableType TableType { get; init; }
-
-    /// <summary>Whether a·bᵀ is added.</summary>
-    public bool RankOne { get; init; }
-
     /// <summary>Whether D is added.</summary>
     public bool Offset { get; init; }
 
@@ -40,9 +31,7 @@ internal sealed record TrainingWeightsShader : Shader<TrainingWeightsPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
-        constants.Set(1, (uint)TableType);
-        constants.Set(2, RankOne);
+        base.Specialize(constants);
         constants.Set(3, Offset);
         constants.Set(4, Clipped);
         constants.Set(5, Quantized);
@@ -56,17 +45,8 @@ internal sealed record TrainingWeightsShader : Shader<TrainingWeightsPush>
 internal record struct TrainingWeightsPush(TransformedWeights Source, ulong LowLogits, ulong HighLogits, ulong Ranges, ulong Result, uint Columns, uint GroupColumns, float Levels, float InverseLevels);
 
 /// <summary>shaders/training/train_weights_backward.comp: gradients back through the weights' quantizer.</summary>
-internal sealed record TrainingWeightsBackwardShader : Shader<TrainingWeightsBackwardPush>
+internal sealed record TrainingWeightsBackwardShader : TrainingWeightShader<TrainingWeightsBackwardPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
-    /// <summary>Element type of the float weights.</summary>
-    public required TableType TableType { get; init; }
-
-    /// <summary>Whether a·bᵀ is added.</summary>
-    public bool RankOne { get; init; }
-
     /// <summary>Whether D is added.</summary>
     public bool Offset { get; init; }
 
@@ -79,9 +59,7 @@ internal sealed record TrainingWeightsBackwardShader : Shader<TrainingWeightsBac
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
-        constants.Set(1, (uint)TableType);
-        constants.Set(2, RankOne);
+        base.Specialize(constants);
         constants.Set(3, Offset);
         constants.Set(4, Clipped);
     }
@@ -92,27 +70,10 @@ internal sealed record TrainingWeightsBackwardShader : Shader<TrainingWeightsBac
 internal record struct TrainingWeightsBackwardPush(TransformedWeights Source, ulong Ranges, ulong Gradient, ulong LowGradient, ulong HighGradient, uint Columns, uint GroupColumns, float Levels, float InverseLevels);
 
 /// <summary>shaders/training/train_weight_rows.comp: sums over rows of gradients of weights.</summary>
-internal sealed record TrainingWeightRowsShader : Shader<TrainingWeightRowsPush>
+internal sealed record TrainingWeightRowsShader : TrainingWeightShader<TrainingWeightRowsPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
-    /// <summary>Element type of the float weights.</summary>
-    public required TableType TableType { get; init; }
-
-    /// <summary>Whether a·bᵀ is added.</summary>
-    public bool RankOne { get; init; }
-
     /// <inheritdoc/>
     public override string Name => "train_weight_rows";
-
-    /// <inheritdoc/>
-    public override void Specialize(SpecializationConstants constants)
-    {
-        constants.Set(0, Workgroup);
-        constants.Set(1, (uint)TableType);
-        constants.Set(2, RankOne);
-    }
 }
 
 /// <summary>Push constants of <see cref="TrainingWeightRowsShader"/>.</summary>
@@ -120,17 +81,8 @@ internal sealed record TrainingWeightRowsShader : Shader<TrainingWeightRowsPush>
 internal record struct TrainingWeightRowsPush(ulong Gradient, ulong Weights, ulong RowFactors, ulong ColumnFactors, ulong RankColumn, ulong RowLogs, ulong RankRows, uint Columns);
 
 /// <summary>shaders/training/train_clip_search.comp: clip factors of least weighted error.</summary>
-internal sealed record TrainingClipSearchShader : Shader<TrainingClipSearchPush>
+internal sealed record TrainingClipSearchShader : TrainingWeightShader<TrainingClipSearchPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
-    /// <summary>Element type of the float weights.</summary>
-    public required TableType TableType { get; init; }
-
-    /// <summary>Whether a·bᵀ is added.</summary>
-    public bool RankOne { get; init; }
-
     /// <summary>Whether D is added.</summary>
     public bool Offset { get; init; }
 
@@ -143,9 +95,7 @@ internal sealed record TrainingClipSearchShader : Shader<TrainingClipSearchPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
-        constants.Set(1, (uint)TableType);
-        constants.Set(2, RankOne);
+        base.Specialize(constants);
         constants.Set(3, Offset);
         constants.Set(4, HalfScales);
     }
@@ -156,11 +106,8 @@ internal sealed record TrainingClipSearchShader : Shader<TrainingClipSearchPush>
 internal record struct TrainingClipSearchPush(TransformedWeights Source, ulong Importance, ulong Candidates, ulong Low, ulong High, uint Columns, uint GroupColumns, uint Count, float Levels, float InverseLevels);
 
 /// <summary>shaders/training/train_adam.comp: AdamW.</summary>
-internal sealed record TrainingAdamShader : Shader<TrainingAdamPush>
+internal sealed record TrainingAdamShader : TrainingShader<TrainingAdamPush>
 {
-    /// <summary>Invocations, 64 or 256.</summary>
-    public required int Workgroup { get; init; }
-
     /// <summary>Whether rows have learning rates of their own.</summary>
     public bool RowRates { get; init; }
 
@@ -170,7 +117,7 @@ internal sealed record TrainingAdamShader : Shader<TrainingAdamPush>
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
-        constants.Set(0, Workgroup);
+        base.Specialize(constants);
         constants.Set(1, RowRates);
     }
 }

@@ -237,14 +237,6 @@ internal sealed class TrainingDeviceLinear : IDisposable
         return new TrainedLinear(unpacked, [.. ranges.Select(r => r.Scale)], [.. ranges.Select(r => (byte)r.ZeroPoint)], bias?.ToArray(), [.. factors.Column], [.. factors.Row]);
     }
 
-    /// <summary>Ŵ, for whoever compares.</summary>
-    public float[] ReadQuantized()
-    {
-        float[] values = new float[_rows * _columns];
-        _kernels.Gpu.Download<float>(_result, values);
-        return values;
-    }
-
     /// <inheritdoc/>
     public void Dispose()
     {
