@@ -42,7 +42,7 @@ internal static class Tool
         }
         catch (UsageException e)
         {
-            return Complain(error, $"{e.Message} (try {Complaint.PathOf(parsed.CommandResult.Command)} --help)", ExitCode.BadUsage);
+            return Complain(error, $"{e.Message} (try {e.Page ?? $"{Complaint.PathOf(parsed.CommandResult.Command)} --help"})", ExitCode.BadUsage);
         }
         catch (OperationCanceledException)
         {

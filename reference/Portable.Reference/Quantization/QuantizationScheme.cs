@@ -147,6 +147,16 @@ public sealed partial record QuantizationScheme
         }
     }
 
+    /// <summary>Refuses groups of activations that would cut the weights' codes within a byte of the file: every group begins at a whole one.</summary>
+    /// <exception cref="FormatException">Activations have groups of their own, finer than the weights', of a number of columns that 8 does not divide.</exception>
+    internal void RequireWholeBytes()
+    {
+        if (ActivationGroupSize % 8 != 0 && (GroupSize == 0 || ActivationGroupSize < GroupSize))
+        {
+            throw new FormatException($"Scheme '{this}': groups of {ActivationGroupSize} activations would pad the weights to whole bytes; a is a multiple of 8.");
+        }
+    }
+
     /// <summary>The text that <see cref="Parse"/> reads.</summary>
     public override string ToString()
     {

@@ -63,11 +63,35 @@ internal sealed class BenchQuantizeVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
+        string chosen = OptionValues.Method(parsed.GetValue(_method)!).Name;
+        try
+        {
+            return Measure(parsed, terminal, cancellation);
+        }
+        catch (MethodUsageException e)
+        {
+            throw UsageException.Of(chosen, e);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
+
+    private int Measure(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
         string name = parsed.GetValue(_shape)!;
         IQuantizationMethod method = QuantizationMethods.Find(OptionValues.Method(parsed.GetValue(_method)!).Name);
         QuantizationScheme scheme = OptionValues.Scheme(parsed.GetValue(_scheme)!);
         ModelConfig whole = OptionValues.Shape(name);
         int samples = OptionValues.AtLeast(parsed, _samples, 1), context = OptionValues.AtLeast(parsed, _context, 2), blocks = OptionValues.AtLeast(parsed, _blocks, 1);
+        string? arithmetic = parsed.GetValue(_arithmetic);
+        if (arithmetic is not null && method.Options.All(o => "--" + o.Name != _arithmetic.Name))
+        {
+            terminal.Warning($"{_arithmetic.Name} is not used by --method {method.Name}");
+            arithmetic = null;
+        }
+
         using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(_device)!).Open(terminal.Message);
         using SyntheticFloats source = new(whole with { Blocks = [.. whole.Blocks.Take(blocks)] });
         Random random = new(1);
@@ -120,7 +144,7 @@ internal sealed class BenchQuantizeVerb : Verb
             {
                 Source = source,
                 Scheme = scheme,
-                Options = new MethodOptions { Samples = samples, Context = context, Named = parsed.GetValue(_arithmetic) is { } arithmetic ? new Dictionary<string, string> { ["arithmetic"] = arithmetic } : [] },
+                Options = new MethodOptions { Samples = samples, Context = context, Named = arithmetic is not null ? new Dictionary<string, string> { ["arithmetic"] = arithmetic } : [] },
                 Calibration = CalibrationSet.FromTokens(tokens, samples, context, 0),
                 Storage = storage,
                 Device = timed,

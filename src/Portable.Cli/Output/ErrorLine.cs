@@ -1,5 +1,6 @@
 using System.Reflection;
 using Portable.Chat.Templates;
+using Portable.Checkpoints;
 using Portable.Execution;
 
 namespace Portable.Cli.Output;
@@ -22,6 +23,7 @@ internal static class ErrorLine
             OutOfMemoryException => "out of memory: " + message,
             // The library speaks of its devices; here they are chosen by an option.
             DeviceException => message.Replace("the device cpu", "--device cpu", StringComparison.Ordinal).Replace("The device cpu", "--device cpu", StringComparison.Ordinal),
+            CheckpointException => message.Replace("(overwrite replaces it)", "(--overwrite replaces it)", StringComparison.Ordinal).Replace("or overwrite it", "or discard it with --overwrite", StringComparison.Ordinal),
             // A template's own words do not say whose they are.
             TemplateException { IsRaised: true } => "the model's chat template refuses these messages: " + message,
             TemplateException => "the model's chat template cannot be rendered: " + message,

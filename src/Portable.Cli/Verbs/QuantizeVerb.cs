@@ -127,7 +127,7 @@ internal sealed class QuantizeVerb : Verb
         }
         catch (MethodUsageException e)
         {
-            throw new UsageException(e.Option is null ? e.Message : "--" + e.Message);
+            throw UsageException.Of(chosen.Name, e);
         }
         catch (FormatException e)
         {

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
 using Portable.Models;
+using Portable.Reference.Quantization;
 
 namespace Portable.Quantization;
 
@@ -22,11 +23,12 @@ internal interface IQuantizationMethod
     /// <summary>Named options that it understands.</summary>
     IReadOnlyList<MethodOption> Options { get; }
 
-    /// <summary>The options with everything named that is otherwise chosen by the device.</summary>
+    /// <summary>The options as manifests have them: everything named that is otherwise chosen by the device, and nothing that only spells out a default.</summary>
     /// <param name="options">The options.</param>
+    /// <param name="scheme">The scheme.</param>
     /// <param name="device">Where calibration computes; null = the CPU.</param>
-    /// <exception cref="MethodUsageException">The device cannot serve an option.</exception>
-    MethodOptions Settle(MethodOptions options, ICalibrationDevice? device) => options;
+    /// <exception cref="MethodUsageException">An option is out of range, or the device cannot serve it.</exception>
+    MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device) => options;
 
     /// <summary>Checks scheme and options, and does what must be done before the first block (an analysis of the whole model).</summary>
     /// <exception cref="MethodUsageException">The method cannot serve the scheme or an option.</exception>

@@ -36,6 +36,25 @@ internal sealed record MethodOptions
     /// <summary>Options of single methods by name.</summary>
     public IReadOnlyDictionary<string, string> Named { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>These options without those that only spell out what an absent one stands for: two ways to ask for one thing are one thing in manifests.</summary>
+    /// <param name="options">The method's options, the first to be left out first.</param>
+    /// <param name="meaning">What the method makes of options; equal where the result is.</param>
+    public MethodOptions WithoutDefaults(IEnumerable<MethodOption> options, Func<MethodOptions, object> meaning)
+    {
+        MethodOptions shortest = this;
+        object meant = meaning(this);
+        foreach (MethodOption option in options.Where(o => Named.ContainsKey(o.Name)))
+        {
+            MethodOptions without = shortest with { Named = shortest.Named.Where(n => n.Key != option.Name).ToDictionary() };
+            if (meaning(without).Equals(meant))
+            {
+                shortest = without;
+            }
+        }
+
+        return shortest;
+    }
+
     /// <summary>A named option's text.</summary>
     public string Text(MethodOption option) => Named.TryGetValue(option.Name, out string? value) ? value : option.Default;
 

@@ -94,7 +94,12 @@ public sealed class ResumeTests : IDisposable
     public void An_unfinished_directory_of_another_command_is_refused_unless_overwritten()
     {
         string whole = Whole();
-        foreach ((string scheme, int seed, bool otherWeights) in new[] { (Scheme, 1, false), ("W3A8", 0, false), (Scheme, 0, true) })
+        foreach ((string scheme, int seed, bool otherWeights, string says) in new[]
+        {
+            (Scheme, 1, false, "another command began, with seed 0 (here 1);"),
+            ("W3A8", 0, false, $"another command began, with scheme {Scheme} (here W3A8);"),
+            (Scheme, 0, true, "another command began, with another model.safetensors of the float model;"),
+        })
         {
             using (PortableCheckpointWriter first = Open())
             {
@@ -111,6 +116,7 @@ public sealed class ResumeTests : IDisposable
             CheckpointHeader header = RandomQuantizedBlocks.Header(_checkpoint.Directory, scheme, seed);
             CheckpointException e = Assert.Throws<CheckpointException>(() => PortableCheckpointWriter.Open(Output, header));
             Assert.Contains(Partial, e.Message, StringComparison.Ordinal);
+            Assert.Contains(says, e.Message, StringComparison.Ordinal);
             Assert.True(File.Exists(Path.Combine(Partial, "model-00002-of-00004.safetensors")), "a refused command changes nothing");
             _checkpoint.Data = data;
             _checkpoint.Write();

@@ -45,7 +45,7 @@ public sealed class QuantizeVerbTests : IDisposable
         Assert.Equal(0, Quantize("rtn", "W8A8").Code);
         ToolRun again = Quantize("rtn", "W8A8");
         Assert.Equal(1, again.Code);
-        Assert.Contains("overwrite", Assert.Single(again.ErrorLines));
+        Assert.Contains("(--overwrite replaces it)", Assert.Single(again.ErrorLines));
         Assert.Equal(0, Quantize("rtn", "W6A8", "--overwrite").Code);
         Assert.Contains("W6A8", ToolRun.Here("inspect", Output).Output);
     }
@@ -58,6 +58,47 @@ public sealed class QuantizeVerbTests : IDisposable
         Assert.Equal(2, run.ErrorLines.Length);
         Assert.Contains("--samples", run.Error);
         Assert.Contains("--damping", run.Error);
+    }
+
+    /// <summary>A bad option of a method points at the page where the method's options are.</summary>
+    [Theory]
+    [InlineData("--damping must be a number within", "portable quantize --method gptq --help", "gptq", "--damping", "-1")]
+    [InlineData("--arithmetic f16x3 needs a GPU", "portable quantize --method abq --help", "abq", "--arithmetic", "f16x3")]
+    public void ABadOptionOfAMethodIsBadUsageAndNamesThePageThatSaysMore(string says, string page, string method, params string[] options)
+    {
+        ToolRun run = Quantize(method, "W4A8", ["--calibration", DemoModel.Text, "--samples", "1", "--context", "8", .. options]);
+        Assert.Equal(2, run.Code);
+        string line = Assert.Single(run.ErrorLines);
+        Assert.Contains(says, line, StringComparison.Ordinal);
+        Assert.EndsWith($"(try {page})", line, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder));
+    }
+
+    [Fact]
+    public void ABenchmarkNamesAnArithmeticThatTheMethodDoesNotUse()
+    {
+        ToolRun run = ToolRun.Here("bench", "quantize", "--shape", "small-llama", "--method", "rtn", "--scheme", "W4A8", "--arithmetic", "auto", "--samples", "1", "--context", "8", "--blocks", "1");
+        Assert.Equal(0, run.Code);
+        Assert.Contains("--arithmetic is not used by --method rtn", run.Error, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public void OptionsThatOthersSwitchOffAreNamed()
+    {
+        WideVectors.Require();
+        ToolRun run = Quantize("abq", "W4A8", "--calibration", DemoModel.Text, "--samples", "1", "--context", "8", "--epochs", "1", "--clipping", "off", "--grid", "search");
+        Assert.Equal(0, run.Code);
+        Assert.Contains("the option grid is not used while clipping is off", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("W8A8", false)]
+    [InlineData("W4A4", true)]
+    public void FlattenSpeaksOfInt4WhereThereMayBeSome(string scheme, bool said)
+    {
+        ToolRun run = Quantize("flatten", scheme, "--calibration", DemoModel.Text, "--samples", "1", "--context", "16", "--json");
+        Assert.Equal(0, run.Code);
+        Assert.Equal(said, run.Error.Contains("INT4 on", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -88,6 +88,10 @@ public class ActivationGroupTests
     [InlineData("flexq", "W6A6a32", "name them")]
     [InlineData("flatten", "W8A8g32a32", "none of weights")]
     [InlineData("flatten", "W4A8a32", "W8A8a128")]
+    [InlineData("flatten", "W8A8a1", "a is a multiple of 8")]
+    [InlineData("flatten", "W4A4a7", "a is a multiple of 8")]
+    [InlineData("rtn", "W8A8a12", "a is a multiple of 8")]
+    [InlineData("gptq", "W4A8g16a4", "a is a multiple of 8")]
     public void MethodsWithGroupsOfTheirOwnRefuseThemByName(string method, string scheme, string says)
     {
         Exception e = Assert.ThrowsAny<Exception>(() => MethodRun.Quantize(method, new RandomModel(RandomModel.Llama(), 32, 8, null), scheme: scheme));
@@ -102,6 +106,13 @@ public class ActivationGroupTests
         BlockWeights plain = MethodRun.Quantize("flexq", model, scheme: "W6A8g32").Blocks[0], spelt = MethodRun.Quantize("flexq", model, scheme: "W6A8g32a32").Blocks[0];
         Assert.All(plain.Linears.Zip(spelt.Linears), p => Assert.Equal((p.First.Quantized!.Input, p.First.Quantized.GroupSize), (p.Second.Quantized!.Input, p.Second.Quantized.GroupSize)));
     }
+
+    /// <summary>As wide as the weights' groups or wider, a cuts nothing that g does not cut.</summary>
+    [Theory]
+    [InlineData("W4A8g12a12")]
+    [InlineData("W4A8g12a24")]
+    public void GroupsNoFinerThanTheWeightsAreTakenAtAnyWidth(string scheme) =>
+        Assert.NotEmpty(MethodRun.Quantize("rtn", new RandomModel(RandomModel.Llama(layers: 1), 32, 8, null), scheme: scheme).Blocks);
 
     [Fact]
     public void AStaticScaleHasNoGroups()

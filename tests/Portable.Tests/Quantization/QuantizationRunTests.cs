@@ -138,6 +138,27 @@ public sealed class QuantizationRunTests : IDisposable
         Assert.Contains(messages, m => m is not null && m.Contains("alpha", StringComparison.Ordinal) && m.Contains("rtn", StringComparison.Ordinal));
     }
 
+    /// <summary>A default that is spelt out asks for nothing else: the same manifest, so that either command goes on where the other stopped.</summary>
+    [SkippableTheory]
+    [InlineData("abq", "W4A8", "grid=minmax compensation=full offset-rate=0.0050", "")]
+    [InlineData("abq", "W2A8", "grid=search arithmetic=auto", "")]
+    [InlineData("abq", "W2A8", "clipping-search=on grid=minmax", "grid=minmax")]
+    [InlineData("gptq", "W4A8", "target=0.50 descent=3 damping=0.010 true-sequential=on grid=search", "target=0.50")]
+    [InlineData("gptq", "W4A8", "grid=minmax descent=0 missing=0", "grid=minmax")]
+    [InlineData("flexq", "W6A8g128", "grid=search levels=asymmetric refine=gptq recipe=default", "")]
+    public void ADefaultSpeltOutIsTheDefault(string method, string scheme, string spelt, string plain)
+    {
+        WideVectors.Require();
+        string[] manifests = [.. ((string[])[spelt, plain]).Select(options =>
+        {
+            QuantizationRequest request = Request("named", method) with { Scheme = QuantizationScheme.Parse(scheme), Overwrite = true };
+            Dictionary<string, string> named = options.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(o => o.Split('=')).ToDictionary(o => o[0], o => o[1]);
+            QuantizationRun.Run(request with { Options = request.Options with { Samples = 1, Named = method == "abq" ? new Dictionary<string, string>(named) { ["epochs"] = "1" } : named } });
+            return File.ReadAllText(Path.Combine(request.Output, "manifest.json"));
+        })];
+        Assert.Equal(manifests[1], manifests[0]);
+    }
+
     [Fact]
     public void ACalibrationTextThatIsTooShortIsSaidAndTheManifestHoldsWhatWasUsed()
     {

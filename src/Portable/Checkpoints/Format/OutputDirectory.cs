@@ -150,11 +150,11 @@ internal sealed class OutputDirectory : IDisposable
 
     private void Start(bool overwrite)
     {
-        if (Directory.Exists(Partial) && !IsSameRun())
+        if (Directory.Exists(Partial) && OtherRun() is { } other)
         {
             if (!overwrite)
             {
-                throw new CheckpointException(Partial, "holds an unfinished checkpoint that another command began; run that command again, remove it, or overwrite it");
+                throw new CheckpointException(Partial, $"holds an unfinished checkpoint that another command began{other}; run that command again, remove it, or overwrite it");
             }
 
             TakeLock(); // Not while that other command is at work.
@@ -170,25 +170,29 @@ internal sealed class OutputDirectory : IDisposable
         TakeLock();
     }
 
-    private bool IsSameRun()
+    /// <summary>What the run that began this directory was told otherwise, in words that follow "another command began"; null where it is this run.</summary>
+    private string? OtherRun()
     {
         string run = PathOf(RunName), manifest = PathOf(PortableFormat.ManifestName);
+        byte[] begun;
         if (File.Exists(run))
         {
-            return ReadShared(run).AsSpan().SequenceEqual(_identity);
+            begun = ReadShared(run);
         }
-
-        // Killed between the last steps: run.json is gone, and the manifest says the same.
-        if (File.Exists(manifest))
+        else if (File.Exists(manifest))
         {
+            // Killed between the last steps: run.json is gone, and the manifest says the same.
             using JsonDocument document = JsonFile.Read(manifest);
             JsonObject whole = JsonObject.Create(document.RootElement.Clone())!;
-            JsonObject head = new(JsonNode.Parse(_identity)!.AsObject().Select(e => KeyValuePair.Create(e.Key, whole[e.Key]?.DeepClone())));
-            return PortableFormat.ToBytes(head).AsSpan().SequenceEqual(_identity);
+            begun = PortableFormat.ToBytes(new JsonObject(JsonNode.Parse(_identity)!.AsObject().Select(e => KeyValuePair.Create(e.Key, whole[e.Key]?.DeepClone()))));
+        }
+        else
+        {
+            // Killed before run.json was there: nothing was written yet.
+            return Directory.EnumerateFileSystemEntries(Partial).Any(e => !e.EndsWith(AtomicFile.Unfinished, StringComparison.Ordinal)) ? "" : null;
         }
 
-        // Killed before run.json was there: nothing was written yet.
-        return !Directory.EnumerateFileSystemEntries(Partial).Any(e => !e.EndsWith(AtomicFile.Unfinished, StringComparison.Ordinal));
+        return begun.AsSpan().SequenceEqual(_identity) ? null : RunDifference.Describe(begun, _identity);
     }
 
     private byte[] ReadShared(string path)

@@ -37,7 +37,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     public CalibrationInputs Inputs => CalibrationInputs.Quantized;
 
     /// <inheritdoc/>
-    public string? CpuPart => (_options.SearchedGrids, _options.Attention == AttentionDivergence.Published) switch
+    public string? CpuPart => (_options is { Clipping: true, SearchedGrids: true }, _options.Attention == AttentionDivergence.Published) switch
     {
         (true, true) => "searched grids and the published attention divergence",
         (true, false) => "searched grids",

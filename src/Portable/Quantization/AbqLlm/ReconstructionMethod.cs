@@ -48,20 +48,48 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
 
     public IReadOnlyList<MethodOption> Options { get; } = WithRecipe(recipes[0].Options(4), recipes);
 
-    public MethodOptions Settle(MethodOptions options, ICalibrationDevice? device)
+    public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device)
     {
-        IReadOnlyList<string> known = device?.TrainingArithmetics ?? ["f32"];
-        string asked = options.Choice(Arithmetic, "f32", "f16x3", "auto");
-        return asked == "auto" || known.Contains(asked)
-            ? options with { Named = new Dictionary<string, string>(options.Named) { [Arithmetic.Name] = asked == "auto" ? known[0] : asked } }
-            : throw new MethodUsageException($"{Arithmetic.Name} {asked} is none of the device's ({string.Join(", ", known)}).", Arithmetic.Name);
+        string arithmetic = ArithmeticOn(options, device);
+        MethodOptions named = options with { Named = new Dictionary<string, string>(options.Named) { [Arithmetic.Name] = arithmetic } };
+        return named.WithoutDefaults(Options, o => (Read(o, scheme), o.Text(Arithmetic)));
     }
 
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
         context.Scheme.RequireSymmetric(weights: false, activations: false);
-        string arithmetic = Settle(context.Options, context.Device).Text(Arithmetic);
-        return new BlockReconstruction(context, Read(context.Options, context.Scheme), arithmetic);
+        AbqOptions recipe = Read(context.Options, context.Scheme);
+        foreach ((MethodOption option, string why) in Idle(recipe).Where(i => context.Options.Text(i.Option).Length > 0))
+        {
+            context.Warn($"the option {option.Name} is not used {why}");
+        }
+
+        return new BlockReconstruction(context, recipe, ArithmeticOn(context.Options, context.Device));
+    }
+
+    private static string ArithmeticOn(MethodOptions options, ICalibrationDevice? device)
+    {
+        IReadOnlyList<string> known = device?.TrainingArithmetics ?? ["f32"];
+        string asked = options.Choice(Arithmetic, "f32", "f16x3", "auto");
+        return asked == "auto" ? known[0]
+            : known.Contains(asked) ? asked
+            : throw new MethodUsageException($"{Arithmetic.Name} {asked} needs a GPU with matrix units of 16-bit floats (a Vulkan device); {(device is null ? "the CPU" : "this one")} has {string.Join(", ", known)}.", Arithmetic.Name);
+    }
+
+    /// <summary>Options without effect beside the others, and why.</summary>
+    private static IEnumerable<(MethodOption Option, string Why)> Idle(AbqOptions o)
+    {
+        (bool Idle, string Why, MethodOption[] Options)[] rules =
+        [
+            (!o.Clipping, "while clipping is off", [Grid, ClippingSearch, ClippingRate]),
+            (o is { Clipping: true, SearchedGrids: true }, "beside grid search", [ClippingSearch]),
+            (!o.Smoothing, "while smoothing is off", [SmoothUpDown, SmoothingForm, SmoothingAlpha, SmoothingRate]),
+            (o.Compensation != WeightCompensation.RankOne, "without compensation rank-one", [RankOneRate]),
+            (o.Compensation != WeightCompensation.Full, "without compensation full", [OffsetRate]),
+            (o.Attention == AttentionDivergence.None, "while attention is none", [AttentionWeight]),
+            (o.MseWeight == 0, "while mse-weight is 0", [MseForm]),
+        ];
+        return rules.Where(r => r.Idle).SelectMany(r => r.Options.Select(option => (option, r.Why)));
     }
 
     private AbqOptions Read(MethodOptions options, QuantizationScheme scheme)

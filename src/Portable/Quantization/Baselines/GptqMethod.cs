@@ -19,6 +19,8 @@ internal sealed class GptqMethod : IQuantizationMethod
 
     public IReadOnlyList<MethodOption> Options => CompensationOptions.All;
 
+    public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device) => options.WithoutDefaults(Options, CompensationOptions.Read);
+
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
         context.Scheme.RequireSymmetric(weights: false, activations: true);

@@ -37,7 +37,11 @@ internal sealed class FlattenMethod : IQuantizationMethod
             _ => WidthDecision.ByBudget(candidates, settings.Budget, perMultiplyAdd: settings.UsesModelDivergence),
         };
         double share = WidthDecision.Share(candidates, low);
-        context.Say(string.Create(CultureInfo.InvariantCulture, $"INT4 on {low.Count(x => x)} of {low.Length} linear groups, {share:P2} of the linear multiply-adds"));
+        if (settings.Mixed)
+        {
+            context.Say(string.Create(CultureInfo.InvariantCulture, $"INT4 on {low.Count(x => x)} of {low.Length} linear groups, {share:P2} of the linear multiply-adds"));
+        }
+
         return new Quantizer(settings, findings, low, share);
     }
 

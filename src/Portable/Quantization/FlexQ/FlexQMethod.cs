@@ -37,25 +37,30 @@ internal sealed class FlexQMethod : IQuantizationMethod
 
     public IReadOnlyList<MethodOption> Options => [Recipe, Grid, Levels, Budget, Granularity, Refine];
 
+    public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device) =>
+        options.WithoutDefaults(Options, o => (Sensitivity(o), Weights(o, o.CalibrationText is not null)));
+
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
         FlexQQuantizer.Check(context.Scheme);
         MethodOptions options = context.Options;
-        double? budget = options.Text(Budget) == "rule" ? null : options.Number(Budget, 0, 1);
-        SensitivityOptions sensitivity = new(budget, options.Choice(Granularity, "type", "layer", "best"));
+        SensitivityOptions sensitivity = Sensitivity(options);
         FlexQWeights weights = Weights(options, context.Calibration is not null);
         if (weights.Compensates && context.Calibration is null)
         {
             throw new MethodUsageException("refine gptq needs a calibration text.", "refine");
         }
 
-        if (budget is not null && context.Calibration is null)
+        if (sensitivity.Budget is not null && context.Calibration is null)
         {
             throw new MethodUsageException("a8-budget needs a calibration text: without one the authors' rule is used.", "a8-budget");
         }
 
         return new Quantizer(context, Decide(context, sensitivity), sensitivity.HighBits, weights);
     }
+
+    private static SensitivityOptions Sensitivity(MethodOptions options) =>
+        new(options.Text(Budget) == "rule" ? null : options.Number(Budget, 0, 1), options.Choice(Granularity, "type", "layer", "best"));
 
     private static FlexQWeights Weights(MethodOptions options, bool calibrated)
     {

@@ -23,6 +23,7 @@ internal static class BlockPipeline
     /// <exception cref="NonFiniteModelException">The float model does not compute finite values; the message names the layer.</exception>
     public static System.Text.Json.Nodes.JsonObject? Run(IQuantizationMethod method, QuantizationContext context, Func<int, BlockWeights?> finished, Action<int, QuantizedBlock, IReadOnlyList<LayerReport>> done)
     {
+        context.Scheme.RequireWholeBytes();
         RequireFinite(context);
         IBlockQuantizer quantizer = method.Prepare(context);
         using IDisposable? owned = quantizer as IDisposable;
