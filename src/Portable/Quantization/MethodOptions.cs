@@ -39,11 +39,12 @@ internal sealed record MethodOptions
     /// <summary>These options without those that only spell out what an absent one stands for: two ways to ask for one thing are one thing in manifests.</summary>
     /// <param name="options">The method's options, the first to be left out first.</param>
     /// <param name="meaning">What the method makes of options; equal where the result is.</param>
+    /// <remarks>A value that manifests leave out stays: it gives the manifests from before there was the option.</remarks>
     public MethodOptions WithoutDefaults(IEnumerable<MethodOption> options, Func<MethodOptions, object> meaning)
     {
         MethodOptions shortest = this;
         object meant = meaning(this);
-        foreach (MethodOption option in options.Where(o => Named.ContainsKey(o.Name)))
+        foreach (MethodOption option in options.Where(o => Named.ContainsKey(o.Name) && Text(o) != o.Unrecorded))
         {
             MethodOptions without = shortest with { Named = shortest.Named.Where(n => n.Key != option.Name).ToDictionary() };
             if (meaning(without).Equals(meant))

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using Portable.Tests.Support;
 
@@ -58,6 +59,31 @@ public sealed class QuantizeVerbTests : IDisposable
         Assert.Equal(2, run.ErrorLines.Length);
         Assert.Contains("--samples", run.Error);
         Assert.Contains("--damping", run.Error);
+    }
+
+    /// <summary>Frozen from the build before format 2 and searched grids: SHA-256 of all shards in order, and of the manifest.</summary>
+    [SkippableTheory]
+    [InlineData("abq", "W3A8", "5e09b8ed155bb2c0", "5c43f4eefd6086db")]
+    [InlineData("abq", "W2A8KV4", "c715f7aa5c3967e2", "e2c48b8dfc1fd5ec")]
+    [InlineData("omniquant", "W3A8", "fcbd675e00756d33", "38f6cfc1cd2d804a")]
+    [InlineData("omniquant", "W2A8KV4", "08714657f4c08deb", "ed70641b1332dbe6")]
+    public void TrainedCheckpointsOfFormatOneOnMinMaxGridsAreThoseOfBefore(string method, string scheme, string shards, string manifest)
+    {
+        WideVectors.Require();
+        Assert.Equal(0, Quantize(method, scheme, "--calibration", DemoModel.Text, "--samples", "2", "--context", "32", "--epochs", "1", "--grid", "minmax", "--format", "1").Code);
+        Assert.Equal(shards, Hash(Directory.GetFiles(Output, "*.safetensors")));
+        Assert.Equal(manifest, Hash(Path.Combine(Output, "manifest.json")));
+
+        static string Hash(params string[] files)
+        {
+            using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            foreach (string file in files.Order(StringComparer.Ordinal))
+            {
+                hash.AppendData(File.ReadAllBytes(file));
+            }
+
+            return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
+        }
     }
 
     /// <summary>A bad option of a method points at the page where the method's options are.</summary>

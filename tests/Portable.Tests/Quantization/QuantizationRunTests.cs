@@ -140,7 +140,7 @@ public sealed class QuantizationRunTests : IDisposable
 
     /// <summary>A default that is spelt out asks for nothing else: the same manifest, so that either command goes on where the other stopped.</summary>
     [SkippableTheory]
-    [InlineData("abq", "W4A8", "grid=minmax compensation=full offset-rate=0.0050", "")]
+    [InlineData("abq", "W4A8", "compensation=full offset-rate=0.0050", "")]
     [InlineData("abq", "W2A8", "grid=search arithmetic=auto", "")]
     [InlineData("abq", "W2A8", "clipping-search=on grid=minmax", "grid=minmax")]
     [InlineData("gptq", "W4A8", "target=0.50 descent=3 damping=0.010 true-sequential=on grid=search", "target=0.50")]
