@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
+using Portable.Calibration;
 using Portable.Reference.Threading;
+using Portable.Vulkan.Calibration;
 using Portable.Vulkan.Contact;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
@@ -31,6 +33,7 @@ internal static class DeviceList
         Reason: null,
         CpuTier.Features)
     {
+        TrainingArithmetics = CpuCalibration.Arithmetics,
         Note = CpuTier.UnusedLevel is { } level ? $"was compiled ahead of time for less than this processor has: published with -p:IlcInstructionSet={level} it is faster" : null,
     };
 
@@ -42,6 +45,7 @@ internal static class DeviceList
         facts.Refusal,
         [.. Features(facts)])
     {
+        TrainingArithmetics = facts.Usable ? VulkanCalibration.ArithmeticsOf(facts) : [],
         SubgroupSize = facts.SubgroupSize,
         SharedMemoryBytes = facts.SharedMemoryBytes,
         MemoryBytes = facts.MemoryBytes,

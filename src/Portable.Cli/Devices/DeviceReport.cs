@@ -23,6 +23,9 @@ internal sealed record DeviceReport(string Name, string Kind, string Description
     /// <summary>What else there is to say of a Vulkan device's first check, or of what this program leaves unused of the CPU; null where nothing.</summary>
     public string? Note { get; init; }
 
+    /// <summary>What methods that train can compute in there, the fastest first: what <c>--arithmetic</c> takes, auto being the first. Empty where nothing calibrates.</summary>
+    public IReadOnlyList<string> TrainingArithmetics { get; init; } = [];
+
     /// <summary>First times of a Vulkan device: what each technique takes for a token, a few and many ("dot 8"), over the fastest; null where none were taken.</summary>
     public IReadOnlyDictionary<string, double>? TechniqueTimes { get; init; }
 

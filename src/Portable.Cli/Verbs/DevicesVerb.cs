@@ -21,8 +21,9 @@ internal sealed class DevicesVerb() : Verb(
     new Example("portable devices", "each with what it offers the kernels"),
     new Example("portable devices --json", "the same for programs"))
 {
-    // The table leaves out matrices that no kernel multiplies with; the JSON has them all.
-    private static bool IsTelling(string feature) => !feature.StartsWith("matrix:", StringComparison.Ordinal) || feature.Contains(" Int8·Int8", StringComparison.Ordinal);
+    // The table leaves out matrices that no kernel multiplies with; the JSON has them all. Bytes are inference's, halves training's.
+    private static bool IsTelling(string feature) => !feature.StartsWith("matrix:", StringComparison.Ordinal)
+        || feature.Contains(" Int8·Int8", StringComparison.Ordinal) || feature.Contains(" Float16·Float16→Float32", StringComparison.Ordinal);
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
@@ -37,6 +38,15 @@ internal sealed class DevicesVerb() : Verb(
                 if (d.Features.Any(IsTelling))
                 {
                     terminal.Paragraph(4, string.Join(' ', d.Features.Where(IsTelling)));
+                }
+
+                if (d.TrainingArithmetics.Count > 0)
+                {
+                    terminal.Paragraph(4, $"methods that train: {string.Join(", ", d.TrainingArithmetics)}{(d.TrainingArithmetics.Count > 1 ? " (the fastest here first: --arithmetic auto)" : "")}");
+                }
+                else if (d.Usable)
+                {
+                    terminal.Paragraph(4, "calibrates nothing: it has no f64, in which sums over calibration windows are kept");
                 }
             }
 

@@ -52,8 +52,13 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => ((VulkanExecutor)executor).Keep(input, kept);
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> TrainingArithmetics => MatrixProducts.TileOf(gpu.Facts) is null ? [OrderedProducts.Arithmetic]
-        : gpu.Facts.Kind == VulkanDeviceKind.Cpu ? [OrderedProducts.Arithmetic, MatrixProducts.Arithmetic]
+    public IReadOnlyList<string> TrainingArithmetics => ArithmeticsOf(gpu.Facts);
+
+    /// <summary>What blocks can be trained in on a device, the fastest first: the matrices of a software device are loops. Empty where nothing calibrates, for want of f64.</summary>
+    /// <param name="facts">The device.</param>
+    public static IReadOnlyList<string> ArithmeticsOf(VulkanDeviceFacts facts) => !facts.ShaderFloat64 ? []
+        : MatrixProducts.TileOf(facts) is null ? [OrderedProducts.Arithmetic]
+        : facts.Kind == VulkanDeviceKind.Cpu ? [OrderedProducts.Arithmetic, MatrixProducts.Arithmetic]
         : [MatrixProducts.Arithmetic, OrderedProducts.Arithmetic];
 
     /// <inheritdoc/>

@@ -60,7 +60,7 @@ internal static class ContactProgram
     internal static SelfCheckResult Prove(VulkanContext gpu, Action<string> report)
     {
         report("checking kernels");
-        SelfCheckResult check = SelfCheck.Run(gpu);
+        SelfCheckResult check = SelfCheck.Run(gpu, report);
         return ModelCheck.Run(gpu, check, report) is { } wrong
             ? check with { Refusal = wrong }
             : Timed(gpu, check, report);

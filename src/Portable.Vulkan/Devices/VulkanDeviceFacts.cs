@@ -141,6 +141,9 @@ internal sealed record VulkanDeviceFacts
     /// <summary>Whether the driver tells what its compiler made of a kernel (VK_KHR_pipeline_executable_properties).</summary>
     public bool PipelineStatistics { get; init; }
 
+    /// <summary>Whether kernels become code of this machine's own processor by LLVM, whatever kind the device says it is: that takes minutes over long unrolled code.</summary>
+    public bool CompiledForHost => Kind == VulkanDeviceKind.Cpu || Driver.StartsWith("llvmpipe", StringComparison.Ordinal);
+
     /// <summary>Whether matrices of f32 can hold what M×N integer matrices hold.</summary>
     public bool HasFloatAccumulator(int m, int n) => Matrices.Any(s => s.M == m && s.N == n && !s.Workgroup && s.C == MatrixElement.Float32);
 

@@ -18,8 +18,9 @@ internal static class AttentionCheck
 
     /// <summary>Runs the check.</summary>
     /// <param name="gpu">The device.</param>
+    /// <param name="report">Told of every kernel before it runs.</param>
     /// <returns>What is wrong, by shader.</returns>
-    public static IReadOnlyDictionary<string, string> Run(VulkanContext gpu)
+    public static IReadOnlyDictionary<string, string> Run(VulkanContext gpu, Action<string>? report = null)
     {
         Dictionary<string, string> failures = [];
 
@@ -38,6 +39,7 @@ internal static class AttentionCheck
             select (Action)(() => gpu.Pipeline(shader)));
         foreach ((CacheShape cache, AttentionTile tile) in tiles)
         {
+            report?.Invoke($"checking kernels ({tile.ShaderName}, {cache.Bits}-bit cache)");
             try
             {
                 int wrong = Wrong(gpu, cache, tile);

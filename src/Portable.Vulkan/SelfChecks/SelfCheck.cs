@@ -48,7 +48,8 @@ internal static class SelfCheck
 
     /// <summary>Runs the check now.</summary>
     /// <param name="gpu">The device.</param>
-    public static SelfCheckResult Run(VulkanContext gpu)
+    /// <param name="report">Told of every kernel before it runs: a driver that does not come back is told with it.</param>
+    public static SelfCheckResult Run(VulkanContext gpu, Action<string>? report = null)
     {
         var failures = new Dictionary<string, string>();
         (int M, int N, int K, int Group, CodeFormat W, CodeFormat A)[] problems =
@@ -74,6 +75,7 @@ internal static class SelfCheck
                     continue;
                 }
 
+                report?.Invoke($"checking kernels ({kernel.Label})");
                 try
                 {
                     gpu.Run(r => r.Fill(y, 0, y.Size, uint.MaxValue));
@@ -96,7 +98,7 @@ internal static class SelfCheck
         // A software device attends without matrices.
         if (gpu.Facts.Kind != VulkanDeviceKind.Cpu)
         {
-            foreach ((string shader, string failure) in AttentionCheck.Run(gpu))
+            foreach ((string shader, string failure) in AttentionCheck.Run(gpu, report))
             {
                 failures[shader] = failure;
             }

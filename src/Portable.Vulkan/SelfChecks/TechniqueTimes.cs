@@ -16,6 +16,12 @@ namespace Portable.Vulkan.SelfChecks;
 /// </summary>
 internal static class TechniqueTimes
 {
+    // Of a layer's K and N. A device too slow for the large one has little to gain from it: what is told apart there is told by the small one.
+    private const int Large = 4096, Small = 512;
+
+    // A token against the large layer. Reading its weights so slowly is a fiftieth of what phones' GPUs do.
+    private static readonly TimeSpan Slow = TimeSpan.FromMilliseconds(10);
+
     // An idle device needs tens of milliseconds to reach its clock.
     private static readonly TimeSpan ClockRise = TimeSpan.FromMilliseconds(60);
 
@@ -23,16 +29,15 @@ internal static class TechniqueTimes
     /// <param name="gpu">The device.</param>
     /// <param name="check">What is known of it: techniques that failed are out.</param>
     /// <returns>The check with <see cref="SelfCheckResult.Slowness"/> by technique and class of M ("dot 8") and <see cref="SelfCheckResult.Pace"/> by class.</returns>
-    public static SelfCheckResult Measure(VulkanContext gpu, SelfCheckResult check)
+    public static SelfCheckResult Measure(VulkanContext gpu, SelfCheckResult check) =>
+        gpu.Facts.TimestampPeriod == 0 ? check
+        : gpu.Facts.Kind == VulkanDeviceKind.Cpu ? Measure(gpu, check, Small, Timeout.InfiniteTimeSpan, TimeSpan.Zero)!
+        : Measure(gpu, check, Large, Slow, ClockRise) ?? Measure(gpu, check, Small, Timeout.InfiniteTimeSpan, ClockRise)!;
+
+    /// <summary>Measures on a layer of one size; null where a token takes longer than <paramref name="limit"/>.</summary>
+    private static SelfCheckResult? Measure(VulkanContext gpu, SelfCheckResult check, int size, TimeSpan limit, TimeSpan atLeast)
     {
         Dictionary<string, double> slowness = [], pace = [];
-        if (gpu.Facts.TimestampPeriod == 0)
-        {
-            return check;
-        }
-
-        bool software = gpu.Facts.Kind == VulkanDeviceKind.Cpu;
-        int size = software ? 512 : 4096;
         (QuantizedLinear layer, QuantizedActivations x) = SyntheticMatmul.Random(SelfCheckResult.Tokens[^1], size, size, 0, new CodeFormat(4, true), new CodeFormat(8, true), 1);
         using GpuLinear weights = GpuLinear.Upload(gpu, [layer]);
         using GpuActivations activations = GpuActivations.Upload(gpu, x);
@@ -50,7 +55,12 @@ internal static class TechniqueTimes
         foreach ((MatmulProblem problem, (MatmulTechnique Technique, MatmulPlan Kernel)[] rows) in sizes)
         {
             int tokens = problem.M;
-            double[] times = Times(gpu, [.. rows.Select(r => r.Kernel)], weights, problem, activations, y, software ? TimeSpan.Zero : ClockRise);
+            double[] times = Times(gpu, [.. rows.Select(r => r.Kernel)], weights, problem, activations, y, atLeast);
+            if (limit != Timeout.InfiniteTimeSpan && tokens == 1 && times.DefaultIfEmpty().Min() > limit.TotalNanoseconds)
+            {
+                return null;
+            }
+
             double[] ratios = [.. rows.Select((r, i) => times[i] / r.Technique.Estimate(gpu.Facts, problem))];
             for (int i = 0; i < rows.Length; i++)
             {

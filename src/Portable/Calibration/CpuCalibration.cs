@@ -44,7 +44,10 @@ internal sealed class CpuCalibration : ICalibrationDevice
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> TrainingArithmetics => ["f32"];
+    public IReadOnlyList<string> TrainingArithmetics => Arithmetics;
+
+    /// <summary>What the managed CPU trains in.</summary>
+    public static IReadOnlyList<string> Arithmetics { get; } = ["f32"];
 
     /// <inheritdoc/>
     public ITrainingDevice? CreateTraining(string arithmetic) => null;

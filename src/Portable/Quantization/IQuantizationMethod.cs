@@ -27,8 +27,9 @@ internal interface IQuantizationMethod
     /// <param name="options">The options.</param>
     /// <param name="scheme">The scheme.</param>
     /// <param name="device">Where calibration computes; null = the CPU.</param>
+    /// <param name="say">Told what was chosen and why, a line each.</param>
     /// <exception cref="MethodUsageException">An option is out of range, or the device cannot serve it.</exception>
-    MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device) => options;
+    MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device, Action<string> say) => options;
 
     /// <summary>Checks scheme and options, and does what must be done before the first block (an analysis of the whole model).</summary>
     /// <exception cref="MethodUsageException">The method cannot serve the scheme or an option.</exception>

@@ -4,6 +4,7 @@ using Portable.Models.Architectures;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Benchmarking;
+using Portable.Vulkan.Calibration;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
@@ -48,6 +49,28 @@ public sealed class PlannerTests
         Assert.Equal([(6144, 4096), (4096, 4096), (28672, 4096), (4096, 14336)], problems.Select(p => (p.N, p.K)));
         Assert.All(problems, p => Assert.Equal("W4A8", p.Scheme));
         Assert.All(problems, p => Assert.Contains(1, p.Tokens));
+    }
+
+    /// <summary>A software device has matrices of halves and is slower with them; without f64 nothing calibrates.</summary>
+    [Fact]
+    public void WhatADeviceTrainsInIsNamedTheFastestFirst()
+    {
+        VulkanDeviceFacts Halved(VulkanDeviceFacts device) => device with { ShaderFloat16 = true, ShaderFloat64 = true };
+        Assert.Equal(["f16x3", "f32"], VulkanCalibration.ArithmeticsOf(Halved(Nvidia)));
+        Assert.Equal(["f32", "f16x3"], VulkanCalibration.ArithmeticsOf(Halved(Software)));
+        Assert.Equal(["f32"], VulkanCalibration.ArithmeticsOf(Halved(Adreno)));
+        Assert.Empty(VulkanCalibration.ArithmeticsOf(Halved(Nvidia) with { ShaderFloat64 = false }));
+    }
+
+    /// <summary>LLVM takes minutes over products that are unrolled, whatever kind its device says it is.</summary>
+    [Theory]
+    [InlineData("llvmpipe Mesa 26.2", false)]
+    [InlineData("NVIDIA 580.1", true)]
+    public void ProductsAreUnrolledWhereTheCompilerIsMadeForIt(string driver, bool unrolled)
+    {
+        VulkanDeviceFacts device = Nvidia with { Driver = driver };
+        MatmulProblem problem = new(64, 4096, new GroupLayout(4096, 0), new CodeFormat(4, true), new CodeFormat(8, true));
+        Assert.All(MatmulTechniques.Named("coopmat").Candidates(device, problem), k => Assert.Equal(unrolled, ((CoopmatShader)k.ShaderFor(problem)).Unrolled));
     }
 
     // What the vendors' compilers keep in registers.

@@ -27,7 +27,7 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
         : Shapes(device).Any() ? null : "the device has no signed-byte matrices of subgroup scope that tiles can be made of, with f32 accumulators of their shape";
 
     public override IEnumerable<MatmulPlan> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
-        Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Kernel(t, problem, unrolled: device.Kind != VulkanDeviceKind.Cpu));
+        Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Kernel(t, problem, unrolled: !device.CompiledForHost));
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
         4000 + Math.Max(problem.WeightBytes / 900.0, problem.MultiplyAdds * problem.Digits / 200000.0 * (problem.M < 16 ? 16.0 / problem.M : 1));

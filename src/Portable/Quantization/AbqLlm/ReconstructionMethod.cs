@@ -48,9 +48,9 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
 
     public IReadOnlyList<MethodOption> Options { get; } = WithRecipe(recipes[0].Options(4), recipes);
 
-    public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device)
+    public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device, Action<string> say)
     {
-        string arithmetic = ArithmeticOn(options, device);
+        string arithmetic = ArithmeticOn(options, device, say);
         MethodOptions named = options with { Named = new Dictionary<string, string>(options.Named) { [Arithmetic.Name] = arithmetic } };
         return named.WithoutDefaults(Options, o => (Read(o, scheme), o.Text(Arithmetic)));
     }
@@ -64,15 +64,20 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
             context.Warn($"the option {option.Name} is not used {why}");
         }
 
-        return new BlockReconstruction(context, recipe, ArithmeticOn(context.Options, context.Device));
+        return new BlockReconstruction(context, recipe, ArithmeticOn(context.Options, context.Device, context.Say));
     }
 
-    private static string ArithmeticOn(MethodOptions options, ICalibrationDevice? device)
+    private static string ArithmeticOn(MethodOptions options, ICalibrationDevice? device, Action<string> say)
     {
-        IReadOnlyList<string> known = device?.TrainingArithmetics ?? ["f32"];
+        IReadOnlyList<string> known = device?.TrainingArithmetics is { Count: > 0 } own ? own : CpuCalibration.Arithmetics;
         string asked = options.Choice(Arithmetic, "f32", "f16x3", "auto");
-        return asked == "auto" ? known[0]
-            : known.Contains(asked) ? asked
+        if (asked == "auto")
+        {
+            say($"{Arithmetic.Name}: {known[0]}, {(known.Count > 1 ? $"the fastest that the device has of {string.Join(", ", known)}" : "the only one that the device has")}");
+            return known[0];
+        }
+
+        return known.Contains(asked) ? asked
             : throw new MethodUsageException($"{Arithmetic.Name} {asked} needs a GPU with matrix units of 16-bit floats (a Vulkan device); {(device is null ? "the CPU" : "this one")} has {string.Join(", ", known)}.", Arithmetic.Name);
     }
 

@@ -19,7 +19,7 @@ internal sealed class GptqMethod : IQuantizationMethod
 
     public IReadOnlyList<MethodOption> Options => CompensationOptions.All;
 
-    public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device) => options.WithoutDefaults(Options, CompensationOptions.Read);
+    public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device, Action<string> say) => options.WithoutDefaults(Options, CompensationOptions.Read);
 
     public IBlockQuantizer Prepare(QuantizationContext context)
     {

@@ -37,7 +37,7 @@ internal sealed class FlexQMethod : IQuantizationMethod
 
     public IReadOnlyList<MethodOption> Options => [Recipe, Grid, Levels, Budget, Granularity, Refine];
 
-    public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device) =>
+    public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device, Action<string> say) =>
         options.WithoutDefaults(Options, o => (Sensitivity(o), Weights(o, o.CalibrationText is not null)));
 
     public IBlockQuantizer Prepare(QuantizationContext context)

@@ -60,7 +60,7 @@ internal static class QuantizationRun
             Warn(progress, $"the option {name} is not used by the method {method.Name}");
         }
 
-        request = request with { Options = method.Settle(request.Options, request.Scheme, request.Device) };
+        request = request with { Options = method.Settle(request.Options, request.Scheme, request.Device, message => progress?.Report(new QuantizationProgress(method.Name, 0, 0, message))) };
         CalibrationSet? calibration = request.Options.CalibrationText is { } text ? Windows(request, text) : null;
         if (calibration is { Windows.Count: var found } && found < request.Options.Samples)
         {
