@@ -32,7 +32,7 @@ internal static class FirstContact
     private static SelfCheckResult Check(VulkanDeviceFacts device)
     {
         SelfCheckResult check = ContactProgram.Command(device, out string? reason) is { } command
-            ? Run(device, command, device.Kind == VulkanDeviceKind.Cpu ? SoftwareLimit : Limit)
+            ? Run(device, command, device.CompiledForHost ? SoftwareLimit : Limit)
             : RunHere(device, reason!);
         check.Save(device);
         if (check.Without is not null)

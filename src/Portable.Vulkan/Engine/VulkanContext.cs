@@ -74,7 +74,7 @@ internal sealed unsafe class VulkanContext : IDisposable
     internal Vk Api { get; }
 
     // Software devices build a kernel when it first runs, which can take long on a busy machine.
-    private ulong WaitNanoseconds => (Facts.Kind == VulkanDeviceKind.Cpu ? 900ul : 120ul) * 1_000_000_000;
+    private ulong WaitNanoseconds => (Facts.CompiledForHost ? 900ul : 120ul) * 1_000_000_000;
 
     internal Device Device { get; }
 
