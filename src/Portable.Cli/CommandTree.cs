@@ -9,6 +9,14 @@ namespace Portable.Cli;
 /// <summary>The verbs of the tool: one that is here is offered, documented and tested.</summary>
 internal static class CommandTree
 {
+    // Words and what they stand for. A command line names one of them: the others need not be made to run it.
+    private static readonly (string Name, Func<Command> Create)[] Verbs =
+    [
+        ("devices", () => new DevicesVerb()), ("verify", () => new VerifyVerb()), ("quantize", () => new QuantizeVerb()), ("perplexity", () => new PerplexityVerb()),
+        ("compare", () => new CompareVerb()), ("generate", () => new GenerateVerb()), ("chat", () => new ChatVerb()), ("serve", () => new ServeVerb()),
+        ("render", () => new RenderVerb()), ("logits", () => new LogitsVerb()), ("tokenize", () => new TokenizeVerb()), ("inspect", () => new InspectVerb()), ("bench", CreateBench),
+    ];
+
     /// <summary>How arguments are read.</summary>
     public static ParserConfiguration Settings { get; } = new()
     {
@@ -36,7 +44,8 @@ internal static class CommandTree
     /// <summary>Creates the command <c>portable</c> with its verbs.</summary>
     /// <param name="json">The option of <see cref="CreateJsonOption"/>.</param>
     /// <param name="threads">The option of <see cref="CreateThreadsOption"/>.</param>
-    public static Command Create(Option<bool> json, Option<int> threads)
+    /// <param name="first">The first word of the command line that is to be read: where it is a verb, no other is made. Null = all are.</param>
+    public static Command Create(Option<bool> json, Option<int> threads, string? first = null)
     {
         // Not a RootCommand: that one takes its name from the assembly, and users type "portable".
         var root = new Command("portable", "Quantizes LLaMA- and OPT-family models to any bit-width and runs them with the same bits on every CPU and GPU.");
@@ -46,15 +55,21 @@ internal static class CommandTree
         Help.AddExamples(root, demo.Examples);
         root.Options.Add(new VersionOption());
         root.SetAction(demo.RunAsync);
-        Verb[] verbs =
-        [
-            new DevicesVerb(), new VerifyVerb(), new QuantizeVerb(), new PerplexityVerb(), new CompareVerb(), new GenerateVerb(), new ChatVerb(), new ServeVerb(), new RenderVerb(), new LogitsVerb(), new TokenizeVerb(), new InspectVerb(),
-        ];
-        foreach (Verb verb in verbs)
+        bool named = Verbs.Any(v => v.Name == first);
+        foreach ((string name, Func<Command> create) in Verbs)
         {
-            root.Subcommands.Add(verb);
+            if (!named || name == first)
+            {
+                root.Subcommands.Add(create());
+            }
         }
 
+        root.Subcommands.Add(Help.CreateVerb(root));
+        return root;
+    }
+
+    private static Command CreateBench()
+    {
         var bench = new Command("bench", "Measures speed against what the same process measures of the hardware.");
         bench.Options.Add(new HelpOption());
         bench.SetAction(Help.Show);
@@ -64,8 +79,6 @@ internal static class CommandTree
         bench.Subcommands.Add(new BenchServeVerb());
         bench.Subcommands.Add(new BenchTuneVerb());
         bench.Subcommands.Add(new BenchPipelinesVerb());
-        root.Subcommands.Add(bench);
-        root.Subcommands.Add(Help.CreateVerb(root));
-        return root;
+        return bench;
     }
 }

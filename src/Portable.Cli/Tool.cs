@@ -27,7 +27,7 @@ internal static class Tool
     {
         Option<bool> json = CommandTree.CreateJsonOption();
         Option<int> threads = CommandTree.CreateThreadsOption();
-        ParseResult parsed = CommandTree.Create(json, threads).Parse(args, CommandTree.Settings);
+        ParseResult parsed = CommandTree.Create(json, threads, args.FirstOrDefault()).Parse(args, CommandTree.Settings);
         if (Complaint.Of(parsed) is { } complaint)
         {
             return Complain(error, $"{complaint} (try {Complaint.PathOf(parsed.CommandResult.Command)} --help)", ExitCode.BadUsage);

@@ -9,6 +9,7 @@ using Portable.Generation;
 using Portable.Generation.Constraints;
 using Portable.Inference;
 using Portable.Models;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Operations;
 using Portable.Reference.Threading;
 using Portable.Serving;
@@ -120,8 +121,14 @@ public sealed partial class LanguageModel : IDisposable
         try
         {
             TimeSpan deviceTime = Stopwatch.GetElapsedTime(start);
-            source = Checkpoint.Open(directory);
             ModelText text = new(directory);
+            text.Begin();
+            if (opened is OpenedCpu)
+            {
+                Rehearsal.Begin(() => PortableCheckpoint.Glance(directory) is { } seen ? new ModelKind(seen.Config, seen.Scheme, seen.Brain ? ElementType.BFloat16 : ElementType.Float16) : null);
+            }
+
+            source = Checkpoint.Open(directory);
             int context = contextOf(source.Config, text);
             if (context > source.Config.MaximumPositions)
             {

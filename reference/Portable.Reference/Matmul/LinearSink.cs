@@ -19,7 +19,7 @@ namespace Portable.Reference.Matmul;
 /// </remarks>
 internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear linear, MatmulKernel kernel, float* y, int yStride) : MatmulSink
 {
-    private const int Lanes = 8;
+    private const int Lanes = 8, WideLanes = 16;
 
     private readonly int _weightOffset = kernel.WeightOffset(linear.Weights.Format);
     private readonly int _lowOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0));
@@ -36,6 +36,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         Gather(task, group, scales, shifts, zeros, sums);
         bool first = group == 0, last = group == layout.Groups - 1;
         int digits = task.Activations.Digits, padded = IntegerSink.PaddedColumns(layout, group);
+        int wide = Vector512.IsHardwareAccelerated ? task.Channels / WideLanes * WideLanes : 0;
         for (int row = task.FirstRow; row < task.FirstRow + task.Rows; row += digits)
         {
             int token = row / digits, sumIndex = token * layout.Groups + group, scaleIndex = token * x.ScaleGroups.Count + x.ScaleGroups.Of(group);
@@ -54,7 +55,15 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
                 HighConstant = -padded * _highOffset * _weightOffset,
                 Output = y + (long)token * yStride + task.FirstChannel,
             };
-            Apply(terms, task.FirstChannel, task.Channels, scales, shifts, zeros, sums, first, last);
+            if (wide > 0)
+            {
+                ApplyWide(terms, task.FirstChannel, wide, scales, shifts, zeros, sums, first, last);
+            }
+
+            if (wide < task.Channels)
+            {
+                Apply(terms, task.FirstChannel, wide, task.Channels, scales, shifts, zeros, sums, first, last);
+            }
         }
     }
 
@@ -148,8 +157,59 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         return whole;
     }
 
+    // Sixteen channels at a time, and nothing to look after at the end: of a prompt, whose weight rows are short, this is half of the work.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Apply(in Row row, int firstChannel, int channels, float* scales, int* shifts, int* zeros, int* sums, bool first, bool last)
+    private void ApplyWide(in Row row, int firstChannel, int channels, float* scales, int* shifts, int* zeros, int* sums, bool first, bool last)
+    {
+        Vector512<float> scale = Vector512.Create(row.Scale), tiny = Vector512.Create(Contract.Tiny);
+        Vector512<int> zero = Vector512.Create(row.Zero), lowSum = Vector512.Create(row.LowSum), lowShift = Vector512.Create(row.LowShift), lowConstant = Vector512.Create(row.LowConstant);
+        Vector512<int> highSum = Vector512.Create(row.HighSum), highShift = Vector512.Create(row.HighShift), highConstant = Vector512.Create(row.HighConstant);
+        bool lowMoved = (row.LowShift | row.Zero | row.LowConstant) != 0, highMoved = (row.HighShift | row.HighConstant) != 0;
+        int* lows = row.Low, highs = row.High;
+        float* output = row.Output;
+        fixed (float* biases = linear.Bias)
+        {
+            float* bias = last && biases != null ? biases + firstChannel : null;
+            for (int i = 0; i < channels; i += WideLanes)
+            {
+                Vector512<int> shift = Vector512.Load(shifts + i);
+                Vector512<int> low = Vector512.Load(lows + i) + shift * lowSum;
+                if (lowMoved)
+                {
+                    low += Vector512.Load(sums + i) * lowShift + Vector512.Load(zeros + i) * zero + lowConstant;
+                }
+
+                Vector512<float> value = Vector512.ConvertToSingle(low);
+                if (highs != null)
+                {
+                    Vector512<int> high = Vector512.Load(highs + i) + shift * highSum;
+                    if (highMoved)
+                    {
+                        high += Vector512.Load(sums + i) * highShift + highConstant;
+                    }
+
+                    value = Vector512.ConvertToSingle(high) * 256f + value;
+                }
+
+                Vector512<float> term = value * (scale * Vector512.Load(scales + i));
+                Vector512<float> result = (first ? Vector512<float>.Zero : Vector512.Load(output + i)) + term;
+                if (bias != null)
+                {
+                    result += Vector512.Load(bias + i);
+                }
+
+                if (last)
+                {
+                    result = Vector512.AndNot(result, Vector512.LessThan(Vector512.Abs(result), tiny));
+                }
+
+                result.Store(output + i);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Apply(in Row row, int firstChannel, int from, int channels, float* scales, int* shifts, int* zeros, int* sums, bool first, bool last)
     {
         Vector256<float> scale = Vector256.Create(row.Scale);
         Vector256<int> zero = Vector256.Create(row.Zero), lowSum = Vector256.Create(row.LowSum), lowShift = Vector256.Create(row.LowShift), lowConstant = Vector256.Create(row.LowConstant);
@@ -157,7 +217,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         // Symmetric activations have no zero point, and signed digits no offset: multiplications of 32 bits are slow.
         bool lowMoved = (row.LowShift | row.Zero | row.LowConstant) != 0, highMoved = (row.HighShift | row.HighConstant) != 0;
         float* bias = stackalloc float[Lanes], tail = stackalloc float[Lanes];
-        for (int i = 0; i < channels; i += Lanes)
+        for (int i = from; i < channels; i += Lanes)
         {
             Vector256<int> shift = Vector256.Load(shifts + i), sum = Vector256.Load(sums + i);
             Vector256<int> low = Vector256.Load(row.Low + i) + shift * lowSum;

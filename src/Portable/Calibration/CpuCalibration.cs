@@ -34,13 +34,17 @@ internal sealed class CpuCalibration : ICalibrationDevice
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => Keep(executor, ((CpuInput)input).Float!, kept);
 
     /// <inheritdoc/>
-    public void Keep(Executor executor, DeviceActivation x, DeviceActivation kept) => ((CpuActivation)x).Values.CopyTo(((CpuActivation)kept).Values, 0);
+    public void Keep(Executor executor, DeviceActivation x, DeviceActivation kept)
+    {
+        Span<float> held = ((CpuActivation)x).Held;
+        held.CopyTo(((CpuActivation)kept).Rows(held.Length / x.Columns));
+    }
 
     /// <inheritdoc/>
     public void Subtract(Executor executor, DeviceActivation x, DeviceActivation kept)
     {
-        float[] values = ((CpuActivation)kept).Values;
-        TensorPrimitives.Subtract(values, ((CpuActivation)x).Values, values);
+        Span<float> held = ((CpuActivation)x).Held, values = ((CpuActivation)kept).Rows(held.Length / x.Columns);
+        TensorPrimitives.Subtract(values, held, values);
     }
 
     /// <inheritdoc/>

@@ -121,7 +121,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
             }
             else
             {
-                ActivationQuantization.Quantize(source, rows, x.Columns, input.Spec.Quantizer!, input.Quantized!);
+                ActivationQuantization.Quantize(source, rows, x.Columns, input.Spec.Quantizer!, input.Reserve(rows));
             }
         }
     }
@@ -133,7 +133,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
         CpuInput from = (CpuInput)input;
         var layers = (CpuLinear)linear;
         int rows = Current.Rows;
-        Span<float> values = ((CpuActivation)y).Values;
+        Span<float> values = ((CpuActivation)y).Rows(rows);
         if (layers.Quantized is { } quantized)
         {
             BitMatmul.Multiply(from.Quantized!, quantized, values[column..], y.Columns);
@@ -161,7 +161,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     {
         using WorkerPool.Scope scope = _pool.Use();
         KeyValueCache store = ((CpuCache)cache).Cache;
-        float[] values = ((CpuActivation)qkv).Values;
+        float[] values = ((CpuActivation)qkv).Reserve(Current.Rows);
         int rows = Current.Rows, stride = qkv.Columns, size = layout.HeadSize, group = layout.GroupHeads;
         Batch batch = Current;
         RotaryTable? table = (parts.Rotary as CpuRotary)?.Table;
@@ -238,13 +238,14 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     {
         using WorkerPool.Scope scope = _pool.Use();
         int[] wanted = Current.LogitRows;
-        CpuActivation hidden = Scratch(x.Columns, 0), picked = Scratch(x.Columns, 1);
+        CpuActivation hidden = Scratch(x.Columns, 0);
+        Span<float> all = ((CpuActivation)x).Rows(Current.Rows), picked = Scratch(x.Columns, 1).Rows(wanted.Length);
         for (int i = 0; i < wanted.Length; i++)
         {
-            ((CpuActivation)x).Values.AsSpan(wanted[i] * x.Columns, x.Columns).CopyTo(picked.Values.AsSpan(i * x.Columns));
+            all.Slice(wanted[i] * x.Columns, x.Columns).CopyTo(picked[(i * x.Columns)..]);
         }
 
-        Normalize(picked.Rows(wanted.Length), wanted.Length, (CpuNorm)norm, hidden.Rows(wanted.Length));
+        Normalize(picked, wanted.Length, (CpuNorm)norm, hidden.Rows(wanted.Length));
         _logitCount = checked(wanted.Length * head.Rows);
         if (_logits.Length < _logitCount)
         {
@@ -254,8 +255,8 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
         CpuTable table = (CpuTable)head;
         if (table.Quantized is { } codes && wanted.Length > 0)
         {
-            ActivationQuantization.Quantize(hidden.Rows(wanted.Length), wanted.Length, x.Columns, codes.Input, table.Input);
-            BitMatmul.Multiply(table.Input, codes, _logits.AsSpan(0, _logitCount), head.Rows);
+            ActivationQuantization.Quantize(hidden.Rows(wanted.Length), wanted.Length, x.Columns, codes.Input, table.Input(wanted.Length));
+            BitMatmul.Multiply(table.Input(wanted.Length), codes, _logits.AsSpan(0, _logitCount), head.Rows);
         }
 
         foreach ((int first, FloatTable piece) in table.Float?.Pieces ?? [])
@@ -270,10 +271,10 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     }
 
     /// <inheritdoc/>
-    public override void Write(DeviceActivation x, ReadOnlySpan<float> values) => values.CopyTo(((CpuActivation)x).Values);
+    public override void Write(DeviceActivation x, ReadOnlySpan<float> values) => values.CopyTo(((CpuActivation)x).Rows(values.Length / x.Columns));
 
     /// <inheritdoc/>
-    public override void Read(DeviceActivation x, Span<float> values) => ((CpuActivation)x).Values.AsSpan(0, values.Length).CopyTo(values);
+    public override void Read(DeviceActivation x, Span<float> values) => ((CpuActivation)x).Rows(values.Length / x.Columns).CopyTo(values);
 
     /// <inheritdoc/>
     public override ReadOnlySpan<float> End()

@@ -107,7 +107,7 @@ internal static class CpuMemory
         long columns = (config.Blocks.Any(b => b.HasNormsAfter) ? 4L : 3) * config.HiddenSize;
         columns += config.Blocks.Select(b => (b.Attention.QueryWidth + (2 * b.Attention.KeyValueWidth), b.Attention.QueryWidth, Up: (b.Gated ? 2 : 1) * b.Intermediate)).Distinct().Sum(w => (long)w.Item1 + w.QueryWidth + w.Up);
         columns += config.Blocks.Select(b => b.Intermediate).Distinct().Sum(w => (long)w);
-        long head = codes ? CpuExecutor.Rows * RowBytes(new InputSpec(config.HiddenSize, new ActivationQuantizer(new CodeFormat(8, signed: true), ActivationMode.Symmetric, 0), new GroupLayout(config.HiddenSize))) : 0;
+        long head = codes ? CpuRoom.Rows(Math.Min(sequences, CpuExecutor.Rows), CpuExecutor.Rows) * RowBytes(new InputSpec(config.HiddenSize, new ActivationQuantizer(new CodeFormat(8, signed: true), ActivationMode.Symmetric, 0), new GroupLayout(config.HiddenSize))) : 0;
         return (CpuExecutor.Rows * ((sizeof(float) * columns) + inputs.Sum(RowBytes))) + head + (sizeof(float) * (long)sequences * config.VocabularySize);
     }
 

@@ -1,3 +1,4 @@
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
@@ -10,7 +11,8 @@ namespace Portable.Models;
 /// <param name="config">The shape.</param>
 /// <param name="scheme">The scheme of every linear, of the cache, and of embedding and head. With groups, weights and activations are symmetric and share them (as FlexQ does); otherwise weights are asymmetric per channel and activations symmetric per token.</param>
 /// <param name="seed">Seed of the weights.</param>
-internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme scheme, int seed = 0) : IModelSource
+/// <param name="tables">Element type of embedding and head, where they are of floats: f16 or bf16.</param>
+internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme scheme, int seed = 0, ElementType tables = ElementType.Float16) : IModelSource
 {
     /// <inheritdoc/>
     public ModelConfig Config => config;
@@ -59,5 +61,5 @@ internal sealed class SyntheticModel(ModelConfig config, QuantizationScheme sche
         ? new TableWeights(SyntheticLinear.Create(config.VocabularySize, config.HiddenSize, table, Start(0, part)))
         : new TableWeights(CreateTable(config.VocabularySize, part));
 
-    private FloatTable CreateTable(int rows, ulong part) => SyntheticTable.Halves(rows, config.HiddenSize, Start(0, part));
+    private FloatTable CreateTable(int rows, ulong part) => SyntheticTable.Halves(rows, config.HiddenSize, Start(0, part), tables);
 }

@@ -11,18 +11,21 @@ internal static class SyntheticTable
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
     /// <param name="start">First number of the counter that they are made from.</param>
-    public static FloatTable Halves(int rows, int columns, ulong start)
+    /// <param name="type">f16 or bf16.</param>
+    public static FloatTable Halves(int rows, int columns, ulong start, ElementType type = ElementType.Float16)
     {
+        bool brain = type == ElementType.BFloat16;
         int bytes = checked(2 * rows * columns);
         byte[] data = new byte[checked(bytes + 7) / 8 * 8];
         SyntheticLinear.Fill(MemoryMarshal.Cast<byte, ulong>(data.AsSpan()), start);
         for (int i = 1; i < data.Length; i += 2)
         {
-            // Random sign and mantissa, exponent 2^-6.
-            data[i] = (byte)((data[i] & 0x83) | 0x24);
+            // Random sign and mantissa, exponent 2^-6, whose last bit a bf16 has in its other byte.
+            data[i] = (byte)(brain ? (data[i] & 0x80) | 0x3C : (data[i] & 0x83) | 0x24);
+            data[i - 1] |= (byte)(brain ? 0x80 : 0);
         }
 
-        return new FloatTable(rows, columns, ElementType.Float16, data.AsMemory(0, bytes));
+        return new FloatTable(rows, columns, type, data.AsMemory(0, bytes));
     }
 
     /// <summary>A norm whose gain is 1 and whose bias, if any, is 0.</summary>

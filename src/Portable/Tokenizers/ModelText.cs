@@ -1,6 +1,6 @@
 namespace Portable.Tokenizers;
 
-/// <summary>A model's texts as tokens; the tokenizer is read when first used: logits need none.</summary>
+/// <summary>A model's texts as tokens; that the tokenizer cannot be read is told when it is first used: logits need none.</summary>
 /// <param name="directory">The model's directory.</param>
 internal sealed class ModelText(string directory)
 {
@@ -8,6 +8,27 @@ internal sealed class ModelText(string directory)
 
     /// <summary>The tokenizer.</summary>
     public ITokenizer Tokenizer => _tokenizer.Value;
+
+    /// <summary>Reads the tokenizer on another thread, beside what the caller does next.</summary>
+    public void Begin()
+    {
+        if (Environment.ProcessorCount > 1)
+        {
+            new Thread(Read) { IsBackground = true, Name = "Portable tokenizer" }.Start();
+        }
+    }
+
+    private void Read()
+    {
+        try
+        {
+            _ = Tokenizer;
+        }
+        catch (Exception)
+        {
+            // It is kept for whoever asks.
+        }
+    }
 
     /// <summary>Token ids of a text, with what the model wants around it.</summary>
     public int[] EncodeInput(string text) => Tokenizer.EncodeInput(text);

@@ -1,3 +1,4 @@
+using Portable.Cli;
 using Portable.Quantization;
 using Portable.Quantization.Runs;
 using Portable.Tests.Support;
@@ -18,6 +19,16 @@ public sealed class HelpTests
         Assert.Equal((0, ""), (help.Code, help.Error));
         Assert.Equal(page.Output, help.Output);
         Assert.Contains("Examples:", help.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ACommandLineThatNamesAVerbMakesThatOneAlone()
+    {
+        string[] all = Verbs(null);
+        Assert.Contains("generate", all);
+        Assert.All(all, verb => Assert.Equal(verb == "help" ? all : [verb, "help"], Verbs(verb)));
+        Assert.Equal(all, Verbs("generates"));
+        static string[] Verbs(string? first) => [.. CommandTree.Create(CommandTree.CreateJsonOption(), CommandTree.CreateThreadsOption(), first).Subcommands.Select(c => c.Name)];
     }
 
     [Fact]

@@ -83,6 +83,21 @@ internal sealed class PortableCheckpoint : IModelSource
         return fields.Has(PortableFormat.ConfigKey) && fields.Object(PortableFormat.ConfigKey).Text("quant_method", "") == PortableFormat.QuantMethod;
     }
 
+    /// <summary>What config.json alone says of a checkpoint: shape, scheme, and whether the model was trained in bf16; null where it is none of this format.</summary>
+    /// <exception cref="CheckpointException">config.json is missing or damaged.</exception>
+    internal static (ModelConfig Config, QuantizationScheme Scheme, bool Brain)? Glance(string directory)
+    {
+        if (!IsOne(directory))
+        {
+            return null;
+        }
+
+        string path = Path.Combine(directory, ConfigFile.FileName);
+        using JsonDocument document = JsonFile.Read(path);
+        JsonFields fields = new(path, document.RootElement), language = ConfigFile.Language(fields);
+        return (ConfigFile.Read(directory), PortableFormat.ParseScheme(fields.Object(PortableFormat.ConfigKey)), language.Text("dtype", language.Text("torch_dtype", "")) == "bfloat16");
+    }
+
     /// <summary>Opens a quantized checkpoint.</summary>
     /// <exception cref="CheckpointException">A file is missing, damaged, or of another version.</exception>
     public static PortableCheckpoint Open(string directory)
