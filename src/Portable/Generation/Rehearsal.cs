@@ -1,12 +1,13 @@
 using System.Runtime.CompilerServices;
 using Portable.Execution;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Reference.Threading;
 
-namespace Portable.Inference;
+namespace Portable.Generation;
 
 /// <summary>What decides which code a model runs.</summary>
 /// <param name="Config">Its shape.</param>
@@ -62,11 +63,13 @@ internal static class Rehearsal
 
             using WorkerPool alone = new(1);
             using WorkerPool.Scope scope = alone.Use();
+            // What loading needs first, though not this model: norms as f32.
+            ElementConversion.ToSingle(new byte[2 * Vocabulary], known.Tables, new float[Vocabulary]);
             ModelConfig small = Small(known.Config);
             using Transformer model = new(new SyntheticModel(small, known.Scheme, tables: known.Tables), new CpuExecutor(1));
-            int rows = Math.Min(PromptRows, small.MaximumPositions - 1);
-            model.Forward(Batch.Consecutive(new int[rows], 0, allLogits: false));
-            model.Forward(Batch.Consecutive(new int[1], rows, allLogits: false));
+            foreach (int _ in new Generator(model, new Sampler(new SamplingOptions())).Generate(new int[Math.Min(PromptRows, small.MaximumPositions - 1)], 2, ignoreEnd: true))
+            {
+            }
         }
         catch (Exception)
         {

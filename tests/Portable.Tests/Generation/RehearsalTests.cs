@@ -1,4 +1,5 @@
 using Portable.Execution;
+using Portable.Generation;
 using Portable.Inference;
 using Portable.Models;
 using Portable.Models.Architectures;
@@ -6,7 +7,7 @@ using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 using Xunit;
 
-namespace Portable.Tests.Models;
+namespace Portable.Tests.Generation;
 
 /// <summary>What is compiled ahead of the first token is what that token runs: every shape has a model in small that goes through whole passes.</summary>
 public sealed class RehearsalTests
