@@ -23,7 +23,7 @@ internal static class FusedProductCheck
     /// <summary>The shader that is proved.</summary>
     public const string ShaderName = "gemv";
 
-    private const int Width = 4096, Layers = 8, Rounds = 12;
+    private const int Large = 4096, Small = 512, Layers = 8, Rounds = 12;
 
     // Within the noise of one run is not faster.
     private const double Gain = 0.97;
@@ -34,8 +34,9 @@ internal static class FusedProductCheck
     /// <summary>Measures.</summary>
     /// <param name="gpu">The device.</param>
     /// <param name="check">What is known of it.</param>
+    /// <param name="slow">Whether the device is too slow for layers of a large model: it is shown to be right on small ones.</param>
     /// <returns>The same with <see cref="SelfCheckResult.FusesProducts"/>, or with one more failure.</returns>
-    public static SelfCheckResult Measure(VulkanContext gpu, SelfCheckResult check)
+    public static SelfCheckResult Measure(VulkanContext gpu, SelfCheckResult check, bool slow)
     {
         // Every workgroup of a software device prepares the row on the same few cores.
         if (gpu.Facts.Kind == VulkanDeviceKind.Cpu || !gpu.Facts.DotProduct || check.Failures.ContainsKey("dot"))
@@ -45,11 +46,12 @@ internal static class FusedProductCheck
 
         try
         {
-            using Chain apart = new(gpu, check, false), fused = new(gpu, check, true);
+            int width = slow ? Small : Large;
+            using Chain apart = new(gpu, check, width, false), fused = new(gpu, check, width, true);
             int wrong = apart.Run().Zip(fused.Run()).Count(v => BitConverter.SingleToInt32Bits(v.First) != BitConverter.SingleToInt32Bits(v.Second));
             if (wrong > 0)
             {
-                return Failed(check, $"{wrong} of {Width} results are wrong");
+                return Failed(check, $"{wrong} of {width} results are wrong");
             }
 
             long start = Stopwatch.GetTimestamp();
@@ -80,21 +82,22 @@ internal static class FusedProductCheck
     {
         private readonly VulkanExecutor _executor;
         private readonly Batch _batch = Batch.Consecutive([0], 0, false);
-        private readonly float[] _row = new float[Width];
+        private readonly float[] _row;
         private readonly DeviceActivation _x, _y;
         private readonly DeviceNorm _norm;
         private readonly DeviceLinear _up, _down;
         private readonly DeviceInput _normalized, _activated;
 
-        public Chain(VulkanContext gpu, SelfCheckResult check, bool fuses)
+        public Chain(VulkanContext gpu, SelfCheckResult check, int width, bool fuses)
         {
             _executor = new VulkanExecutor(gpu, check, false) { FusesProducts = fuses };
-            LinearWeights up = Layer("up", 2 * Width, 1), down = Layer("down", Width, 2);
+            _row = new float[width];
+            LinearWeights up = Layer("up", 2 * width, width, 1), down = Layer("down", width, width, 2);
             Random random = new(3);
-            _norm = _executor.Upload(new NormWeights([.. Enumerable.Range(0, Width).Select(_ => random.NextSingle() + 0.5f)], null), 1e-5f);
+            _norm = _executor.Upload(new NormWeights([.. Enumerable.Range(0, width).Select(_ => random.NextSingle() + 0.5f)], null), 1e-5f);
             (_up, _down) = (_executor.Upload([up]), _executor.Upload([down]));
-            (_x, _y) = (_executor.CreateActivation(Width), _executor.CreateActivation(2 * Width));
-            (_normalized, _activated) = (_executor.CreateInput(InputSpec.Of(up, Width)), _executor.CreateInput(InputSpec.Of(down, Width)));
+            (_x, _y) = (_executor.CreateActivation(width), _executor.CreateActivation(2 * width));
+            (_normalized, _activated) = (_executor.CreateInput(InputSpec.Of(up, width)), _executor.CreateInput(InputSpec.Of(down, width)));
         }
 
         public TimeSpan Took => _executor.DeviceWait;
@@ -102,7 +105,7 @@ internal static class FusedProductCheck
         public float[] Run()
         {
             Random random = new(4);
-            for (int i = 0; i < Width; i++)
+            for (int i = 0; i < _row.Length; i++)
             {
                 _row[i] = random.NextSingle() - 0.5f;
             }
@@ -124,9 +127,9 @@ internal static class FusedProductCheck
 
         public void Dispose() => _executor.Dispose();
 
-        private static LinearWeights Layer(string name, int rows, int seed)
+        private static LinearWeights Layer(string name, int rows, int columns, int seed)
         {
-            (QuantizedLinear linear, _) = SyntheticMatmul.Random(1, rows, Width, 0, new CodeFormat(4, true), new CodeFormat(8, true), seed);
+            (QuantizedLinear linear, _) = SyntheticMatmul.Random(1, rows, columns, 0, new CodeFormat(4, true), new CodeFormat(8, true), seed);
             return new LinearWeights { Name = name, Quantized = linear };
         }
     }

@@ -40,7 +40,11 @@ internal static class SelfCheck
     }
 
     /// <summary>Takes the first times of a device whose kernels are proved: of its techniques, and of the two plans of a single row's decode step.</summary>
-    public static SelfCheckResult Timed(VulkanContext gpu, SelfCheckResult check) => FusedProductCheck.Measure(gpu, TechniqueTimes.Measure(gpu, check));
+    public static SelfCheckResult Timed(VulkanContext gpu, SelfCheckResult check)
+    {
+        SelfCheckResult timed = TechniqueTimes.Measure(gpu, check, out bool slow);
+        return FusedProductCheck.Measure(gpu, timed, slow);
+    }
 
     // The likeliest kernel, and the likeliest of those whose workgroups share outputs.
     private static IEnumerable<MatmulPlan> Proved(MatmulTechnique technique, VulkanDeviceFacts device, MatmulProblem problem) =>

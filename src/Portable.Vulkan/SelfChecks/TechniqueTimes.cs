@@ -28,11 +28,15 @@ internal static class TechniqueTimes
     /// <summary>Measures.</summary>
     /// <param name="gpu">The device.</param>
     /// <param name="check">What is known of it: techniques that failed are out.</param>
+    /// <param name="slow">Whether it is too slow for large layers to be worth its time.</param>
     /// <returns>The check with <see cref="SelfCheckResult.Slowness"/> by technique and class of M ("dot 8") and <see cref="SelfCheckResult.Pace"/> by class.</returns>
-    public static SelfCheckResult Measure(VulkanContext gpu, SelfCheckResult check) =>
-        gpu.Facts.TimestampPeriod == 0 ? check
-        : gpu.Facts.Kind == VulkanDeviceKind.Cpu ? Measure(gpu, check, Small, Timeout.InfiniteTimeSpan, TimeSpan.Zero)!
-        : Measure(gpu, check, Large, Slow, ClockRise) ?? Measure(gpu, check, Small, Timeout.InfiniteTimeSpan, ClockRise)!;
+    public static SelfCheckResult Measure(VulkanContext gpu, SelfCheckResult check, out bool slow)
+    {
+        bool software = gpu.Facts.Kind == VulkanDeviceKind.Cpu, untimed = gpu.Facts.TimestampPeriod == 0;
+        SelfCheckResult? large = untimed ? check : software ? null : Measure(gpu, check, Large, Slow, ClockRise);
+        slow = large is null;
+        return large ?? Measure(gpu, check, Small, Timeout.InfiniteTimeSpan, software ? TimeSpan.Zero : ClockRise)!;
+    }
 
     /// <summary>Measures on a layer of one size; null where a token takes longer than <paramref name="limit"/>.</summary>
     private static SelfCheckResult? Measure(VulkanContext gpu, SelfCheckResult check, int size, TimeSpan limit, TimeSpan atLeast)
