@@ -59,4 +59,14 @@ int dynamicCode(float v, float inverse, float zero)
         : int(clamp(q, -float(1 << (CODE_BITS - 1u)), float((1 << (CODE_BITS - 1u)) - 1)));
 }
 
+// The same without conversions, which are slow on some devices: 1.5·2^23 + v holds v, rounded to the nearest even integer, in its low
+// bits while |v| < 2^22, and what is beyond saturates.
+int dynamicCodeOfBits(float v, float inverse, int zero)
+{
+    precise float scaled = v * inverse;
+    precise float shifted = clamp(scaled, -1048576.0, 1048576.0) + 12582912.0;
+    int q = floatBitsToInt(shifted) - 0x4B400000 + zero;
+    return QUANTIZER_MODE == MODE_ASYMMETRIC ? clamp(q, 0, (1 << CODE_BITS) - 1) : clamp(q, -(1 << (CODE_BITS - 1u)), (1 << (CODE_BITS - 1u)) - 1);
+}
+
 #endif

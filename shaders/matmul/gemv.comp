@@ -1,10 +1,12 @@
 // One token: norm, quantizer, matrix-vector product and what follows it in one dispatch. Every workgroup prepares the whole row for
-// itself, while its first weights are on their way, and then stays for all of its tiles: so the row costs no dispatch, no
+// itself, while its first weights are on their way behind it, and then stays for all of its tiles: so the row costs no dispatch, no
 // barrier of the device and no trip to memory of its own, and is paid for once a workgroup, of which there are few.
 //
 // As in dot.comp an invocation owns the same lane of TILES tiles for one slice of K; sums are exact integers, products of scale
 // groups are added in group order. A turn is TILES tiles: its sums go through one of two halves of shared memory, and one slice
 // finishes them while the others go on. Nothing here depends on the number of workgroups but who computes what.
+//
+// A processor issues in order: what is loaded is looked at where it is needed and not before, and sizes are constants.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_integer_dot_product : require
@@ -18,7 +20,7 @@
 layout(local_size_x_id = 7) in; // 32 · SLICES
 layout(constant_id = 7) const uint INVOCATIONS = 1024;
 layout(constant_id = 8) const uint DEPTH = 1; // blocks of a tile in flight; with groups a multiple of GROUP_BLOCKS
-layout(constant_id = 9) const uint TILES = 1; // of a turn; 2 where it finishes with a gate: one of gate, one of up
+layout(constant_id = 9) const uint TILES = 1; // of a turn: 1, or 2 where it finishes with a gate: one of gate, one of up
 layout(constant_id = 10) const uint COLUMNS = 64; // K
 layout(constant_id = 11) const uint ROW_BLOCKS = 1; // blocks of 64 codes of a row
 layout(constant_id = 12) const uint GROUP_COLUMNS = 64; // real columns of a scale group
@@ -33,6 +35,9 @@ layout(constant_id = 20) const uint STAGE = 64; // squares of a row in shared me
 layout(constant_id = 21) const uint FINISH = 0;
 layout(constant_id = 22) const uint ACTIVATION = 0;
 layout(constant_id = 23) const bool GATED = false; // the row is f(gate)·up of gate and up side by side
+layout(constant_id = 24) const uint UNITS = 1; // turns of all workgroups
+layout(constant_id = 25) const uint WORKGROUPS = 1;
+layout(constant_id = 26) const uint PLACES = 1; // fields of a byte that are multiplied where they lie: 8 / BITS of 2 and 4 bits, else 1
 
 const uint FINISH_STORE = 0u; // bias, residual
 const uint FINISH_ACTIVATION = 1u; // bias, f
@@ -55,34 +60,39 @@ const uint GROUP_WORDS = GROUP_BLOCKS == 0 ? ROW_WORDS : GROUP_BLOCKS * 16;
 const uint HELD = (ROW_WORDS + INVOCATIONS - 1) / INVOCATIONS; // words of an invocation
 const uint PARTS = GROUP_BLOCKS == 0 ? SLICES : GROUPS; // what is added up for an output
 const uint SUMS_AHEAD = SLICES < 8 ? SLICES : 8; // slices are a power of two
+const uint TURNS = (UNITS + WORKGROUPS - 1) / WORKGROUPS; // the most of a workgroup
+const uint SQUARES_AHEAD = 4;
+const uint RAGGED_SQUARES = COLUMNS % (64 * SQUARES_AHEAD) + STAGE % (64 * SQUARES_AHEAD);
 const uint NO_COLUMN = 0xFFFFFFFFu;
 
 shared uvec4 sharedX[ROW_BLOCKS * 4];
 shared int sharedSums[2 * PARTS * TILES * 32];
 shared vec2 stage[NORMALIZED ? STAGE / 2 : 1];
 shared vec4 partials[8];
+shared float normFactor;
 shared uint low[SCALES], high[SCALES]; // ranges: magnitudes
 shared float tokenScale[SCALES];
 shared int tokenZeroPoint[SCALES];
 shared int tokenSum[GROUPS];
 
+// Words as they are loaded: a channel's place in them is its lane.
 struct Channel {
-    float scale;
-    int zero, sum;
+    uint scale, zero;
+    int sum;
 };
 
-uint lane, slice, tiles, units, turns;
+uint lane, slice, turns;
 Block ring[DEPTH * TILES];
 Channel channels[RECORDS * TILES];
 Channel channelNow[TILES]; // of the group whose blocks are being summed
-int acc[TILES];
+int acc[TILES * PLACES];
 Channel ends[TILES];
 float bias[TILES], residual[TILES];
 vec4 held[HELD];
+vec4 gain[HELD]; // the norm's, or what gates are multiplied with
 
 uint tileOf(uint turn, uint r) {
-    uint unit = min(turn * gl_NumWorkGroups.x + gl_WorkGroupID.x, units - 1);
-    return FINISH == FINISH_GATE ? unit + r * units : min(unit * TILES + r, tiles - 1);
+    return turn * WORKGROUPS + gl_WorkGroupID.x + r * UNITS;
 }
 
 uint groupAt(uint step) {
@@ -96,18 +106,20 @@ uint blockAt(uint step) {
 
 Channel loadChannel(uint g, uint n) {
     Channel c;
-    c.scale = weightScale(g, n);
-    c.zero = weightZero(g, n);
+    uint at = weightScaleIndex(g, n);
+    c.scale = arg.wScales.v[scaleWord(at)];
+    c.zero = ZW == 2 ? arg.wZeros.v[zeroWord(at)] : 0;
     c.sum = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
     return c;
 }
 
-// Begins loading a step of a turn to place i of the ring, a constant wherever this is unrolled. Where there is no block its codes are 0.
-void fetch(uint turn, uint step, uint i) {
+// Begins loading a step of a turn, for a row of its tiles, to place i of the ring, a constant wherever this is unrolled. Where there is no
+// block its codes are 0.
+void fetch(uint turn, uint step, uint i, uint row) {
     uint b = blockAt(step);
-    if (GROUP_BLOCKS == 0 ? b < ROW_BLOCKS : groupAt(step) < GROUPS && b < ROW_BLOCKS) {
+    if (GROUP_BLOCKS == 0 ? ROW_BLOCKS % SLICES == 0 || b < ROW_BLOCKS : groupAt(step) < GROUPS && b < ROW_BLOCKS) {
         [[unroll]] for (uint r = 0; r < TILES; r++) {
-            ring[i * TILES + r] = loadBlock(arg.w, tileOf(turn, r) * ROW_BLOCKS + b, lane);
+            ring[i * TILES + r] = loadBlock(arg.w, tileOf(turn, r) * ROW_BLOCKS + b, row);
         }
     } else {
         [[unroll]] for (uint r = 0; r < TILES; r++) {
@@ -122,10 +134,39 @@ void fetch(uint turn, uint step, uint i) {
     }
 }
 
+// Adds the products of a chunk's fields at their places in the bytes: those of place p count 2^(BITS·p) times.
+void addFields(Block w, uint h, uint first, uvec4 x0, uvec4 x1) {
+    uvec4 n = BITS == 4 ? (h == 0 ? w.f0 : w.f1) : (h == 0 ? w.f2.xyxy : w.f2.zwzw);
+    [[unroll]] for (uint i = 0; i < 8; i++) {
+        uint place = BITS == 4 ? i >> 2 : i >> 1;
+        uint field = n[i & 3] & ((BITS == 4 ? 0x0f0f0f0fu : 0x03030303u) << (BITS * place));
+        acc[first + place] += dotPacked4x8EXT(field, int(i < 4 ? x0[i & 3] : x1[i & 3]));
+    }
+}
+
+// A tile's sum; every place's is a multiple of what it counts.
+int summed(uint r) {
+    int sum = acc[r * PLACES];
+    [[unroll]] for (uint p = 1; p < PLACES; p++) {
+        sum += acc[r * PLACES + p] >> (BITS * p);
+    }
+    return sum;
+}
+
+void clearSums(uint r) {
+    [[unroll]] for (uint p = 0; p < PLACES; p++) {
+        acc[r * PLACES + p] = 0;
+    }
+}
+
 void accumulate(Block w[TILES], uint b) {
     [[unroll]] for (uint h = 0; h < 2; h++) {
         uvec4 x0 = sharedX[b * 4 + h * 2], x1 = sharedX[b * 4 + h * 2 + 1];
         [[unroll]] for (uint r = 0; r < TILES; r++) {
+            if (PLACES > 1) {
+                addFields(w[r], h, r * PLACES, x0, x1);
+                continue;
+            }
             uint d[8];
             expandChunk(w[r], h, d);
             [[unroll]] for (int i = 0; i < 4; i++) {
@@ -142,8 +183,9 @@ int columnsOf(uint g) {
 
 float product(int sum, Channel c, uint g) {
     uint s = GROUP_SCALES ? g : 0;
-    int value = corrected(sum, 0, c.zero, c.sum, ZX == 2 ? tokenZeroPoint[s] : 0, tokenSum[g], columnsOf(g));
-    return scaledSum(value, 0, tokenScale[s], c.scale);
+    int zero = ZW == 2 ? zeroIn(c.zero, lane) : ZW == 1 ? arg.zw : 0;
+    int value = corrected(sum, 0, zero, c.sum, ZX == 2 ? tokenZeroPoint[s] : 0, tokenSum[g], columnsOf(g));
+    return scaledSum(value, 0, tokenScale[s], scaleIn(c.scale, lane));
 }
 
 uint columnOf(uint word) {
@@ -156,9 +198,40 @@ uint scaleOf(uint word) {
     return GROUP_SCALES ? min(word, ROW_WORDS - 1) / GROUP_WORDS : 0;
 }
 
-// Contract.OrderedDot of the row with itself: 32 invocations add 32 partials in element order.
+// What the turn that this slice finishes next needs: slice s finishes turns s, s + SLICES, …
+void loadEnds(uint turn) {
+    [[unroll]] for (uint r = 0; r < TILES; r++) {
+        uint n = tileOf(turn, r) * 32 + lane;
+        if (GROUP_BLOCKS == 0) {
+            ends[r] = loadChannel(0, n);
+        }
+        bias[r] = biasOf(min(n, arg.n - 1));
+        residual[r] = FINISH == FINISH_STORE ? residualOf(0, min(n, arg.n - 1)) : 0.0;
+    }
+}
+
+// The first weights, once the row is here: in front of it, or beside it, they would hold it up, and everything waits for the row. Compilers
+// load as early as they can: what they cannot know is that no row holds this bit pattern alone, on which the addresses depend.
+void fetchFirst() {
+    uint bits = 0xFFFFFFFFu;
+    [[unroll]] for (uint i = 0; i < HELD; i++) {
+        bits &= floatBitsToUint(held[i].x) & floatBitsToUint(held[i].w);
+    }
+    uint row = bits == 0xFFFFFFFFu ? 0 : lane;
+    [[unroll]] for (uint i = 0; i < DEPTH; i++) {
+        fetch(0, i, i, row);
+    }
+    if (slice < turns) {
+        loadEnds(slice);
+    }
+}
+
+vec2 squares(uint at, uint pairs) {
+    return RAGGED_SQUARES == 0 || at < pairs ? stage[at] : vec2(0.0);
+}
+
+// Contract.OrderedDot of the row with itself: 32 invocations add 32 partials in element order, the next terms on their way.
 float sumOfSquares() {
-    const uint AHEAD = 16;
     precise float partial = 0.0;
     for (uint first = 0; first < COLUMNS; first += STAGE) {
         uint pairs = min(STAGE, COLUMNS - first) / 2;
@@ -173,46 +246,68 @@ float sumOfSquares() {
                 stage[(at >> 1) + 1] = square.zw;
             }
         }
+        if (first == 0) {
+            fetchFirst();
+        }
         barrier();
         if (gl_LocalInvocationID.x < 32) {
-            for (uint at = gl_LocalInvocationID.x; at < pairs; at += 32 * AHEAD) {
-                vec2 v[AHEAD];
-                [[unroll]] for (uint j = 0; j < AHEAD; j++) {
-                    v[j] = at + j * 32 < pairs ? stage[at + j * 32] : vec2(0.0);
+            vec2 next[SQUARES_AHEAD];
+            [[unroll]] for (uint j = 0; j < SQUARES_AHEAD; j++) {
+                next[j] = squares(gl_LocalInvocationID.x + j * 32, pairs);
+            }
+            [[dont_unroll]] for (uint at = gl_LocalInvocationID.x; at < pairs; at += 32 * SQUARES_AHEAD) {
+                vec2 v[SQUARES_AHEAD] = next;
+                if (at + 32 * SQUARES_AHEAD < pairs) {
+                    [[unroll]] for (uint j = 0; j < SQUARES_AHEAD; j++) {
+                        next[j] = squares(at + (SQUARES_AHEAD + j) * 32, pairs);
+                    }
                 }
-                [[unroll]] for (uint j = 0; j < AHEAD; j++) {
+                [[unroll]] for (uint j = 0; j < SQUARES_AHEAD; j++) {
                     partial = partial + v[j].x;
                     partial = partial + v[j].y;
                 }
             }
         }
     }
+    return partial;
+}
+
+// 1/√(mean x² + ε) by one invocation, as many would only wait for each other.
+float inverseDeviation() {
+    float partial = sumOfSquares();
     if (gl_LocalInvocationID.x < 32) {
         partials[gl_LocalInvocationID.x / 4][gl_LocalInvocationID.x % 4] = partial;
     }
     barrier();
-    vec4 all[8];
-    [[unroll]] for (uint i = 0; i < 8; i++) {
-        all[i] = partials[i];
+    if (gl_LocalInvocationID.x == 0) {
+        vec4 all[8];
+        [[unroll]] for (uint i = 0; i < 8; i++) {
+            all[i] = partials[i];
+        }
+        precise float shifted = foldPartials(all) * INVERSE_COLUMNS;
+        shifted = shifted + EPSILON;
+        normFactor = reciprocalSquareRoot(shifted);
     }
-    return foldPartials(all);
+    barrier();
+    return normFactor;
 }
 
 // Both are ≥ +0, where float order is integer order. A subgroup inside one range gives one.
 void shareRange(uint s, float below, float above) {
-    if (subgroupAllEqual(s)) {
-        below = subgroupMax(below);
-        above = subgroupMax(above);
+    uint b = floatBitsToUint(below), a = floatBitsToUint(above);
+    if (!GROUP_SCALES || subgroupAllEqual(s)) {
+        b = subgroupMax(b);
+        a = subgroupMax(a);
         if (!subgroupElect()) {
             return;
         }
     }
-    atomicMax(low[s], floatBitsToUint(below));
-    atomicMax(high[s], floatBitsToUint(above));
+    atomicMax(low[s], b);
+    atomicMax(high[s], a);
 }
 
 void shareSum(uint g, int sum) {
-    if (subgroupAllEqual(g)) {
+    if (GROUP_BLOCKS == 0 || subgroupAllEqual(g)) {
         sum = subgroupAdd(sum);
         if (!subgroupElect()) {
             return;
@@ -221,9 +316,7 @@ void shareSum(uint g, int sum) {
     atomicAdd(tokenSum[g], sum);
 }
 
-// The row, normalised and quantized, in shared memory.
-void prepareRow() {
-    vec4 gain[HELD]; // the norm's, or what gates are multiplied with
+void loadRow() {
     [[unroll]] for (uint i = 0; i < HELD; i++) {
         uint column = columnOf(gl_LocalInvocationID.x + i * INVOCATIONS);
         held[i] = column != NO_COLUMN ? Quads(arg.x).v[column >> 2] : vec4(0.0);
@@ -233,6 +326,10 @@ void prepareRow() {
             gain[i] = column != NO_COLUMN ? Quads(arg.xHigh).v[column >> 2] : vec4(0.0);
         }
     }
+}
+
+// The row, normalised and quantized, in shared memory.
+void prepareRow() {
     for (uint g = gl_LocalInvocationID.x; g < GROUPS; g += INVOCATIONS) {
         tokenSum[g] = 0;
         if (g < SCALES) {
@@ -249,11 +346,9 @@ void prepareRow() {
         }
     }
     if (NORMALIZED) {
-        precise float shifted = sumOfSquares() * INVERSE_COLUMNS;
-        shifted = shifted + EPSILON;
-        float inverseDeviation = reciprocalSquareRoot(shifted);
+        float factor = inverseDeviation();
         [[unroll]] for (uint i = 0; i < HELD; i++) {
-            precise vec4 v = held[i] * inverseDeviation;
+            precise vec4 v = held[i] * factor;
             v = v * gain[i];
             held[i] = vec4(canonical(v.x), canonical(v.y), canonical(v.z), canonical(v.w));
         }
@@ -273,18 +368,23 @@ void prepareRow() {
     if (!GROUP_SCALES) {
         shareRange(0, below, above);
     }
+    if (!NORMALIZED) {
+        fetchFirst();
+    }
     barrier();
 
     int sum = 0;
+    float scale, inverse, zero;
     [[unroll]] for (uint i = 0; i < HELD; i++) {
         uint word = gl_LocalInvocationID.x + i * INVOCATIONS, s = scaleOf(word);
-        float scale, inverse, zero;
-        findScale(uintBitsToFloat(low[s]), uintBitsToFloat(high[s]), INVERSE_LEVELS, scale, inverse, zero);
+        if (GROUP_SCALES || i == 0) {
+            findScale(uintBitsToFloat(low[s]), uintBitsToFloat(high[s]), INVERSE_LEVELS, scale, inverse, zero);
+        }
         if (word < ROW_WORDS) {
             uint packed = 0;
             if (columnOf(word) != NO_COLUMN) {
                 [[unroll]] for (uint j = 0; j < 4; j++) {
-                    int code = dynamicCode(held[i][j], inverse, zero);
+                    int code = dynamicCodeOfBits(held[i][j], inverse, int(zero));
                     packed |= uint((code - codeOffset()) & 255) << (8 * j);
                     sum += code;
                 }
@@ -348,31 +448,19 @@ float withBias(float sum, float bias) {
     return canonical(v);
 }
 
-// What the turn that this slice finishes next needs: slice s finishes turns s, s + SLICES, …
-void loadEnds(uint turn) {
-    [[unroll]] for (uint r = 0; r < TILES; r++) {
-        uint n = tileOf(min(turn, turns - 1), r) * 32 + lane;
-        if (GROUP_BLOCKS == 0) {
-            ends[r] = loadChannel(0, n);
-        }
-        bias[r] = biasOf(min(n, arg.n - 1));
-        residual[r] = FINISH == FINISH_STORE ? residualOf(0, min(n, arg.n - 1)) : 0.0;
-    }
-}
-
 void finish(uint turn) {
     float y[TILES];
     [[unroll]] for (uint r = 0; r < TILES; r++) {
         y[r] = finished(turn, r, ends[r]);
     }
-    uint unit = turn * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+    uint unit = turn * WORKGROUPS + gl_WorkGroupID.x;
     if (FINISH == FINISH_GATE) {
         precise float v = activated(ACTIVATION, withBias(y[0], bias[0])) * withBias(y[TILES - 1], bias[TILES - 1]);
         arg.y.v[unit * 32 + lane] = canonical(v);
         return;
     }
     [[unroll]] for (uint r = 0; r < TILES; r++) {
-        uint n = (unit * TILES + r) * 32 + lane;
+        uint n = (unit + r * UNITS) * 32 + lane;
         if (n < arg.n) {
             if (FINISH == FINISH_ACTIVATION) {
                 arg.y.v[n] = canonical(activated(ACTIVATION, withBias(y[r], bias[r])));
@@ -386,19 +474,13 @@ void finish(uint turn) {
 void main() {
     lane = gl_LocalInvocationID.x & 31;
     slice = gl_LocalInvocationID.x >> 5;
-    tiles = paddedN() / 32;
-    units = FINISH == FINISH_GATE ? tiles / 2 : (tiles + TILES - 1) / TILES;
-    turns = (units - gl_WorkGroupID.x + gl_NumWorkGroups.x - 1) / gl_NumWorkGroups.x;
-    [[unroll]] for (uint i = 0; i < DEPTH; i++) {
-        fetch(0, i, i);
-    }
-
-    loadEnds(slice);
+    turns = TURNS == 1 ? 1 : (UNITS - gl_WorkGroupID.x + WORKGROUPS - 1) / WORKGROUPS;
+    loadRow();
     prepareRow();
 
     for (uint turn = 0; turn < turns; turn++) {
         [[unroll]] for (uint r = 0; r < TILES; r++) {
-            acc[r] = 0;
+            clearSums(r);
         }
         for (uint step = 0; step < STEPS; step += DEPTH) {
             [[unroll]] for (uint i = 0; i < DEPTH; i++) {
@@ -411,31 +493,31 @@ void main() {
                 }
                 uint next = step + i + DEPTH;
                 if (next < STEPS) {
-                    fetch(turn, next, i);
-                } else if (turn + 1 < turns) {
-                    fetch(turn + 1, next - STEPS, i);
+                    fetch(turn, next, i, lane);
+                } else if (TURNS > 1 && turn + 1 < turns) {
+                    fetch(turn + 1, next - STEPS, i, lane);
                 }
                 accumulate(now, min(blockAt(step + i), ROW_BLOCKS - 1));
                 if (GROUP_BLOCKS != 0 && (i + 1) % GROUP_STEPS == 0) {
                     uint g = groupAt(step + i);
                     [[unroll]] for (uint r = 0; r < TILES; r++) {
                         if (g < GROUPS) {
-                            sharedSums[sumAt(turn, g, r)] = floatBitsToInt(product(acc[r], channelNow[r], g));
+                            sharedSums[sumAt(turn, g, r)] = floatBitsToInt(product(summed(r), channelNow[r], g));
                         }
-                        acc[r] = 0;
+                        clearSums(r);
                     }
                 }
             }
         }
         if (GROUP_BLOCKS == 0) {
             [[unroll]] for (uint r = 0; r < TILES; r++) {
-                sharedSums[sumAt(turn, slice, r)] = acc[r];
+                sharedSums[sumAt(turn, slice, r)] = summed(r);
             }
         }
         barrier();
         if (slice == turn % SLICES) {
             finish(turn);
-            if (turn + SLICES < turns) {
+            if (TURNS > SLICES && turn + SLICES < turns) {
                 loadEnds(turn + SLICES);
             }
         }

@@ -137,6 +137,7 @@ internal static unsafe class DeviceQuery
             MaximumSubgroups = Counted(v13.MaxComputeWorkgroupSubgroups),
             Refusal = RefuseSubgroups(v11),
             DotProductAccelerated = v13.IntegerDotProduct4x8BitPackedSignedAccelerated,
+            MixedDotProductAccelerated = v13.IntegerDotProduct4x8BitPackedMixedSignednessAccelerated,
             RoundingModeRte32 = v12.ShaderRoundingModeRtefloat32,
             SignedZeroInfNan32 = v12.ShaderSignedZeroInfNanPreserveFloat32,
         };

@@ -47,6 +47,7 @@ internal sealed record FeatureMask(IReadOnlySet<string> Names)
             Matrices = noMatrix ? [] : facts.Matrices,
             DotProduct = facts.DotProduct && !Names.Contains("dot"),
             DotProductAccelerated = facts.DotProductAccelerated && !Names.Contains("dot"),
+            MixedDotProductAccelerated = facts.MixedDotProductAccelerated && !Names.Contains("dot"),
             Storage8 = facts.Storage8 && !Names.Contains("storage8"),
             Storage16 = facts.Storage16 && !Names.Contains("storage16"),
         };

@@ -123,6 +123,9 @@ internal sealed record VulkanDeviceFacts
     /// <summary>Whether signed packed 4×8-bit dot products are accelerated.</summary>
     public bool DotProductAccelerated { get; init; }
 
+    /// <summary>Whether packed 4×8-bit dot products of unsigned with signed bytes are accelerated.</summary>
+    public bool MixedDotProductAccelerated { get; init; }
+
     /// <summary>Rounding to nearest even can be asked of f32.</summary>
     public bool RoundingModeRte32 { get; init; }
 

@@ -85,6 +85,9 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
             Finish = finish,
             Activation = activation,
             Gated = gated,
+            Units = units,
+            Workgroups = workgroups,
+            Places = (device.MixedDotProductAccelerated || software) && problem.Weights.Bits is 2 or 4 ? 8 / problem.Weights.Bits : 1,
         };
         return new GemvPlan(shader, workgroups);
     }

@@ -12,7 +12,7 @@ internal sealed record GemvShader : MatmulShader
     /// <summary>Blocks of a tile in flight; with groups a multiple of a group's blocks.</summary>
     public required int Depth { get; init; }
 
-    /// <summary>Tiles of 32 channels that are finished together; of gate and up one each.</summary>
+    /// <summary>Tiles of 32 channels that are finished together: one, or one of gate and one of up.</summary>
     public required int Tiles { get; init; }
 
     /// <summary>How the row is quantized.</summary>
@@ -35,6 +35,15 @@ internal sealed record GemvShader : MatmulShader
 
     /// <summary>Whether the row is f(gate)·up of gate and up side by side.</summary>
     public bool Gated { get; init; }
+
+    /// <summary>Turns of all workgroups: tiles, or pairs of them.</summary>
+    public required int Units { get; init; }
+
+    /// <summary>Workgroups.</summary>
+    public required int Workgroups { get; init; }
+
+    /// <summary>Fields of a byte that are multiplied where they lie, without being moved to its low bits; 1: none.</summary>
+    public required int Places { get; init; }
 
     /// <inheritdoc/>
     public override string Name => "gemv";
@@ -63,6 +72,9 @@ internal sealed record GemvShader : MatmulShader
         constants.Set(21, (uint)Finish);
         constants.Set(22, (uint)Activation);
         constants.Set(23, Gated);
+        constants.Set(24, Units);
+        constants.Set(25, Workgroups);
+        constants.Set(26, Places);
     }
 }
 
