@@ -27,10 +27,12 @@ public sealed class FusedProductsTests(VulkanFixture vulkan)
         Decode(config, scheme, 3);
     }
 
-    /// <summary>Widths, signs and groups of codes; rows that end inside a group and a block, slices without a block, workgroups with several turns.</summary>
+    /// <summary>Widths, signs and groups of codes, those multiplied where they lie (2 and 4 bits) and those moved before; rows that end inside a group and a block, slices without a block, workgroups with several turns.</summary>
     [SkippableTheory]
     [InlineData("W1A8KV8")]
+    [InlineData("W2A8KV8")]
     [InlineData("W2*A8KV4")]
+    [InlineData("W4A8g64KV8")]
     [InlineData("W6A6g64")]
     [InlineData("W5A7g128KV8H8")]
     [InlineData("W8A8KV8H4")]
