@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portable.Reference.Arithmetic;
 
 /// <summary>
@@ -22,9 +24,11 @@ public static class Contract
     public const int Partials = 32;
 
     /// <summary>Makes |v| &lt; 2^-60 and −0 into +0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Canonical(float v) => MathF.Abs(v) < Tiny ? 0f : v;
 
     /// <summary>1/x for x in 2^-100 … 2^100: integer seed, then three Newton steps y ← y·(2 − x·y).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Reciprocal(float x)
     {
         float y = BitConverter.Int32BitsToSingle(0x7EF311C7 - BitConverter.SingleToInt32Bits(x));
@@ -46,6 +50,7 @@ public static class Contract
     }
 
     /// <summary>e^x with x clamped to −60 … 60; results below 2^-60 are 0. Cody–Waite reduction, degree-6 polynomial by Horner's rule.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Exp(float x)
     {
         x = MathF.Min(MathF.Max(x, -60f), 60f);

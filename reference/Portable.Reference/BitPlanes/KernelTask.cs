@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portable.Reference.BitPlanes;
 
 /// <summary>A piece of a matmul: groups × activation rows × output channels, and where its sums go.</summary>
@@ -40,5 +42,6 @@ internal readonly unsafe struct KernelTask
     public required int Stride { get; init; }
 
     /// <summary>The sums of one group and row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int* SumsOf(int group, int row) => Sums + ((long)(group - FirstGroup) * Rows + (row - FirstRow)) * Stride;
 }

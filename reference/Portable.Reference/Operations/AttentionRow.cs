@@ -9,6 +9,7 @@ internal static unsafe class AttentionRow
     private const int ChunkSize = KeyValueCache.ChunkSize;
 
     /// <summary>The largest lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Largest(Vector256<float> v)
     {
         Vector128<float> four = Vector128.MaxNative(v.GetLower(), v.GetUpper());

@@ -96,6 +96,7 @@ internal unsafe struct DigitRow(float queryScale)
     }
 
     /// <summary>canonical(attended · 1/total).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Finish(float* attended, Span<float> output)
     {
         float r = Contract.Reciprocal(_total);

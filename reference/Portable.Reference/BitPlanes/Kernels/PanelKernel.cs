@@ -75,6 +75,7 @@ internal sealed unsafe class PanelKernel<TDot, TRegister, V> : MatmulKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Accumulate(in KernelTask task)
     {
         GroupLayout layout = task.Weights.Layout;
@@ -99,6 +100,7 @@ internal sealed unsafe class PanelKernel<TDot, TRegister, V> : MatmulKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Multiply(byte* panel, int* x, int steps, int deferral, int* sums, int stride, int rows, bool add)
     {
         if (rows == 4)
