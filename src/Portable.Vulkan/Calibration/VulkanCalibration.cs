@@ -1,6 +1,7 @@
 using Portable.Calibration;
 using Portable.Execution;
 using Portable.Models;
+using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Quantization;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
@@ -47,6 +48,16 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
 
     /// <inheritdoc/>
     public IColumnMaxima CreateMaxima(int size) => new Maxima(new VulkanMaxima(gpu, size));
+
+    /// <inheritdoc/>
+    public IMagnitudeCounts CreateMagnitudes(int size) => new Magnitudes(gpu, new VulkanCounts(gpu, size * MagnitudeHistograms.BinCount));
+
+    /// <inheritdoc/>
+    public IInputRounding CreateRounding(float scale, float[] limits, float[]? factors)
+    {
+        RequireTrusted();
+        return new Rounding(gpu, new VulkanRounding(gpu, scale, limits, factors));
+    }
 
     /// <inheritdoc/>
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => ((VulkanExecutor)executor).Keep(input, kept);
@@ -120,6 +131,41 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
         }
 
         public void Dispose() => sums.Dispose();
+    }
+
+    private sealed class Magnitudes(VulkanContext gpu, VulkanCounts counts) : IMagnitudeCounts
+    {
+        private long _rows;
+
+        public void Add(Executor executor, DeviceInput input, int rows)
+        {
+            ((VulkanExecutor)executor).CountMagnitudes(input, counts);
+            _rows += rows;
+        }
+
+        public MagnitudeHistograms Read()
+        {
+            int[] values = new int[counts.Count];
+            gpu.Download<int>(counts.Buffer, values);
+            return new MagnitudeHistograms(counts.Count / MagnitudeHistograms.BinCount, values, _rows);
+        }
+
+        public void Dispose() => counts.Dispose();
+    }
+
+    private sealed class Rounding(VulkanContext gpu, VulkanRounding rounding) : IInputRounding
+    {
+        public void Round(Executor executor, DeviceActivation x, DeviceActivation exact, DeviceActivation seen, int rows) =>
+            ((VulkanExecutor)executor).RoundInput(x, rounding, exact, seen);
+
+        public long ReadClipped()
+        {
+            uint[] columns = new uint[rounding.Clipped.Count];
+            gpu.Download<uint>(rounding.Clipped.Buffer, columns);
+            return columns.Sum(c => (long)c);
+        }
+
+        public void Dispose() => rounding.Dispose();
     }
 
     private sealed class Squares(VulkanContext gpu, VulkanSums sums) : IColumnSquares

@@ -706,6 +706,13 @@ internal sealed class VulkanExecutor : Executor
     /// <summary>The same of an activation's rows.</summary>
     public void RaiseMaxima(DeviceActivation x, VulkanMaxima maxima) => Note(new MaximaOperation((VulkanActivation)x, maxima));
 
+    /// <summary>Counts the magnitudes of each column of an input's rows, as they are at this point of the pass.</summary>
+    public void CountMagnitudes(DeviceInput input, VulkanCounts counts) => Note(new MagnitudesOperation(Rows(input), counts));
+
+    /// <summary>Divides rows by factors and rounds them to a static scale.</summary>
+    public void RoundInput(DeviceActivation x, VulkanRounding rounding, DeviceActivation exact, DeviceActivation seen) =>
+        Note(new RoundInputOperation((VulkanActivation)x, rounding, (VulkanActivation)exact, (VulkanActivation)seen));
+
     /// <summary>Keeps an input's rows, as they are at this point of the pass, in an activation that can be read.</summary>
     public void Keep(DeviceInput input, DeviceActivation kept) => Note(new SnapshotOperation(Rows(input), (VulkanActivation)kept));
 

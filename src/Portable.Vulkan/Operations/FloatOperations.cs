@@ -156,6 +156,45 @@ internal readonly record struct MaximaOperation(VulkanActivation X, VulkanMaxima
     public long Bytes(Batch batch) => batch.Rows * X.RowBytes;
 }
 
+/// <summary>How often every column takes which magnitude, on top of what is there.</summary>
+internal readonly record struct MagnitudesOperation(VulkanActivation X, VulkanCounts Counts) : IOperation
+{
+    private const int Stretch = 64;
+
+    public string Name => "Magnitudes";
+
+    public void Record(PlanRecorder plan)
+    {
+        int columns = X.Columns, rows = plan.Key.Rows;
+        plan.Order([X], [Counts]);
+        plan.Dispatch(new MagnitudesShader { Stretch = Stretch }, new MaximaPush(X.Address, Counts.Buffer.Address, (uint)columns, (uint)rows), (columns + 63) / 64, (rows + Stretch - 1) / Stretch);
+    }
+
+    public OperationWork Work(PlanKey key) => new(8 * key.Rows * X.RowBytes);
+
+    public long Bytes(Batch batch) => batch.Rows * X.RowBytes;
+}
+
+/// <summary>Rows divided by factors and rounded to a static scale.</summary>
+internal readonly record struct RoundInputOperation(VulkanActivation X, VulkanRounding Rounding, VulkanActivation Exact, VulkanActivation Seen) : IOperation
+{
+    private const int Stretch = 64;
+
+    public string Name => "RoundInput";
+
+    public void Record(PlanRecorder plan)
+    {
+        int columns = X.Columns, rows = plan.Key.Rows;
+        plan.Order([X], [Exact, Seen, Rounding.Clipped]);
+        RoundInputPush push = new(X.Address, Rounding.Limits.Address, Rounding.Factors?.Address ?? 0, Exact.Address, Seen.Address, Rounding.Clipped.Buffer.Address, (uint)columns, (uint)rows, Rounding.Scale, Rounding.Reciprocal);
+        plan.Dispatch(new RoundInputShader { Stretch = Stretch, Divides = Rounding.Factors is not null }, push, (columns + 63) / 64, (rows + Stretch - 1) / Stretch);
+    }
+
+    public OperationWork Work(PlanKey key) => new(3 * key.Rows * X.RowBytes);
+
+    public long Bytes(Batch batch) => 3 * batch.Rows * X.RowBytes;
+}
+
 /// <summary>Rows kept for later.</summary>
 internal readonly record struct SnapshotOperation(VulkanActivation X, VulkanActivation Kept) : IOperation
 {

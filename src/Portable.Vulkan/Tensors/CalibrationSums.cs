@@ -52,3 +52,57 @@ internal sealed class VulkanMaxima : IDeviceMemory, IDisposable
 
     public void Dispose() => Bits.Dispose();
 }
+
+/// <summary>Counts on a device.</summary>
+internal sealed class VulkanCounts : IDeviceMemory, IDisposable
+{
+    public VulkanCounts(VulkanContext gpu, int count)
+    {
+        Count = count;
+        GpuBuffer counts = gpu.Allocate((long)count * sizeof(uint));
+        Buffer = counts;
+        gpu.Run(r => r.Fill(counts, 0, counts.Size, 0));
+    }
+
+    /// <summary>How many there are.</summary>
+    public int Count { get; }
+
+    /// <summary>32 bits each.</summary>
+    public GpuBuffer Buffer { get; }
+
+    public void Dispose() => Buffer.Dispose();
+}
+
+/// <summary>How an input is rounded to a static scale, and how many values of each column were beyond its largest code.</summary>
+internal sealed class VulkanRounding : IDisposable
+{
+    public VulkanRounding(VulkanContext gpu, float scale, float[] limits, float[]? factors)
+    {
+        (Scale, Reciprocal) = (scale, 1f / scale);
+        Limits = gpu.Allocate<float>(limits);
+        Factors = factors is null ? null : gpu.Allocate<float>(factors);
+        Clipped = new VulkanCounts(gpu, limits.Length);
+    }
+
+    /// <summary>sx.</summary>
+    public float Scale { get; }
+
+    /// <summary>1/sx.</summary>
+    public float Reciprocal { get; }
+
+    /// <summary>The largest code of each column.</summary>
+    public GpuBuffer Limits { get; }
+
+    /// <summary>What each column is divided by before, or null.</summary>
+    public GpuBuffer? Factors { get; }
+
+    /// <summary>Values beyond.</summary>
+    public VulkanCounts Clipped { get; }
+
+    public void Dispose()
+    {
+        Limits.Dispose();
+        Factors?.Dispose();
+        Clipped.Dispose();
+    }
+}

@@ -44,6 +44,12 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
     public IColumnMaxima CreateMaxima(int size) => inner.CreateMaxima(size);
 
     /// <inheritdoc/>
+    public IMagnitudeCounts CreateMagnitudes(int size) => inner.CreateMagnitudes(size);
+
+    /// <inheritdoc/>
+    public IInputRounding CreateRounding(float scale, float[] limits, float[]? factors) => inner.CreateRounding(scale, limits, factors);
+
+    /// <inheritdoc/>
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => inner.Keep(executor, input, kept);
 
     /// <inheritdoc/>

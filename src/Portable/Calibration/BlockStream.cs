@@ -94,10 +94,20 @@ internal sealed partial class BlockStream : IDisposable
     /// <param name="observer">Shown the inputs of a float block, or null.</param>
     public void Advance(BlockWeights block, BlockObserver? observer = null) => Run(block, observer, null, last: null);
 
-    /// <summary>The same on a device, without bringing the inputs to the host.</summary>
+    /// <summary>The same, with the inputs summed where the block runs.</summary>
+    /// <param name="block">Float weights.</param>
+    /// <param name="sums">What is summed of each input, made by <see cref="Device"/>.</param>
+    public void Advance(BlockWeights block, IReadOnlyDictionary<BlockInput, IInputSums> sums) => Run(block, null, sums, last: null);
+
+    /// <summary>The same, with the inputs given where they are.</summary>
     /// <param name="block">Float weights.</param>
     /// <param name="observer">Given the inputs.</param>
     public void Advance(BlockWeights block, DeviceObserver observer) => Run(block, null, null, last: null, observer);
+
+    /// <summary>Runs a float block without moving the stream on, and gives the inputs of its linears where they are.</summary>
+    /// <param name="block">Float weights.</param>
+    /// <param name="observer">Given every input of every batch, in the order of the windows.</param>
+    public void Observe(BlockWeights block, DeviceObserver observer) => Run(block, null, null, BlockInput.Down, observer);
 
     /// <summary>The hidden states that enter the next block, of one window.</summary>
     /// <param name="window">Index of the window.</param>
@@ -161,7 +171,7 @@ internal sealed partial class BlockStream : IDisposable
         using BlockStage? device = _device is not null ? new BlockStage(_device.CreateExecutor(), _config.HiddenSize, 1, _context) : null;
         BlockStage stage = device ?? _cpu;
         TransformerBlock block = new(stage.Workspace, weights, quantized ? _keyValueBits : 32);
-        using IInputWatch? watch = quantized ? null : device is null ? new HostWatch(weights, observer, sums) : new DeviceWatch(_device!, stage.Executor, weights, observer, sums, where);
+        using IInputWatch? watch = quantized ? null : device is null && where is null ? new HostWatch(weights, observer, sums) : new DeviceWatch(Device, stage.Executor, weights, observer, sums, where);
         string name = quantized ? $"{weights[BlockSlot.Down].Name} (quantized)" : weights[BlockSlot.Down].Name;
         using IColumnMaxima? results = device is not null && last is null ? _device!.CreateMaxima(_config.HiddenSize) : null;
         for (int window = 0; window < _windows.Count; window++)

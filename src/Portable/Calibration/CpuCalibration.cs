@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
+using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Quantization;
 
 namespace Portable.Calibration;
@@ -29,6 +30,12 @@ internal sealed class CpuCalibration : ICalibrationDevice
 
     /// <inheritdoc/>
     public IColumnMaxima CreateMaxima(int size) => new Maxima(size);
+
+    /// <inheritdoc/>
+    public IMagnitudeCounts CreateMagnitudes(int size) => new Magnitudes(size);
+
+    /// <inheritdoc/>
+    public IInputRounding CreateRounding(float scale, float[] limits, float[]? factors) => new Rounding(scale, limits, factors);
 
     /// <inheritdoc/>
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => Keep(executor, ((CpuInput)input).Float!, kept);
@@ -78,6 +85,45 @@ internal sealed class CpuCalibration : ICalibrationDevice
         public void Add(Executor executor, DeviceActivation x, int rows) => _maxima.Add(((CpuActivation)x).Rows(rows));
 
         public float[] Read() => _maxima.Values;
+
+        public void Dispose()
+        {
+        }
+    }
+
+    private sealed class Magnitudes(int size) : IMagnitudeCounts
+    {
+        private readonly MagnitudeHistograms _counts = new(size);
+
+        public void Add(Executor executor, DeviceInput input, int rows) => _counts.Add(Rows(input, rows));
+
+        public MagnitudeHistograms Read() => _counts;
+
+        public void Dispose()
+        {
+        }
+    }
+
+    private sealed class Rounding(float scale, float[] limits, float[]? factors) : IInputRounding
+    {
+        private long _clipped;
+
+        public void Round(Executor executor, DeviceActivation x, DeviceActivation exact, DeviceActivation seen, int rows)
+        {
+            Span<float> from = ((CpuActivation)x).Rows(rows), to = ((CpuActivation)exact).Rows(rows);
+            if (factors is null)
+            {
+                from.CopyTo(to);
+            }
+            else
+            {
+                Smoothing.Scale(from, factors, divide: true, to);
+            }
+
+            _clipped += SeenInput.Round(to, limits, scale, ((CpuActivation)seen).Rows(rows));
+        }
+
+        public long ReadClipped() => _clipped;
 
         public void Dispose()
         {

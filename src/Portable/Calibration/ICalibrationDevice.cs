@@ -1,5 +1,6 @@
 using Portable.Execution;
 using Portable.Models;
+using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Quantization;
 
 namespace Portable.Calibration;
@@ -37,6 +38,16 @@ internal interface ICalibrationDevice
     /// <summary>Zeros for max|x| of the columns of inputs.</summary>
     /// <param name="size">K.</param>
     IColumnMaxima CreateMaxima(int size);
+
+    /// <summary>Zeros for how often the columns of inputs take which magnitude.</summary>
+    /// <param name="size">K.</param>
+    IMagnitudeCounts CreateMagnitudes(int size);
+
+    /// <summary>Rounds inputs as flattened layers see them.</summary>
+    /// <param name="scale">sx.</param>
+    /// <param name="limits">The largest code of each of the K columns.</param>
+    /// <param name="factors">What each column is divided by before, or null.</param>
+    IInputRounding CreateRounding(float scale, float[] limits, float[]? factors);
 
     /// <summary>Keeps an input's rows, as they are at this point of a pass, in an activation that can be read behind it.</summary>
     /// <param name="executor">One of this device, in the middle of a pass.</param>
@@ -99,6 +110,28 @@ internal interface IColumnMaxima : IInputSums
 
     /// <summary>The maxima over the passes that have ended: K values.</summary>
     float[] Read();
+}
+
+/// <summary>How often every column takes which magnitude.</summary>
+internal interface IMagnitudeCounts : IInputSums
+{
+    /// <summary>The counts over the passes that have ended.</summary>
+    MagnitudeHistograms Read();
+}
+
+/// <summary>Rounding of inputs to a static scale, as <see cref="SeenInput"/> says.</summary>
+internal interface IInputRounding : IDisposable
+{
+    /// <summary>Rounds the batch's rows, in the middle of a pass.</summary>
+    /// <param name="executor">One of the same device.</param>
+    /// <param name="x">Rows × K.</param>
+    /// <param name="exact">Receives x divided by the factors.</param>
+    /// <param name="seen">Receives what the layers see of that.</param>
+    /// <param name="rows">Rows of the batch.</param>
+    void Round(Executor executor, DeviceActivation x, DeviceActivation exact, DeviceActivation seen, int rows);
+
+    /// <summary>How many values were beyond the largest code of their column, over the passes that have ended.</summary>
+    long ReadClipped();
 }
 
 /// <summary>Σ x² of every column, in f64, one token after the other.</summary>

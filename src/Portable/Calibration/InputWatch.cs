@@ -59,7 +59,7 @@ internal sealed class HostWatch(BlockWeights block, BlockObserver? observer, IRe
     }
 }
 
-/// <summary>On a device: what a pass leaves of its inputs is looked at behind it.</summary>
+/// <summary>What a pass leaves of its inputs is looked at behind it: on a device, and where inputs are asked for where they are.</summary>
 internal sealed class DeviceWatch : IInputWatch
 {
     private readonly ICalibrationDevice _device;

@@ -73,7 +73,7 @@ public class FlattenQuantTests
         float[] x = [.. Heavy(random, tokens, columns).Select(v => v * (random.Next(4) == 0 ? 3 : 1))], seen = new float[x.Length];
         int[] parts = [.. Enumerable.Range(0, columns).Select(_ => 1 + random.Next(3))];
         FlattenPlan plan = FlattenPlan.WithParts(4, 0.125f + random.NextSingle() / 8, [1f], parts, [.. parts.Select(_ => 1)]);
-        long clipped = SeenInput.Round(x, plan, seen), beyond = 0;
+        long clipped = SeenInput.Round(x, SeenInput.Limits(plan), plan.ActivationScale, seen), beyond = 0;
         for (int i = 0; i < x.Length; i++)
         {
             float v = x[i] * (1f / plan.ActivationScale);

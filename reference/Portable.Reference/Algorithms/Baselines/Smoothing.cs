@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Portable.Reference.Operations;
 
 namespace Portable.Reference.Algorithms.Baselines;
 
@@ -39,14 +40,22 @@ internal static class Smoothing
     /// <summary>max|W_j| over the rows of a matrix, folded into <paramref name="maxima"/>.</summary>
     /// <param name="weights">N×K, row-major.</param>
     /// <param name="maxima">K values, raised where a weight is larger.</param>
-    public static void RaiseColumnMaxima(ReadOnlySpan<float> weights, Span<float> maxima)
+    public static unsafe void RaiseColumnMaxima(ReadOnlySpan<float> weights, Span<float> maxima)
     {
-        for (int start = 0; start < weights.Length; start += maxima.Length)
+        int columns = maxima.Length, rows = weights.Length / columns;
+        fixed (float* source = weights, target = maxima)
         {
-            for (int j = 0; j < maxima.Length; j++)
+            float* from = source, to = target;
+            RowRanges.Run(columns, rows, (first, count) =>
             {
-                maxima[j] = MathF.Max(maxima[j], MathF.Abs(weights[start + j]));
-            }
+                for (int row = 0; row < rows; row++)
+                {
+                    for (int j = first; j < first + count; j++)
+                    {
+                        to[j] = MathF.Max(to[j], MathF.Abs(from[((long)row * columns) + j]));
+                    }
+                }
+            });
         }
     }
 
@@ -57,19 +66,38 @@ internal static class Smoothing
     public static float[] Scale(ReadOnlySpan<float> values, float[] factors, bool divide)
     {
         float[] scaled = new float[values.Length];
-        for (int start = 0; start < values.Length; start += factors.Length)
-        {
-            ReadOnlySpan<float> row = values.Slice(start, factors.Length);
-            if (divide)
-            {
-                TensorPrimitives.Divide(row, factors, scaled.AsSpan(start));
-            }
-            else
-            {
-                TensorPrimitives.Multiply(row, factors, scaled.AsSpan(start));
-            }
-        }
-
+        Scale(values, factors, divide, scaled);
         return scaled;
+    }
+
+    /// <summary>The same into memory that is there, which may be that of the values.</summary>
+    /// <param name="values">Rows of K values.</param>
+    /// <param name="factors">s_j.</param>
+    /// <param name="divide">Divide instead of multiply.</param>
+    /// <param name="scaled">Receives as many.</param>
+    public static unsafe void Scale(ReadOnlySpan<float> values, float[] factors, bool divide, Span<float> scaled)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(scaled.Length, values.Length);
+        int columns = factors.Length;
+        fixed (float* source = values, target = scaled)
+        {
+            float* from = source, to = target;
+            RowRanges.Run(values.Length / columns, columns, (first, count) =>
+            {
+                for (int row = first; row < first + count; row++)
+                {
+                    ReadOnlySpan<float> x = new(from + ((long)row * columns), columns);
+                    Span<float> y = new(to + ((long)row * columns), columns);
+                    if (divide)
+                    {
+                        TensorPrimitives.Divide(x, factors, y);
+                    }
+                    else
+                    {
+                        TensorPrimitives.Multiply(x, factors, y);
+                    }
+                }
+            });
+        }
     }
 }

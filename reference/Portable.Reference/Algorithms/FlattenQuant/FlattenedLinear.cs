@@ -1,4 +1,5 @@
 using Portable.Reference.BitPlanes;
+using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 
 namespace Portable.Reference.Algorithms.FlattenQuant;
@@ -72,21 +73,24 @@ internal sealed class FlattenedLinear(FlattenPlan plan, int matrix, int rows, sh
     {
         int width = plan.ExpandedColumns, q = plan.Q;
         short[] digits = new short[checked(rows * width)];
-        for (int n = 0; n < rows; n++)
+        RowRanges.Run(rows, width, (first, count) =>
         {
-            int column = n * width;
-            for (int j = 0; j < Columns; j++)
+            for (int n = first; n < first + count; n++)
             {
-                int code = codes[n * Columns + j];
-                for (int a = 0; a < plan.ActivationParts[j]; a++)
+                int column = n * width;
+                for (int j = 0; j < Columns; j++)
                 {
-                    for (int b = 0; b < plan.WeightParts[j]; b++)
+                    int code = codes[n * Columns + j];
+                    for (int a = 0; a < plan.ActivationParts[j]; a++)
                     {
-                        digits[column++] = (short)Digit(code, b * q, q);
+                        for (int b = 0; b < plan.WeightParts[j]; b++)
+                        {
+                            digits[column++] = (short)Digit(code, b * q, q);
+                        }
                     }
                 }
             }
-        }
+        });
 
         return Build(digits, width, new CodeFormat(plan.Bits, signed: true), bias, ExpandedInput(plan));
     }

@@ -1,3 +1,6 @@
+using System.Numerics.Tensors;
+using Portable.Reference.Operations;
+
 namespace Portable.Reference.Algorithms.FlattenQuant;
 
 /// <summary>
@@ -27,12 +30,28 @@ internal sealed class HistogramDivergence
     }
 
     /// <summary>Counts outputs.</summary>
-    public void Add(ReadOnlySpan<float> exact, ReadOnlySpan<float> quantized)
+    public unsafe void Add(ReadOnlySpan<float> exact, ReadOnlySpan<float> quantized)
     {
-        for (int i = 0; i < exact.Length; i++)
+        ArgumentOutOfRangeException.ThrowIfLessThan(quantized.Length, exact.Length);
+        Lock counted = new();
+        fixed (float* first = exact, second = quantized)
         {
-            _reference[Bin(exact[i])]++;
-            _quantized[Bin(quantized[i])]++;
+            float* y = first, q = second;
+            RowRanges.Run(exact.Length, 1, (start, count) =>
+            {
+                long[] reference = new long[_reference.Length], approximate = new long[_quantized.Length];
+                for (int i = start; i < start + count; i++)
+                {
+                    reference[Bin(y[i])]++;
+                    approximate[Bin(q[i])]++;
+                }
+
+                lock (counted)
+                {
+                    TensorPrimitives.Add(_reference, reference, _reference);
+                    TensorPrimitives.Add(_quantized, approximate, _quantized);
+                }
+            });
         }
     }
 

@@ -10,9 +10,23 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// <param name="channels">K.</param>
 internal sealed class MagnitudeHistograms(int channels)
 {
-    private const int PerOctave = 16, LowestExponent = -20, Octaves = 40, BinCount = PerOctave * Octaves, Strip = 32;
+    /// <summary>Bins of a channel.</summary>
+    public const int BinCount = PerOctave * Octaves;
+
+    private const int PerOctave = 16, LowestExponent = -20, Octaves = 40, Strip = 32;
     private readonly int[] _counts = new int[channels * BinCount];
     private long _rows;
+
+    /// <summary>What a device has counted.</summary>
+    /// <param name="channels">K.</param>
+    /// <param name="counts">K × <see cref="BinCount"/>.</param>
+    /// <param name="rows">Values of each channel.</param>
+    public MagnitudeHistograms(int channels, int[] counts, long rows)
+        : this(channels)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, channels * BinCount);
+        (_counts, _rows) = (counts, rows);
+    }
 
     /// <summary>K.</summary>
     public int Channels => channels;

@@ -1,3 +1,4 @@
+using Portable.Reference.Operations;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Algorithms.FlattenQuant;
@@ -32,6 +33,9 @@ internal sealed class RangeSearch
 
     // Steps are powers of 2^(1/8), so that the step of a weight is an index difference.
     private const int PerOctave = 8;
+
+    // What choosing for a channel costs, in elementwise operations.
+    private const int ChannelWork = 32;
 
     private readonly SearchOptions _options;
     private readonly int _q, _channels, _matrices;
@@ -166,7 +170,21 @@ internal sealed class RangeSearch
         return new Choice(channels.Select((c, j) => c.Loss[picks[j]]).Sum(), [.. channels.Select((c, j) => c.Steps[picks[j]])], [.. channels.Select((c, j) => c.Parts[picks[j]])]);
     }
 
-    private static long Columns(ChannelOptions[] channels, double price) => channels.Sum(c => (long)c.Columns[c.Pick(price)]);
+    private static long Columns(ChannelOptions[] channels, double price)
+    {
+        long sum = 0;
+        RowRanges.Run(channels.Length, ChannelWork, (first, count) =>
+        {
+            long own = 0;
+            foreach (ChannelOptions channel in channels.AsSpan(first, count))
+            {
+                own += channel.Columns[channel.Pick(price)];
+            }
+
+            Interlocked.Add(ref sum, own);
+        });
+        return sum;
+    }
 
     /// <summary>For each number of columns the least loss, with the step and the parts that give it.</summary>
     private ChannelOptions Options(int j, int[] products, int x)

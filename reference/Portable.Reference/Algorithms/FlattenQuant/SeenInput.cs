@@ -10,15 +10,18 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// <summary>What a flattened layer sees of its input: x̂ = sx·clamp(round half away(x · 1/sx), ±nx_j·Q), the quantizer's own arithmetic.</summary>
 internal static class SeenInput
 {
+    /// <summary>The largest code of each channel, nx_j·Q.</summary>
+    public static float[] Limits(FlattenPlan plan) => Array.ConvertAll(plan.ActivationParts, n => (float)(n * plan.Q));
+
     /// <summary>Rounds rows of K values.</summary>
     /// <param name="x">Rows × K, smoothed.</param>
-    /// <param name="plan">Scale and parts.</param>
+    /// <param name="limits">From <see cref="Limits"/>.</param>
+    /// <param name="scale">sx.</param>
     /// <param name="seen">Receives x̂.</param>
     /// <returns>How many values are beyond the last digit of their channel.</returns>
-    public static unsafe long Round(ReadOnlySpan<float> x, FlattenPlan plan, Span<float> seen)
+    public static unsafe long Round(ReadOnlySpan<float> x, float[] limits, float scale, Span<float> seen)
     {
-        int columns = plan.ActivationParts.Length, rows = x.Length / columns;
-        float[] limits = Array.ConvertAll(plan.ActivationParts, n => (float)(n * plan.Q));
+        int columns = limits.Length, rows = x.Length / columns;
         long clipped = 0;
         fixed (float* source = x, target = seen)
         {
@@ -28,7 +31,7 @@ internal static class SeenInput
                 long own = 0;
                 for (int row = first; row < first + count; row++)
                 {
-                    own += Row(new(from + (long)row * columns, columns), limits, plan.ActivationScale, new(to + (long)row * columns, columns));
+                    own += Row(new(from + (long)row * columns, columns), limits, scale, new(to + (long)row * columns, columns));
                 }
 
                 Interlocked.Add(ref clipped, own);

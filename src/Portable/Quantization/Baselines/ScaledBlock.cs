@@ -1,6 +1,8 @@
+using System.Numerics.Tensors;
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Blocks;
+using Portable.Reference.Operations;
 
 namespace Portable.Quantization.Baselines;
 
@@ -123,10 +125,14 @@ internal sealed class ScaledBlock
     {
         float[] weights = _weights[linear.Name];
         int columns = weights.Length / factors.Length;
-        for (int i = 0; i < weights.Length; i++)
+        RowRanges.Run(factors.Length, columns, (first, count) =>
         {
-            weights[i] /= factors[i / columns];
-        }
+            for (int row = first; row < first + count; row++)
+            {
+                Span<float> values = weights.AsSpan(row * columns, columns);
+                TensorPrimitives.Divide(values, factors[row], values);
+            }
+        });
 
         _biases[linear.Name] = _biases[linear.Name] is { } bias ? Smoothing.Scale(bias, factors, divide: true) : null;
         OutputFactors[linear.Name] = factors;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Portable.Calibration;
+using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Blocks;
@@ -30,18 +31,9 @@ internal static class FlattenAnalysis
         {
             context.Progress("channel maxima and divergences", index, config.Layers);
             BlockWeights block = context.Source.LoadBlock(index);
-            Dictionary<BlockInput, ChannelMaxima> maxima = BlockInputs.All.ToDictionary(i => i, i => new ChannelMaxima(block.Layout.Columns(i)));
-            Dictionary<BlockInput, MagnitudeHistograms> histograms = BlockInputs.All.ToDictionary(i => i, i => new MagnitudeHistograms(block.Layout.Columns(i)));
-            maximaStream.Advance(block, (input, values, rows) =>
-            {
-                maxima[input].Add(values);
-                histograms[input].Add(values);
-            });
-            Dictionary<BlockInput, List<float>> inputs = BlockInputs.All.ToDictionary(i => i, _ => new List<float>());
-            heldStream.Advance(block, (input, values, rows) => inputs[input].AddRange(values));
-            Dictionary<BlockInput, InputStatistics> statistics = BlockInputs.All.ToDictionary(i => i, i => new InputStatistics(maxima[i].Values, histograms[i], [.. inputs[i]]));
-            ExactOutputs exact = new();
-            FoldingTrials trials = new(block.Layout, settings, (folds, bits) => new FlattenTrial(block, settings, statistics, exact, folds, bits));
+            Dictionary<BlockInput, InputStatistics> statistics = Observe(block, maximaStream, heldStream);
+            LinearOutputs outputs = new(heldStream.Device);
+            FoldingTrials trials = new(block.Layout, settings, (folds, bits) => new FlattenTrial(block, settings, statistics, outputs, folds, bits));
             foreach (BlockInput input in BlockInputs.All)
             {
                 long work = block.Reading(input).Sum(l => (long)l.OutputFeatures * l.InputFeatures());
@@ -69,5 +61,48 @@ internal static class FlattenAnalysis
 
         context.Keep(State, new JsonArray([.. findings.Select(f => f.ToJson())]));
         return findings;
+    }
+
+    /// <summary>Passes both streams through a float block.</summary>
+    private static Dictionary<BlockInput, InputStatistics> Observe(BlockWeights block, BlockStream maximaStream, BlockStream heldStream)
+    {
+        ICalibrationDevice device = maximaStream.Device;
+        Dictionary<BlockInput, IColumnMaxima> maxima = BlockInputs.All.ToDictionary(i => i, i => device.CreateMaxima(block.Layout.Columns(i)));
+        Dictionary<BlockInput, IMagnitudeCounts> counts = BlockInputs.All.ToDictionary(i => i, i => device.CreateMagnitudes(block.Layout.Columns(i)));
+        try
+        {
+            maximaStream.Advance(block, BlockInputs.All.ToDictionary(i => i, i => (IInputSums)new SeveralSums(maxima[i], counts[i])));
+            Dictionary<BlockInput, float[]> held = BlockInputs.All.ToDictionary(i => i, i => new float[heldStream.Tokens * block.Layout.Columns(i)]);
+            Dictionary<BlockInput, int> filled = BlockInputs.All.ToDictionary(i => i, _ => 0);
+            heldStream.Advance(block, (input, values, rows) =>
+            {
+                values.CopyTo(held[input].AsSpan(filled[input]));
+                filled[input] += values.Length;
+            });
+            return BlockInputs.All.ToDictionary(i => i, i => new InputStatistics(maxima[i].Read(), counts[i].Read(), held[i]));
+        }
+        finally
+        {
+            foreach (IInputSums sums in maxima.Values.Concat<IInputSums>(counts.Values))
+            {
+                sums.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Several sums over one input.</summary>
+    private sealed class SeveralSums(params IInputSums[] each) : IInputSums
+    {
+        public void Add(Executor executor, DeviceInput input, int rows)
+        {
+            foreach (IInputSums sums in each)
+            {
+                sums.Add(executor, input, rows);
+            }
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -49,7 +49,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
     {
         public CalibrationInputs Inputs => settings.Gptq ? CalibrationInputs.Quantized : CalibrationInputs.Float;
 
-        public string? CpuPart => "histograms, searches and trials";
+        public string? CpuPart => "searches of ranges";
 
         public JsonObject? Manifest { get; } = new()
         {
@@ -87,7 +87,7 @@ internal sealed class FlattenMethod : IQuantizationMethod
                         ["kl"] = plan.Bits == 4 ? decided[input].Finding.LowDivergence : decided[input].Finding.HighDivergence,
                         ["model_kl4"] = decided[input].Finding.ModelDivergence,
                         ["expansion"] = FlexQ.SensitivityTable.Rounded(plan.Expansion),
-                        ["clipped"] = statistics.Clipped[input],
+                        ["clipped"] = statistics.Clipped(input),
                     });
                 }
             }

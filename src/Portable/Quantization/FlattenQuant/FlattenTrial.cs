@@ -2,9 +2,8 @@ using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
-using Portable.Reference.Arithmetic;
-using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.Blocks;
+using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlattenQuant;
@@ -23,7 +22,7 @@ internal sealed class FlattenTrial
     private readonly ScaledBlock _scaled;
     private readonly IReadOnlyDictionary<BlockInput, InputStatistics> _statistics;
     private readonly Dictionary<BlockInput, float[]> _maxima;
-    private readonly ExactOutputs _exact;
+    private readonly LinearOutputs _outputs;
     private readonly int _bits;
     private readonly Dictionary<BlockInput, FlattenRanges> _ranges = [];
     private readonly Dictionary<BlockInput, (double Divergence, double Error)> _compared = [];
@@ -32,12 +31,12 @@ internal sealed class FlattenTrial
     /// <param name="block">Float weights.</param>
     /// <param name="settings">How.</param>
     /// <param name="statistics">Of the float block's inputs.</param>
-    /// <param name="exact">Outputs of the float block for the held-out inputs.</param>
+    /// <param name="outputs">Computes outputs for the held-out inputs; those of the float block are known to it.</param>
     /// <param name="folded">Inputs of o and down to smooth too.</param>
     /// <param name="bits">4 or 8.</param>
-    public FlattenTrial(BlockWeights block, FlattenSettings settings, IReadOnlyDictionary<BlockInput, InputStatistics> statistics, ExactOutputs exact, IReadOnlySet<BlockInput> folded, int bits)
+    public FlattenTrial(BlockWeights block, FlattenSettings settings, IReadOnlyDictionary<BlockInput, InputStatistics> statistics, LinearOutputs outputs, IReadOnlySet<BlockInput> folded, int bits)
     {
-        (_block, _settings, _statistics, _exact, _bits) = (block, settings, statistics, exact, bits);
+        (_block, _settings, _statistics, _outputs, _bits) = (block, settings, statistics, outputs, bits);
         _maxima = statistics.ToDictionary(m => m.Key, m => (float[])m.Value.Maxima.Clone());
         _scaled = new ScaledBlock(block);
         settings.Fold(_scaled, _maxima, folded.Contains);
@@ -74,29 +73,47 @@ internal sealed class FlattenTrial
         IReadOnlyList<LinearWeights> linears = _block.Reading(input);
         float[] held = _statistics[input].Held;
         float[] x = _scaled.InputFactors.TryGetValue(linears[0].Name, out float[]? factors) ? Smoothing.Scale(held, factors, divide: true) : held;
-        float[][] exact = [.. linears.Select(l => _exact.Of(l, held))];
+        float[][] exact = [.. linears.Select(l => _outputs.Exact(l, held))];
         HistogramDivergence histograms = new(exact.Min(y => y.Min()), exact.Max(y => y.Max()));
         double difference = 0, norm = 0;
         foreach ((int matrix, LinearWeights linear) in linears.Index())
         {
             float[] y = exact[matrix];
             QuantizedLinear layer = FlattenedBlock.RoundToNearest(plan, matrix, _scaled.Weights(linear), linear.OutputFeatures).Pack(null, _settings.ActivationGroup);
-            float[] approximate = FlattenedBlock.Outputs(x, layer, _maxima[input].Length);
+            float[] approximate = _outputs.Of(linear.WithQuantized(layer, _settings.Scheme(_bits)), x, _maxima[input].Length);
             if (_scaled.OutputFactors.TryGetValue(linear.Name, out float[]? divided))
             {
-                approximate = Smoothing.Scale(approximate, divided, divide: false);
+                Smoothing.Scale(approximate, divided, divide: false, approximate);
             }
 
             histograms.Add(y, approximate);
-            for (int i = 0; i < y.Length; i++)
+            (double Difference, double Norm)[] rows = new (double, double)[y.Length / linear.OutputFeatures];
+            RowRanges.Run(rows.Length, linear.OutputFeatures, (first, count) =>
             {
-                double e = approximate[i] - (double)y[i];
-                difference += e * e;
-                norm += (double)y[i] * y[i];
-            }
+                for (int row = first; row < first + count; row++)
+                {
+                    rows[row] = Compare(y.AsSpan(row * linear.OutputFeatures, linear.OutputFeatures), approximate.AsSpan(row * linear.OutputFeatures, linear.OutputFeatures));
+                }
+            });
+            difference += rows.Sum(r => r.Difference);
+            norm += rows.Sum(r => r.Norm);
         }
 
         return (histograms.Divergence(), Math.Sqrt(difference / Math.Max(norm, double.Epsilon)));
+    }
+
+    /// <summary>Σ (ŷ − y)² and Σ y².</summary>
+    private static (double Difference, double Norm) Compare(ReadOnlySpan<float> exact, ReadOnlySpan<float> approximate)
+    {
+        double difference = 0, norm = 0;
+        for (int i = 0; i < exact.Length; i++)
+        {
+            double e = approximate[i] - (double)exact[i];
+            difference += e * e;
+            norm += (double)exact[i] * exact[i];
+        }
+
+        return (difference, norm);
     }
 
     private FlattenRanges Searched(BlockInput input)
@@ -104,7 +121,7 @@ internal sealed class FlattenTrial
         bool free = _scaled.HasNorm(input);
         IReadOnlyList<LinearWeights> linears = _block.Reading(input);
         float[] held = _statistics[input].Held;
-        SearchedMatrix[] matrices = [.. linears.Select(l => new SearchedMatrix(_scaled.Weights(l), MeanEnergy(_exact.Of(l, held), l.OutputFeatures), _scaled.OutputFactors.GetValueOrDefault(l.Name)))];
+        SearchedMatrix[] matrices = [.. linears.Select(l => new SearchedMatrix(_scaled.Weights(l), _outputs.MeanEnergy(l, held), _scaled.OutputFactors.GetValueOrDefault(l.Name)))];
         SearchOptions options = new(_bits, _bits == 4 ? _settings.Flatten.MaximumExpansion : 1, _settings.Flatten.FlattenWeights, free, _settings.Gptq ? _settings.WeightLoss : 1);
         FlattenRanges ranges = RangeSearch.Find(_statistics[input].Histograms, free ? null : _scaled.InputFactors.GetValueOrDefault(linears[0].Name), matrices, options);
         if (ranges.Factors is { } factors)
@@ -133,35 +150,5 @@ internal sealed class FlattenTrial
         }
 
         return new FlattenRanges(factors, plan);
-    }
-
-    private static double MeanEnergy(float[] outputs, int rows)
-    {
-        double sum = 0;
-        foreach (float y in outputs)
-        {
-            sum += (double)y * y;
-        }
-
-        return sum / (outputs.Length / rows);
-    }
-}
-
-/// <summary>Outputs of a float block's linears for fixed inputs, computed once.</summary>
-internal sealed class ExactOutputs
-{
-    private readonly Dictionary<string, float[]> _outputs = [];
-
-    public float[] Of(LinearWeights linear, float[] x)
-    {
-        if (!_outputs.TryGetValue(linear.Name, out float[]? y))
-        {
-            int columns = linear.InputFeatures(), tokens = x.Length / columns;
-            y = new float[tokens * linear.OutputFeatures];
-            FloatGemm.Multiply(x, linear.ReadWeights(), y, tokens, linear.OutputFeatures, columns);
-            _outputs.Add(linear.Name, y);
-        }
-
-        return y;
     }
 }

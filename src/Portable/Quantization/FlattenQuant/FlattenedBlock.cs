@@ -1,6 +1,4 @@
 using Portable.Reference.Algorithms.FlattenQuant;
-using Portable.Reference.BitPlanes;
-using Portable.Reference.Matmul;
 using Portable.Reference.Operations;
 using Portable.Reference.Quantization;
 
@@ -15,22 +13,17 @@ internal static class FlattenedBlock
         int columns = weights.Length / rows;
         short[] codes = new short[weights.Length];
         WeightGrid[] grids = [.. Enumerable.Range(0, columns).Select(j => FlattenedLinear.Grid(plan, matrix, j))];
-        for (int i = 0; i < codes.Length; i++)
+        RowRanges.Run(rows, columns, (first, count) =>
         {
-            codes[i] = (short)grids[i % columns].Encode(weights[i], Rounding.HalfAway);
-        }
+            for (int row = first; row < first + count; row++)
+            {
+                for (int j = 0; j < columns; j++)
+                {
+                    codes[(row * columns) + j] = (short)grids[j].Encode(weights[(row * columns) + j], Rounding.HalfAway);
+                }
+            }
+        });
 
         return new FlattenedLinear(plan, matrix, rows, codes);
-    }
-
-    /// <summary>What the layer will give for smoothed inputs, by the kernels that serve it.</summary>
-    public static float[] Outputs(float[] x, QuantizedLinear layer, int columns)
-    {
-        int tokens = x.Length / columns;
-        QuantizedActivations codes = new(tokens, layer.Weights.Layout, layer.Input.Format, layer.Input.GroupSize);
-        ActivationQuantization.Quantize(x, tokens, columns, layer.Input, codes);
-        float[] y = new float[tokens * layer.OutputFeatures];
-        BitMatmul.Multiply(codes, layer, y, layer.OutputFeatures);
-        return y;
     }
 }

@@ -22,17 +22,20 @@ internal static class ModelDivergences
     {
         IReadOnlyList<int[]> windows = [.. context.Calibration!.ReportWindows.Select(w => w[..Math.Min(TokensPerWindow, w.Length)])];
         ModelConfig config = context.Source.Config;
-        using VariantModel model = new(context.Source, windows, 32, device: null);
+        using VariantModel model = new(context.Source, windows, 32, context.Device);
         VariantBlock[] exact = [.. Enumerable.Range(0, config.Layers).Select(l => model.Load(context.Source.LoadBlock(l)))];
         double[] divergences = new double[findings.Count];
         float[][] hidden = [.. Enumerable.Range(0, model.Batches).Select(model.Embedded)];
         float[][] logits = [.. Enumerable.Range(0, model.Batches).Select(b => model.Logits(b, model.Run(exact, b, hidden[b])).ToArray())];
         for (int l = 0; l < config.Layers; l++)
         {
+            BlockWeights block = context.Source.LoadBlock(l);
+            VariantsOfBlock variants = new(block, settings, [.. findings.Where(f => f.Block == l)]);
+            using VariantFamily family = model.OpenFamily();
             foreach ((int i, FlattenFinding finding) in findings.Index().Where(f => f.Item.Block == l))
             {
                 context.Cancellation.ThrowIfCancellationRequested();
-                using VariantBlock variant = model.LoadVariant(Variant(context.Source.LoadBlock(l), settings, findings, finding));
+                VariantBlock variant = family.Load(variants.Of(finding));
                 double sum = 0;
                 for (int b = 0; b < model.Batches; b++)
                 {
@@ -52,22 +55,39 @@ internal static class ModelDivergences
     }
 
     /// <summary>A block with one group at 4 bits; the others carry the same smoothing in single precision.</summary>
-    private static BlockWeights Variant(BlockWeights block, FlattenSettings settings, IReadOnlyList<FlattenFinding> findings, FlattenFinding low)
+    private sealed class VariantsOfBlock
     {
-        ScaledBlock scaled = settings.Scale(block, findings.Where(f => f.Block == low.Block).ToDictionary(f => f.Input), input => input == low.Input);
-        FlattenPlan plan = low.Low!.Plan;
-        Dictionary<string, LinearWeights> replaced = [];
-        foreach (BlockInput input in BlockInputs.All)
+        private readonly BlockWeights _block;
+        private readonly FlattenSettings _settings;
+        private readonly Dictionary<BlockInput, FlattenFinding> _findings;
+        private readonly ScaledBlock _high;
+        private readonly Dictionary<string, FloatTable> _tables;
+
+        public VariantsOfBlock(BlockWeights block, FlattenSettings settings, IReadOnlyList<FlattenFinding> findings)
         {
-            foreach ((int matrix, LinearWeights linear) in block.Reading(input).Index())
-            {
-                float[] weights = scaled.Weights(linear);
-                replaced.Add(linear.Name, input == low.Input
-                    ? linear.WithQuantized(FlattenedBlock.RoundToNearest(plan, matrix, weights, linear.OutputFeatures).Pack(scaled.Bias(linear), settings.ActivationGroup), settings.Scheme(4))
-                    : linear with { Float = new FloatTable(linear.OutputFeatures, linear.InputFeatures(), ElementType.Float32, MemoryMarshal.AsBytes(weights.AsSpan()).ToArray()), Bias = scaled.Bias(linear) });
-            }
+            (_block, _settings) = (block, settings);
+            _findings = findings.ToDictionary(f => f.Input);
+            _high = settings.Scale(block, _findings, _ => false);
+            _tables = block.Linears.ToDictionary(l => l.Name, l => new FloatTable(l.OutputFeatures, l.InputFeatures(), ElementType.Float32, MemoryMarshal.AsBytes(_high.Weights(l).AsSpan()).ToArray()));
         }
 
-        return block.MapLinears(l => replaced[l.Name]).MapNorms((norm, _) => scaled.Norm(norm));
+        public BlockWeights Of(FlattenFinding low)
+        {
+            // The factors of one norm change what reads its output, and nothing else.
+            ScaledBlock scaled = _high.HasNorm(low.Input) ? _settings.Scale(_block, _findings, input => input == low.Input) : _high;
+            FlattenPlan plan = low.Low!.Plan;
+            Dictionary<string, LinearWeights> replaced = [];
+            foreach (BlockInput input in BlockInputs.All)
+            {
+                foreach ((int matrix, LinearWeights linear) in _block.Reading(input).Index())
+                {
+                    replaced.Add(linear.Name, input == low.Input
+                        ? linear.WithQuantized(FlattenedBlock.RoundToNearest(plan, matrix, scaled.Weights(linear), linear.OutputFeatures).Pack(scaled.Bias(linear), _settings.ActivationGroup), _settings.Scheme(4))
+                        : linear with { Float = _tables[linear.Name], Bias = scaled.Bias(linear) });
+                }
+            }
+
+            return _block.MapLinears(l => replaced[l.Name]).MapNorms((norm, _) => scaled.Norm(norm));
+        }
     }
 }

@@ -69,6 +69,9 @@ internal sealed class VariantModel : IDisposable
     public VariantBlock LoadVariant(BlockWeights weights, VariantBlock reference) =>
         new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Share, cache: reference.Block.Cache), owns: false);
 
+    /// <summary>Room for variants of one block whose float layers are partly the same.</summary>
+    public VariantFamily OpenFamily() => new(Open(), _keyValueBits);
+
     /// <summary>Runs blocks one after the other.</summary>
     /// <param name="blocks">Neighbours, all of the reference or one alone.</param>
     /// <param name="batch">Index of the batch.</param>
@@ -168,5 +171,38 @@ internal sealed class VariantBlock(BlockStage stage, TransformerBlock block, boo
         {
             stage.Dispose();
         }
+    }
+}
+
+/// <summary>Variants of one block: float layers of the same table are in memory once.</summary>
+internal sealed class VariantFamily(BlockStage stage, int keyValueBits) : IDisposable
+{
+    private readonly Dictionary<FloatTable, DeviceLinear> _shared = new(ReferenceEqualityComparer.Instance);
+    private DeviceCache? _cache;
+
+    /// <summary>Makes a variant runnable, for as long as the family is there.</summary>
+    public VariantBlock Load(BlockWeights weights)
+    {
+        TransformerBlock block = new(stage.Workspace, weights, keyValueBits, single: Share, cache: _cache);
+        _cache = block.Cache;
+        return new VariantBlock(stage, block, owns: false);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => stage.Dispose();
+
+    private DeviceLinear Share(LinearWeights linear)
+    {
+        if (linear.Float is not { } table || linear.Quantized is not null)
+        {
+            return stage.Executor.Upload([linear]);
+        }
+
+        if (!_shared.TryGetValue(table, out DeviceLinear? shared))
+        {
+            _shared.Add(table, shared = stage.Executor.Upload([linear]));
+        }
+
+        return shared;
     }
 }
