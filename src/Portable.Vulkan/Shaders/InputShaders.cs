@@ -43,7 +43,7 @@ internal sealed record RoundInputShader : Shader<RoundInputPush>
     {
         constants.Set(0, Workgroup);
         constants.Set(1, Stretch);
-        constants.Set(2, Divides ? 1 : 0);
+        constants.Set(2, Divides);
     }
 }
 
