@@ -79,6 +79,7 @@ internal static class CommandTree
         bench.Subcommands.Add(new BenchServeVerb());
         bench.Subcommands.Add(new BenchTuneVerb());
         bench.Subcommands.Add(new BenchPipelinesVerb());
+        bench.Subcommands.Add(new BenchProductsVerb());
         return bench;
     }
 }

@@ -75,7 +75,7 @@ internal sealed class BenchMatmulVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        (int M, int N, int K)[] sizes = [.. OptionValues.List(parsed.GetValue(_shapes)!).Select(ParseShape)];
+        (int M, int N, int K)[] sizes = [.. OptionValues.List(parsed.GetValue(_shapes)!).Select(OptionValues.MatmulShape)];
         QuantizationScheme[] widths = [.. (parsed.GetValue(_schemes) is "all" ? AllWidths() : OptionValues.List(parsed.GetValue(_schemes)!)).Select(OptionValues.Scheme)];
         Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
         if (parsed.GetValue(_best) && where is not VulkanDevice)
@@ -105,13 +105,6 @@ internal sealed class BenchMatmulVerb : Verb
     }
 
     private static IEnumerable<string> AllWidths() => from w in Enumerable.Range(1, 8) from a in Enumerable.Range(1, 8) select $"W{w}A{a}";
-
-    private static (int M, int N, int K) ParseShape(string text)
-    {
-        string[] parts = text.Split('x', '×');
-        int[] sizes = [.. parts.Select(p => int.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out int size) ? size : 0)];
-        return sizes.Length == 3 && sizes.All(s => s > 0) ? (sizes[0], sizes[1], sizes[2]) : throw new UsageException($"--shapes wants M×N×K like 1x4096x4096, not '{text}'");
-    }
 
     private static void Print(Terminal terminal, BenchMatmulReport report)
     {

@@ -10,4 +10,5 @@ namespace Portable.Cli.Benchmarking;
 [JsonSerializable(typeof(BenchServeReport))]
 [JsonSerializable(typeof(BenchTuneReport))]
 [JsonSerializable(typeof(BenchPipelinesReport))]
+[JsonSerializable(typeof(BenchProductsReport))]
 internal sealed partial class BenchReports : JsonSerializerContext;

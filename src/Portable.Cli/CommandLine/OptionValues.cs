@@ -47,6 +47,15 @@ internal static class OptionValues
         }
     }
 
+    /// <summary>M×N×K.</summary>
+    /// <exception cref="UsageException">It is not three positive numbers.</exception>
+    public static (int M, int N, int K) MatmulShape(string text)
+    {
+        string[] parts = text.Split('x', '×');
+        int[] sizes = [.. parts.Select(p => int.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out int size) ? size : 0)];
+        return sizes.Length == 3 && sizes.All(s => s > 0) ? (sizes[0], sizes[1], sizes[2]) : throw new UsageException($"--shapes wants M×N×K like 1x4096x4096, not '{text}'");
+    }
+
     /// <summary>A quantization method.</summary>
     /// <exception cref="UsageException">There is none of that name.</exception>
     public static QuantizationMethod Method(string name) =>

@@ -7,9 +7,6 @@ namespace Portable.Vulkan.Calibration;
 /// <summary>Dispatches of the f64 kernels.</summary>
 internal static class DoubleMoves
 {
-    // Of one dispatch.
-    private const double MostWork = 2e10;
-
     /// <summary>Records a move.</summary>
     public static void Record(CommandRecorder recorder, DoubleMove move, in DoubleMovePush push, TableType type = TableType.Float32)
     {
@@ -35,7 +32,7 @@ internal static class DoubleMoves
     {
         int groups = shader.Group > 0 ? ((int)push.K + shader.Group - 1) / shader.Group : 1;
         double perRow = 2.0 * push.N * push.K;
-        int most = Math.Max(shader.Tile, (int)Math.Min(push.M, MostWork / perRow) / shader.Tile * shader.Tile);
+        int most = Math.Max(shader.Tile, (int)Math.Min(push.M, work.MostWork / perRow) / shader.Tile * shader.Tile);
         for (int first = 0; first < push.M; first += most)
         {
             int rows = Math.Min(most, (int)push.M - first);

@@ -7,9 +7,6 @@ namespace Portable.Vulkan.Calibration;
 /// </summary>
 internal sealed class Submissions(VulkanContext gpu) : IDisposable
 {
-    // Some tenths of a second on a device with a hundred f64 units; software devices have no watchdog.
-    private const double MostWork = 2e10;
-
     // Submissions that wait or run: others of the device come in between.
     private const int MostLists = 3;
 
@@ -19,6 +16,9 @@ internal sealed class Submissions(VulkanContext gpu) : IDisposable
 
     /// <summary>The device.</summary>
     public VulkanContext Gpu => gpu;
+
+    /// <summary>f64 operations of one submission.</summary>
+    public double MostWork { get; } = DoubleRate.MostWork(gpu);
 
     /// <summary>Records what comes after everything recorded so far.</summary>
     /// <param name="record">Records it.</param>

@@ -72,7 +72,7 @@ internal readonly record struct GramOperation(VulkanActivation X, VulkanActivati
 
     public void Record(PlanRecorder plan)
     {
-        GramShader shader = FloatArithmetic.Of(plan.Gpu).Gram(Sums.Rows, Sums.Columns, CpuExecutor.Rows, Upper);
+        GramShader shader = FloatArithmetic.Of(plan.Gpu).Gram(Sums.Rows, Sums.Columns, plan.Key.Rows, CpuExecutor.Rows, Upper);
         plan.Order([X, Y], [Sums]);
         (int across, int down) = shader.Gemm.Tile.Workgroups(Sums.Rows, Sums.Columns);
         plan.Dispatch(shader, new GramPush(X.Address, Y.Address, Sums.Buffer.Address, (uint)Sums.Rows, (uint)Sums.Columns, (uint)plan.Key.Rows), across, down);

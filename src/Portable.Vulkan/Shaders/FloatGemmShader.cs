@@ -9,8 +9,23 @@ namespace Portable.Vulkan.Shaders;
 /// <param name="AColumns">Whether the left operand is K×M.</param>
 /// <param name="BColumns">Whether the right operand is K×N.</param>
 /// <param name="Quads">Whether rows of both start on 16 bytes and have whole quads.</param>
-internal readonly record struct FloatGemmConstants(TableType TableType, FloatTile Tile, bool AColumns, bool BColumns, bool Quads)
+/// <param name="Whole">Whether so, and every run of K is of whole steps of the tile.</param>
+internal readonly record struct FloatGemmConstants(TableType TableType, FloatTile Tile, bool AColumns, bool BColumns, bool Quads, bool Whole)
 {
+    /// <summary>Those of a product.</summary>
+    /// <param name="type">Element type of an N×K right operand.</param>
+    /// <param name="tile">The tile.</param>
+    /// <param name="aColumns">Whether the left operand is K×M.</param>
+    /// <param name="bColumns">Whether the right operand is K×N.</param>
+    /// <param name="m">M.</param>
+    /// <param name="n">N.</param>
+    /// <param name="k">K; where it is cut into runs, all but the last are multiples of every tile's steps.</param>
+    public static FloatGemmConstants For(TableType type, FloatTile tile, bool aColumns, bool bColumns, int m, int n, int k)
+    {
+        bool quads = (aColumns ? m : k) % 4 == 0 && (bColumns ? n : k) % 4 == 0;
+        return new(type, tile, aColumns, bColumns, quads, quads && k % tile.TileK == 0);
+    }
+
     /// <summary>Writes the constants.</summary>
     public void Specialize(SpecializationConstants constants)
     {
@@ -24,6 +39,7 @@ internal readonly record struct FloatGemmConstants(TableType TableType, FloatTil
         constants.Set(7, AColumns);
         constants.Set(8, BColumns);
         constants.Set(9, Quads);
+        constants.Set(12, Whole);
     }
 }
 
@@ -37,6 +53,9 @@ internal readonly record struct FloatTile(int TileM, int TileN, int TileK, int M
 {
     /// <summary>Invocations.</summary>
     public int Workgroup => TileM / Math.Max(1, MicroM) * (TileN / Math.Max(1, MicroN));
+
+    /// <summary>Bytes of shared memory.</summary>
+    public int SharedBytes => 16 * TileK * ((TileM / 4) + 1 + (TileN / 4) + 1);
 
     /// <summary>Workgroups of a product of m rows and n columns.</summary>
     public (int X, int Y) Workgroups(int m, int n) => ((n + TileN - 1) / TileN, (m + TileM - 1) / TileM);

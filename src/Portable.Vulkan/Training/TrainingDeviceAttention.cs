@@ -79,8 +79,8 @@ internal sealed class TrainingDeviceAttention
     {
         FloatTile tile = _kernels.Gpu.Facts.Kind == VulkanDeviceKind.Cpu ? new FloatTile(32, 32, 16, 4, 8)
             : n <= 64 || m <= 64 ? new FloatTile(64, 64, 16, 4, 4)
-            : new FloatTile(128, 128, 16, 8, 8);
-        FloatGemmConstants gemm = new(TableType.Float32, tile, aColumns, bColumns, (aColumns ? m : k) % 4 == 0 && (bColumns ? n : k) % 4 == 0);
+            : new FloatTile(128, 64, 16, 8, 8);
+        FloatGemmConstants gemm = FloatGemmConstants.For(TableType.Float32, tile, aColumns, bColumns, m, n, k);
         int shared = group ?? _layout.GroupHeads;
         TrainingAttentionShader shader = FloatArithmetic.Of(_kernels.Gpu).Emulated
             ? new EmulatedTrainingAttentionShader { Gemm = gemm, Part = part, Group = shared }

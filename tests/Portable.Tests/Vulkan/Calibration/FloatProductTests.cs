@@ -37,10 +37,63 @@ public sealed class FloatProductTests(VulkanFixture vulkan)
         VulkanFixture.AssertNoValidationMessages();
     }
 
-    private static float[] Run(VulkanContext gpu, FloatGemmShader shader, float[] a, float[] b, int m, int n, int k)
+    // Steps whole and not, more tiles than one, rows and columns that a tile has too many of.
+    [SkippableTheory]
+    [InlineData(260, 268, 48)]
+    [InlineData(100, 396, 80)]
+    [InlineData(129, 67, 36)]
+    public void LargeTilesHaveTheCpusBits(int m, int n, int k)
+    {
+        VulkanContext gpu = vulkan.Context;
+        FloatArithmetic arithmetic = FloatArithmetic.Of(gpu);
+        Random random = new(m + n + k);
+        float[] a = Values(random, m * k), b = Values(random, n * k), expected = new float[m * n];
+        float[] aColumns = Transposed(a, m, k), bColumns = Transposed(b, n, k);
+        FloatGemm.Multiply(a, b, expected, m, n, k);
+        foreach (FloatTile tile in arithmetic.Tiles)
+        {
+            foreach ((bool aDown, bool bDown) in ((bool, bool)[])[(false, false), (false, true), (true, true)])
+            {
+                FloatGemmShader shader = arithmetic.Gemm(TableType.Float32, aDown, bDown, m, n, k);
+                shader = shader with { Gemm = FloatGemmConstants.For(TableType.Float32, tile, aDown, bDown, m, n, k) };
+                AssertBits.Equal(expected, Run(gpu, shader, aDown ? aColumns : a, bDown ? bColumns : b, m, n, k));
+            }
+        }
+
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    // Whole steps of every element type: halves of both signs, some subnormal.
+    [SkippableTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TablesOfSixteenBitsHaveTheCpusBits(bool brain)
+    {
+        TableType type = brain ? TableType.BFloat16 : TableType.Float16;
+        const int M = 70, N = 66, K = 64;
+        VulkanContext gpu = vulkan.Context;
+        FloatArithmetic arithmetic = FloatArithmetic.Of(gpu);
+        Random random = new(26);
+        float[] a = Values(random, M * K), expected = new float[M * N];
+        ushort[] table = [.. Values(random, N * K).Select(v => type == TableType.Float16 ? BitConverter.HalfToUInt16Bits((Half)v) : (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16))];
+        float[] weights = [.. table.Select(h => type == TableType.Float16 ? (float)BitConverter.UInt16BitsToHalf(h) : BitConverter.UInt32BitsToSingle((uint)h << 16))];
+        FloatGemm.Multiply(a, weights, expected, M, N, K);
+        foreach (FloatTile tile in (FloatTile[])[arithmetic.Gemm(type, false, false, M, N, K).Gemm.Tile, arithmetic.Rows])
+        {
+            FloatGemmShader shader = arithmetic.Gemm(type, false, false, M, N, K);
+            shader = shader with { Gemm = FloatGemmConstants.For(type, tile, false, false, M, N, K) };
+            Assert.True(shader.Gemm.Whole);
+            AssertBits.Equal(expected, Run<ushort>(gpu, shader, a, table, M, N, K));
+        }
+
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    private static float[] Run<T>(VulkanContext gpu, FloatGemmShader shader, float[] a, T[] b, int m, int n, int k)
+        where T : unmanaged
     {
         float[] got = new float[m * n];
-        using GpuBuffer left = gpu.Allocate<float>(a), right = gpu.Allocate<float>(b), y = gpu.Allocate(4L * got.Length);
+        using GpuBuffer left = gpu.Allocate<float>(a), right = gpu.Allocate<T>(b), y = gpu.Allocate(4L * got.Length);
         gpu.Run(r => FloatArithmetic.Record(r, shader, new FloatGemmPush(left.Address, right.Address, 0, y.Address, (uint)m, (uint)n, (uint)k, (uint)n)));
         gpu.Download<float>(y, got);
         return got;
