@@ -138,7 +138,7 @@ internal sealed class SensitivityAnalysis : IDisposable
             int next = l + 1;
             if (_high[l].Linears.Any(low))
             {
-                using VariantBlock variant = _model.LoadVariant(_high[l].MapLinears(linear => low(linear) ? WithBits(linear, _lowBits) : linear), _reference[l]);
+                VariantBlock variant = _model.LoadVariant(_high[l].MapLinears(linear => low(linear) ? WithBits(linear, _lowBits) : linear), _reference[l]);
                 Pass(new[] { variant });
             }
             else

@@ -54,20 +54,13 @@ internal sealed class VariantModel : IDisposable
     public float[] Embedded(int batch) => _embedded[batch];
 
     /// <summary>Makes a block of the reference runnable, for as long as the model is there.</summary>
-    public VariantBlock Load(BlockWeights weights) => new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Keep), owns: false);
-
-    /// <summary>Makes a variant of a block runnable; the caller disposes of it.</summary>
-    public VariantBlock LoadVariant(BlockWeights weights)
-    {
-        BlockStage stage = _device is null ? _stage : Open();
-        return new VariantBlock(stage, new TransformerBlock(stage.Workspace, weights, _keyValueBits), owns: stage != _stage);
-    }
+    public VariantBlock Load(BlockWeights weights) => new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Keep));
 
     /// <summary>Makes a variant runnable that differs from a block of the reference in the widths of activations alone: it takes that one's place while it runs.</summary>
     /// <param name="weights">The variant.</param>
     /// <param name="reference">The block, made by <see cref="Load"/>.</param>
     public VariantBlock LoadVariant(BlockWeights weights, VariantBlock reference) =>
-        new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Share, cache: reference.Block.Cache), owns: false);
+        new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Share, cache: reference.Block.Cache));
 
     /// <summary>Room for variants of one block whose float layers are partly the same.</summary>
     public VariantFamily OpenFamily() => new(Open(), _keyValueBits);
@@ -155,24 +148,10 @@ internal sealed class VariantModel : IDisposable
     }
 }
 
-/// <summary>A block on the executor that it runs on, which a variant has for itself: its memory goes with it.</summary>
-/// <param name="stage">The executor.</param>
-/// <param name="block">The block.</param>
-/// <param name="owns">Whether it is a variant with an executor of its own.</param>
-internal sealed class VariantBlock(BlockStage stage, TransformerBlock block, bool owns) : IDisposable
-{
-    public BlockStage Stage => stage;
-
-    public TransformerBlock Block => block;
-
-    public void Dispose()
-    {
-        if (owns)
-        {
-            stage.Dispose();
-        }
-    }
-}
+/// <summary>A block on the executor that it runs on.</summary>
+/// <param name="Stage">The executor.</param>
+/// <param name="Block">The block.</param>
+internal sealed record VariantBlock(BlockStage Stage, TransformerBlock Block);
 
 /// <summary>Variants of one block: float layers of the same table are in memory once.</summary>
 internal sealed class VariantFamily(BlockStage stage, int keyValueBits) : IDisposable
@@ -185,7 +164,7 @@ internal sealed class VariantFamily(BlockStage stage, int keyValueBits) : IDispo
     {
         TransformerBlock block = new(stage.Workspace, weights, keyValueBits, single: Share, cache: _cache);
         _cache = block.Cache;
-        return new VariantBlock(stage, block, owns: false);
+        return new VariantBlock(stage, block);
     }
 
     /// <inheritdoc/>
