@@ -67,20 +67,7 @@ internal sealed class FloatProductBenchmark : IDisposable
         foreach ((string product, int m, int n, int k, FloatTile tile, Shader shader, Action<CommandRecorder> record) in all)
         {
             cancellation.ThrowIfCancellationRequested();
-            double best = double.MaxValue;
-            for (int round = 0; round < Rounds; round++)
-            {
-                stamps.Reset();
-                _gpu.Run(r =>
-                {
-                    r.Timestamp(stamps, 0);
-                    record(r);
-                    r.Timestamp(stamps, 1);
-                });
-                double[] times = stamps.ReadNanoseconds(2);
-                best = Math.Min(best, times[1] - times[0]);
-            }
-
+            double best = stamps.Fastest(_gpu, Rounds, record);
             PipelineStatistics statistics = _gpu.Pipeline(shader).Statistics;
             string name = $"{tile.TileM}x{tile.TileN}x{tile.TileK} {tile.MicroM}x{tile.MicroN}";
             rows.Add(new FloatProductRow(product, m, n, k, name, statistics.Registers, statistics.Spills, best / 1000, 2.0 * m * n * k / best / 1000, tile == (product is "dW" or "sums" ? _arithmetic.Columns : _arithmetic.Rows)));

@@ -31,20 +31,7 @@ internal static class DoubleRate
         using GpuBuffer a = gpu.Allocate(8L * Side * K), b = gpu.Allocate(8L * K * Side), c = gpu.Allocate(8L * Side * Side);
         using TimestampPool stamps = gpu.CreateTimestamps(2);
         gpu.Run(r => r.Fill(a, 0, a.Size, 0).Fill(b, 0, b.Size, 0).Fill(c, 0, c.Size, 0));
-        double best = double.MaxValue;
-        for (int round = 0; round < Rounds; round++)
-        {
-            stamps.Reset();
-            gpu.Run(r =>
-            {
-                r.Timestamp(stamps, 0);
-                r.Dispatch(shader, new DoubleUpdatePush(a.Address, b.Address, c.Address, Side, Side, K, K, Side, Side), tiles, tiles);
-                r.Timestamp(stamps, 1);
-            });
-            double[] times = stamps.ReadNanoseconds(2);
-            best = Math.Min(best, times[1] - times[0]);
-        }
-
+        double best = stamps.Fastest(gpu, Rounds, r => r.Dispatch(shader, new DoubleUpdatePush(a.Address, b.Address, c.Address, Side, Side, K, K, Side, Side), tiles, tiles));
         return 2.0 * Side * Side * K / best * 1e9;
     }
 }
