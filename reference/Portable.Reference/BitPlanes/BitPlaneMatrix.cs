@@ -15,6 +15,9 @@ namespace Portable.Reference.BitPlanes;
 /// </remarks>
 public sealed class BitPlaneMatrix
 {
+    private readonly Lock _counting = new();
+    private int[]? _rowSums;
+
     /// <summary>Wraps packed words.</summary>
     /// <param name="rows">N ≥ 1.</param>
     /// <param name="layout">Columns, groups and blocks.</param>
@@ -23,6 +26,23 @@ public sealed class BitPlaneMatrix
     /// <param name="rowSums">Σ of the codes of each row and group, [row × groups + group].</param>
     /// <exception cref="ArgumentException">The lengths do not match, or the format has 16 bits.</exception>
     public BitPlaneMatrix(int rows, GroupLayout layout, CodeFormat format, ReadOnlyMemory<ulong> words, int[] rowSums)
+        : this(rows, layout, format, words)
+    {
+        ArgumentNullException.ThrowIfNull(rowSums);
+        if (rowSums.Length != rows * layout.Groups)
+        {
+            throw new ArgumentException($"{rowSums.Length} row sums do not fit {rows}×{layout.Columns} {format}.");
+        }
+
+        _rowSums = rowSums;
+    }
+
+    /// <summary>Wraps packed words whose row sums are counted when first asked for: activations without zero points and offsets never do.</summary>
+    /// <param name="rows">N ≥ 1.</param>
+    /// <param name="layout">Columns, groups and blocks.</param>
+    /// <param name="format">1…8 bits.</param>
+    /// <param name="words">rows × blocks × bits words in the layout above; padding bits are 0.</param>
+    internal BitPlaneMatrix(int rows, GroupLayout layout, CodeFormat format, ReadOnlyMemory<ulong> words)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
         if (format.Bits > 8)
@@ -30,12 +50,12 @@ public sealed class BitPlaneMatrix
             throw new ArgumentException("Weights have at most 8 bits.", nameof(format));
         }
 
-        if (words.Length != WordCount(rows, layout, format) || rowSums.Length != rows * layout.Groups)
+        if (words.Length != WordCount(rows, layout, format))
         {
-            throw new ArgumentException($"{words.Length} words and {rowSums.Length} row sums do not fit {rows}×{layout.Columns} {format}.");
+            throw new ArgumentException($"{words.Length} words do not fit {rows}×{layout.Columns} {format}.");
         }
 
-        (Rows, Layout, Format, Words, RowSums) = (rows, layout, format, words, rowSums);
+        (Rows, Layout, Format, Words) = (rows, layout, format, words);
     }
 
     /// <summary>N.</summary>
@@ -54,11 +74,24 @@ public sealed class BitPlaneMatrix
     public ReadOnlyMemory<ulong> Words { get; }
 
     /// <summary>Σ_k code[row, k] over each group, [row × groups + group].</summary>
-    public int[] RowSums { get; }
+    public int[] RowSums => Volatile.Read(ref _rowSums) ?? CountRows();
 
     /// <summary>Words of one row.</summary>
     public int RowWords => Layout.Blocks * Format.Bits;
 
     /// <summary>Words of a matrix of this shape.</summary>
     public static int WordCount(int rows, GroupLayout layout, CodeFormat format) => checked(rows * layout.Blocks * format.Bits);
+
+    private int[] CountRows()
+    {
+        lock (_counting)
+        {
+            if (_rowSums is null)
+            {
+                Volatile.Write(ref _rowSums, BitPlanes.RowSums.Count(this));
+            }
+
+            return _rowSums;
+        }
+    }
 }

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Portable.Reference.Threading;
 
 namespace Portable.Reference.BitPlanes;
 
@@ -11,6 +12,30 @@ internal static class RowSums
 {
     // Registers whose counts of bits (at most 8 a byte) a byte holds.
     private const int RegistersPerSum = 31;
+
+    // Words of a group from which on counting whole registers is worth their lanes.
+    private const int ManyWords = 64;
+
+    // Rows of a piece of work.
+    private const int PieceRows = 256;
+
+    private static readonly byte[] Columns = CreateColumns();
+
+    /// <summary>Counts all rows, [row × groups + group], on all threads.</summary>
+    public static int[] Count(BitPlaneMatrix matrix)
+    {
+        int groups = matrix.Layout.Groups, words = matrix.RowWords;
+        int[] sums = GC.AllocateUninitializedArray<int>(matrix.Rows * groups);
+        WorkerPool.Run((matrix.Rows + PieceRows - 1) / PieceRows, piece =>
+        {
+            ReadOnlySpan<ulong> all = matrix.Words.Span;
+            for (int row = piece * PieceRows; row < Math.Min(matrix.Rows, (piece + 1) * PieceRows); row++)
+            {
+                Count(all.Slice(row * words, words), matrix.Layout, matrix.Format, sums.AsSpan(row * groups, groups));
+            }
+        });
+        return sums;
+    }
 
     /// <summary>Counts a row.</summary>
     /// <param name="words">The row's words, [block × bits + plane]; padding is 0.</param>
@@ -25,11 +50,21 @@ internal static class RowSums
         for (int group = 0; group < sums.Length; group++)
         {
             int sum = 0, end = layout.EndBlock(group) * bits;
-            if (Avx512BW.IsSupported && BitOperations.IsPow2(bits))
+            if (Avx512BW.IsSupported && BitOperations.IsPow2(bits) && end - at >= ManyWords)
             {
                 int whole = (end - at) / Vector512<ulong>.Count * Vector512<ulong>.Count;
                 sum = CountRegisters(words.Slice(at, whole), format);
                 at += whole;
+            }
+            else if (Gfni.V512.IsSupported && Avx512Vbmi.IsSupported)
+            {
+                // Registers are loaded whole: blocks of the row's last words go the other way.
+                int blocks = Math.Min(end - at, words.Length - Vector512<ulong>.Count - at + bits) / bits;
+                if (blocks > 0)
+                {
+                    sum = CountBlocks(words[at..], blocks, format);
+                    at += blocks * bits;
+                }
             }
 
             // What is left begins with a lowest plane: a register is whole blocks.
@@ -48,6 +83,29 @@ internal static class RowSums
 
             sums[group] = sum;
         }
+    }
+
+    /// <summary>Blocks of any width: an 8×8 bit transposition makes their codes bytes, which are added up.</summary>
+    /// <param name="words">The blocks, and eight words from the last one's first on.</param>
+    /// <param name="blocks">How many.</param>
+    /// <param name="format">Their codes.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int CountBlocks(ReadOnlySpan<ulong> words, int blocks, CodeFormat format)
+    {
+        int bits = format.Bits, top = format.Signed ? 1 << (bits - 1) : 0;
+        Vector512<byte> order = Vector512.Create(Columns), units = Vector512.Create(0x8040201008040201ul).AsByte();
+        Vector512<byte> mask = Vector512.Create((byte)((1 << bits) - 1)), flip = Vector512.Create((byte)top);
+        ref ulong first = ref MemoryMarshal.GetReference(words);
+        Vector512<ulong> total = default;
+        for (int block = 0; block < blocks; block++)
+        {
+            Vector512<byte> planes = Avx512Vbmi.PermuteVar64x8(Vector512.LoadUnsafe(ref first, (nuint)(block * bits)).AsByte(), order);
+            Vector512<byte> codes = (Gfni.V512.GaloisFieldAffineTransform(units, planes, 0) & mask) ^ flip;
+            total += Avx512BW.SumAbsoluteDifferences(codes, Vector512<byte>.Zero).AsUInt64();
+        }
+
+        // Flipping the top bit adds its weight to every code, padding included.
+        return (int)Vector512.Sum(total) - (blocks * GroupLayout.BlockSize * top);
     }
 
     /// <summary>Whole registers, of widths that divide their eight words: lane j is plane j mod bits.</summary>
@@ -78,5 +136,17 @@ internal static class RowSums
         }
 
         return sum;
+    }
+
+    // Lane j collects byte j of all planes, the highest first, as the transposition wants them.
+    private static byte[] CreateColumns()
+    {
+        byte[] order = new byte[GroupLayout.BlockSize];
+        for (int i = 0; i < order.Length; i++)
+        {
+            order[i] = (byte)(((7 - (i % 8)) * 8) + (i / 8));
+        }
+
+        return order;
     }
 }

@@ -25,6 +25,10 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     private readonly int _lowOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0));
     private readonly int _highOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 1));
 
+    // Only zero points and offsets of activations multiply the sums of weight rows: symmetric activations leave them uncounted.
+    private readonly int[]? _rowSums = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0)) != 0 || kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 1)) != 0
+        || x.ZeroPoints.AsSpan(0, x.Rows * x.ScaleGroups.Count).ContainsAnyExcept(0) ? linear.Weights.RowSums : null;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Take(in KernelTask task, int group)
     {
@@ -74,13 +78,13 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         int groups = layout.Groups, columns = layout.ColumnsIn(group), scaleGroups = linear.ScaleGroups.Count, scaleGroup = linear.ScaleGroups.Of(group);
         int done = groups == 1 ? GatherWhole(task.FirstChannel, task.Channels, columns, scales, shifts, zeros, sums) : 0, first = task.FirstChannel + done;
         int bits = linear.Weights.Format.Bits, rowBytes = ZeroPoints.BytesOf(scaleGroups, bits), bit = scaleGroup * bits, mask = (1 << bits) - 1;
-        fixed (int* rowSums = linear.Weights.RowSums)
+        fixed (int* rowSums = _rowSums)
         fixed (ushort* halves = linear.Scales.Halves)
         fixed (float* singles = linear.Scales.Singles)
         fixed (byte* fields = linear.ZeroPoints is { } zeroPoints ? zeroPoints.Padded : default)
         {
             int* sum = rowSums + ((long)first * groups + group);
-            for (int i = done; i < task.Channels; i++, sum += groups)
+            for (int i = done; rowSums != null && i < task.Channels; i++, sum += groups)
             {
                 sums[i] = *sum;
             }
@@ -135,7 +139,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     {
         int whole = channels / Lanes * Lanes;
         WeightScales weightScales = linear.Scales;
-        fixed (int* sum = linear.Weights.RowSums)
+        fixed (int* sum = _rowSums)
         fixed (byte* zeroPoints = linear.ZeroPoints is { } packed ? packed.Padded : default)
         {
             Vector256<int> offset = Vector256.Create(_weightOffset), length = Vector256.Create(columns);
@@ -148,7 +152,11 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
                 }
 
                 weightScales.Eight(first + i).Store(scales + i);
-                Vector256.Load(sum + first + i).Store(sums + i);
+                if (sum != null)
+                {
+                    Vector256.Load(sum + first + i).Store(sums + i);
+                }
+
                 (offset - zero).Store(shifts + i);
                 (length * zero).Store(zeros + i);
             }
@@ -219,11 +227,11 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         float* bias = stackalloc float[Lanes], tail = stackalloc float[Lanes];
         for (int i = from; i < channels; i += Lanes)
         {
-            Vector256<int> shift = Vector256.Load(shifts + i), sum = Vector256.Load(sums + i);
+            Vector256<int> shift = Vector256.Load(shifts + i);
             Vector256<int> low = Vector256.Load(row.Low + i) + shift * lowSum;
             if (lowMoved)
             {
-                low += sum * lowShift + Vector256.Load(zeros + i) * zero + lowConstant;
+                low += Vector256.Load(sums + i) * lowShift + Vector256.Load(zeros + i) * zero + lowConstant;
             }
 
             Vector256<float> value = Vector256.ConvertToSingle(low);
@@ -232,7 +240,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
                 Vector256<int> high = Vector256.Load(row.High + i) + shift * highSum;
                 if (highMoved)
                 {
-                    high += sum * highShift + highConstant;
+                    high += Vector256.Load(sums + i) * highShift + highConstant;
                 }
 
                 value = Vector256.ConvertToSingle(high) * 256f + value;

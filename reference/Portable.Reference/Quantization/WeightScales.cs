@@ -33,28 +33,28 @@ public sealed class WeightScales : IReadOnlyList<float>
     private const ushort SmallestHalf = 0x0400, LargestHalf = 0x7BFF;
     private const int DroppedBits = 13;
 
-    private readonly ushort[]? _halves;
+    private readonly ReadOnlyMemory<ushort> _halves;
     private readonly float[]? _singles;
 
-    private WeightScales(ushort[]? halves, float[]? singles) => (_halves, _singles) = (halves, singles);
+    private WeightScales(ReadOnlyMemory<ushort> halves, float[]? singles) => (_halves, _singles) = (halves, singles);
 
     /// <summary>Whether two bytes hold each.</summary>
-    public ScaleFormat Format => _halves is null ? ScaleFormat.Single : ScaleFormat.Half;
+    public ScaleFormat Format => _singles is not null ? ScaleFormat.Single : ScaleFormat.Half;
 
     /// <inheritdoc/>
-    public int Count => _halves?.Length ?? _singles!.Length;
+    public int Count => _singles?.Length ?? _halves.Length;
 
     /// <summary>The halves, or empty where scales are f32.</summary>
-    public ReadOnlySpan<ushort> Halves => _halves;
+    public ReadOnlySpan<ushort> Halves => _halves.Span;
 
     /// <summary>The f32, or empty where scales are halves.</summary>
     public ReadOnlySpan<float> Singles => _singles;
 
     /// <summary>Bytes in memory.</summary>
-    public long Bytes => Count * (_halves is null ? 4L : 2L);
+    public long Bytes => Count * (_singles is not null ? 4L : 2L);
 
     /// <inheritdoc/>
-    public float this[int index] => _halves is { } halves ? FromHalf(halves[index]) : _singles![index];
+    public float this[int index] => _singles is { } singles ? singles[index] : FromHalf(_halves.Span[index]);
 
     /// <summary>Scales from f32: halves where all of them are exactly that.</summary>
     public static implicit operator WeightScales(float[] scales) => FromSingles(scales);
@@ -68,7 +68,7 @@ public sealed class WeightScales : IReadOnlyList<float>
             int bits = BitConverter.SingleToInt32Bits(scales[i]), half = (bits - HalfBias) >> DroppedBits;
             if ((bits & ((1 << DroppedBits) - 1)) != 0 || half is < SmallestHalf or > LargestHalf)
             {
-                return new WeightScales(null, scales);
+                return new WeightScales(default, scales);
             }
 
             halves[i] = (ushort)half;
@@ -79,11 +79,18 @@ public sealed class WeightScales : IReadOnlyList<float>
 
     /// <summary>Scales from halves.</summary>
     /// <param name="halves">Each <see cref="IsScale"/>.</param>
-    public static WeightScales FromHalves(ushort[] halves) =>
-        Array.TrueForAll(halves, IsScale) ? new WeightScales(halves, null) : throw new ArgumentException("A half that is no normal positive number is no scale.", nameof(halves));
+    public static WeightScales FromHalves(ushort[] halves) => FromHalves(halves.AsMemory());
+
+    /// <summary>Scales from halves, wherever they lie.</summary>
+    /// <param name="halves">Each <see cref="IsScale"/>; they do not change.</param>
+    internal static WeightScales FromHalves(ReadOnlyMemory<ushort> halves) =>
+        FirstThatIsNone(halves.Span) < 0 ? new WeightScales(halves, null) : throw new ArgumentException("A half that is no normal positive number is no scale.", nameof(halves));
 
     /// <summary>Whether a half is a scale: positive, normal, finite.</summary>
     public static bool IsScale(ushort half) => half is >= SmallestHalf and <= LargestHalf;
+
+    /// <summary>Index of the first half that is no scale, or −1.</summary>
+    internal static int FirstThatIsNone(ReadOnlySpan<ushort> halves) => halves.IndexOfAnyExceptInRange(SmallestHalf, LargestHalf);
 
     /// <summary>The scale of a half.</summary>
     public static float FromHalf(ushort half) => BitConverter.Int32BitsToSingle((half << DroppedBits) + HalfBias);
@@ -122,7 +129,7 @@ public sealed class WeightScales : IReadOnlyList<float>
 
     /// <summary>Eight neighbours.</summary>
     /// <param name="index">The first; seven more exist.</param>
-    internal Vector256<float> Eight(int index) => _halves is { } halves
-        ? FromHalf(Vector128.Create(halves.AsSpan(index, 8)))
-        : Vector256.Create(_singles.AsSpan(index, 8));
+    internal Vector256<float> Eight(int index) => _singles is { } singles
+        ? Vector256.Create(singles.AsSpan(index, 8))
+        : FromHalf(Vector128.Create(_halves.Span.Slice(index, 8)));
 }

@@ -10,11 +10,11 @@ namespace Portable.Reference.Quantization;
 public sealed class ZeroPoints : IReadOnlyList<byte>
 {
     // Fields are read two bytes at a time, and rows of one group eight at a time.
-    private const int Slack = 8;
+    internal const int Slack = 8;
 
-    private readonly byte[] _padded;
+    private readonly ReadOnlyMemory<byte> _padded;
 
-    private ZeroPoints(byte[] padded, int rows, int groups, int bits) => (_padded, Rows, Groups, Bits) = (padded, rows, groups, bits);
+    private ZeroPoints(ReadOnlyMemory<byte> padded, int rows, int groups, int bits) => (_padded, Rows, Groups, Bits) = (padded, rows, groups, bits);
 
     /// <summary>N.</summary>
     public int Rows { get; }
@@ -32,10 +32,10 @@ public sealed class ZeroPoints : IReadOnlyList<byte>
     public int Count => Rows * Groups;
 
     /// <summary>The rows, one behind the other.</summary>
-    public ReadOnlySpan<byte> Bytes => _padded.AsSpan(0, Rows * RowBytes);
+    public ReadOnlySpan<byte> Bytes => _padded.Span[..(Rows * RowBytes)];
 
     /// <summary>The rows with some readable bytes behind them.</summary>
-    internal ReadOnlySpan<byte> Padded => _padded;
+    internal ReadOnlySpan<byte> Padded => _padded.Span;
 
     /// <inheritdoc/>
     public byte this[int index] => this[index / Groups, index % Groups];
@@ -46,7 +46,7 @@ public sealed class ZeroPoints : IReadOnlyList<byte>
         get
         {
             int bit = group * Bits;
-            return (byte)((BinaryPrimitives.ReadUInt16LittleEndian(_padded.AsSpan(row * RowBytes + (bit >> 3))) >> (bit & 7)) & ((1 << Bits) - 1));
+            return (byte)((BinaryPrimitives.ReadUInt16LittleEndian(_padded.Span[(row * RowBytes + (bit >> 3))..]) >> (bit & 7)) & ((1 << Bits) - 1));
         }
     }
 
@@ -99,6 +99,14 @@ public sealed class ZeroPoints : IReadOnlyList<byte>
         bytes.CopyTo(padded);
         return new ZeroPoints(padded, rows, groups, bits);
     }
+
+    /// <summary>Takes rows that are packed already where they lie.</summary>
+    /// <param name="padded">The rows, and <see cref="Slack"/> bytes of anything behind them; they do not change.</param>
+    /// <param name="rows">N.</param>
+    /// <param name="groups">Zero points of a row.</param>
+    /// <param name="bits">Bits of a field.</param>
+    internal static ZeroPoints InPlace(ReadOnlyMemory<byte> padded, int rows, int groups, int bits) =>
+        padded.Length == rows * BytesOf(groups, bits) + Slack ? new ZeroPoints(padded, rows, groups, bits) : throw new ArgumentException($"{padded.Length} bytes are not {rows} rows and {Slack}.", nameof(padded));
 
     /// <summary>The same in fields of other sizes.</summary>
     internal ZeroPoints Repacked(int rows, int groups, int bits) => (Rows, Groups, Bits) == (rows, groups, bits) ? this : Pack(this, rows, groups, bits);

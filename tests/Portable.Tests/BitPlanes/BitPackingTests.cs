@@ -41,6 +41,7 @@ public class BitPackingTests
         BitPlaneMatrix planes = BitPacking.Pack(codes, n, layout, format);
         BitPacking.Unpack(planes, back);
         Assert.Equal(codes, back);
+        Assert.Equal(planes.RowSums, new BitPlaneMatrix(n, layout, format, planes.Words).RowSums);
         for (int row = 0; row < n; row++)
         {
             for (int g = 0; g < layout.Groups; g++)

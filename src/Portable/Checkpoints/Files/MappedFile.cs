@@ -71,6 +71,16 @@ internal sealed unsafe class MappedFile : IDisposable
         return new Window<T>(_mapping, offset, length).Memory;
     }
 
+    /// <summary>Makes what <see cref="Slice"/> gave out ready to be read: on Linux, at a small part of what page faults cost.</summary>
+    public static void Populate<T>(ReadOnlyMemory<T> slice)
+        where T : unmanaged
+    {
+        fixed (T* start = slice.Span)
+        {
+            MemoryAdvice.Populate(start, (nuint)slice.Length * (nuint)sizeof(T));
+        }
+    }
+
     /// <summary>Copies part of the file, without mapping it.</summary>
     public void Read(long offset, Span<byte> destination)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models;
 using Portable.Models.Architectures;
@@ -30,14 +31,14 @@ internal static class BlockShard
     }
 
     /// <summary>Reads a block with its reports.</summary>
-    public static (BlockWeights Block, IReadOnlyList<LayerReport> Reports) Read(string path, int version, ModelNames names, int index)
+    public static (BlockWeights Block, IReadOnlyList<LayerReport> Reports) Read(string path, int version, ModelNames names, int index, LargeMemory memory)
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
         Dictionary<string, LinearRecord> records = Records(file, version, names, index);
         LinearWeights Linear(LinearName name) => new()
         {
             Name = name.Name,
-            Quantized = QuantizedTensors.Read(file, name, records[name.Name]),
+            Quantized = QuantizedTensors.Read(file, name, records[name.Name], memory),
             Scheme = records[name.Name].Report.Scheme,
         };
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Safetensors;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Threading;
@@ -19,7 +20,10 @@ internal abstract class CodeStore
     // Large enough to read at the speed of the disk, small enough to be nothing beside a block.
     private const int ChunkBytes = 8 << 20;
 
-    // What is read is still in the second-level cache when it is unpacked and counted.
+    // Pieces of a file that threads map at a time.
+    private const int PopulatedWords = 1 << 20;
+
+    // What is read is still in the second-level cache when it is unpacked.
     private const int StretchBytes = 256 << 10;
 
     private const int Slack = 8;
@@ -75,44 +79,49 @@ internal abstract class CodeStore
     }
 
     /// <summary>
-    /// A matrix: its words in place where the file has them as memory has, else unpacked; row sums are counted anew. All
-    /// threads work on stretches of rows.
+    /// A matrix: its words in place where the file has them as memory has, and then they are mapped and nobody looks at them yet;
+    /// else unpacked. All threads work on it.
     /// </summary>
+    /// <param name="file">The file.</param>
+    /// <param name="tensor">Its codes.</param>
+    /// <param name="layout">Their groups.</param>
+    /// <param name="format">Their widths.</param>
+    /// <param name="memory">Where they are unpacked.</param>
     /// <exception cref="CheckpointException">Bits that stand for no code are set.</exception>
-    public BitPlaneMatrix Read(SafetensorsFile file, TensorInfo tensor, GroupLayout layout, CodeFormat format)
+    public BitPlaneMatrix Read(SafetensorsFile file, TensorInfo tensor, GroupLayout layout, CodeFormat format, LargeMemory memory)
     {
         int rows = (int)tensor.Shape[0], rowBytes = (int)tensor.Shape[1], rowWords = layout.Blocks * format.Bits, bad = int.MaxValue;
-        int[] sums = new int[rows * layout.Groups];
-        ReadOnlyMemory<ulong>? inPlace = IsVerbatim(layout) && BitConverter.IsLittleEndian ? file.MapWords(tensor) : null;
-        ulong[] unpacked = inPlace is null ? GC.AllocateUninitializedArray<ulong>(BitPlaneMatrix.WordCount(rows, layout, format)) : [];
+        if (IsVerbatim(layout) && BitConverter.IsLittleEndian && file.MapWords(tensor) is { } inPlace)
+        {
+            WorkerPool.Run((inPlace.Length + PopulatedWords - 1) / PopulatedWords, piece =>
+            {
+                int first = piece * PopulatedWords;
+                MappedFile.Populate(inPlace.Slice(first, Math.Min(PopulatedWords, inPlace.Length - first)));
+            });
+            return new BitPlaneMatrix(rows, layout, format, inPlace);
+        }
+
+        MemoryManager<ulong> unpacked = memory.Allocate<ulong>(BitPlaneMatrix.WordCount(rows, layout, format));
         RowBlocks blocks = new(layout);
         int stretch = Math.Max(1, StretchBytes / rowBytes);
         WorkerPool.Run((rows + stretch - 1) / stretch, piece =>
         {
             int first = piece * stretch, end = Math.Min(first + stretch, rows);
-            if (inPlace is null)
-            {
-                byte[] buffer = ArrayPool<byte>.Shared.Rent((end - first) * rowBytes + Slack);
-                file.Read(tensor, (long)first * rowBytes, buffer.AsSpan(0, (end - first) * rowBytes));
-                for (int row = first; row < end; row++)
-                {
-                    if (!UnpackRow(buffer.AsSpan((row - first) * rowBytes), rowBytes, blocks, format.Bits, unpacked.AsSpan(row * rowWords, rowWords)))
-                    {
-                        Lower(ref bad, row);
-                    }
-                }
-
-                ArrayPool<byte>.Shared.Return(buffer);
-            }
-
-            ReadOnlySpan<ulong> words = inPlace is { } mapped ? mapped.Span : unpacked;
+            Span<ulong> words = unpacked.GetSpan()[(first * rowWords)..(end * rowWords)];
+            byte[] buffer = ArrayPool<byte>.Shared.Rent((end - first) * rowBytes + Slack);
+            file.Read(tensor, (long)first * rowBytes, buffer.AsSpan(0, (end - first) * rowBytes));
             for (int row = first; row < end; row++)
             {
-                RowSums.Count(words.Slice(row * rowWords, rowWords), layout, format, sums.AsSpan(row * layout.Groups, layout.Groups));
+                if (!UnpackRow(buffer.AsSpan((row - first) * rowBytes), rowBytes, blocks, format.Bits, words.Slice((row - first) * rowWords, rowWords)))
+                {
+                    Lower(ref bad, row);
+                }
             }
+
+            ArrayPool<byte>.Shared.Return(buffer);
         });
         return bad == int.MaxValue
-            ? new BitPlaneMatrix(rows, layout, format, inPlace ?? unpacked, sums)
+            ? new BitPlaneMatrix(rows, layout, format, unpacked.Memory)
             : throw new CheckpointException(file.Path, $"row {bad} holds bits that are no codes", tensor.Name, tensor.Offset + (long)bad * rowBytes);
     }
 

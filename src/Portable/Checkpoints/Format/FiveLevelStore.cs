@@ -1,6 +1,9 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Portable.Reference.BitPlanes;
 
 namespace Portable.Checkpoints.Format;
@@ -16,7 +19,12 @@ internal sealed class FiveLevelStore : CodeStore
     private const int PlaneStride = 20;
     private const ulong Invalid = 1UL << 52, AnyInvalid = ~0UL << 52, FourTriples = 0xFFF;
 
+    // Of a register of 64 triples: 192 columns.
+    private const int UnitBytes = 56, UnitWords = 9, TripleBits = 7;
+    private const byte InvalidTriple = 0x80;
+
     private static readonly ulong[] Decode = CreateDecode();
+    private static readonly FiveLevelTables Tables = new();
 
     public override string Name => "base5";
 
@@ -93,6 +101,11 @@ internal sealed class FiveLevelStore : CodeStore
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool UnpackRun(ReadOnlySpan<byte> bytes, int rowBytes, Span<ulong> run)
     {
+        if (Avx512Vbmi.IsSupported)
+        {
+            return UnpackUnits(bytes, rowBytes, run);
+        }
+
         ulong a0 = 0, a1 = 0, a2 = 0, invalid = 0;
         int fill = 0, word = 0;
         ReadOnlySpan<ulong> decode = Decode;
@@ -125,6 +138,67 @@ internal sealed class FiveLevelStore : CodeStore
         }
 
         return (invalid & AnyInvalid) == 0 && (a0 | a1 | a2) == 0;
+    }
+
+    /// <summary>The same, 64 triples at a time: a table gives what each has of the planes, multiply-adds put eight triples side by side, permutations make words of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool UnpackUnits(ReadOnlySpan<byte> bytes, int rowBytes, Span<ulong> run)
+    {
+        FiveLevelTables tables = Tables;
+        Vector512<byte> spread = Vector512.Create(tables.Spread), shifts = Vector512.Create(tables.Shifts), seven = Vector512.Create((byte)7), triple = Vector512.Create((byte)127);
+        Vector512<byte> low0 = Vector512.Create(tables.Low, 0), low1 = Vector512.Create(tables.Low, 64), top0 = Vector512.Create(tables.Top, 0), top1 = Vector512.Create(tables.Top, 64);
+        Vector512<byte> twoPlanes = Vector512.Create(tables.TwoPlanes), threePlanes = Vector512.Create(tables.ThreePlanes), lastWord = Vector512.Create(tables.LastWord);
+        Vector512<sbyte> pairs = Vector512.Create((short)0x0801).AsSByte();
+        Vector512<short> fours = Vector512.Create(0x00400001).AsInt16();
+        Vector512<byte> seen = default;
+        Span<byte> rest = stackalloc byte[Vector512<byte>.Count];
+        Span<ulong> words = stackalloc ulong[UnitWords];
+        ref byte source = ref MemoryMarshal.GetReference(bytes);
+        ulong stray = 0;
+        int word = 0;
+        for (int at = 0; at < rowBytes; at += UnitBytes, word += UnitWords)
+        {
+            // Eight bytes behind the row can be read; what is behind its last unit must be zero.
+            bool whole = rowBytes - at >= UnitBytes;
+            if (!whole)
+            {
+                rest.Clear();
+                bytes[at..rowBytes].CopyTo(rest);
+            }
+
+            Vector512<byte> packed = whole ? Vector512.LoadUnsafe(ref source, (nuint)at) : Vector512.LoadUnsafe(ref MemoryMarshal.GetReference(rest));
+            Vector512<byte> triples = Avx512Vbmi.MultiShift(shifts, Avx512Vbmi.PermuteVar64x8(packed, spread).AsUInt64()) & triple;
+            Vector512<byte> low = Avx512Vbmi.PermuteVar64x8x2(low0, triples, low1), top = Avx512Vbmi.PermuteVar64x8x2(top0, triples, top1);
+            seen |= low;
+            Vector512<byte> p0 = Gather(low & seven, pairs, fours), p1 = Gather((low.AsUInt16() >>> 3).AsByte() & seven, pairs, fours), p2 = Gather(top, pairs, fours);
+            Vector512<byte> eight = Avx512Vbmi.PermuteVar64x8x2(Avx512Vbmi.PermuteVar64x8x2(p0, twoPlanes, p1), threePlanes, p2);
+            ulong ninth = Avx512Vbmi.PermuteVar64x8(p2, lastWord).AsUInt64().ToScalar();
+            if (word + UnitWords <= run.Length)
+            {
+                eight.AsUInt64().StoreUnsafe(ref MemoryMarshal.GetReference(run), (nuint)word);
+                run[word + UnitWords - 1] = ninth;
+                continue;
+            }
+
+            eight.AsUInt64().StoreUnsafe(ref MemoryMarshal.GetReference(words));
+            words[UnitWords - 1] = ninth;
+            int wanted = Math.Max(0, run.Length - word);
+            words[..wanted].CopyTo(run[(run.Length - wanted)..]);
+            for (int i = wanted; i < UnitWords; i++)
+            {
+                stray |= words[i];
+            }
+        }
+
+        return stray == 0 && (seen & Vector512.Create(InvalidTriple)) == Vector512<byte>.Zero;
+    }
+
+    /// <summary>Three bits of each byte side by side: 24 at the bottom of every eight bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<byte> Gather(Vector512<byte> bits, Vector512<sbyte> pairs, Vector512<short> fours)
+    {
+        Vector512<ulong> twelves = Avx512BW.MultiplyAddAdjacent(Avx512BW.MultiplyAddAdjacent(bits, pairs), fours).AsUInt64();
+        return (twelves | (twelves >>> 20)).AsByte();
     }
 
     /// <summary>64 bits of a plane of a run from a column on.</summary>
@@ -162,5 +236,48 @@ internal sealed class FiveLevelStore : CodeStore
         }
 
         return table;
+    }
+
+    /// <summary>What the registers of <see cref="UnpackUnits"/> look up.</summary>
+    private sealed class FiveLevelTables
+    {
+        public FiveLevelTables()
+        {
+            for (int triple = 0; triple < 128; triple++)
+            {
+                (int a, int b, int c) = (triple % 5, triple / 5 % 5, triple / 25);
+                int Plane(int p) => ((a >> p) & 1) | (((b >> p) & 1) << 1) | (((c >> p) & 1) << 2);
+                Low[triple] = (byte)(Plane(0) | (Plane(1) << 3) | (triple < 125 ? 0 : InvalidTriple));
+                Top[triple] = (byte)Plane(2);
+            }
+
+            for (int i = 0; i < 64; i++)
+            {
+                Spread[i] = (byte)Math.Min((i / 8 * TripleBits) + (i % 8), 63);
+                Shifts[i] = (byte)(i % 8 * TripleBits);
+
+                // Byte i of eight words: of plane word % 3, its byte of the 24 that every eight of a register have three of.
+                int word = i / 8, plane = word % 3, at = Place((word / 3 * 8) + (i % 8));
+                TwoPlanes[i] = (byte)(at + (plane == 1 ? 64 : 0));
+                ThreePlanes[i] = (byte)(plane == 2 ? 64 + at : i);
+                LastWord[i] = (byte)Place(16 + (i % 8));
+            }
+        }
+
+        public byte[] Low { get; } = new byte[128];
+
+        public byte[] Top { get; } = new byte[128];
+
+        public byte[] Spread { get; } = new byte[64];
+
+        public byte[] Shifts { get; } = new byte[64];
+
+        public byte[] TwoPlanes { get; } = new byte[64];
+
+        public byte[] ThreePlanes { get; } = new byte[64];
+
+        public byte[] LastWord { get; } = new byte[64];
+
+        private static int Place(int index) => (index / 3 * 8) + (index % 3);
     }
 }

@@ -16,6 +16,7 @@ internal sealed class PortableCheckpoint : IModelSource
 {
     private readonly ModelNames _names;
     private readonly SafetensorsFile _tables;
+    private readonly LargeMemory _memory = new();
     private readonly IReadOnlyDictionary<string, LinearRecord> _records;
 
     private PortableCheckpoint(string directory, ModelConfig config, QuantizationScheme scheme, Manifest manifest)
@@ -153,7 +154,7 @@ internal sealed class PortableCheckpoint : IModelSource
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Config.Layers);
-        return BlockShard.Read(ShardPath(index), Manifest.Version, _names, index).Block;
+        return BlockShard.Read(ShardPath(index), Manifest.Version, _names, index, _memory).Block;
     }
 
     /// <inheritdoc/>
@@ -161,5 +162,5 @@ internal sealed class PortableCheckpoint : IModelSource
 
     private string ShardPath(int index) => Path.Combine(Directory, PortableFormat.ShardName(index, Config.Layers));
 
-    private TableWeights Table(LinearName name) => TableShard.Read(_tables, name, _records.GetValueOrDefault(name.Name));
+    private TableWeights Table(LinearName name) => TableShard.Read(_tables, name, _records.GetValueOrDefault(name.Name), _memory);
 }

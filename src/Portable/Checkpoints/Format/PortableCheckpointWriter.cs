@@ -67,7 +67,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
 
     /// <summary>Reads a finished block back.</summary>
     /// <exception cref="CheckpointException">Its file is damaged.</exception>
-    public (BlockWeights Block, IReadOnlyList<LayerReport> Reports) ReadBlock(int index) => BlockShard.Read(ShardPath(index), _header.Version, _names, index);
+    public (BlockWeights Block, IReadOnlyList<LayerReport> Reports) ReadBlock(int index) => BlockShard.Read(ShardPath(index), _header.Version, _names, index, new LargeMemory());
 
     /// <summary>Writes a quantized block.</summary>
     /// <param name="index">Its index.</param>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Portable.Checkpoints.Files;
 using Portable.Checkpoints.HuggingFace;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models.Architectures;
@@ -91,10 +92,20 @@ internal static class QuantizedTensors
     }
 
     /// <summary>Reads and checks values.</summary>
-    public static QuantizedLinear Read(SafetensorsFile file, LinearName name, LinearRecord record)
+    /// <param name="file">The file.</param>
+    /// <param name="name">The layer.</param>
+    /// <param name="record">What the file says of it.</param>
+    /// <param name="memory">Where codes are unpacked.</param>
+    public static QuantizedLinear Read(SafetensorsFile file, LinearName name, LinearRecord record, LargeMemory memory)
     {
         WeightScales scales = ReadScales(file, file.Find(name.Name + Scales));
-        BitPlaneMatrix weights = record.Store.Read(file, file.Find(name.Name + Codes), record.Layout, record.Format);
+        BitPlaneMatrix weights = record.Store.Read(file, file.Find(name.Name + Codes), record.Layout, record.Format, memory);
+        if (record.Input.Mode == ActivationMode.Asymmetric || record.Input.Format.Bits == 16)
+        {
+            // Zero points and unsigned digits multiply them: counted here, by all threads, and not in the first pass.
+            _ = weights.RowSums;
+        }
+
         return new QuantizedLinear(weights, scales, ReadZeroPoints(file, name, record), ReadBias(file, name), record.Input with { Map = ReadMap(file, name, record.Input.Format.Maximum) }, record.GroupSize);
     }
 
@@ -105,9 +116,9 @@ internal static class QuantizedTensors
     {
         if (tensor.Type == TensorType.F16)
         {
-            ushort[] halves = TensorReader.Values<ushort>(file, tensor);
-            int wrong = Array.FindIndex(halves, h => !WeightScales.IsScale(h));
-            return wrong < 0 ? WeightScales.FromHalves(halves) : throw TensorReader.Bad(file, tensor, wrong, FormattableString.Invariant($"is the scale {BitConverter.UInt16BitsToHalf(halves[wrong])}, not a positive normal half"));
+            ReadOnlyMemory<ushort> halves = file.MapHalves(tensor) ?? TensorReader.Values<ushort>(file, tensor);
+            int wrong = WeightScales.FirstThatIsNone(halves.Span);
+            return wrong < 0 ? WeightScales.FromHalves(halves) : throw TensorReader.Bad(file, tensor, wrong, FormattableString.Invariant($"is the scale {BitConverter.UInt16BitsToHalf(halves.Span[wrong])}, not a positive normal half"));
         }
 
         float[] scales = TensorReader.Values<float>(file, tensor);
@@ -122,23 +133,26 @@ internal static class QuantizedTensors
             return null;
         }
 
-        byte[] values = TensorReader.Values<byte>(file, tensor);
         int largest = record.Store == CodeStore.FiveLevels ? 4 : record.Format.Signed ? 0 : record.Format.Maximum;
         if (Packs(record))
         {
-            return ReadPackedZeroPoints(file, tensor, values, name.OutputFeatures, record, largest);
+            return ReadPackedZeroPoints(file, tensor, name.OutputFeatures, record, largest);
         }
 
+        byte[] values = TensorReader.Values<byte>(file, tensor);
         int bad = values.AsSpan().IndexOfAnyExceptInRange((byte)0, (byte)largest);
         return bad < 0 ? values : throw TensorReader.Bad(file, tensor, bad, $"is the zero point {values[bad]}, above the largest code {largest}");
     }
 
-    private static ZeroPoints ReadPackedZeroPoints(SafetensorsFile file, TensorInfo tensor, byte[] bytes, int rows, LinearRecord record, int largest)
+    private static ZeroPoints ReadPackedZeroPoints(SafetensorsFile file, TensorInfo tensor, int rows, LinearRecord record, int largest)
     {
         int groups = record.ScaleGroups.Count, bits = record.Format.Bits;
-        ZeroPoints zeroPoints = ZeroPoints.FromPacked(bytes, rows, groups, bits);
+        ZeroPoints zeroPoints = file.MapPadded(tensor, ZeroPoints.Slack) is { } padded
+            ? ZeroPoints.InPlace(padded, rows, groups, bits)
+            : ZeroPoints.FromPacked(TensorReader.Values<byte>(file, tensor), rows, groups, bits);
+        ReadOnlySpan<byte> bytes = zeroPoints.Bytes;
         int rest = groups * bits % 8;
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; (rest != 0 || largest < (1 << bits) - 1) && row < rows; row++)
         {
             int last = ((row + 1) * zeroPoints.RowBytes) - 1;
             if (rest != 0 && bytes[last] >> rest != 0)

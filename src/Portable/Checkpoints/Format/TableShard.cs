@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models;
 using Portable.Models.Architectures;
@@ -78,9 +79,9 @@ internal static class TableShard
     }
 
     /// <summary>Reads a table.</summary>
-    public static TableWeights Read(SafetensorsFile file, LinearName name, LinearRecord? record) => record is null
+    public static TableWeights Read(SafetensorsFile file, LinearName name, LinearRecord? record, LargeMemory memory) => record is null
         ? new TableWeights(TensorReader.Table(file, file.Find(name.Name + ".weight")))
-        : new TableWeights(QuantizedTensors.Read(file, name, record));
+        : new TableWeights(QuantizedTensors.Read(file, name, record, memory));
 
     private static IEnumerable<(LinearName Name, TableWeights Table)> Named(ModelNames names, ModelTables tables)
     {

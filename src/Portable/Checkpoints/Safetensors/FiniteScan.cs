@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Threading;
@@ -39,6 +40,8 @@ internal static class FiniteScan
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, null),
     };
 
+    // Loading looks once: this loop cannot wait for the JIT's second tier.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Scan<T>(ReadOnlySpan<T> bits, T exponent)
         where T : unmanaged, IBinaryInteger<T>
     {

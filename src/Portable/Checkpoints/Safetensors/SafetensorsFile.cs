@@ -88,6 +88,31 @@ internal sealed class SafetensorsFile : IDisposable
         return _file.Slice<ulong>(tensor.Offset, (int)words);
     }
 
+    /// <summary>The bytes of a tensor in place as 16-bit words; null where it is not aligned to them, or memory has them the other way round.</summary>
+    public ReadOnlyMemory<ushort>? MapHalves(TensorInfo tensor)
+    {
+        // (A conditional expression would make an empty memory of null.)
+        if (tensor.Offset % sizeof(ushort) != 0 || !BitConverter.IsLittleEndian)
+        {
+            return null;
+        }
+
+        return _file.Slice<ushort>(tensor.Offset, CheckedLength(tensor) / sizeof(ushort));
+    }
+
+    /// <summary>The bytes of a tensor in place and some behind them; null where the file ends before those.</summary>
+    /// <param name="tensor">A tensor of this file.</param>
+    /// <param name="slack">Bytes behind it.</param>
+    public ReadOnlyMemory<byte>? MapPadded(TensorInfo tensor, int slack)
+    {
+        if (tensor.Offset + tensor.Length + slack > Length)
+        {
+            return null;
+        }
+
+        return _file.Slice(tensor.Offset, checked(CheckedLength(tensor) + slack));
+    }
+
     /// <summary>Copies the bytes of a tensor.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="destination">Exactly the tensor's bytes.</param>
