@@ -4,6 +4,7 @@ using Portable.Calibration;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
+using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
@@ -13,7 +14,7 @@ using Portable.Vulkan.Instances;
 namespace Portable.Vulkan.Calibration;
 
 /// <summary>
-/// Whether a device's sums and f64 algebra have the CPU's bits: a small layer is corrected, quantized on searched grids and improved on both. Asked
+/// Whether a device's sums and f64 algebra have the CPU's bits: a small layer is corrected, quantized on searched grids and improved on both, and the errors of its ranges are compared. Asked
 /// once, before anything is believed.
 /// </summary>
 internal static class AlgebraCheck
@@ -34,14 +35,26 @@ internal static class AlgebraCheck
                 return;
             }
 
-            WeightCodes expected = Run(new CpuCalibration()), found = Run(device());
-            if (!expected.Grids.AsSpan().SequenceEqual(found.Grids) || !expected.Codes.AsSpan().SequenceEqual(found.Codes))
+            CpuCalibration cpu = new();
+            ICalibrationDevice asked = device();
+            WeightCodes expected = Run(cpu), found = Run(asked);
+            if (!expected.Grids.AsSpan().SequenceEqual(found.Grids) || !expected.Codes.AsSpan().SequenceEqual(found.Codes) || !Errors(cpu).SequenceEqual(Errors(asked)))
             {
                 throw new VulkanException($"{gpu.Facts.Name} does not compute the algebra of calibration to the CPU's bits; use the device cpu.");
             }
 
             Passed.Add(gpu, new object());
         }
+    }
+
+    /// <summary>Every error of the columns of a matrix.</summary>
+    private static IEnumerable<double> Errors(ICalibrationDevice device)
+    {
+        SplitMix64 random = new(27);
+        float[] weights = [.. Enumerable.Range(0, Rows * Channels).Select(_ => random.Next(1 << 12) * MathF.ScaleB(1, -12 - random.Next(4)))];
+        double[] rows = [.. Enumerable.Range(1, Rows).Select(n => 1.0 / n)], energies = new double[Channels];
+        ErrorTable[] tables = device.ColumnErrors.Tabulate(new ColumnsToTabulate(weights, rows, [.. Enumerable.Range(1, Channels).Select(j => 1 + (1.0 / j))], 0.3, 7, ErrorTable.MostParts), energies, default);
+        return [.. energies, .. tables.SelectMany(t => Enumerable.Range(t.First, ErrorTable.StepCount).SelectMany(i => Enumerable.Range(1, t.Parts(i)).Select(n => t.Error(i, n))))];
     }
 
     private static WeightCodes Run(ICalibrationDevice device)

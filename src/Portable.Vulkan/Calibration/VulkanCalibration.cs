@@ -60,6 +60,16 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
     }
 
     /// <inheritdoc/>
+    public IColumnErrors ColumnErrors
+    {
+        get
+        {
+            RequireTrusted();
+            return new VulkanColumnErrors(gpu);
+        }
+    }
+
+    /// <inheritdoc/>
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => ((VulkanExecutor)executor).Keep(input, kept);
 
     /// <inheritdoc/>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Portable.Calibration;
 using Portable.Execution;
 using Portable.Models;
+using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Quantization;
 
 namespace Portable.Benchmarking;
@@ -48,6 +49,9 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
 
     /// <inheritdoc/>
     public IInputRounding CreateRounding(float scale, float[] limits, float[]? factors) => inner.CreateRounding(scale, limits, factors);
+
+    /// <inheritdoc/>
+    public IColumnErrors ColumnErrors => new Errors(this, inner.ColumnErrors);
 
     /// <inheritdoc/>
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => inner.Keep(executor, input, kept);
@@ -105,6 +109,11 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
         }
 
         return result;
+    }
+
+    private sealed class Errors(TimedCalibration owner, IColumnErrors inner) : IColumnErrors
+    {
+        public ErrorTable[] Tabulate(ColumnsToTabulate matrix, double[] energies, CancellationToken cancellation) => owner.Time("errors of columns", () => inner.Tabulate(matrix, energies, cancellation));
     }
 
     private sealed class Gram(TimedCalibration owner, IGramSums inner) : IGramSums

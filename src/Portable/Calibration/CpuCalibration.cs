@@ -38,6 +38,9 @@ internal sealed class CpuCalibration : ICalibrationDevice
     public IInputRounding CreateRounding(float scale, float[] limits, float[]? factors) => new Rounding(scale, limits, factors);
 
     /// <inheritdoc/>
+    public IColumnErrors ColumnErrors { get; } = new ColumnErrors();
+
+    /// <inheritdoc/>
     public void Keep(Executor executor, DeviceInput input, DeviceActivation kept) => Keep(executor, ((CpuInput)input).Float!, kept);
 
     /// <inheritdoc/>

@@ -49,6 +49,9 @@ internal interface ICalibrationDevice
     /// <param name="factors">What each column is divided by before, or null.</param>
     IInputRounding CreateRounding(float scale, float[] limits, float[]? factors);
 
+    /// <summary>Computes what FlattenQuant's search of ranges has to know of weights.</summary>
+    IColumnErrors ColumnErrors { get; }
+
     /// <summary>Keeps an input's rows, as they are at this point of a pass, in an activation that can be read behind it.</summary>
     /// <param name="executor">One of this device, in the middle of a pass.</param>
     /// <param name="input">The input of float layers.</param>

@@ -99,7 +99,7 @@ public class RangeSearchTests
     {
         MagnitudeHistograms histograms = new(Columns);
         histograms.Add(x);
-        return RangeSearch.Find(histograms, null, [new SearchedMatrix(w, Energy(x, w), null)], options);
+        return RangeSearch.Find(histograms, null, [new SearchedMatrix(w, Energy(x, w), null)], options, new ColumnErrors());
     }
 
     /// <summary>Channels of unequal size, values with heavy tails.</summary>

@@ -6,8 +6,16 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// <summary>Weighted squared error of a channel's values for steps 2^(i/8) and ranges of n·Q steps.</summary>
 internal sealed class ErrorTable
 {
-    private const int PerOctave = 8;
-    private readonly double[][] _errors;
+    /// <summary>Steps of a table.</summary>
+    public const int StepCount = PerOctave * (Finer + 1) + 1;
+
+    /// <summary>The most parts that are searched.</summary>
+    public const int MostParts = 8;
+
+    private const int PerOctave = 8, Finer = 5;
+    private readonly double[] _errors;
+    private readonly int _offset, _maximumParts;
+    private readonly byte[] _parts = new byte[StepCount];
     private readonly double _energy;
 
     /// <summary>Computes it.</summary>
@@ -16,13 +24,22 @@ internal sealed class ErrorTable
     /// <param name="maximumParts">The most parts.</param>
     /// <param name="spread">Whether a magnitude stands for a bin of a sixteenth of an octave, within which values are spread.</param>
     public ErrorTable((double Magnitude, double Weight)[] values, int q, int maximumParts, bool spread)
+        : this(values.Aggregate(0.0, (largest, v) => Math.Max(largest, v.Magnitude)), values.Aggregate(0.0, (energy, v) => energy + v.Weight * v.Magnitude * v.Magnitude), q, maximumParts, new double[StepCount * maximumParts], 0)
     {
-        double largest = 0;
-        foreach ((double magnitude, double weight) in values)
-        {
-            largest = Math.Max(largest, magnitude);
-            _energy += weight * magnitude * magnitude;
-        }
+        (double Magnitude, double Weight)[] points = spread ? Spread(values) : values;
+        Fill(Array.ConvertAll(points, p => p.Magnitude), Array.ConvertAll(points, p => p.Weight), q);
+    }
+
+    /// <summary>A table whose errors are still to be computed.</summary>
+    /// <param name="largest">The largest magnitude.</param>
+    /// <param name="energy">Σ weight·magnitude².</param>
+    /// <param name="q">Largest code of one part.</param>
+    /// <param name="maximumParts">The most parts, at most <see cref="MostParts"/>.</param>
+    /// <param name="errors">Memory that holds the errors, or will: <see cref="StepCount"/> × <paramref name="maximumParts"/> values.</param>
+    /// <param name="offset">Where they begin in it.</param>
+    public ErrorTable(double largest, double energy, int q, int maximumParts, double[] errors, int offset)
+    {
+        (_energy, _maximumParts, _errors, _offset) = (energy, maximumParts, errors, offset);
 
         // A channel without values takes any step. No logarithm: its last bit differs between machines.
         double needed = Math.Max(largest, 1e-6) / q;
@@ -32,15 +49,12 @@ internal sealed class ErrorTable
             Top++;
         }
 
-        First = Top - PerOctave * 5;
+        First = Top - PerOctave * Finer;
         Last = Top + PerOctave;
-        _errors = new double[Last - First + 1][];
-        for (int i = First; i <= Last; i++)
+        for (int i = 0; i < StepCount; i++)
         {
-            _errors[i - First] = new double[Math.Clamp((int)Math.Ceiling(largest / (q * Step(i)) - 1e-6), 1, maximumParts)];
+            _parts[i] = (byte)Math.Clamp((int)Math.Ceiling(largest / (q * Step(First + i)) - 1e-6), 1, maximumParts);
         }
-
-        Fill(spread ? Spread(values) : values, q);
     }
 
     /// <summary>The smallest index whose step reaches the largest magnitude in one part.</summary>
@@ -56,14 +70,30 @@ internal sealed class ErrorTable
     public static double Step(int index) => Math.ScaleB(Fractions[(index % PerOctave + PerOctave) % PerOctave], (int)Math.Floor((double)index / PerOctave));
 
     /// <summary>How many parts still help at a step.</summary>
-    public int Parts(int index) => _errors[Math.Clamp(index, First, Last) - First].Length;
+    public int Parts(int index) => _parts[Math.Clamp(index, First, Last) - First];
 
     /// <summary>The error at a step with n parts. Above the table it grows with the step's square until everything is lost; below, nearly all is clipped.</summary>
     public double Error(int index, int parts)
     {
-        double[] errors = _errors[Math.Clamp(index, First, Last) - First];
-        double error = errors[Math.Min(parts, errors.Length) - 1];
+        int step = Math.Clamp(index, First, Last) - First;
+        double error = _errors[_offset + (step * _maximumParts) + Math.Min(parts, _parts[step]) - 1];
         return index < First ? _energy : index <= Last ? error : Math.Min(_energy, error * Step(2 * (index - Last)));
+    }
+
+    /// <summary>Σ weight·(magnitude − x̂)² for every step and number of parts: lanes are steps, values are added one after the other.</summary>
+    /// <param name="magnitudes">The values.</param>
+    /// <param name="weights">As many.</param>
+    /// <param name="q">Largest code of one part.</param>
+    public void Fill(ReadOnlySpan<double> magnitudes, ReadOnlySpan<double> weights, int q)
+    {
+        if (Vector512.IsHardwareAccelerated)
+        {
+            FillEight(magnitudes, weights, q);
+        }
+        else
+        {
+            FillFour(magnitudes, weights, q);
+        }
     }
 
     private static readonly double[] Fractions = [1, 1.0905077326652577, 1.189207115002721, 1.2968395546510096, 1.4142135623730951, 1.5422108254079407, 1.681792830507429, 1.8340080864093424];
@@ -72,22 +102,21 @@ internal sealed class ErrorTable
     private static (double, double)[] Spread((double Magnitude, double Weight)[] bins) =>
         [.. bins.SelectMany(b => ((double, double)[])[(b.Magnitude * (1 - 1.0 / 96), b.Weight / 2), (b.Magnitude * (1 + 1.0 / 96), b.Weight / 2)])];
 
-    /// <summary>Σ weight·(magnitude − x̂)² for every step and number of parts: lanes are steps, values are added one after the other.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Fill((double Magnitude, double Weight)[] values, int q)
+    private void FillFour(ReadOnlySpan<double> magnitudes, ReadOnlySpan<double> weights, int q)
     {
         const int Lanes = 4;
-        Span<Vector256<double>> sums = stackalloc Vector256<double>[_errors.Max(e => e.Length)];
-        for (int first = 0; first < _errors.Length; first += Lanes)
+        Span<Vector256<double>> sums = stackalloc Vector256<double>[MostParts];
+        for (int first = 0; first < StepCount; first += Lanes)
         {
             Vector256<double> step = Vector256.Create(Step(First + first), Step(First + first + 1), Step(First + first + 2), Step(First + first + 3));
 
             // The finest step has the most parts.
-            int parts = _errors[first].Length;
+            int parts = _parts[first];
             sums.Clear();
-            foreach ((double magnitude, double weight) in values)
+            for (int i = 0; i < magnitudes.Length; i++)
             {
-                Vector256<double> m = Vector256.Create(magnitude), w = Vector256.Create(weight), code = Vector256.Floor(m / step + Vector256.Create(0.5));
+                Vector256<double> m = Vector256.Create(magnitudes[i]), w = Vector256.Create(weights[i]), code = Vector256.Floor(m / step + Vector256.Create(0.5));
                 for (int n = 0; n < parts; n++)
                 {
                     Vector256<double> error = m - step * Vector256.Min(code, Vector256.Create((double)((n + 1) * q)));
@@ -95,11 +124,47 @@ internal sealed class ErrorTable
                 }
             }
 
-            for (int i = 0; i < Math.Min(Lanes, _errors.Length - first); i++)
+            for (int i = 0; i < Math.Min(Lanes, StepCount - first); i++)
             {
-                for (int n = 0; n < _errors[first + i].Length; n++)
+                for (int n = 0; n < _parts[first + i]; n++)
                 {
-                    _errors[first + i][n] = sums[n][i];
+                    _errors[_offset + ((first + i) * _maximumParts) + n] = sums[n][i];
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FillEight(ReadOnlySpan<double> magnitudes, ReadOnlySpan<double> weights, int q)
+    {
+        const int Lanes = 8;
+        Span<Vector512<double>> sums = stackalloc Vector512<double>[MostParts];
+        Span<double> steps = stackalloc double[Lanes];
+        for (int first = 0; first < StepCount; first += Lanes)
+        {
+            for (int i = 0; i < Lanes; i++)
+            {
+                steps[i] = Step(First + first + i);
+            }
+
+            Vector512<double> step = Vector512.Create<double>(steps);
+            int parts = _parts[first];
+            sums.Clear();
+            for (int i = 0; i < magnitudes.Length; i++)
+            {
+                Vector512<double> m = Vector512.Create(magnitudes[i]), w = Vector512.Create(weights[i]), code = Vector512.Floor(m / step + Vector512.Create(0.5));
+                for (int n = 0; n < parts; n++)
+                {
+                    Vector512<double> error = m - step * Vector512.Min(code, Vector512.Create((double)((n + 1) * q)));
+                    sums[n] += w * error * error;
+                }
+            }
+
+            for (int i = 0; i < Math.Min(Lanes, StepCount - first); i++)
+            {
+                for (int n = 0; n < _parts[first + i]; n++)
+                {
+                    _errors[_offset + ((first + i) * _maximumParts) + n] = sums[n][i];
                 }
             }
         }

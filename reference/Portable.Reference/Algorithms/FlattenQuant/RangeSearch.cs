@@ -29,7 +29,7 @@ internal sealed record SearchOptions(int Bits, double MaximumExpansion, bool Fla
 /// </summary>
 internal sealed class RangeSearch
 {
-    private const int MaximumParts = 8;
+    private const int MaximumParts = ErrorTable.MostParts;
 
     // Steps are powers of 2^(1/8), so that the step of a weight is an index difference.
     private const int PerOctave = 8;
@@ -41,34 +41,26 @@ internal sealed class RangeSearch
     private readonly int _q, _channels, _matrices;
     private readonly ErrorTable[] _inputs;
     private readonly ErrorTable[][] _weights;
+    private readonly CancellationToken _cancellation;
 
-    private RangeSearch(MagnitudeHistograms histograms, float[]? inputFactors, IReadOnlyList<SearchedMatrix> matrices, SearchOptions options)
+    private RangeSearch(MagnitudeHistograms histograms, float[]? inputFactors, IReadOnlyList<SearchedMatrix> matrices, SearchOptions options, IColumnErrors columns, CancellationToken cancellation)
     {
-        (_options, _channels, _matrices) = (options, histograms.Channels, matrices.Count);
+        (_options, _channels, _matrices, _cancellation) = (options, histograms.Channels, matrices.Count, cancellation);
         _q = (1 << (options.Bits - 1)) - 1;
         _inputs = new ErrorTable[_channels];
-        _weights = [.. matrices.Select(_ => new ErrorTable[_channels])];
+        var inputs = new (double Magnitude, double Share)[_channels][];
+        double[] energies = new double[_channels], columnEnergies = new double[_channels];
         WorkerPool.Run(_channels, j =>
         {
-            (double Magnitude, double Share)[] x = [.. histograms.Of(j).Select(b => (b.Magnitude / (inputFactors?[j] ?? 1), b.Share))];
-            double energy = x.Sum(b => b.Magnitude * b.Magnitude * b.Share), columnEnergy = 0;
-            for (int m = 0; m < _matrices; m++)
-            {
-                SearchedMatrix matrix = matrices[m];
-                int rows = matrix.Weights.Length / _channels;
-                double scale = 1 / Math.Max(matrix.OutputEnergy, 1e-30);
-                var w = new (double, double)[rows];
-                for (int n = 0; n < rows; n++)
-                {
-                    double value = matrix.Weights[n * _channels + j], factor = matrix.RowFactors?[n] ?? 1, weight = factor * factor * scale;
-                    columnEnergy += weight * value * value;
-                    w[n] = (Math.Abs(value), weight * energy * options.WeightLoss);
-                }
-
-                _weights[m][j] = new ErrorTable(w, _q, options.FlattenWeights && options.MaximumExpansion > 1 ? MaximumParts : 1, spread: false);
-            }
-
-            _inputs[j] = new ErrorTable([.. x.Select(b => (b.Magnitude, b.Share * columnEnergy))], _q, options.MaximumExpansion > 1 ? MaximumParts : 1, spread: true);
+            inputs[j] = [.. histograms.Of(j).Select(b => (b.Magnitude / (inputFactors?[j] ?? 1), b.Share))];
+            energies[j] = inputs[j].Sum(b => b.Magnitude * b.Magnitude * b.Share);
+        });
+        int inputParts = options.MaximumExpansion > 1 ? MaximumParts : 1, weightParts = options.FlattenWeights ? inputParts : 1;
+        _weights = [.. matrices.Select(m => columns.Tabulate(new ColumnsToTabulate(m.Weights, RowWeights(m), energies, options.WeightLoss, _q, weightParts), columnEnergies, cancellation))];
+        WorkerPool.Run(_channels, j =>
+        {
+            cancellation.ThrowIfCancellationRequested();
+            _inputs[j] = new ErrorTable(Array.ConvertAll(inputs[j], b => (b.Magnitude, b.Share * columnEnergies[j])), _q, inputParts, spread: true);
         });
     }
 
@@ -77,8 +69,25 @@ internal sealed class RangeSearch
     /// <param name="inputFactors">What the input is divided by already (the weights being multiplied), or null.</param>
     /// <param name="matrices">The matrices that read it.</param>
     /// <param name="options">Width, cap, sides.</param>
-    public static FlattenRanges Find(MagnitudeHistograms histograms, float[]? inputFactors, IReadOnlyList<SearchedMatrix> matrices, SearchOptions options) =>
-        new RangeSearch(histograms, inputFactors, matrices, options).Find();
+    /// <param name="columns">Computes the errors of weights.</param>
+    /// <param name="cancellation">Ends it early.</param>
+    public static FlattenRanges Find(
+        MagnitudeHistograms histograms, float[]? inputFactors, IReadOnlyList<SearchedMatrix> matrices, SearchOptions options, IColumnErrors columns, CancellationToken cancellation = default) =>
+        new RangeSearch(histograms, inputFactors, matrices, options, columns, cancellation).Find();
+
+    /// <summary>What the squared error of each output counts.</summary>
+    private double[] RowWeights(SearchedMatrix matrix)
+    {
+        double scale = 1 / Math.Max(matrix.OutputEnergy, 1e-30);
+        double[] weights = new double[matrix.Weights.Length / _channels];
+        for (int n = 0; n < weights.Length; n++)
+        {
+            double factor = matrix.RowFactors?[n] ?? 1;
+            weights[n] = factor * factor * scale;
+        }
+
+        return weights;
+    }
 
     /// <summary>Two descents: from where everything just fits, and, where channels are free, from where the median channel does.</summary>
     private FlattenRanges Find()
@@ -152,6 +161,7 @@ internal sealed class RangeSearch
     /// <summary>The best choice of every channel for given products, at the lowest price that keeps the cap.</summary>
     private Choice Choose(int[] products, int x)
     {
+        _cancellation.ThrowIfCancellationRequested();
         ChannelOptions[] channels = new ChannelOptions[_channels];
         WorkerPool.Run(_channels, j => channels[j] = Options(j, products, x));
         long cap = (long)Math.Floor(_options.MaximumExpansion * _channels);

@@ -33,7 +33,7 @@ internal static class FlattenAnalysis
             BlockWeights block = context.Source.LoadBlock(index);
             Dictionary<BlockInput, InputStatistics> statistics = Observe(block, maximaStream, heldStream);
             LinearOutputs outputs = new(heldStream.Device);
-            FoldingTrials trials = new(block.Layout, settings, (folds, bits) => new FlattenTrial(block, settings, statistics, outputs, folds, bits));
+            FoldingTrials trials = new(block.Layout, settings, (folds, bits) => new FlattenTrial(block, settings, statistics, outputs, folds, bits, context.Cancellation));
             foreach (BlockInput input in BlockInputs.All)
             {
                 long work = block.Reading(input).Sum(l => (long)l.OutputFeatures * l.InputFeatures());

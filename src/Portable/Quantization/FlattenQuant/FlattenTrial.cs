@@ -24,6 +24,7 @@ internal sealed class FlattenTrial
     private readonly Dictionary<BlockInput, float[]> _maxima;
     private readonly LinearOutputs _outputs;
     private readonly int _bits;
+    private readonly CancellationToken _cancellation;
     private readonly Dictionary<BlockInput, FlattenRanges> _ranges = [];
     private readonly Dictionary<BlockInput, (double Divergence, double Error)> _compared = [];
 
@@ -34,9 +35,17 @@ internal sealed class FlattenTrial
     /// <param name="outputs">Computes outputs for the held-out inputs; those of the float block are known to it.</param>
     /// <param name="folded">Inputs of o and down to smooth too.</param>
     /// <param name="bits">4 or 8.</param>
-    public FlattenTrial(BlockWeights block, FlattenSettings settings, IReadOnlyDictionary<BlockInput, InputStatistics> statistics, LinearOutputs outputs, IReadOnlySet<BlockInput> folded, int bits)
+    /// <param name="cancellation">Ends searches early.</param>
+    public FlattenTrial(
+        BlockWeights block,
+        FlattenSettings settings,
+        IReadOnlyDictionary<BlockInput, InputStatistics> statistics,
+        LinearOutputs outputs,
+        IReadOnlySet<BlockInput> folded,
+        int bits,
+        CancellationToken cancellation)
     {
-        (_block, _settings, _statistics, _outputs, _bits) = (block, settings, statistics, outputs, bits);
+        (_block, _settings, _statistics, _outputs, _bits, _cancellation) = (block, settings, statistics, outputs, bits, cancellation);
         _maxima = statistics.ToDictionary(m => m.Key, m => (float[])m.Value.Maxima.Clone());
         _scaled = new ScaledBlock(block);
         settings.Fold(_scaled, _maxima, folded.Contains);
@@ -61,6 +70,7 @@ internal sealed class FlattenTrial
         FlattenPlan plan = Ranges(input).Plan;
         if (!_compared.TryGetValue(input, out (double Divergence, double Error) compared))
         {
+            _cancellation.ThrowIfCancellationRequested();
             compared = Compare(input, plan);
             _compared.Add(input, compared);
         }
@@ -123,7 +133,7 @@ internal sealed class FlattenTrial
         float[] held = _statistics[input].Held;
         SearchedMatrix[] matrices = [.. linears.Select(l => new SearchedMatrix(_scaled.Weights(l), _outputs.MeanEnergy(l, held), _scaled.OutputFactors.GetValueOrDefault(l.Name)))];
         SearchOptions options = new(_bits, _bits == 4 ? _settings.Flatten.MaximumExpansion : 1, _settings.Flatten.FlattenWeights, free, _settings.Gptq ? _settings.WeightLoss : 1);
-        FlattenRanges ranges = RangeSearch.Find(_statistics[input].Histograms, free ? null : _scaled.InputFactors.GetValueOrDefault(linears[0].Name), matrices, options);
+        FlattenRanges ranges = RangeSearch.Find(_statistics[input].Histograms, free ? null : _scaled.InputFactors.GetValueOrDefault(linears[0].Name), matrices, options, _outputs.Device.ColumnErrors, _cancellation);
         if (ranges.Factors is { } factors)
         {
             _scaled.Divide(input, factors);

@@ -11,6 +11,9 @@ internal sealed class LinearOutputs(ICalibrationDevice device)
 {
     private readonly Dictionary<string, (float[] Outputs, double Energy)> _exact = [];
 
+    /// <summary>Where they run.</summary>
+    public ICalibrationDevice Device => device;
+
     /// <summary>Outputs of a float layer for its inputs, which are the same in every call; without its bias.</summary>
     public float[] Exact(LinearWeights linear, float[] x) => Known(linear, x).Outputs;
 
