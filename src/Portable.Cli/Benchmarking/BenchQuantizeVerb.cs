@@ -13,6 +13,7 @@ using Portable.Models.Architectures;
 using Portable.Quantization;
 using Portable.Quantization.Runs;
 using Portable.Reference.Quantization;
+using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;
 using Portable.Vulkan.Training;
 
@@ -28,10 +29,11 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="BlocksOfShape">Blocks of the whole shape.</param>
 /// <param name="PreparationSeconds">Before the first block: the check of the model, and what the method analyses of it.</param>
 /// <param name="BlockSeconds">Each block: quantized, reported, and passed by what enters the next.</param>
+/// <param name="PeakDeviceBytes">The most memory of the device's own that was taken at one time, preparation included; null on the CPU.</param>
 /// <param name="HostSeconds">Of these, by what the host waited for.</param>
 /// <param name="Operations">Milliseconds of each operation of the passes on a GPU, over all blocks.</param>
 internal sealed record BenchQuantizeReport(
-    string Device, string Shape, string Method, string Scheme, int Windows, int Context, int BlocksOfShape, double PreparationSeconds, IReadOnlyList<double> BlockSeconds,
+    string Device, string Shape, string Method, string Scheme, int Windows, int Context, int BlocksOfShape, double PreparationSeconds, IReadOnlyList<double> BlockSeconds, long? PeakDeviceBytes,
     IReadOnlyDictionary<string, double> HostSeconds, IReadOnlyDictionary<string, double> Operations);
 
 /// <summary>Measures how long a method takes for a block of a well-known shape with synthetic weights.</summary>
@@ -44,33 +46,40 @@ internal sealed class BenchQuantizeVerb : Verb
     private readonly Option<int> _context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => 2048 };
     private readonly Option<int> _blocks = new("--blocks") { Description = "Blocks to run; the last is not passed by the windows.", HelpName = "N", DefaultValueFactory = _ => 2 };
     private readonly Option<int> _memory = new("--memory") { Description = "Memory for calibration, MiB; the rest goes to a file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
-    private readonly Option<string?> _arithmetic = new("--arithmetic") { Description = "Arithmetic of methods that train: f32 (the default), f16x3, auto.", HelpName = "NAME" };
     private readonly Option<string> _device = DeviceOption.Create("Where calibration computes");
+    private readonly MethodArguments _named;
 
     /// <summary>Defines the verb.</summary>
     public BenchQuantizeVerb()
         : base(
             "quantize",
             "Measures how long a method takes for a block of a well-known shape with synthetic weights; nothing is written.",
-            new Example("portable bench quantize --shape llama-7b --method gptq --scheme W4A16g128 --device vulkan", "two blocks on the best GPU"))
+            new Example("portable bench quantize --shape llama-7b --method gptq --scheme W4A16g128 --device vulkan", "two blocks on the best GPU"),
+            new Example("portable bench quantize --shape llama-7b --method flexq --scheme W6A6g128 --recipe paper --device vulkan", "with an option of the method"))
     {
-        foreach (Option option in (Option[])[_shape, _method, _scheme, _samples, _context, _blocks, _memory, _arithmetic, _device])
+        _named = new MethodArguments(_method);
+        foreach (Option option in (Option[])[_shape, _method, _scheme, _samples, _context, _blocks, _memory, _device, .. _named.Options])
         {
             Options.Add(option);
         }
     }
 
     /// <inheritdoc/>
+    protected override string? Arrange(ParseResult parsed) => _named.Arrange(parsed, "portable bench quantize");
+
+    /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        string chosen = OptionValues.Method(parsed.GetValue(_method)!).Name;
+        // What is timed must be what was asked for: an option that does nothing is no part of that.
+        QuantizationMethod chosen = OptionValues.Method(parsed.GetValue(_method)!);
+        chosen = _named.Apply(parsed, chosen, option => throw new UsageException($"{option} is not an option of --method {chosen.Name}", $"portable bench quantize --method {chosen.Name} --help"));
         try
         {
-            return Measure(parsed, terminal, cancellation);
+            return Measure(parsed, chosen, terminal, cancellation);
         }
         catch (MethodUsageException e)
         {
-            throw UsageException.Of(chosen, e);
+            throw UsageException.Of(chosen.Name, e);
         }
         catch (FormatException e)
         {
@@ -78,26 +87,20 @@ internal sealed class BenchQuantizeVerb : Verb
         }
     }
 
-    private int Measure(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    private int Measure(ParseResult parsed, QuantizationMethod chosen, Terminal terminal, CancellationToken cancellation)
     {
         string name = parsed.GetValue(_shape)!;
-        IQuantizationMethod method = QuantizationMethods.Find(OptionValues.Method(parsed.GetValue(_method)!).Name);
+        IQuantizationMethod method = QuantizationMethods.Find(chosen.Name);
         QuantizationScheme scheme = OptionValues.Scheme(parsed.GetValue(_scheme)!);
         ModelConfig whole = OptionValues.Shape(name);
         int samples = OptionValues.AtLeast(parsed, _samples, 1), context = OptionValues.AtLeast(parsed, _context, 2), blocks = OptionValues.AtLeast(parsed, _blocks, 1);
-        string? arithmetic = parsed.GetValue(_arithmetic);
-        if (arithmetic is not null && method.Options.All(o => "--" + o.Name != _arithmetic.Name))
-        {
-            terminal.Warning($"{_arithmetic.Name} is not used by --method {method.Name}");
-            arithmetic = null;
-        }
-
         using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(_device)!).Open(terminal.Message);
         using SyntheticFloats source = new(whole with { Blocks = [.. whole.Blocks.Take(blocks)] });
         Random random = new(1);
         int[] tokens = [.. Enumerable.Range(0, checked(samples * context)).Select(_ => random.Next(whole.VocabularySize))];
         Dictionary<string, double> operations = [];
         string device = "cpu";
+        VulkanContext? used = null;
         void Count(string operation, double microseconds)
         {
             // Reports run beside the next block.
@@ -123,6 +126,7 @@ internal sealed class BenchQuantizeVerb : Verb
             {
                 gpu.Profiling = true;
                 gpu.Profiled = Count;
+                used = gpu.Context;
             }
         }
 
@@ -144,7 +148,7 @@ internal sealed class BenchQuantizeVerb : Verb
             {
                 Source = source,
                 Scheme = scheme,
-                Options = new MethodOptions { Samples = samples, Context = context, Named = arithmetic is not null ? new Dictionary<string, string> { ["arithmetic"] = arithmetic } : [] },
+                Options = new MethodOptions { Samples = samples, Context = context, Named = chosen.Settings },
                 Calibration = CalibrationSet.FromTokens(tokens, samples, context, 0),
                 Storage = storage,
                 Device = timed,
@@ -172,7 +176,7 @@ internal sealed class BenchQuantizeVerb : Verb
             BlockPipeline.Run(method, run, _ => null, (_, _, _) => { });
             return 0;
         });
-        BenchQuantizeReport report = new(device, name, method.Name, scheme.ToString(), samples, context, whole.Layers, preparation, times, timed?.Seconds ?? new Dictionary<string, double>(), operations);
+        BenchQuantizeReport report = new(device, name, method.Name, scheme.ToString(), samples, context, whole.Layers, preparation, times, used?.PeakDeviceBytes, timed?.Seconds ?? new Dictionary<string, double>(), operations);
         terminal.Result(report, BenchReports.Default.BenchQuantizeReport, r => Print(terminal, r));
         return ExitCode.Done;
     }
@@ -180,7 +184,12 @@ internal sealed class BenchQuantizeVerb : Verb
     private static void Print(Terminal terminal, BenchQuantizeReport r)
     {
         string each = string.Join(", ", r.BlockSeconds.Select(s => s.ToString("F2", CultureInfo.InvariantCulture)));
-        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Method} {r.Scheme} on {r.Device}, {r.Windows} × {r.Context} tokens: preparation {r.PreparationSeconds:F2} s, blocks {each} s; {r.BlocksOfShape} blocks as the first: {r.BlockSeconds[0] * r.BlocksOfShape / 60:F1} minutes"));
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Method} {r.Scheme} on {r.Device}, {r.Windows} × {r.Context} tokens: preparation {r.PreparationSeconds:F2} s, blocks {each} s; {r.BlocksOfShape} blocks as the first: {r.BlockSeconds[0] * r.BlocksOfShape / 60:F1} minutes, one first and later ones as the last: {(r.PreparationSeconds + r.BlockSeconds[0] + (r.BlockSeconds[^1] * (r.BlocksOfShape - 1))) / 60:F1}"));
+        if (r.PeakDeviceBytes is { } peak)
+        {
+            terminal.Line(string.Create(CultureInfo.InvariantCulture, $"device memory: {peak / 1e9:F2} GB at most"));
+        }
+
         if (r.HostSeconds.Count > 0)
         {
             terminal.Table(["between passes", ">s"], r.HostSeconds.Select(s => (string[])[s.Key, s.Value.ToString("F2", CultureInfo.InvariantCulture)]));

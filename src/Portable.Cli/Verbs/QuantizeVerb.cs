@@ -32,7 +32,7 @@ internal sealed class QuantizeVerb : Verb
     private readonly Option<int> _memory = new("--memory") { Description = "Memory for calibration, MiB; the rest goes to a file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
     private readonly Option<bool> _overwrite = new("--overwrite") { Description = "Replace a finished checkpoint in DIR." };
     private readonly Option<string> _device = DeviceOption.Create("Where calibration computes");
-    private readonly Option<string?>[] _named = CreateMethodOptions();
+    private readonly MethodArguments _named;
 
     /// <summary>Defines the verb.</summary>
     public QuantizeVerb()
@@ -43,8 +43,9 @@ internal sealed class QuantizeVerb : Verb
             new Example("portable quantize llama --method flexq --scheme W6A6g128 --calibration text.txt --output llama-w6", "6 bits, with 8-bit activations where a sensitivity analysis says so"),
             new Example("portable quantize llama --method gptq --scheme W4A8 --calibration text.txt --output llama-w4", "4-bit weights with compensated rounding"))
     {
+        _named = new MethodArguments(_method);
         Arguments.Add(_model);
-        foreach (Option option in (Option[])[_method, _scheme, _output, _format, _calibration, _samples, _context, _seed, _memory, _overwrite, _device, .. _named])
+        foreach (Option option in (Option[])[_method, _scheme, _output, _format, _calibration, _samples, _context, _seed, _memory, _overwrite, _device, .. _named.Options])
         {
             Options.Add(option);
         }
@@ -53,26 +54,8 @@ internal sealed class QuantizeVerb : Verb
     /// <inheritdoc/>
     public override bool GoesOn => true;
 
-    /// <summary>A page shows the options of no method, or those of the one that was typed, with its defaults.</summary>
-    protected override string? Arrange(ParseResult parsed)
-    {
-        if (parsed.GetResult(_method) is not { Implicit: false, Tokens: [var word, ..] })
-        {
-            return "A method's own options, with their defaults: portable quantize --method NAME --help";
-        }
-
-        QuantizationMethod chosen = OptionValues.Method(word.Value);
-        foreach (Option<string?> option in _named)
-        {
-            if (chosen.Options.FirstOrDefault(o => "--" + o.Name == option.Name) is { } own)
-            {
-                option.Hidden = false;
-                option.Description = $"{own.Help} [default: {(own.Default.Length > 0 ? own.Default : own.Implied)}]";
-            }
-        }
-
-        return $"{chosen.Name}: {chosen.Summary}{(chosen.Options.Count > 0 ? "" : "; it has no options of its own")}.";
-    }
+    /// <inheritdoc/>
+    protected override string? Arrange(ParseResult parsed) => _named.Arrange(parsed, "portable quantize");
 
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
@@ -82,22 +65,9 @@ internal sealed class QuantizeVerb : Verb
         try
         {
             QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(_scheme)!);
-            QuantizationMethod how = chosen;
-            RequireCalibration(how, text);
+            RequireCalibration(chosen, text);
             NameUnused(parsed, text, terminal);
-            foreach (Option<string?> option in _named.Where(o => parsed.GetValue(o) is not null))
-            {
-                string own = option.Name.TrimStart('-');
-                if (how.Options.Any(o => o.Name == own))
-                {
-                    how = how.With(own, parsed.GetValue(option)!);
-                }
-                else
-                {
-                    terminal.Warning($"{option.Name} is not used by --method {how.Name}");
-                }
-            }
-
+            QuantizationMethod how = _named.Apply(parsed, chosen, option => terminal.Warning($"{option} is not used by --method {chosen.Name}"));
             var quantizer = new Quantizer
             {
                 Source = parsed.GetValue(_model)!,
@@ -134,20 +104,6 @@ internal sealed class QuantizeVerb : Verb
             throw new UsageException(e.Message);
         }
     }
-
-    /// <summary>One option per name over all methods: those that a method does not use are accepted and named in a message.</summary>
-    private static Option<string?>[] CreateMethodOptions() =>
-    [
-        .. QuantizationMethod.All
-            .SelectMany(m => m.Options.Select(o => (Method: m, Option: o)))
-            .GroupBy(p => p.Option.Name)
-            .Select(g => new Option<string?>("--" + g.Key)
-            {
-                Description = string.Join("; ", g.Select(p => $"{p.Method.Name}: {p.Option.Help}{(p.Option.Default.Length > 0 ? $" [{p.Option.Default}]" : "")}")),
-                HelpName = "V",
-                Hidden = true,
-            }),
-    ];
 
     private static void RequireCalibration(QuantizationMethod method, string? text)
     {

@@ -23,6 +23,9 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
     /// <summary>Bytes taken from the driver.</summary>
     public long ReservedBytes => _blocks.Sum(b => b.Size);
 
+    /// <summary>The most bytes of the device's own memory that were taken from the driver at one time.</summary>
+    public long PeakDeviceBytes { get; private set; }
+
     /// <summary>Allocates a buffer.</summary>
     /// <exception cref="VulkanException">The device has no room, or forbids a buffer of this size.</exception>
     public GpuBuffer Allocate(long bytes, MemoryKind kind)
@@ -48,6 +51,7 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
             long blockSize = size > BlockBytes / 2 ? size : Math.Min(BlockBytes, limit);
             var created = new MemoryBlock(api, device, kind, blockSize, bits => ChooseType(bits, kind));
             _blocks.Add(created);
+            PeakDeviceBytes = Math.Max(PeakDeviceBytes, _blocks.Where(b => b.Kind == MemoryKind.Device).Sum(b => b.Size));
             return Count(new GpuBuffer(this, created, created.TryTake(size), size));
         }
     }

@@ -71,6 +71,9 @@ internal sealed unsafe class VulkanContext : IDisposable
     /// <summary>Bytes taken from the driver.</summary>
     public long ReservedBytes => _memory.ReservedBytes;
 
+    /// <summary>The most bytes of the device's own memory that were taken from the driver at one time.</summary>
+    public long PeakDeviceBytes => _memory.PeakDeviceBytes;
+
     internal Vk Api { get; }
 
     // Software devices build a kernel when it first runs, which can take long on a busy machine.

@@ -13,6 +13,9 @@ internal sealed record ColumnErrorsShader : Shader<ColumnErrorsPush>
     /// <summary>Whether errors are summed, or what a table begins with.</summary>
     public required bool Tables { get; init; }
 
+    /// <summary>Steps of a table.</summary>
+    public int Steps => ErrorTable.StepCount;
+
     /// <summary>The most parts.</summary>
     public required int Parts { get; init; }
 
@@ -25,7 +28,7 @@ internal sealed record ColumnErrorsShader : Shader<ColumnErrorsPush>
         constants.Set(0, Workgroup);
         constants.Set(1, Tables);
         constants.Set(2, Parts);
-        constants.Set(3, ErrorTable.StepCount);
+        constants.Set(3, Steps);
     }
 }
 

@@ -27,6 +27,8 @@ public sealed class UsageTests
     [InlineData("bench", "model", "--shape", "no-such-shape", "--scheme", "W4A8")]
     [InlineData("bench", "model", "--shape", "llama-7b", "--scheme", "W9A8")]
     [InlineData("bench", "quantize", "--shape", "small-llama", "--method", "abq", "--scheme", "W4A8", "--arithmetic", "f8", "--samples", "1", "--context", "8", "--blocks", "1")]
+    [InlineData("bench", "quantize", "--shape", "small-llama", "--method", "gptq", "--scheme", "W4A16g32", "--arithmetic", "f32", "--samples", "1", "--context", "8", "--blocks", "1")]
+    [InlineData("bench", "quantize", "--shape", "small-llama", "--method", "gptq", "--scheme", "W4A16g32", "--grid", "no-such-grid", "--samples", "1", "--context", "8", "--blocks", "1")]
     [InlineData("bench", "quantize", "--shape", "small-llama", "--method", "flexq", "--scheme", "W4A8", "--samples", "1", "--context", "8", "--blocks", "1")]
     public void BadUsageIsTwoAndOneLine(params string[] args)
     {
@@ -42,6 +44,15 @@ public sealed class UsageTests
         Assert.DoesNotContain("times", ToolRun.Here("verify", "--every", "3000", "--json").Output, StringComparison.Ordinal);
         Assert.Contains("\"times\":{\"opening_seconds\":", ToolRun.Here("verify", "--every", "3000", "--times", "--json").Output, StringComparison.Ordinal);
         Assert.Contains("cpu: cases", ToolRun.Here("verify", "--every", "3000", "--times").Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ABenchOfAMethodTakesItsOptions()
+    {
+        ToolRun run = ToolRun.Here("bench", "quantize", "--shape", "small-llama", "--method", "gptq", "--scheme", "W4A16g32", "--grid", "minmax", "--samples", "1", "--context", "8", "--blocks", "1", "--json");
+        Assert.Equal(0, run.Code);
+        Assert.Contains("\"method\":\"gptq\"", run.Output, StringComparison.Ordinal);
+        Assert.Contains("--grid", ToolRun.Here("bench", "quantize", "--method", "gptq", "--help").Output, StringComparison.Ordinal);
     }
 
     private static readonly string[] Names =

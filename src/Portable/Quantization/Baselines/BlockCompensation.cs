@@ -102,20 +102,4 @@ internal sealed class BlockCompensation(QuantizationContext context, Compensatio
             yield return (linear, codes);
         }
     }
-
-    /// <summary>f32 values as the bytes of a table, without a copy.</summary>
-    private sealed class FloatBytes(float[] values) : System.Buffers.MemoryManager<byte>
-    {
-        public override Span<byte> GetSpan() => MemoryMarshal.AsBytes(values.AsSpan());
-
-        public override System.Buffers.MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException();
-
-        public override void Unpin()
-        {
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-        }
-    }
 }

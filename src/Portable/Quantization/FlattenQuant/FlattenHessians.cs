@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Portable.Calibration;
 using Portable.Execution;
 using Portable.Models;
@@ -68,7 +67,7 @@ internal sealed class FlattenHessians : IDisposable
             LinearWeights own = new()
             {
                 Name = linear.Name,
-                Float = new FloatTable(linear.OutputFeatures, layout.Columns, ElementType.Float32, MemoryMarshal.AsBytes(_scaled.Weights(linear).AsSpan()).ToArray()),
+                Float = new FloatTable(linear.OutputFeatures, layout.Columns, ElementType.Float32, new FloatBytes(_scaled.Weights(linear)).Memory),
             };
             WeightCodes codes = new(linear.OutputFeatures, layout, new CodeFormat(8, signed: true), new WeightGrid[linear.OutputFeatures]);
             factor.Quantize(own, codes, new ColumnCompensation { Columns = grids, Rounding = Rounding.HalfAway, Cross = cross });

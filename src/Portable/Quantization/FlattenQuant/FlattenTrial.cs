@@ -83,12 +83,12 @@ internal sealed class FlattenTrial
         IReadOnlyList<LinearWeights> linears = _block.Reading(input);
         float[] held = _statistics[input].Held;
         float[] x = _scaled.InputFactors.TryGetValue(linears[0].Name, out float[]? factors) ? Smoothing.Scale(held, factors, divide: true) : held;
-        float[][] exact = [.. linears.Select(l => _outputs.Exact(l, held))];
-        HistogramDivergence histograms = new(exact.Min(y => y.Min()), exact.Max(y => y.Max()));
+        ExactOutputs[] exact = [.. linears.Select(l => _outputs.Exact(l, held))];
+        HistogramDivergence histograms = new(exact.Min(y => y.Minimum), exact.Max(y => y.Maximum));
         double difference = 0, norm = 0;
         foreach ((int matrix, LinearWeights linear) in linears.Index())
         {
-            float[] y = exact[matrix];
+            float[] y = exact[matrix].Values;
             QuantizedLinear layer = FlattenedBlock.RoundToNearest(plan, matrix, _scaled.Weights(linear), linear.OutputFeatures).Pack(null, _settings.ActivationGroup);
             float[] approximate = _outputs.Of(linear.WithQuantized(layer, _settings.Scheme(_bits)), x, _maxima[input].Length);
             if (_scaled.OutputFactors.TryGetValue(linear.Name, out float[]? divided))
@@ -131,7 +131,7 @@ internal sealed class FlattenTrial
         bool free = _scaled.HasNorm(input);
         IReadOnlyList<LinearWeights> linears = _block.Reading(input);
         float[] held = _statistics[input].Held;
-        SearchedMatrix[] matrices = [.. linears.Select(l => new SearchedMatrix(_scaled.Weights(l), _outputs.MeanEnergy(l, held), _scaled.OutputFactors.GetValueOrDefault(l.Name)))];
+        SearchedMatrix[] matrices = [.. linears.Select(l => new SearchedMatrix(_scaled.Weights(l), _outputs.Exact(l, held).MeanEnergy, _scaled.OutputFactors.GetValueOrDefault(l.Name)))];
         SearchOptions options = new(_bits, _bits == 4 ? _settings.Flatten.MaximumExpansion : 1, _settings.Flatten.FlattenWeights, free, _settings.Gptq ? _settings.WeightLoss : 1);
         FlattenRanges ranges = RangeSearch.Find(_statistics[input].Histograms, free ? null : _scaled.InputFactors.GetValueOrDefault(linears[0].Name), matrices, options, _outputs.Device.ColumnErrors, _cancellation);
         if (ranges.Factors is { } factors)

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Portable.Calibration;
 using Portable.Execution;
 using Portable.Models;
@@ -9,16 +10,30 @@ namespace Portable.Quantization.FlattenQuant;
 /// <param name="device">Where they run.</param>
 internal sealed class LinearOutputs(ICalibrationDevice device)
 {
-    private readonly Dictionary<string, (float[] Outputs, double Energy)> _exact = [];
+    private readonly Dictionary<string, ExactOutputs> _exact = [];
 
     /// <summary>Where they run.</summary>
     public ICalibrationDevice Device => device;
 
     /// <summary>Outputs of a float layer for its inputs, which are the same in every call; without its bias.</summary>
-    public float[] Exact(LinearWeights linear, float[] x) => Known(linear, x).Outputs;
+    public ExactOutputs Exact(LinearWeights linear, float[] x)
+    {
+        if (!_exact.TryGetValue(linear.Name, out ExactOutputs? known))
+        {
+            int columns = linear.InputFeatures();
+            float[] y = Of(linear, x, columns);
+            double sum = 0;
+            foreach (float value in y)
+            {
+                sum += (double)value * value;
+            }
 
-    /// <summary>Σ over outputs of the mean square that <see cref="Exact"/> gives.</summary>
-    public double MeanEnergy(LinearWeights linear, float[] x) => Known(linear, x).Energy;
+            known = new ExactOutputs(y, sum / (x.Length / columns), TensorPrimitives.Min<float>(y), TensorPrimitives.Max<float>(y));
+            _exact.Add(linear.Name, known);
+        }
+
+        return known;
+    }
 
     /// <summary>Outputs of a layer without its bias, tokens × N.</summary>
     /// <param name="linear">Float or quantized.</param>
@@ -45,23 +60,11 @@ internal sealed class LinearOutputs(ICalibrationDevice device)
 
         return y;
     }
-
-    private (float[] Outputs, double Energy) Known(LinearWeights linear, float[] x)
-    {
-        if (!_exact.TryGetValue(linear.Name, out (float[] Outputs, double Energy) known))
-        {
-            int columns = linear.InputFeatures();
-            float[] y = Of(linear, x, columns);
-            double sum = 0;
-            foreach (float value in y)
-            {
-                sum += (double)value * value;
-            }
-
-            known = (y, sum / (x.Length / columns));
-            _exact.Add(linear.Name, known);
-        }
-
-        return known;
-    }
 }
+
+/// <summary>What a float layer gives.</summary>
+/// <param name="Values">Tokens × N.</param>
+/// <param name="MeanEnergy">Σ over outputs of their mean square.</param>
+/// <param name="Minimum">The smallest.</param>
+/// <param name="Maximum">The largest.</param>
+internal sealed record ExactOutputs(float[] Values, double MeanEnergy, float Minimum, float Maximum);

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Portable.Models;
 using Portable.Quantization.Baselines;
 using Portable.Quantization.FlexQ;
@@ -23,35 +22,55 @@ internal static class ModelDivergences
         IReadOnlyList<int[]> windows = [.. context.Calibration!.ReportWindows.Select(w => w[..Math.Min(TokensPerWindow, w.Length)])];
         ModelConfig config = context.Source.Config;
         using VariantModel model = new(context.Source, windows, 32, context.Device);
-        VariantBlock[] exact = [.. Enumerable.Range(0, config.Layers).Select(l => model.Load(context.Source.LoadBlock(l)))];
-        double[] divergences = new double[findings.Count];
         float[][] hidden = [.. Enumerable.Range(0, model.Batches).Select(model.Embedded)];
-        float[][] logits = [.. Enumerable.Range(0, model.Batches).Select(b => model.Logits(b, model.Run(exact, b, hidden[b])).ToArray())];
+        List<(int Finding, float[][] Hidden)> variants = [];
+
+        // One block at a time goes through the device, and every variant of an earlier one passes it: no device holds the model.
         for (int l = 0; l < config.Layers; l++)
         {
             BlockWeights block = context.Source.LoadBlock(l);
-            VariantsOfBlock variants = new(block, settings, [.. findings.Where(f => f.Block == l)]);
+            VariantsOfBlock own = new(block, settings, [.. findings.Where(f => f.Block == l)]);
             using VariantFamily family = model.OpenFamily();
-            foreach ((int i, FlattenFinding finding) in findings.Index().Where(f => f.Item.Block == l))
+            VariantBlock exact = family.Load(block);
+            foreach ((_, float[][] x) in variants)
             {
-                context.Cancellation.ThrowIfCancellationRequested();
-                VariantBlock variant = family.Load(variants.Of(finding));
-                double sum = 0;
-                for (int b = 0; b < model.Batches; b++)
-                {
-                    float[] x = model.Run(new[] { variant }, b, hidden[b]);
-                    x = l + 1 < config.Layers ? model.Run(exact.AsMemory((l + 1)..), b, x) : x;
-                    sum += model.Divergence(logits[b], model.Logits(b, x));
-                }
-
-                divergences[i] = SensitivityTable.Rounded(Math.Max(0, sum / model.Tokens));
-                context.Progress("divergences of the model", i + 1, findings.Count);
+                Pass(exact, x, x);
             }
 
-            hidden = [.. hidden.Select((x, b) => model.Run(exact.AsMemory(l, 1), b, x))];
+            foreach ((int i, FlattenFinding finding) in findings.Index().Where(f => f.Item.Block == l))
+            {
+                float[][] x = new float[model.Batches][];
+                Pass(family.Load(own.Of(finding)), hidden, x);
+                variants.Add((i, x));
+            }
+
+            Pass(exact, hidden, hidden);
+            context.Progress("divergences of the model", l + 1, config.Layers);
+        }
+
+        float[][] logits = [.. hidden.Select((x, b) => model.Logits(b, x).ToArray())];
+        double[] divergences = new double[findings.Count];
+        foreach ((int i, float[][] x) in variants)
+        {
+            double sum = 0;
+            for (int b = 0; b < model.Batches; b++)
+            {
+                sum += model.Divergence(logits[b], model.Logits(b, x[b]));
+            }
+
+            divergences[i] = SensitivityTable.Rounded(Math.Max(0, sum / model.Tokens));
         }
 
         return divergences;
+
+        void Pass(VariantBlock block, float[][] from, float[][] to)
+        {
+            context.Cancellation.ThrowIfCancellationRequested();
+            for (int b = 0; b < model.Batches; b++)
+            {
+                to[b] = model.Run(new[] { block }, b, from[b]);
+            }
+        }
     }
 
     /// <summary>A block with one group at 4 bits; the others carry the same smoothing in single precision.</summary>
@@ -68,7 +87,7 @@ internal static class ModelDivergences
             (_block, _settings) = (block, settings);
             _findings = findings.ToDictionary(f => f.Input);
             _high = settings.Scale(block, _findings, _ => false);
-            _tables = block.Linears.ToDictionary(l => l.Name, l => new FloatTable(l.OutputFeatures, l.InputFeatures(), ElementType.Float32, MemoryMarshal.AsBytes(_high.Weights(l).AsSpan()).ToArray()));
+            _tables = block.Linears.ToDictionary(l => l.Name, l => new FloatTable(l.OutputFeatures, l.InputFeatures(), ElementType.Float32, new FloatBytes(_high.Weights(l)).Memory));
         }
 
         public BlockWeights Of(FlattenFinding low)
