@@ -19,4 +19,13 @@ internal static class ExactSum
         Vector256<float> u = Vector256.ConvertToSingle((high >> 8) + (t >> 16)), w = Vector256.ConvertToSingle(t & Vector256.Create(0xFFFF));
         return u * Vector256.Create(65536f) + w;
     }
+
+    /// <summary>The nearest f32 of sixteen sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Nearest(Vector512<int> high, Vector512<int> low)
+    {
+        Vector512<int> t = low + ((high & Vector512.Create(255)) << 8);
+        Vector512<float> u = Vector512.ConvertToSingle((high >> 8) + (t >> 16)), w = Vector512.ConvertToSingle(t & Vector512.Create(0xFFFF));
+        return u * Vector512.Create(65536f) + w;
+    }
 }

@@ -7,7 +7,7 @@ namespace Portable.Reference.Arithmetic;
 /// Eight lanes of <see cref="Contract"/>: the same operations in the same order, so the same bits on every instruction set
 /// (Vector256 is emulated where there is none). Never fused.
 /// </summary>
-internal static class VectorContract
+internal static partial class VectorContract
 {
     /// <summary>Lanes of the vector forms.</summary>
     public const int Lanes = 8;

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
+using Portable.Reference.BitPlanes.Kernels;
 using Portable.Reference.Quantization;
 
 namespace Portable.Reference.Matmul;
@@ -25,6 +26,8 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     private readonly int _lowOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0));
     private readonly int _highOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 1));
 
+    private readonly bool _hasZeros = x.ZeroPoints.AsSpan(0, x.Rows * x.ScaleGroups.Count).ContainsAnyExcept(0);
+
     // Only zero points and offsets of activations multiply the sums of weight rows: symmetric activations leave them uncounted.
     private readonly int[]? _rowSums = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0)) != 0 || kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 1)) != 0
         || x.ZeroPoints.AsSpan(0, x.Rows * x.ScaleGroups.Count).ContainsAnyExcept(0) ? linear.Weights.RowSums : null;
@@ -41,6 +44,25 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         bool first = group == 0, last = group == layout.Groups - 1;
         int digits = task.Activations.Digits, padded = IntegerSink.PaddedColumns(layout, group);
         int wide = Vector512.IsHardwareAccelerated ? task.Channels / WideLanes * WideLanes : 0;
+        bool together = wide > 0 && !_hasZeros;
+        if (together)
+        {
+            Fold(wide, padded, sums, zeros);
+            if (digits == 1)
+            {
+                ApplyRows<One>(task, group, wide, scales, shifts, sums, zeros, first, last);
+            }
+            else
+            {
+                ApplyRows<Two>(task, group, wide, scales, shifts, sums, zeros, first, last);
+            }
+
+            if (wide == task.Channels)
+            {
+                return;
+            }
+        }
+
         for (int row = task.FirstRow; row < task.FirstRow + task.Rows; row += digits)
         {
             int token = row / digits, sumIndex = token * layout.Groups + group, scaleIndex = token * x.ScaleGroups.Count + x.ScaleGroups.Of(group);
@@ -59,7 +81,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
                 HighConstant = -padded * _highOffset * _weightOffset,
                 Output = y + (long)token * yStride + task.FirstChannel,
             };
-            if (wide > 0)
+            if (wide > 0 && !together)
             {
                 ApplyWide(terms, task.FirstChannel, wide, scales, shifts, zeros, sums, first, last);
             }
@@ -163,6 +185,98 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         }
 
         return whole;
+    }
+
+    // Without zero points of activations, what their offsets add to a channel's sums is the same for every row.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Fold(int channels, int padded, int* lows, int* highs)
+    {
+        if (_rowSums is null)
+        {
+            return;
+        }
+
+        Vector512<int> lowOffset = Vector512.Create(_lowOffset), highOffset = Vector512.Create(_highOffset);
+        Vector512<int> lowConstant = Vector512.Create(-padded * _lowOffset * _weightOffset), highConstant = Vector512.Create(-padded * _highOffset * _weightOffset);
+        for (int i = 0; i < channels; i += WideLanes)
+        {
+            Vector512<int> sum = Vector512.Load(lows + i);
+            (sum * lowOffset + lowConstant).Store(lows + i);
+            (sum * highOffset + highConstant).Store(highs + i);
+        }
+    }
+
+    /// <summary>All rows of a piece whose activations have no zero points: sixteen channels at a time, a row's constants in registers.</summary>
+    /// <param name="task">The piece.</param>
+    /// <param name="group">The group.</param>
+    /// <param name="channels">A multiple of sixteen.</param>
+    /// <param name="scales">Of channels.</param>
+    /// <param name="shifts">wo − zw of channels.</param>
+    /// <param name="lows">What <see cref="Fold"/> made.</param>
+    /// <param name="highs">Likewise.</param>
+    /// <param name="first">Whether there is nothing to add to.</param>
+    /// <param name="last">Whether bias and canonical follow.</param>
+    /// <typeparam name="TDigits">Digits of an activation.</typeparam>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void ApplyRows<TDigits>(in KernelTask task, int group, int channels, float* scales, int* shifts, int* lows, int* highs, bool first, bool last)
+        where TDigits : struct, ICount
+    {
+        int groups = linear.Weights.Layout.Groups, scaleGroups = x.ScaleGroups.Count, scaleGroup = x.ScaleGroups.Of(group), stride = task.Stride;
+        int token = task.FirstRow / TDigits.Value, end = (task.FirstRow + task.Rows) / TDigits.Value;
+        int* sums = task.SumsOf(group, task.FirstRow);
+        float* output = y + (long)token * yStride + task.FirstChannel;
+        bool moved = _rowSums is not null;
+        Vector512<float> tiny = Vector512.Create(Contract.Tiny);
+        fixed (int* lowSums = x.RowSums, highSums = x.HighRowSums)
+        fixed (float* rowScales = x.Scales, biases = linear.Bias)
+        {
+            float* bias = last && biases != null ? biases + task.FirstChannel : null;
+            for (; token < end; token++, sums += TDigits.Value * stride, output += yStride)
+            {
+                Vector512<float> scale = Vector512.Create(rowScales[token * scaleGroups + scaleGroup]);
+                Vector512<int> lowSum = Vector512.Create(lowSums[token * groups + group]), highSum = TDigits.Value == 2 ? Vector512.Create(highSums[token * groups + group]) : default;
+                for (int i = 0; i < channels; i += WideLanes)
+                {
+                    Vector512<int> shift = Vector512.Load(shifts + i);
+                    Vector512<int> low = Vector512.Load(sums + i) + shift * lowSum;
+                    if (moved)
+                    {
+                        low += Vector512.Load(lows + i);
+                    }
+
+                    Vector512<float> value = Vector512.ConvertToSingle(low);
+                    if (TDigits.Value == 2)
+                    {
+                        Vector512<int> high = Vector512.Load(sums + stride + i) + shift * highSum;
+                        if (moved)
+                        {
+                            high += Vector512.Load(highs + i);
+                        }
+
+                        value = Vector512.ConvertToSingle(high) * 256f + value;
+                    }
+
+                    // (Zero and a first term are that term but for −0, which canonical removes.)
+                    Vector512<float> result = value * (scale * Vector512.Load(scales + i));
+                    if (!first)
+                    {
+                        result = Vector512.Load(output + i) + result;
+                    }
+
+                    if (bias != null)
+                    {
+                        result += Vector512.Load(bias + i);
+                    }
+
+                    if (last)
+                    {
+                        result = Vector512.ConditionalSelect(Vector512.LessThan(Vector512.Abs(result), tiny), Vector512<float>.Zero, result);
+                    }
+
+                    result.Store(output + i);
+                }
+            }
+        }
     }
 
     // Sixteen channels at a time, and nothing to look after at the end: of a prompt, whose weight rows are short, this is half of the work.

@@ -5,12 +5,14 @@ using Portable.Reference.Blocks;
 
 namespace Portable.Reference.Operations;
 
-/// <summary>An activation, of one value and of eight lanes, not yet canonical.</summary>
+/// <summary>An activation, of one value and of eight and sixteen lanes, not yet canonical.</summary>
 internal interface IActivation
 {
     static abstract float Apply(float x);
 
     static abstract Vector256<float> Apply(Vector256<float> x);
+
+    static abstract Vector512<float> Apply(Vector512<float> x);
 }
 
 /// <summary>The activations of MLPs, alone or as the gate of another value (Shazeer, GLU variants).</summary>
@@ -85,6 +87,13 @@ internal static class Activation
     {
         output = output[..x.Length];
         int i = 0;
+        for (; Vector512.IsHardwareAccelerated && i <= x.Length - VectorContract.WideLanes; i += VectorContract.WideLanes)
+        {
+            Vector512<float> v = TActivation.Apply(Vector512.Create(x.Slice(i, VectorContract.WideLanes)));
+            v = up.IsEmpty ? v : v * Vector512.Create(up.Slice(i, VectorContract.WideLanes));
+            VectorContract.Canonical(v).CopyTo(output[i..]);
+        }
+
         for (; i <= x.Length - 8; i += 8)
         {
             Vector256<float> v = TActivation.Apply(Vector256.Create(x.Slice(i, 8)));
@@ -104,6 +113,8 @@ internal static class Activation
         public static float Apply(float x) => x >= Contract.Tiny ? x : 0f;
 
         public static Vector256<float> Apply(Vector256<float> x) => x & Vector256.GreaterThanOrEqual(x, Vector256.Create(Contract.Tiny));
+
+        public static Vector512<float> Apply(Vector512<float> x) => Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(x, Vector512.Create(Contract.Tiny)), x, Vector512<float>.Zero);
     }
 
     private readonly struct SquaredRelu : IActivation
@@ -111,6 +122,8 @@ internal static class Activation
         public static float Apply(float x) => Relu.Apply(x) * Relu.Apply(x);
 
         public static Vector256<float> Apply(Vector256<float> x) => Relu.Apply(x) * Relu.Apply(x);
+
+        public static Vector512<float> Apply(Vector512<float> x) => Relu.Apply(x) * Relu.Apply(x);
     }
 
     private readonly struct Silu : IActivation
@@ -118,6 +131,8 @@ internal static class Activation
         public static float Apply(float x) => x * Contract.Sigmoid(x);
 
         public static Vector256<float> Apply(Vector256<float> x) => x * VectorContract.Sigmoid(x);
+
+        public static Vector512<float> Apply(Vector512<float> x) => x * VectorContract.Sigmoid(x);
     }
 
     // ½·(1 + tanh a) is the sigmoid of 2a: one exponential, and no digits lost for negative x. 2·√(2/π) = 1.5957691.
@@ -126,6 +141,8 @@ internal static class Activation
         public static float Apply(float x) => x * Contract.Sigmoid((x + 0.044715f * (x * x * x)) * 1.5957691f);
 
         public static Vector256<float> Apply(Vector256<float> x) => x * VectorContract.Sigmoid((x + Vector256.Create(0.044715f) * (x * x * x)) * Vector256.Create(1.5957691f));
+
+        public static Vector512<float> Apply(Vector512<float> x) => x * VectorContract.Sigmoid((x + Vector512.Create(0.044715f) * (x * x * x)) * Vector512.Create(1.5957691f));
     }
 
     private readonly struct GeluErf : IActivation
@@ -133,5 +150,7 @@ internal static class Activation
         public static float Apply(float x) => x * Contract.NormalDistribution(x);
 
         public static Vector256<float> Apply(Vector256<float> x) => x * VectorContract.NormalDistribution(x);
+
+        public static Vector512<float> Apply(Vector512<float> x) => x * VectorContract.NormalDistribution(x);
     }
 }

@@ -28,6 +28,17 @@ internal static class ActivationRounding
     {
         Vector256<float> high = Vector256<float>.Zero;
         int i = 0;
+        if (Vector512.IsHardwareAccelerated)
+        {
+            Vector512<float> wide = Vector512<float>.Zero;
+            for (; i <= x.Length - VectorContract.WideLanes; i += VectorContract.WideLanes)
+            {
+                wide = Vector512.MaxNative(wide, Vector512.Abs(Vector512.Create(x.Slice(i, VectorContract.WideLanes))));
+            }
+
+            high = Vector256.MaxNative(wide.GetLower(), wide.GetUpper());
+        }
+
         for (; i <= x.Length - 8; i += 8)
         {
             high = Vector256.MaxNative(high, Vector256.Abs(Vector256.Create(x.Slice(i, 8))));
@@ -105,6 +116,13 @@ internal static class ActivationRounding
     {
         codes = codes[..x.Length];
         int i = 0;
+        for (; Vector512.IsHardwareAccelerated && i <= x.Length - VectorContract.WideLanes; i += VectorContract.WideLanes)
+        {
+            Vector512<float> v = Vector512.Round(Vector512.Create(x.Slice(i, VectorContract.WideLanes)) * Vector512.Create(r)) + Vector512.Create(zero);
+            v = Vector512.MinNative(Vector512.MaxNative(v, Vector512.Create(minimum)), Vector512.Create(maximum));
+            Vector512.ConvertToInt32Native(v).CopyTo(codes[i..]);
+        }
+
         for (; i <= x.Length - 8; i += 8)
         {
             Vector256<float> v = Vector256.Round(Vector256.Create(x.Slice(i, 8)) * Vector256.Create(r)) + Vector256.Create(zero);

@@ -23,6 +23,9 @@ internal static unsafe class DigitAttention
     // Steps between two looks ahead: the lines that are on their way meanwhile are fewer than a core can wait for.
     private const int StreamSteps = 8, Line = 64;
 
+    // Rows whose scores stay in the first-level cache from one step of a softmax to the next.
+    private const int SoftmaxRows = 16;
+
     // Keys and values of a layer that are less stay in a cache from token to token, and asking for them is in the way.
     private const long StreamedBytes = 512 * 1024;
 
@@ -60,10 +63,9 @@ internal static unsafe class DigitAttention
             fixed (byte* keys = cache.KeyChunk(piece.KeyValueHead, place), values = cache.ValueChunk(piece.KeyValueHead, place))
             {
                 MultiplyKeys<TSimd, TVector>(call, piece, c, first, queries, pairs, (float*)keys, scores, streams ? values : null);
-                for (int row = first; row < past; row++)
+                for (int row = first; row < past; row += SoftmaxRows)
                 {
-                    int from = Math.Max(0, call.FirstSeen(piece, row) - c * ChunkSize), seen = Math.Min(ChunkSize, call.Position(piece, row) + 1 - c * ChunkSize);
-                    states[row].Softmax(scores + (long)row * 2 * ChunkSize, from, seen, call.Scale, call.Softcap, keyScales, valueScales);
+                    Softmax(call, piece, c, row, Math.Min(row + SoftmaxRows, past), states, scores, keyScales, valueScales);
                 }
 
                 fixed (byte* next = streams && c + 1 < chunks ? cache.KeyChunk(piece.KeyValueHead, cache.PlaceOf(piece.Sequence, c + 1)) : default)
@@ -98,6 +100,28 @@ internal static unsafe class DigitAttention
             }
 
             Tiles.Run<TSimd, TVector, PairDot>(a + done, aStride, rows, b + (long)done * bStride, bStride, Math.Min(slice, steps - done), c, cStride, columns, done == 0 ? TileStart.Zero : TileStart.Continue);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Softmax(AttentionCall call, AttentionPiece piece, int c, int first, int end, DigitRow* states, int* scores, float* keyScales, float* valueScales)
+    {
+        int* seen = stackalloc int[SoftmaxRows];
+        for (int row = first; row < end; row++)
+        {
+            int from = Math.Max(0, call.FirstSeen(piece, row) - c * ChunkSize);
+            seen[row - first] = Math.Min(ChunkSize, call.Position(piece, row) + 1 - c * ChunkSize);
+            states[row].Score(scores + (long)row * 2 * ChunkSize, from, seen[row - first], call.Scale, call.Softcap, keyScales);
+        }
+
+        for (int row = first; row < end; row++)
+        {
+            states[row].Weigh(scores + (long)row * 2 * ChunkSize, seen[row - first], valueScales);
+        }
+
+        for (int row = first; row < end; row++)
+        {
+            states[row].Encode(scores + (long)row * 2 * ChunkSize, seen[row - first]);
         }
     }
 
