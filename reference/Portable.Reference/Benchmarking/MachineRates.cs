@@ -11,8 +11,8 @@ namespace Portable.Reference.Benchmarking;
 /// </summary>
 /// <param name="StreamBytes">Bytes per second of reading memory far larger than the caches.</param>
 /// <param name="Int8MultiplyAdds">
-/// Multiply-adds per second of full-range 8-bit × 8-bit codes by the best instruction sequence that .NET offers here,
-/// registers only. Narrower operands can beat it, where 16-bit sums of byte pairs need no widening at every step.
+/// Multiply-adds per second of bytes by the fastest instruction sequence that .NET offers here, registers only. Where that sums
+/// byte pairs in 16 bits, the widening is left out: wide operands need it at every step or every few, and cannot reach this.
 /// </param>
 /// <param name="Int8Sequence">The kernel whose multiply-add that is.</param>
 /// <param name="FusedMultiplyAdds">f32 fused multiply-adds per second.</param>

@@ -19,7 +19,7 @@ internal static class RegisterLoops
         where TRegister : struct, IRegister<V>
         where V : struct => (long)Chains * TRegister.Lanes * (TDot.Codes == LaneCodes.Words ? 2 : 4);
 
-    /// <summary>Runs the exact sequence for 8-bit operands: multiply, and widen at every step where sums are 16 bits.</summary>
+    /// <summary>Runs the sequence of byte operands: multiply and add. Where sums are 16 bits they are not widened, as those of narrow operands are not for many steps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static unsafe int Dot<TDot, TRegister, V>(long rounds)
         where TDot : struct, IDotOperation<V>
@@ -35,16 +35,16 @@ internal static class RegisterLoops
         {
             int* current = weights + (round & 1) * TRegister.Lanes;
             V w0 = TRegister.Load(current), w1 = TRegister.Load(current + TRegister.Lanes);
-            a = Step<TDot, V>(a, w0, x0);
-            b = Step<TDot, V>(b, w1, x0);
-            c = Step<TDot, V>(c, w0, x1);
-            d = Step<TDot, V>(d, w1, x1);
-            e = Step<TDot, V>(e, w0, x2);
-            f = Step<TDot, V>(f, w1, x2);
-            g = Step<TDot, V>(g, w0, x3);
-            h = Step<TDot, V>(h, w1, x3);
-            i = Step<TDot, V>(i, w0, x4);
-            j = Step<TDot, V>(j, w1, x4);
+            a = TDot.MultiplyAdd(a, w0, x0);
+            b = TDot.MultiplyAdd(b, w1, x0);
+            c = TDot.MultiplyAdd(c, w0, x1);
+            d = TDot.MultiplyAdd(d, w1, x1);
+            e = TDot.MultiplyAdd(e, w0, x2);
+            f = TDot.MultiplyAdd(f, w1, x2);
+            g = TDot.MultiplyAdd(g, w0, x3);
+            h = TDot.MultiplyAdd(h, w1, x3);
+            i = TDot.MultiplyAdd(i, w0, x4);
+            j = TDot.MultiplyAdd(j, w1, x4);
         }
 
         // Using every sum keeps the compiler from dropping its chain.
@@ -123,9 +123,4 @@ internal static class RegisterLoops
 
         return Vector512.Sum(a + b + c + d);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Step<TDot, V>(V sums, V w, V x)
-        where TDot : struct, IDotOperation<V>
-        where V : struct => TDot.Defers ? TDot.AddWidened(sums, TDot.MultiplyAdd(default, w, x)) : TDot.MultiplyAdd(sums, w, x);
 }

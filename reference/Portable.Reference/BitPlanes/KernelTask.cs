@@ -38,7 +38,7 @@ internal readonly unsafe struct KernelTask
     /// <summary>Sums: [((group − first) × rows + row − first) × <see cref="Stride"/> + channel − first]; a kernel may write whole tiles within the stride.</summary>
     public required int* Sums { get; init; }
 
-    /// <summary>The kernel's channel block.</summary>
+    /// <summary>The kernel's channel block, or a part of it that is a multiple of its tile and of 4.</summary>
     public required int Stride { get; init; }
 
     /// <summary>The sums of one group and row.</summary>

@@ -10,6 +10,11 @@ internal static unsafe class MatmulDriver
     private const int MaximumRowBlock = 256;
     private const int MaximumSums = 1 << 16;
 
+    // Channels that an epilogue takes together.
+    private const int SmallestBlock = 16;
+
+    private const int PiecesPerThread = 4;
+
     public static void Run(QuantizedActivations x, MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts)
     {
         ActivationRows rows = new(x);
@@ -19,7 +24,7 @@ internal static unsafe class MatmulDriver
         byte* packed = Scratch.Get<byte>(Scratch.Activations, tiles * tileBytes);
         Pack(rows, kernel, packed, tiles, tileBytes);
 
-        int channelBlock = kernel.ChannelBlock, channelBlocks = 0;
+        int channelBlock = ChannelBlock(kernel, parts), channelBlocks = 0;
         MatmulPart[] all = new MatmulPart[parts.Length];
         for (int i = 0; i < all.Length; i++)
         {
@@ -86,6 +91,23 @@ internal static unsafe class MatmulDriver
                 kernel.Pack(rows, tile * kernel.Tile.Rows, packed + tile * tileBytes);
             }
         });
+    }
+
+    // Kernels of few rows and many threads: cut the channels finer, so that every thread has pieces, and as many as the others.
+    private static int ChannelBlock(MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts)
+    {
+        int block = kernel.ChannelBlock, channels = 0;
+        foreach (MatmulPart part in parts)
+        {
+            channels += part.Weights.Rows;
+        }
+
+        while (kernel.TakesWholeRows && block > SmallestBlock && channels < PiecesPerThread * WorkerPool.Threads * block)
+        {
+            block /= 2;
+        }
+
+        return block;
     }
 
     // Few channels and many threads: cut the rows finer, so that every thread has several pieces.

@@ -7,6 +7,26 @@ namespace Portable.Reference.Operations;
 /// <summary>The residual stream.</summary>
 internal static class Residual
 {
+    /// <summary>x = canonical(x + y), rows of both, on all threads.</summary>
+    /// <param name="x">rows × columns.</param>
+    /// <param name="y">As many.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    public static unsafe void AddRows(Span<float> x, ReadOnlySpan<float> y, int rows, int columns)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(x.Length, rows * columns);
+        ArgumentOutOfRangeException.ThrowIfLessThan(y.Length, rows * columns);
+        fixed (float* stream = x, values = y)
+        {
+            float* to = stream, from = values;
+            RowRanges.Run(rows, columns, (first, count) =>
+            {
+                Span<float> part = new(to + (long)first * columns, count * columns);
+                Add(part, new ReadOnlySpan<float>(from + (long)first * columns, count * columns), part);
+            });
+        }
+    }
+
     /// <summary>output = canonical(x + y), elementwise.</summary>
     /// <param name="x">Values.</param>
     /// <param name="y">As many.</param>

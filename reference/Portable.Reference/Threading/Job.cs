@@ -12,7 +12,8 @@ namespace Portable.Reference.Threading;
 /// </summary>
 /// <remarks>
 /// The ticket of a stretch holds its end and its next piece. A claim replaces it by its successor, so what is claimed is a
-/// piece of the call that is on at that moment, and that call goes on until the piece has ended.
+/// piece of the call that is on at that moment, and that call goes on until the piece has ended. What a thread has run it counts
+/// where only it writes: one counter of all threads would pass from core to core, once for each of them, at the end of every call.
 /// </remarks>
 /// <param name="threads">The most threads that take part.</param>
 internal sealed class Job(int threads)
@@ -25,14 +26,26 @@ internal sealed class Job(int threads)
 
     private readonly Stretch[] _stretches = new Stretch[threads];
     private Exception? _failure;
-    private Counter _left;
+    private long _wanted;
     private int _used;
 
     /// <summary>Whether the calling thread is inside a piece.</summary>
     public static bool Inside => s_inside;
 
-    /// <summary>Whether every piece has ended.</summary>
-    public bool Done => Volatile.Read(ref _left.Value) == 0;
+    /// <summary>Whether every piece has ended; for the caller.</summary>
+    public bool Done
+    {
+        get
+        {
+            long ran = 0;
+            foreach (ref Stretch stretch in _stretches.AsSpan())
+            {
+                ran += Volatile.Read(ref stretch.Ran);
+            }
+
+            return ran == _wanted;
+        }
+    }
 
     /// <summary>Whether a thread's own stretch has a piece to claim.</summary>
     public bool HasPieces(int thread)
@@ -58,7 +71,7 @@ internal sealed class Job(int threads)
             _used = used;
         }
 
-        _left.Value = count;
+        _wanted += count;
         for (int i = used - 1; i >= 0; i--)
         {
             ref Stretch stretch = ref _stretches[i];
@@ -72,10 +85,10 @@ internal sealed class Job(int threads)
     /// <returns>How many pieces it ran.</returns>
     public int Lead()
     {
-        int ran = Work(0);
-        for (int other = 1; other < _used && !Done; other++)
+        int ran = Work(0, 0);
+        for (int other = 1; other < _used; other++)
         {
-            ran += Work(other);
+            ran += Work(other, 0);
         }
 
         return ran;
@@ -84,11 +97,11 @@ internal sealed class Job(int threads)
     /// <summary>A helper's part: its own stretch, then what is left of its neighbours'.</summary>
     public void Help(int thread)
     {
-        Work(thread);
+        Work(thread, thread);
         int used = _used;
-        for (int i = 1; i <= Math.Min(Neighbours, used - 1) && !Done; i++)
+        for (int i = 1; i <= Math.Min(Neighbours, used - 1); i++)
         {
-            Work((thread + used - i) % used);
+            Work((thread + used - i) % used, thread);
         }
     }
 
@@ -102,9 +115,14 @@ internal sealed class Job(int threads)
         }
     }
 
-    private int Work(int thread)
+    private int Work(int of, int thread)
     {
-        ref Stretch stretch = ref _stretches[thread];
+        ref Stretch stretch = ref _stretches[of];
+        if (!HasPieces(of))
+        {
+            return 0;
+        }
+
         int ran = 0;
         s_inside = true;
         for (int i; (i = Claim(ref stretch)) >= 0; ran++)
@@ -123,7 +141,9 @@ internal sealed class Job(int threads)
         s_inside = false;
         if (ran > 0)
         {
-            Interlocked.Add(ref _left.Value, -ran);
+            // After all that the pieces wrote.
+            ref long total = ref _stretches[thread].Ran;
+            Volatile.Write(ref total, total + ran);
         }
 
         return ran;
@@ -174,13 +194,9 @@ internal sealed class Job(int threads)
 
         [FieldOffset(8)]
         public long Ticket;
-    }
 
-    // Away from what helpers look at while they wait.
-    [StructLayout(LayoutKind.Explicit, Size = 256)]
-    private struct Counter
-    {
-        [FieldOffset(128)]
-        public int Value;
+        // Pieces that the stretch's own thread has run, of whichever stretch, since the job was made.
+        [FieldOffset(64)]
+        public long Ran;
     }
 }

@@ -150,10 +150,10 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     /// <inheritdoc/>
     public override void LinearResidual(DeviceInput input, DeviceLinear linear, DeviceActivation x)
     {
+        using WorkerPool.Scope scope = _pool.Use();
         CpuActivation y = Scratch(x.Columns, 1);
         Linear(input, linear, y, 0);
-        Span<float> stream = ((CpuActivation)x).Rows(Current.Rows);
-        Residual.Add(stream, y.Rows(Current.Rows), stream);
+        Residual.AddRows(((CpuActivation)x).Rows(Current.Rows), y.Rows(Current.Rows), Current.Rows, x.Columns);
     }
 
     /// <inheritdoc/>
@@ -208,10 +208,10 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
     /// <inheritdoc/>
     public override void AddNormalized(DeviceActivation y, DeviceNorm norm, DeviceActivation x)
     {
+        using WorkerPool.Scope scope = _pool.Use();
         CpuActivation normalized = Scratch(x.Columns, 0);
         Normalize(((CpuActivation)y).Rows(Current.Rows), Current.Rows, (CpuNorm)norm, normalized.Rows(Current.Rows));
-        Span<float> stream = ((CpuActivation)x).Rows(Current.Rows);
-        Residual.Add(stream, normalized.Rows(Current.Rows), stream);
+        Residual.AddRows(((CpuActivation)x).Rows(Current.Rows), normalized.Rows(Current.Rows), Current.Rows, x.Columns);
     }
 
     /// <inheritdoc/>
