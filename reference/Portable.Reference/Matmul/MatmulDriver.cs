@@ -93,7 +93,7 @@ internal static unsafe class MatmulDriver
         });
     }
 
-    // Kernels of few rows and many threads: cut the channels finer, so that every thread has pieces, and as many as the others.
+    // Few channels and many threads: cut the channels as fine as a kernel's tile, so that every thread has pieces, and as many as the others.
     private static int ChannelBlock(MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts)
     {
         int block = kernel.ChannelBlock, channels = 0;
@@ -102,7 +102,7 @@ internal static unsafe class MatmulDriver
             channels += part.Weights.Rows;
         }
 
-        while (kernel.TakesWholeRows && block > SmallestBlock && channels < PiecesPerThread * WorkerPool.Threads * block)
+        while (block > Math.Max(SmallestBlock, kernel.Tile.Channels) && channels < PiecesPerThread * WorkerPool.Threads * block)
         {
             block /= 2;
         }
@@ -110,10 +110,10 @@ internal static unsafe class MatmulDriver
         return block;
     }
 
-    // Few channels and many threads: cut the rows finer, so that every thread has several pieces.
+    // Still too few: cut the rows, too, so that every thread has several pieces.
     private static int RowBlock(int rows, int granularity, int channelBlocks)
     {
-        int wanted = Math.Max(1, 4 * WorkerPool.Threads / channelBlocks);
+        int wanted = (PiecesPerThread * WorkerPool.Threads + channelBlocks - 1) / channelBlocks;
         int block = Math.Min(MaximumRowBlock, Math.Max((rows + wanted - 1) / wanted, Math.Min(rows, 16)));
         return (block + granularity - 1) / granularity * granularity;
     }

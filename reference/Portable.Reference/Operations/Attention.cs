@@ -12,7 +12,7 @@ namespace Portable.Reference.Operations;
 internal static class Attention
 {
     // Scores of a piece stay in the second-level cache.
-    private const int ScoreBytes = 512 * 1024, MaximumPieceRows = 64;
+    private const int ScoreBytes = 512 * 1024, MaximumPieceRows = 64, LeastPieceRows = 16, PiecesPerThread = 3;
 
     /// <summary>Attends every row to its own sequence up to and including its position.</summary>
     /// <param name="queries">Rows of heads × head size, after rotary.</param>
@@ -46,16 +46,24 @@ internal static class Attention
 
         fixed (float* q = queries, o = output)
         {
-            AttentionCall call = new(q, stride, o, cache, positionOfRow.ToArray(), layout);
-            AttentionPiece[] pieces = Cut(cache, sequenceOfRow, positionOfRow, layout.GroupHeads);
-            if (prepare is not null && pieces.Length != rows * layout.KeyValueHeads)
+            int parts = Parts(layout, rows);
+            AttentionCall call = new(q, stride, o, cache, positionOfRow.ToArray(), layout, layout.GroupHeads / parts);
+            AttentionPiece[] pieces = Cut(cache, sequenceOfRow, positionOfRow, layout, parts);
+            if (prepare is not null && pieces.Length != rows * layout.KeyValueHeads * parts)
             {
                 throw new ArgumentException("Rows of one sequence need each other's keys: they are appended before.", nameof(prepare));
             }
 
+            // Several threads attend to a key that one of them would append.
+            for (int i = 0; parts > 1 && prepare is not null && i < rows * layout.KeyValueHeads; i++)
+            {
+                prepare(i / layout.KeyValueHeads, i % layout.KeyValueHeads);
+            }
+
+            Action<int, int>? beside = parts == 1 ? prepare : null;
             WorkerPool.Run(pieces.Length, i =>
             {
-                prepare?.Invoke(pieces[i].FirstRow, pieces[i].KeyValueHead);
+                beside?.Invoke(pieces[i].FirstRow, pieces[i].KeyValueHead);
                 switch (cache.Bits, Vector512.IsHardwareAccelerated)
                 {
                     case (32, true): FloatAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;
@@ -72,22 +80,36 @@ internal static class Attention
     /// <summary>What a query row keeps at hand: all its scores, or one stretch of them.</summary>
     private static long RowBytes(KeyValueCache cache, int position) => cache.Bits == 16 ? DigitAttention.RowBytes(cache.HeadSize) : (position + 1L) * sizeof(float);
 
-    /// <summary>Runs of ascending positions of one sequence, cut so that scores fit the cache, for each key and value head.</summary>
-    private static AttentionPiece[] Cut(KeyValueCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> positions, int group)
+    /// <summary>Among how many pieces the query heads of a key head are shared: one, unless there are fewer keys to attend to than threads.</summary>
+    private static int Parts(AttentionLayout layout, int rows)
+    {
+        int parts = 1;
+        for (int more = 2; more <= layout.GroupHeads && rows * layout.KeyValueHeads * parts < WorkerPool.Threads; more++)
+        {
+            parts = layout.GroupHeads % more == 0 ? more : parts;
+        }
+
+        return parts;
+    }
+
+    /// <summary>Runs of ascending positions of one sequence, cut so that scores fit the cache and every thread has some, for parts of the query heads of each key and value head.</summary>
+    private static AttentionPiece[] Cut(KeyValueCache cache, ReadOnlySpan<int> sequences, ReadOnlySpan<int> positions, AttentionLayout layout, int parts)
     {
         List<AttentionPiece> pieces = [];
+        int group = layout.GroupHeads / parts;
+        int most = Math.Clamp(positions.Length * cache.KeyValueHeads / (PiecesPerThread * WorkerPool.Threads), LeastPieceRows, MaximumPieceRows);
         for (int first = 0, end; first < positions.Length; first = end)
         {
             end = first + 1;
-            while (end < positions.Length && end - first < MaximumPieceRows && sequences[end] == sequences[first] && positions[end] >= positions[end - 1]
+            while (end < positions.Length && end - first < most && sequences[end] == sequences[first] && positions[end] >= positions[end - 1]
                 && (end - first) * group * RowBytes(cache, positions[end]) < ScoreBytes)
             {
                 end++;
             }
 
-            for (int head = 0; head < cache.KeyValueHeads; head++)
+            for (int head = 0; head < cache.KeyValueHeads * parts; head++)
             {
-                pieces.Add(new AttentionPiece(sequences[first], head, first, end - first));
+                pieces.Add(new AttentionPiece(sequences[first], head / parts, head * group, first, end - first));
             }
         }
 
@@ -97,16 +119,16 @@ internal static class Attention
     }
 }
 
-/// <summary>The rows firstRow … firstRow + rows − 1 of a call, which are of one sequence, and the query heads of one key head.</summary>
-internal readonly record struct AttentionPiece(int Sequence, int KeyValueHead, int FirstRow, int Rows);
+/// <summary>The rows firstRow … firstRow + rows − 1 of a call, which are of one sequence, and query heads of one key head, from the first on.</summary>
+internal readonly record struct AttentionPiece(int Sequence, int KeyValueHead, int FirstHead, int FirstRow, int Rows);
 
-/// <summary>What all pieces of a call share. A "query row" is one token and one query head: token-major, heads of the group inner.</summary>
-internal sealed unsafe class AttentionCall(float* queries, int queryStride, float* output, KeyValueCache cache, int[] positions, AttentionLayout layout)
+/// <summary>What all pieces of a call share. A "query row" is one token and one query head: token-major, heads of the piece inner.</summary>
+internal sealed unsafe class AttentionCall(float* queries, int queryStride, float* output, KeyValueCache cache, int[] positions, AttentionLayout layout, int heads)
 {
     public KeyValueCache Cache => cache;
 
-    /// <summary>Query heads per key head.</summary>
-    public int Group { get; } = layout.GroupHeads;
+    /// <summary>Query heads of a piece, all of one key head.</summary>
+    public int Group => heads;
 
     /// <summary>Factor of the scores.</summary>
     public float Scale => layout.Scale;
@@ -159,9 +181,9 @@ internal sealed unsafe class AttentionCall(float* queries, int queryStride, floa
 
     /// <summary>The query of a query row.</summary>
     public ReadOnlySpan<float> Query(AttentionPiece piece, int queryRow) =>
-        new(queries + (long)(piece.FirstRow + queryRow / Group) * queryStride + (piece.KeyValueHead * Group + queryRow % Group) * cache.HeadSize, cache.HeadSize);
+        new(queries + (long)(piece.FirstRow + queryRow / Group) * queryStride + (piece.FirstHead + queryRow % Group) * cache.HeadSize, cache.HeadSize);
 
     /// <summary>Where the result of a query row goes.</summary>
     public Span<float> Output(AttentionPiece piece, int queryRow) =>
-        new(output + ((long)(piece.FirstRow + queryRow / Group) * layout.Heads + piece.KeyValueHead * Group + queryRow % Group) * cache.HeadSize, cache.HeadSize);
+        new(output + ((long)(piece.FirstRow + queryRow / Group) * layout.Heads + piece.FirstHead + queryRow % Group) * cache.HeadSize, cache.HeadSize);
 }

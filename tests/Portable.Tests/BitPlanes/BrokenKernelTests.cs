@@ -40,7 +40,7 @@ public unsafe class BrokenKernelTests
             ["last channel dropped"] = ((t, _, _, n, s) => n > 0 && n == t.Channels - 1 ? 0 : s, false, false),
             ["last row dropped"] = ((t, _, m, _, s) => m > 0 && m == t.Rows - 1 ? 0 : s, false, false),
             ["high digit dropped"] = ((t, _, m, _, s) => t.Activations.Digits == 2 && m % 2 == 1 ? 0 : s, false, false),
-            ["one lane off by one"] = ((_, _, _, n, s) => n == 37 ? s + 1 : s, false, false),
+            ["one lane off by one"] = ((t, _, _, n, s) => t.FirstChannel + n == 37 ? s + 1 : s, false, false),
             ["saturates"] = ((_, _, _, _, s) => Math.Clamp(s, short.MinValue, short.MaxValue), false, false),
             ["groups mixed"] = ((t, g, m, n, s) => g == 2 ? s / 2 : s, false, false),
             ["low bits lost"] = ((_, _, _, _, s) => (int)(float)(s | 1 << 25) ^ 1 << 25, false, false),
