@@ -10,14 +10,21 @@
 // Attention over a cache of f32, in the order of Portable.Reference's FloatAttention: scores sequential in the components, softmax around the
 // row's largest score, sums of p and of p·v sequential within each chunk of 64 positions, chunks added in ascending order. Workgroup (head, tile
 // of rows); scores are computed twice, for their maximum and for the sums, so that no context is too long to hold.
-// An invocation has ROWS rows (LANES apart) and, of a chunk's keys and of a head's components, every LANES-th.
+// An invocation has ROWS neighbouring rows and, of a chunk's keys and of a head's components, every LANES-th pair; so rows are read from shared memory
+// four at a time, keys and components two.
 layout(constant_id = 7) const uint TILE_ROWS = 64;
 
-const uint LANES = WORKGROUP == 256u ? 16u : 8u;            // WORKGROUP is their square
-const uint ROWS = TILE_ROWS / LANES;
-const uint KEYS = CHUNK / LANES;
-const uint PARTS = (HEAD_SIZE + LANES - 1u) / LANES;
+const uint SIDE = WORKGROUP == 256u ? 16u : 8u;             // WORKGROUP is its square
+const uint BANDS = TILE_ROWS / 4u < SIDE ? TILE_ROWS / 4u : SIDE;
+const uint LANES = WORKGROUP / BANDS;
+const uint ROWS = TILE_ROWS / BANDS;                        // a multiple of 4
+const uint ROW_QUADS = ROWS / 4u;
+const uint KEY_PAIRS = CHUNK / LANES / 2u;
+const uint HEAD_PAIRS = HEAD_SIZE / 2u;
+const uint PARTS = (HEAD_PAIRS + LANES - 1u) / LANES;       // pairs of components
 const uint SLICE = 16u;                                     // components, or positions, in shared memory at a time
+const uint QUERY_STRIDE = TILE_ROWS / 4u + 1u;              // in quads
+const uint KEY_STRIDE = CHUNK / 2u + 1u;                    // in pairs
 
 layout(push_constant) uniform Push
 {
@@ -34,17 +41,16 @@ layout(push_constant) uniform Push
 
 #include "pages.glsl"
 
-shared float queryStage[SLICE * (TILE_ROWS + 1u)];
-shared float keyStage[SLICE * (CHUNK + 1u)];
-shared float valueStage[SLICE * HEAD_SIZE];
-shared float probabilities[TILE_ROWS * (CHUNK + 1u)];
-shared float chunkSums[TILE_ROWS];
+shared vec4 queryStage[SLICE * QUERY_STRIDE];
+shared vec2 keyStage[SLICE * KEY_STRIDE];
+shared vec2 valueStage[SLICE * HEAD_PAIRS];
+shared vec4 probabilities[CHUNK * QUERY_STRIDE];            // of a position, all rows
 
 uint lane, band;
 Tile tile;
 Row firstRow;
 uint kvHead;
-float scores[ROWS][KEYS];
+vec2 scores[ROWS][KEY_PAIRS];
 
 uint cacheRow(uint t)
 {
@@ -57,14 +63,25 @@ bool seen(uint row, uint t)
     return row < tile.rowCount && t <= position && t >= firstSeen(position);
 }
 
+// Row i of an invocation, and key c of its pair j.
+uint rowOf(uint i)
+{
+    return band * ROWS + i;
+}
+
+uint keyOf(uint j, uint c)
+{
+    return 2u * (lane + j * LANES) + c;
+}
+
 // Scores of a chunk, before scaling.
 void multiplyKeys(uint chunk)
 {
     [[unroll]] for (uint i = 0u; i < ROWS; i++)
     {
-        [[unroll]] for (uint j = 0u; j < KEYS; j++)
+        [[unroll]] for (uint j = 0u; j < KEY_PAIRS; j++)
         {
-            scores[i][j] = 0.0;
+            scores[i][j] = vec2(0.0);
         }
     }
 
@@ -76,26 +93,35 @@ void multiplyKeys(uint chunk)
         for (uint i = gl_LocalInvocationIndex; i < TILE_ROWS * SLICE; i += WORKGROUP)
         {
             uint row = i / SLICE, d = i % SLICE;
-            queryStage[d * (TILE_ROWS + 1u) + row] = row < tile.rowCount && d < width ? queries.v[((tile.firstRow + row) * shape.heads + gl_WorkGroupID.x) * HEAD_SIZE + d0 + d] : 0.0;
+            queryStage[d * QUERY_STRIDE + row / 4u][row % 4u] = row < tile.rowCount && d < width ? queries.v[((tile.firstRow + row) * shape.heads + gl_WorkGroupID.x) * HEAD_SIZE + d0 + d] : 0.0;
         }
 
         for (uint i = gl_LocalInvocationIndex; i < CHUNK * SLICE; i += WORKGROUP)
         {
-            uint t = chunk * CHUNK + i / SLICE, d = i % SLICE;
-            keyStage[d * (CHUNK + 1u) + i / SLICE] = t <= last && d < width ? keys.v[cacheRow(t) + d0 + d] : 0.0;
+            uint key = i / SLICE, d = i % SLICE, t = chunk * CHUNK + key;
+            keyStage[d * KEY_STRIDE + key / 2u][key % 2u] = t <= last && d < width ? keys.v[cacheRow(t) + d0 + d] : 0.0;
         }
 
         barrier();
         for (uint d = 0u; d < width; d++)
         {
-            [[unroll]] for (uint i = 0u; i < ROWS; i++)
+            vec2 k[KEY_PAIRS];
+            [[unroll]] for (uint j = 0u; j < KEY_PAIRS; j++)
             {
-                float q = queryStage[d * (TILE_ROWS + 1u) + band + i * LANES];
-                [[unroll]] for (uint j = 0u; j < KEYS; j++)
+                k[j] = keyStage[d * KEY_STRIDE + lane + j * LANES];
+            }
+
+            [[unroll]] for (uint quad = 0u; quad < ROW_QUADS; quad++)
+            {
+                vec4 q = queryStage[d * QUERY_STRIDE + band * ROW_QUADS + quad];
+                [[unroll]] for (uint i = 0u; i < 4u; i++)
                 {
-                    precise float product = q * keyStage[d * (CHUNK + 1u) + lane + j * LANES];
-                    precise float sum = scores[i][j] + product;
-                    scores[i][j] = sum;
+                    [[unroll]] for (uint j = 0u; j < KEY_PAIRS; j++)
+                    {
+                        precise vec2 product = q[i] * k[j];
+                        precise vec2 sum = scores[4u * quad + i][j] + product;
+                        scores[4u * quad + i][j] = sum;
+                    }
                 }
             }
         }
@@ -129,99 +155,116 @@ void main()
         multiplyKeys(chunk);
         [[unroll]] for (uint i = 0u; i < ROWS; i++)
         {
-            [[unroll]] for (uint j = 0u; j < KEYS; j++)
+            [[unroll]] for (uint j = 0u; j < KEY_PAIRS; j++)
             {
-                if (seen(band + i * LANES, chunk * CHUNK + lane + j * LANES))
+                [[unroll]] for (uint c = 0u; c < 2u; c++)
                 {
-                    highest[i] = max(highest[i], scaledScore(scores[i][j]));
+                    if (seen(rowOf(i), chunk * CHUNK + keyOf(j, c)))
+                    {
+                        highest[i] = max(highest[i], scaledScore(scores[i][j][c]));
+                    }
                 }
             }
         }
     }
 
-    // The largest of each invocation, where probabilities will lie.
-    [[unroll]] for (uint i = 0u; i < ROWS; i++)
+    // The largest of each invocation, where probabilities will lie: LANES are fewer than a chunk's positions.
+    [[unroll]] for (uint quad = 0u; quad < ROW_QUADS; quad++)
     {
-        probabilities[(band + i * LANES) * LANES + lane] = highest[i];
+        probabilities[lane * QUERY_STRIDE + band * ROW_QUADS + quad] = vec4(highest[4u * quad], highest[4u * quad + 1u], highest[4u * quad + 2u], highest[4u * quad + 3u]);
     }
 
     barrier();
-    float sums[ROWS][PARTS], totals[ROWS];
-    [[unroll]] for (uint i = 0u; i < ROWS; i++)
+    vec2 sums[ROWS][PARTS];
+    float totals[ROWS];
+    [[unroll]] for (uint quad = 0u; quad < ROW_QUADS; quad++)
     {
         for (uint j = 0u; j < LANES; j++)
         {
-            highest[i] = max(highest[i], probabilities[(band + i * LANES) * LANES + j]);
-        }
-
-        totals[i] = 0.0;
-        [[unroll]] for (uint p = 0u; p < PARTS; p++)
-        {
-            sums[i][p] = 0.0;
+            vec4 others = probabilities[j * QUERY_STRIDE + band * ROW_QUADS + quad];
+            [[unroll]] for (uint i = 0u; i < 4u; i++)
+            {
+                highest[4u * quad + i] = max(highest[4u * quad + i], others[i]);
+            }
         }
     }
 
+    [[unroll]] for (uint i = 0u; i < ROWS; i++)
+    {
+        totals[i] = 0.0;
+        [[unroll]] for (uint p = 0u; p < PARTS; p++)
+        {
+            sums[i][p] = vec2(0.0);
+        }
+    }
+
+    uint last = firstRow.position + tile.rowCount - 1u;
     for (uint chunk = begin; chunk < end; chunk++)
     {
+        // Its barriers are behind everyone's reading of probabilities.
         multiplyKeys(chunk);
-        [[unroll]] for (uint i = 0u; i < ROWS; i++)
+        [[unroll]] for (uint j = 0u; j < KEY_PAIRS; j++)
         {
-            [[unroll]] for (uint j = 0u; j < KEYS; j++)
+            [[unroll]] for (uint c = 0u; c < 2u; c++)
             {
-                uint row = band + i * LANES, key = lane + j * LANES;
-                precise float below = scaledScore(scores[i][j]) - highest[i];
-                probabilities[row * (CHUNK + 1u) + key] = seen(row, chunk * CHUNK + key) ? contractExp(below) : 0.0;
+                uint key = keyOf(j, c);
+                [[unroll]] for (uint quad = 0u; quad < ROW_QUADS; quad++)
+                {
+                    vec4 four;
+                    [[unroll]] for (uint i = 0u; i < 4u; i++)
+                    {
+                        precise float below = scaledScore(scores[4u * quad + i][j][c]) - highest[4u * quad + i];
+                        four[i] = seen(rowOf(4u * quad + i), chunk * CHUNK + key) ? contractExp(below) : 0.0;
+                    }
+
+                    probabilities[key * QUERY_STRIDE + band * ROW_QUADS + quad] = four;
+                }
             }
         }
 
-        barrier();
-        for (uint row = gl_LocalInvocationIndex; row < TILE_ROWS; row += WORKGROUP)
-        {
-            precise float sum = 0.0;
-            for (uint t = 0u; t < CHUNK; t++)
-            {
-                sum = sum + probabilities[row * (CHUNK + 1u) + t];
-            }
-
-            chunkSums[row] = sum;
-        }
-
-        float parts[ROWS][PARTS];
+        vec2 parts[ROWS][PARTS];
+        float chunkSums[ROWS];
         [[unroll]] for (uint i = 0u; i < ROWS; i++)
         {
+            chunkSums[i] = 0.0;
             [[unroll]] for (uint p = 0u; p < PARTS; p++)
             {
-                parts[i][p] = 0.0;
+                parts[i][p] = vec2(0.0);
             }
         }
 
-        uint last = firstRow.position + tile.rowCount - 1u;
         for (uint t0 = 0u; t0 < CHUNK; t0 += SLICE)
         {
             barrier();
             for (uint i = gl_LocalInvocationIndex; i < SLICE * HEAD_SIZE; i += WORKGROUP)
             {
-                uint t = chunk * CHUNK + t0 + i / HEAD_SIZE;
-                valueStage[i] = t <= last ? values.v[cacheRow(t) + i % HEAD_SIZE] : 0.0;
+                uint d = i % HEAD_SIZE, t = chunk * CHUNK + t0 + i / HEAD_SIZE;
+                valueStage[i / 2u][d % 2u] = t <= last ? values.v[cacheRow(t) + d] : 0.0;
             }
 
             barrier();
             for (uint t = 0u; t < SLICE; t++)
             {
-                float v[PARTS];
+                vec2 v[PARTS];
                 [[unroll]] for (uint p = 0u; p < PARTS; p++)
                 {
-                    v[p] = lane + p * LANES < HEAD_SIZE ? valueStage[t * HEAD_SIZE + lane + p * LANES] : 0.0;
+                    v[p] = lane + p * LANES < HEAD_PAIRS ? valueStage[t * HEAD_PAIRS + lane + p * LANES] : vec2(0.0);
                 }
 
-                [[unroll]] for (uint i = 0u; i < ROWS; i++)
+                [[unroll]] for (uint quad = 0u; quad < ROW_QUADS; quad++)
                 {
-                    float probability = probabilities[(band + i * LANES) * (CHUNK + 1u) + t0 + t];
-                    [[unroll]] for (uint p = 0u; p < PARTS; p++)
+                    vec4 probability = probabilities[(t0 + t) * QUERY_STRIDE + band * ROW_QUADS + quad];
+                    [[unroll]] for (uint i = 0u; i < 4u; i++)
                     {
-                        precise float product = probability * v[p];
-                        precise float sum = parts[i][p] + product;
-                        parts[i][p] = sum;
+                        // Every invocation of a row adds its probabilities for itself, on the way.
+                        precise float total = chunkSums[4u * quad + i] + probability[i];
+                        chunkSums[4u * quad + i] = total;
+                        [[unroll]] for (uint p = 0u; p < PARTS; p++)
+                        {
+                            precise vec2 product = probability[i] * v[p];
+                            precise vec2 sum = parts[4u * quad + i][p] + product;
+                            parts[4u * quad + i][p] = sum;
+                        }
                     }
                 }
             }
@@ -229,11 +272,11 @@ void main()
 
         [[unroll]] for (uint i = 0u; i < ROWS; i++)
         {
-            precise float total = totals[i] + chunkSums[band + i * LANES];
+            precise float total = totals[i] + chunkSums[i];
             totals[i] = total;
             [[unroll]] for (uint p = 0u; p < PARTS; p++)
             {
-                precise float sum = sums[i][p] + parts[i][p];
+                precise vec2 sum = sums[i][p] + parts[i][p];
                 sums[i][p] = sum;
             }
         }
@@ -241,15 +284,18 @@ void main()
 
     [[unroll]] for (uint i = 0u; i < ROWS; i++)
     {
-        uint row = band + i * LANES;
+        uint row = rowOf(i);
         float inverse = reciprocal(totals[i]);
         [[unroll]] for (uint p = 0u; p < PARTS; p++)
         {
-            uint d = lane + p * LANES;
-            if (row < tile.rowCount && d < HEAD_SIZE)
+            [[unroll]] for (uint c = 0u; c < 2u; c++)
             {
-                precise float v = sums[i][p] * inverse;
-                attended.v[((tile.firstRow + row) * shape.heads + gl_WorkGroupID.x) * HEAD_SIZE + d] = canonical(v);
+                uint d = 2u * (lane + p * LANES) + c;
+                if (row < tile.rowCount && d < HEAD_SIZE)
+                {
+                    precise float v = sums[i][p][c] * inverse;
+                    attended.v[((tile.firstRow + row) * shape.heads + gl_WorkGroupID.x) * HEAD_SIZE + d] = canonical(v);
+                }
             }
         }
     }

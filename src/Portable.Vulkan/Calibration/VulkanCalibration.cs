@@ -95,6 +95,13 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
     public IOutputErrors? CreateErrors(int rows) => new Errors(gpu, new VulkanSums(gpu, rows, 2));
 
     /// <inheritdoc/>
+    public IOutputComparison? CreateComparison(int rows, HistogramDivergence histograms, float[]? factors)
+    {
+        RequireTrusted();
+        return new Comparison(gpu, new VulkanSums(gpu, rows, 2), new VulkanOutputCounts(gpu, histograms.Minimum, histograms.BinsPerUnit, factors));
+    }
+
+    /// <inheritdoc/>
     public void Round(LinearWeights linear, WeightCodes codes, double[]? importance, GridKind search)
     {
         RequireTrusted();
@@ -141,6 +148,36 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
         }
 
         public void Dispose() => sums.Dispose();
+    }
+
+    private sealed class Comparison(VulkanContext gpu, VulkanSums sums, VulkanOutputCounts counts) : IOutputComparison
+    {
+        public void Compare(Executor executor, DeviceActivation exact, DeviceActivation approximate)
+        {
+            // Counting multiplies by the factors.
+            ((VulkanExecutor)executor).CountOutputs(exact, approximate, counts);
+            ((VulkanExecutor)executor).AddErrors(exact, approximate, sums);
+        }
+
+        public double[] Read(int rows)
+        {
+            double[] values = new double[2 * rows];
+            gpu.Download<double>(sums.Buffer, values);
+            return values;
+        }
+
+        public void AddCounts(HistogramDivergence histograms)
+        {
+            uint[] values = new uint[counts.Counts.Count];
+            gpu.Download<uint>(counts.Counts.Buffer, values);
+            histograms.AddCounts(values.AsSpan(0, values.Length / 2), values.AsSpan(values.Length / 2));
+        }
+
+        public void Dispose()
+        {
+            sums.Dispose();
+            counts.Dispose();
+        }
     }
 
     private sealed class Magnitudes(VulkanContext gpu, VulkanCounts counts) : IMagnitudeCounts

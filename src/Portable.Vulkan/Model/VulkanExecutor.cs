@@ -722,6 +722,9 @@ internal sealed class VulkanExecutor : Executor
     /// <summary>Σ (ŷ − y)² and Σ y² of every row.</summary>
     public void AddErrors(DeviceActivation exact, DeviceActivation approximate, VulkanSums errors) => Note(new ErrorsOperation((VulkanActivation)exact, (VulkanActivation)approximate, errors));
 
+    /// <summary>Counts outputs; approximate ones are multiplied by factors first.</summary>
+    public void CountOutputs(DeviceActivation exact, DeviceActivation approximate, VulkanOutputCounts counts) => Note(new OutputCountsOperation((VulkanActivation)exact, (VulkanActivation)approximate, counts));
+
     /// <summary>y −= x.</summary>
     public void Subtract(DeviceActivation x, DeviceActivation y) => Note(new DifferenceOperation((VulkanActivation)x, (VulkanActivation)y));
 

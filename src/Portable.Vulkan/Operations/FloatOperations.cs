@@ -101,6 +101,25 @@ internal readonly record struct ErrorsOperation(VulkanActivation Exact, VulkanAc
     public long Bytes(Batch batch) => 2 * batch.Rows * Exact.RowBytes;
 }
 
+/// <summary>Histograms of outputs, on top of what is there; approximate ones are multiplied by factors first.</summary>
+internal readonly record struct OutputCountsOperation(VulkanActivation Exact, VulkanActivation Approximate, VulkanOutputCounts Counts) : IOperation
+{
+    public string Name => "OutputCounts";
+
+    public void Record(PlanRecorder plan)
+    {
+        OutputCountsShader shader = new() { Scales = Counts.Factors is not null };
+        int values = checked(Exact.Columns * plan.Key.Rows);
+        plan.Order([Exact], [Approximate, Counts.Counts]);
+        OutputCountsPush push = new(Exact.Address, Approximate.Address, Counts.Factors?.Address ?? 0, Counts.Range.Address, Counts.Counts.Buffer.Address, (uint)Exact.Columns, (uint)values);
+        plan.Dispatch(shader, push, (values + shader.Stretch - 1) / shader.Stretch);
+    }
+
+    public OperationWork Work(PlanKey key) => new(4 * key.Rows * Exact.RowBytes);
+
+    public long Bytes(Batch batch) => 2 * batch.Rows * Exact.RowBytes;
+}
+
 /// <summary>y −= x.</summary>
 internal readonly record struct DifferenceOperation(VulkanActivation X, VulkanActivation Y) : IOperation
 {

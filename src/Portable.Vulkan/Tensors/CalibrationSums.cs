@@ -1,3 +1,4 @@
+using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Tensors;
@@ -104,5 +105,32 @@ internal sealed class VulkanRounding : IDisposable
         Limits.Dispose();
         Factors?.Dispose();
         Clipped.Dispose();
+    }
+}
+
+/// <summary>Histograms of exact and of approximate outputs.</summary>
+internal sealed class VulkanOutputCounts : IDisposable
+{
+    public VulkanOutputCounts(VulkanContext gpu, double minimum, double binsPerUnit, float[]? factors)
+    {
+        Range = gpu.Allocate<double>([minimum, binsPerUnit]);
+        Factors = factors is null ? null : gpu.Allocate<float>(factors);
+        Counts = new VulkanCounts(gpu, 2 * HistogramDivergence.BinCount);
+    }
+
+    /// <summary>The smallest exact value, and bins of a unit.</summary>
+    public GpuBuffer Range { get; }
+
+    /// <summary>What approximate outputs of each column are multiplied by before, or null.</summary>
+    public GpuBuffer? Factors { get; }
+
+    /// <summary>Exact values, then approximate ones.</summary>
+    public VulkanCounts Counts { get; }
+
+    public void Dispose()
+    {
+        Range.Dispose();
+        Factors?.Dispose();
+        Counts.Dispose();
     }
 }

@@ -81,6 +81,9 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
     public IOutputErrors? CreateErrors(int rows) => inner.CreateErrors(rows);
 
     /// <inheritdoc/>
+    public IOutputComparison? CreateComparison(int rows, HistogramDivergence histograms, float[]? factors) => inner.CreateComparison(rows, histograms, factors);
+
+    /// <inheritdoc/>
     public void Round(LinearWeights linear, WeightCodes codes, double[]? importance, GridKind search) => Time("grids", () => inner.Round(linear, codes, importance, search));
 
     /// <summary>Forgets what was measured.</summary>

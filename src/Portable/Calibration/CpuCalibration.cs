@@ -70,6 +70,9 @@ internal sealed class CpuCalibration : ICalibrationDevice
     public IOutputErrors? CreateErrors(int rows) => null;
 
     /// <inheritdoc/>
+    public IOutputComparison? CreateComparison(int rows, HistogramDivergence histograms, float[]? factors) => null;
+
+    /// <inheritdoc/>
     public void Round(LinearWeights linear, WeightCodes codes, double[]? importance, GridKind search)
     {
         float[] weights = linear.ReadWeights();

@@ -80,6 +80,12 @@ internal interface ICalibrationDevice
     /// <summary>Room for errors of so many rows; null where outputs are compared on the host.</summary>
     IOutputErrors? CreateErrors(int rows);
 
+    /// <summary>Compares outputs of quantized layers with exact ones; null where they are compared on the host.</summary>
+    /// <param name="rows">The most rows of a batch.</param>
+    /// <param name="histograms">The bins.</param>
+    /// <param name="factors">What each column of the approximate outputs is multiplied by before, or null.</param>
+    IOutputComparison? CreateComparison(int rows, HistogramDivergence histograms, float[]? factors);
+
     /// <summary>Searches a grid for each group of a matrix and rounds every weight to it.</summary>
     /// <param name="linear">The float weights.</param>
     /// <param name="codes">Receives grids and codes.</param>
@@ -163,6 +169,13 @@ internal interface IOutputErrors : IDisposable
 
     /// <summary>What the pass that has ended found: a pair a row.</summary>
     double[] Read(int rows);
+}
+
+/// <summary>Errors and histograms of outputs.</summary>
+internal interface IOutputComparison : IOutputErrors
+{
+    /// <summary>Adds what was counted over the passes that have ended.</summary>
+    void AddCounts(HistogramDivergence histograms);
 }
 
 /// <summary>Σ x·xᵀ over tokens (GPTQ's Hessian), summed as <see cref="GramMatrix"/> says.</summary>

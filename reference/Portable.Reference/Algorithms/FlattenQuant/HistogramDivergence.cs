@@ -9,9 +9,10 @@ namespace Portable.Reference.Algorithms.FlattenQuant;
 /// </summary>
 internal sealed class HistogramDivergence
 {
+    /// <summary>Bins where nothing else is said.</summary>
+    public const int BinCount = 2048;
+
     private const double Smoothing = 1e-8;
-    private readonly double _minimum;
-    private readonly double _binsPerUnit;
     private readonly long[] _reference;
     private readonly long[] _quantized;
 
@@ -19,14 +20,37 @@ internal sealed class HistogramDivergence
     /// <param name="minimum">Smallest exact value.</param>
     /// <param name="maximum">Largest exact value.</param>
     /// <param name="bins">Number of bins.</param>
-    public HistogramDivergence(float minimum, float maximum, int bins = 2048)
+    public HistogramDivergence(float minimum, float maximum, int bins = BinCount)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bins, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maximum, minimum);
-        _minimum = minimum;
-        _binsPerUnit = maximum > minimum ? bins / ((double)maximum - minimum) : 0;
+        Minimum = minimum;
+        BinsPerUnit = maximum > minimum ? bins / ((double)maximum - minimum) : 0;
         _reference = new long[bins];
         _quantized = new long[bins];
+    }
+
+    /// <summary>The smallest exact value.</summary>
+    public double Minimum { get; }
+
+    /// <summary>Bins of a unit.</summary>
+    public double BinsPerUnit { get; }
+
+    /// <summary>How many exact and how many quantized outputs each bin holds.</summary>
+    public IEnumerable<(long Exact, long Quantized)> Counts => _reference.Zip(_quantized);
+
+    /// <summary>Adds what a device has counted.</summary>
+    /// <param name="exact">Exact outputs of each bin.</param>
+    /// <param name="quantized">Quantized ones.</param>
+    public void AddCounts(ReadOnlySpan<uint> exact, ReadOnlySpan<uint> quantized)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(exact.Length, _reference.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(quantized.Length, _quantized.Length);
+        for (int i = 0; i < exact.Length; i++)
+        {
+            _reference[i] += exact[i];
+            _quantized[i] += quantized[i];
+        }
     }
 
     /// <summary>Counts outputs.</summary>
@@ -71,5 +95,5 @@ internal sealed class HistogramDivergence
 
     private static double Total(long[] counts) => Math.Max(1, counts.Sum());
 
-    private int Bin(float value) => (int)Math.Clamp((value - _minimum) * _binsPerUnit, 0, _reference.Length - 1);
+    private int Bin(float value) => (int)Math.Clamp((value - Minimum) * BinsPerUnit, 0, _reference.Length - 1);
 }

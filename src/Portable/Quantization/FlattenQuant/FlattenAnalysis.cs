@@ -32,7 +32,7 @@ internal static class FlattenAnalysis
             context.Progress("channel maxima and divergences", index, config.Layers);
             BlockWeights block = context.Source.LoadBlock(index);
             Dictionary<BlockInput, InputStatistics> statistics = Observe(block, maximaStream, heldStream);
-            LinearOutputs outputs = new(heldStream.Device);
+            using LinearOutputs outputs = new(heldStream.Device);
             FoldingTrials trials = new(block.Layout, settings, (folds, bits) => new FlattenTrial(block, settings, statistics, outputs, folds, bits, context.Cancellation));
             foreach (BlockInput input in BlockInputs.All)
             {

@@ -82,48 +82,19 @@ internal sealed class FlattenTrial
     {
         IReadOnlyList<LinearWeights> linears = _block.Reading(input);
         float[] held = _statistics[input].Held;
-        float[] x = _scaled.InputFactors.TryGetValue(linears[0].Name, out float[]? factors) ? Smoothing.Scale(held, factors, divide: true) : held;
         ExactOutputs[] exact = [.. linears.Select(l => _outputs.Exact(l, held))];
         HistogramDivergence histograms = new(exact.Min(y => y.Minimum), exact.Max(y => y.Maximum));
         double difference = 0, norm = 0;
         foreach ((int matrix, LinearWeights linear) in linears.Index())
         {
-            float[] y = exact[matrix].Values;
             QuantizedLinear layer = FlattenedBlock.RoundToNearest(plan, matrix, _scaled.Weights(linear), linear.OutputFeatures).Pack(null, _settings.ActivationGroup);
-            float[] approximate = _outputs.Of(linear.WithQuantized(layer, _settings.Scheme(_bits)), x, _maxima[input].Length);
-            if (_scaled.OutputFactors.TryGetValue(linear.Name, out float[]? divided))
-            {
-                Smoothing.Scale(approximate, divided, divide: false, approximate);
-            }
-
-            histograms.Add(y, approximate);
-            (double Difference, double Norm)[] rows = new (double, double)[y.Length / linear.OutputFeatures];
-            RowRanges.Run(rows.Length, linear.OutputFeatures, (first, count) =>
-            {
-                for (int row = first; row < first + count; row++)
-                {
-                    rows[row] = Compare(y.AsSpan(row * linear.OutputFeatures, linear.OutputFeatures), approximate.AsSpan(row * linear.OutputFeatures, linear.OutputFeatures));
-                }
-            });
-            difference += rows.Sum(r => r.Difference);
-            norm += rows.Sum(r => r.Norm);
+            (double lost, double all) = _outputs.Compare(
+                linear, linear.WithQuantized(layer, _settings.Scheme(_bits)), held, _scaled.InputFactors.GetValueOrDefault(linear.Name), _scaled.OutputFactors.GetValueOrDefault(linear.Name), histograms);
+            difference += lost;
+            norm += all;
         }
 
         return (histograms.Divergence(), Math.Sqrt(difference / Math.Max(norm, double.Epsilon)));
-    }
-
-    /// <summary>Σ (ŷ − y)² and Σ y².</summary>
-    private static (double Difference, double Norm) Compare(ReadOnlySpan<float> exact, ReadOnlySpan<float> approximate)
-    {
-        double difference = 0, norm = 0;
-        for (int i = 0; i < exact.Length; i++)
-        {
-            double e = approximate[i] - (double)exact[i];
-            difference += e * e;
-            norm += (double)exact[i] * exact[i];
-        }
-
-        return (difference, norm);
     }
 
     private FlattenRanges Searched(BlockInput input)

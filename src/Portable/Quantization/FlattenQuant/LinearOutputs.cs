@@ -3,14 +3,18 @@ using Portable.Calibration;
 using Portable.Execution;
 using Portable.Models;
 using Portable.Quantization.Baselines;
+using Portable.Reference.Algorithms.Baselines;
+using Portable.Reference.Algorithms.FlattenQuant;
+using Portable.Reference.Operations;
 
 namespace Portable.Quantization.FlattenQuant;
 
-/// <summary>What linear layers give for rows at hand, by the kernels that serve them.</summary>
+/// <summary>What the linear layers of a block give for rows at hand, by the kernels that serve them.</summary>
 /// <param name="device">Where they run.</param>
-internal sealed class LinearOutputs(ICalibrationDevice device)
+internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
 {
     private readonly Dictionary<string, ExactOutputs> _exact = [];
+    private readonly Dictionary<float[], StoredRows> _rows = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>Where they run.</summary>
     public ICalibrationDevice Device => device;
@@ -20,26 +24,152 @@ internal sealed class LinearOutputs(ICalibrationDevice device)
     {
         if (!_exact.TryGetValue(linear.Name, out ExactOutputs? known))
         {
-            int columns = linear.InputFeatures();
-            float[] y = Of(linear, x, columns);
-            double sum = 0;
-            foreach (float value in y)
-            {
-                sum += (double)value * value;
-            }
-
-            known = new ExactOutputs(y, sum / (x.Length / columns), TensorPrimitives.Min<float>(y), TensorPrimitives.Max<float>(y));
+            known = Measure(linear, x);
             _exact.Add(linear.Name, known);
         }
 
         return known;
     }
 
+    /// <summary>Compares a quantized layer's outputs with the float one's, without their bias.</summary>
+    /// <param name="linear">The float layer.</param>
+    /// <param name="quantized">The quantized one.</param>
+    /// <param name="x">Tokens × K, the same array in every call.</param>
+    /// <param name="inputFactors">What the quantized one's input is divided by, or null.</param>
+    /// <param name="outputFactors">What its outputs are multiplied by, or null.</param>
+    /// <param name="histograms">Both are counted here.</param>
+    /// <returns>Σ (ŷ − y)² and Σ y².</returns>
+    public (double Difference, double Norm) Compare(LinearWeights linear, LinearWeights quantized, float[] x, float[]? inputFactors, float[]? outputFactors, HistogramDivergence histograms)
+    {
+        int columns = linear.InputFeatures(), tokens = x.Length / columns, n = linear.OutputFeatures;
+        double[] rows = new double[2 * tokens];
+        using Executor executor = device.CreateExecutor();
+        using IOutputComparison? comparison = device.CreateComparison(executor.MaximumRows, histograms, outputFactors);
+        if (comparison is null)
+        {
+            CompareHere(linear, quantized, x, inputFactors, outputFactors, histograms, rows);
+        }
+        else
+        {
+            DeviceLinear exact = executor.Upload([linear with { Bias = null }]), approximate = executor.Upload([quantized with { Bias = null }]);
+            DeviceActivation values = executor.CreateActivation(columns), scaled = executor.CreateActivation(columns), unused = executor.CreateActivation(columns);
+            DeviceActivation y = executor.CreateActivation(n), approximateY = executor.CreateActivation(n);
+            DeviceInput floats = executor.CreateInput(InputSpec.Of(linear, columns)), codes = executor.CreateInput(InputSpec.Of(quantized, columns));
+            using IInputRounding? division = inputFactors is null ? null : device.CreateRounding(1, new float[columns], inputFactors);
+            ForEachBatch(executor, tokens, (start, count) =>
+            {
+                executor.Write(values, Rows(x), start * columns, count * columns);
+                executor.Prepare(values, [floats]);
+                executor.Linear(floats, exact, y, 0);
+                division?.Round(executor, values, scaled, unused, count);
+                executor.Prepare(division is null ? values : scaled, [codes]);
+                executor.Linear(codes, approximate, approximateY, 0);
+                comparison.Compare(executor, y, approximateY);
+            }, (start, count) => comparison.Read(count).CopyTo(rows, 2 * start));
+            comparison.AddCounts(histograms);
+        }
+
+        double difference = 0, norm = 0;
+        for (int row = 0; row < tokens; row++)
+        {
+            difference += rows[2 * row];
+            norm += rows[(2 * row) + 1];
+        }
+
+        return (difference, norm);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (StoredRows rows in _rows.Values)
+        {
+            rows.Dispose();
+        }
+    }
+
+    private void CompareHere(LinearWeights linear, LinearWeights quantized, float[] x, float[]? inputFactors, float[]? outputFactors, HistogramDivergence histograms, double[] rows)
+    {
+        int n = linear.OutputFeatures;
+        float[] exact = Exact(linear, x).Values!;
+        float[] approximate = Of(quantized, inputFactors is null ? x : Smoothing.Scale(x, inputFactors, divide: true), linear.InputFeatures());
+        if (outputFactors is not null)
+        {
+            Smoothing.Scale(approximate, outputFactors, divide: false, approximate);
+        }
+
+        histograms.Add(exact, approximate);
+        RowRanges.Run(rows.Length / 2, n, (first, count) =>
+        {
+            for (int row = first; row < first + count; row++)
+            {
+                (rows[2 * row], rows[(2 * row) + 1]) = Errors(exact.AsSpan(row * n, n), approximate.AsSpan(row * n, n));
+            }
+        });
+    }
+
+    /// <summary>Σ (ŷ − y)² and Σ y².</summary>
+    private static (double Difference, double Norm) Errors(ReadOnlySpan<float> exact, ReadOnlySpan<float> approximate)
+    {
+        double difference = 0, norm = 0;
+        for (int i = 0; i < exact.Length; i++)
+        {
+            double e = approximate[i] - (double)exact[i];
+            difference += e * e;
+            norm += (double)exact[i] * exact[i];
+        }
+
+        return (difference, norm);
+    }
+
+    private ExactOutputs Measure(LinearWeights linear, float[] x)
+    {
+        int columns = linear.InputFeatures(), tokens = x.Length / columns, n = linear.OutputFeatures;
+        using Executor executor = device.CreateExecutor();
+        using IOutputComparison? compares = device.CreateComparison(1, new HistogramDivergence(0, 1), null);
+        if (compares is null)
+        {
+            float[] all = Of(linear, x, columns);
+            return new ExactOutputs(all, Energy(0, all) / tokens, TensorPrimitives.Min<float>(all), TensorPrimitives.Max<float>(all));
+        }
+
+        // A device computes them again when they are compared: no more than a batch is kept of them here.
+        double energy = 0;
+        float minimum = float.PositiveInfinity, maximum = float.NegativeInfinity;
+        DeviceLinear uploaded = executor.Upload([linear with { Bias = null }]);
+        DeviceActivation values = executor.CreateActivation(columns), y = executor.CreateActivation(n);
+        DeviceInput input = executor.CreateInput(InputSpec.Of(linear, columns));
+        int most = Math.Min(executor.MaximumRows, tokens);
+        using StoredRows left = device.CreateRows(most * n);
+        float[] read = new float[most * n];
+        ForEachBatch(executor, tokens, (start, count) =>
+        {
+            executor.Write(values, Rows(x), start * columns, count * columns);
+            executor.Prepare(values, [input]);
+            executor.Linear(input, uploaded, y, 0);
+            executor.Leave(y, left, 0, count * n);
+        }, (_, count) =>
+        {
+            RowRanges.Run(count, n, (first, some) => left.Read(first * n, read.AsSpan(first * n, some * n)));
+            ReadOnlySpan<float> batch = read.AsSpan(0, count * n);
+            energy = Energy(energy, batch);
+            (minimum, maximum) = (MathF.Min(minimum, TensorPrimitives.Min(batch)), MathF.Max(maximum, TensorPrimitives.Max(batch)));
+        });
+        return new ExactOutputs(null, energy / tokens, minimum, maximum);
+    }
+
+    private static double Energy(double sum, ReadOnlySpan<float> y)
+    {
+        foreach (float value in y)
+        {
+            sum += (double)value * value;
+        }
+
+        return sum;
+    }
+
     /// <summary>Outputs of a layer without its bias, tokens × N.</summary>
-    /// <param name="linear">Float or quantized.</param>
-    /// <param name="x">Tokens × K.</param>
-    /// <param name="columns">K.</param>
-    public float[] Of(LinearWeights linear, float[] x, int columns)
+    private float[] Of(LinearWeights linear, float[] x, int columns)
     {
         using Executor executor = device.CreateExecutor();
         DeviceLinear uploaded = executor.Upload([linear with { Bias = null }]);
@@ -47,24 +177,44 @@ internal sealed class LinearOutputs(ICalibrationDevice device)
         DeviceInput input = executor.CreateInput(InputSpec.Of(linear, columns));
         int tokens = x.Length / columns;
         float[] y = new float[tokens * linear.OutputFeatures];
+        ForEachBatch(executor, tokens, (start, count) =>
+        {
+            executor.Write(rows, x.AsSpan(start * columns, count * columns));
+            executor.Prepare(rows, [input]);
+            executor.Linear(input, uploaded, results, 0);
+        }, (start, count) => executor.Read(results, y.AsSpan(start * linear.OutputFeatures, count * linear.OutputFeatures)));
+        return y;
+    }
+
+    private static void ForEachBatch(Executor executor, int tokens, Action<int, int> record, Action<int, int> ended)
+    {
         for (int start = 0; start < tokens; start += executor.MaximumRows)
         {
             int count = Math.Min(executor.MaximumRows, tokens - start);
             executor.Begin(new Batch(new int[count], new int[count], [.. Enumerable.Range(0, count)], []));
-            executor.Write(rows, x.AsSpan(start * columns, count * columns));
-            executor.Prepare(rows, [input]);
-            executor.Linear(input, uploaded, results, 0);
+            record(start, count);
             executor.End();
-            executor.Read(results, y.AsSpan(start * linear.OutputFeatures, count * linear.OutputFeatures));
+            ended(start, count);
+        }
+    }
+
+    /// <summary>Inputs where the device reads them by itself.</summary>
+    private StoredRows Rows(float[] x)
+    {
+        if (!_rows.TryGetValue(x, out StoredRows? rows))
+        {
+            rows = device.TryCreateDeviceRows(x.Length) ?? device.CreateRows(x.Length);
+            rows.Write(0, x);
+            _rows.Add(x, rows);
         }
 
-        return y;
+        return rows;
     }
 }
 
 /// <summary>What a float layer gives.</summary>
-/// <param name="Values">Tokens × N.</param>
+/// <param name="Values">Tokens × N; null where a device compares them.</param>
 /// <param name="MeanEnergy">Σ over outputs of their mean square.</param>
 /// <param name="Minimum">The smallest.</param>
 /// <param name="Maximum">The largest.</param>
-internal sealed record ExactOutputs(float[] Values, double MeanEnergy, float Minimum, float Maximum);
+internal sealed record ExactOutputs(float[]? Values, double MeanEnergy, float Minimum, float Maximum);

@@ -1,5 +1,6 @@
 using Portable.Calibration;
 using Portable.Execution;
+using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.BitPlanes;
 using Portable.Vulkan.Calibration;
@@ -78,6 +79,52 @@ public sealed class FlattenedInputTests(VulkanFixture vulkan)
             executor.Read(rounded, seen);
             return (exact, seen, rounding.ReadClipped());
         }
+    }
+
+    [SkippableTheory]
+    [InlineData(1, 1, false)]
+    [InlineData(65, 130, true)]
+    [InlineData(300, 63, true)]
+    [InlineData(1100, 70, false)]
+    public void OutputsAreComparedAsOnTheCpu(int columns, int rows, bool scaled)
+    {
+        Random random = new(columns + rows);
+        float[] exact = [.. Enumerable.Range(0, columns * rows).Select(_ => (float)(random.NextDouble() - 0.4) * 3)];
+        float[] approximate = [.. exact.Select(v => v + (0.01f * (random.NextSingle() - 0.5f)))], factors = [.. Enumerable.Range(0, columns).Select(_ => 0.9f + (0.2f * random.NextSingle()))];
+        HistogramDivergence cpu = new(exact.Min(), exact.Max()), gpu = new(exact.Min(), exact.Max());
+        float[] multiplied = scaled ? Smoothing.Scale(approximate, factors, divide: false) : approximate;
+        cpu.Add(exact, multiplied);
+        cpu.Add(exact, multiplied);
+        using Executor executor = Device.CreateExecutor();
+        using IOutputComparison comparison = Device.CreateComparison(rows, gpu, scaled ? factors : null)!;
+        DeviceActivation y = executor.CreateActivation(columns), other = executor.CreateActivation(columns);
+        for (int pass = 0; pass < 2; pass++)
+        {
+            executor.Begin(Batch.Consecutive(new int[rows], 0, false));
+            executor.Write(y, exact);
+            executor.Write(other, approximate);
+            comparison.Compare(executor, y, other);
+            executor.End();
+        }
+
+        comparison.AddCounts(gpu);
+        Assert.Equal(cpu.Counts, gpu.Counts);
+        double[] errors = comparison.Read(rows);
+        for (int row = 0; row < rows; row++)
+        {
+            double difference = 0, norm = 0;
+            for (int i = row * columns; i < (row + 1) * columns; i++)
+            {
+                double e = multiplied[i] - (double)exact[i];
+                difference += e * e;
+                norm += (double)exact[i] * exact[i];
+            }
+
+            Assert.Equal(difference, errors[2 * row]);
+            Assert.Equal(norm, errors[(2 * row) + 1]);
+        }
+
+        VulkanFixture.AssertNoValidationMessages();
     }
 
     private VulkanCalibration Device => new(vulkan.Context, SelfCheck.Of(vulkan.Context));

@@ -241,6 +241,33 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         VulkanFixture.AssertNoValidationMessages();
     }
 
+    /// <summary>The cache of float blocks: workgroups of every size, tiles of 64 rows and of 32 where shared memory is small, heads of all widths, windows and softcaps.</summary>
+    [SkippableTheory]
+    [InlineData(16, 2, 1, 64, 48, 0)]
+    [InlineData(20, 4, 2, 256, 48, 0)]
+    [InlineData(128, 2, 1, 256, 48, 0)]
+    [InlineData(128, 2, 2, 64, 48, 40)]
+    [InlineData(256, 1, 1, 256, 48, 70)]
+    [InlineData(252, 2, 1, 256, 32, 0)]
+    [InlineData(64, 3, 1, 256, 32, 100)]
+    [InlineData(68, 2, 1, 64, 32, 0)]
+    public void FloatsGiveTheCpusBits(int headSize, int heads, int kvHeads, int workgroup, int sharedKibibytes, int window)
+    {
+        using VulkanContext context = VulkanContext.Open(vulkan.Context.Facts with { SharedMemoryBytes = sharedKibibytes << 10 });
+        context.Faults = new FaultInjection { Plant = shader => shader is AttentionFloatsShader a ? a with { Workgroup = workgroup } : shader };
+        AttentionLayout layout = new(heads, kvHeads, headSize) { Window = window, Softcap = window > 0 ? 20 : 0 };
+        CacheShape cache = new(2, 260, kvHeads, headSize, 32);
+        using VulkanExecutor gpu = new(context, SelfCheck.Of(vulkan.Context), false);
+        using CpuExecutor cpu = new();
+        RandomAttention actual = new(gpu, layout, cache, headSize, null), expected = new(cpu, layout, cache, headSize, null);
+        foreach ((int, int)[] parts in new (int, int)[][] { [(0, 70), (0, 3)], [(70, 41), (3, 1)], [(111, 149), (4, 64)], [(0, 1), (68, 130)] })
+        {
+            Assert.Equal(expected.Forward(parts).Select(BitConverter.SingleToInt32Bits), actual.Forward(parts).Select(BitConverter.SingleToInt32Bits));
+        }
+
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
     private void Prefill(int headSize, int heads, int kvHeads, int bits, AttentionChoice choice)
     {
         CacheShape cache = new(3, 260, kvHeads, headSize, bits);
