@@ -1,6 +1,7 @@
 using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
+using Portable.Reference.Blocks;
 using Portable.Tests.Support;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
