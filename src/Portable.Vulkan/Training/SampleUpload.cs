@@ -1,6 +1,8 @@
+using Portable.Execution;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Training;
 using Portable.Vulkan.Engine;
+using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.Training;
 
@@ -13,7 +15,10 @@ internal sealed class SampleUpload : IDisposable
     private readonly VulkanContext _gpu;
     private readonly Place[] _places;
     private readonly int _tokens;
-    private readonly bool _both, _attention;
+    private readonly bool _both, _readsAttention;
+    private readonly Func<int, SamplePart, StoredRows?> _rows;
+    private readonly OnceLists _lists;
+    private readonly Dictionary<SamplePart, GpuBuffer> _targets;
     private readonly Dictionary<(int Sample, SamplePart Part), float> _meanSquares = [];
     private Task? _loading;
     private int _expected = -1, _at;
@@ -26,29 +31,26 @@ internal sealed class SampleUpload : IDisposable
     /// <param name="input">Where the student's input goes.</param>
     /// <param name="both">Whether both teachers are compared with.</param>
     /// <param name="attention">Whether attention maps are.</param>
-    public SampleUpload(VulkanContext gpu, TrainingKernels kernels, int hidden, int tokens, GpuBuffer input, bool both, bool attention)
+    /// <param name="readsAttention">Whether the host reads them, too.</param>
+    /// <param name="rows">Where a part of a sample lies in memory, or null: the device copies it by itself.</param>
+    public SampleUpload(VulkanContext gpu, TrainingKernels kernels, int hidden, int tokens, GpuBuffer input, bool both, bool attention, bool readsAttention, Func<int, SamplePart, StoredRows?> rows)
     {
-        (_gpu, _tokens, _both, _attention) = (gpu, tokens, both, attention);
+        (_gpu, _tokens, _both, _readsAttention, _rows, _lists) = (gpu, tokens, both, readsAttention, rows, new OnceLists(gpu));
         long values = (long)tokens * hidden, triangle = (long)tokens * (tokens + 1) / 2;
         GpuBuffer first = kernels.Allocate(values), second = kernels.Allocate(both ? values : 1), map = kernels.Allocate(attention ? triangle : 1);
         (FloatTarget, QuantizedTarget, Attention) = (first.Address, second.Address, map.Address);
-        _places = [new Place(this, kernels, hidden, triangle), new Place(this, kernels, hidden, triangle)];
-        foreach (Place place in _places)
+        _targets = new Dictionary<SamplePart, GpuBuffer> { [SamplePart.Input] = input, [SamplePart.FloatTarget] = first };
+        if (both)
         {
-            place.Copies.Add("sample", 0, r =>
-            {
-                r.Copy(place.Input, 0, input, 0, 4 * values).Copy(place.Float, 0, first, 0, 4 * values);
-                if (both)
-                {
-                    r.Copy(place.Quantized, 0, second, 0, 4 * values);
-                }
-
-                if (attention)
-                {
-                    r.Copy(place.Map, 0, map, 0, 4 * triangle);
-                }
-            });
+            _targets.Add(SamplePart.QuantizedTarget, second);
         }
+
+        if (attention)
+        {
+            _targets.Add(SamplePart.Attention, map);
+        }
+
+        _places = [new Place(this, kernels, values, triangle), new Place(this, kernels, values, triangle)];
     }
 
     /// <summary>The first teacher's output.</summary>
@@ -104,64 +106,57 @@ internal sealed class SampleUpload : IDisposable
             // Whoever asked for the sample would have been told.
         }
 
-        foreach (Place place in _places)
-        {
-            place.Copies.Dispose();
-        }
+        _lists.Dispose();
     }
 
-    private sealed class Place(SampleUpload owner, TrainingKernels kernels, int hidden, long triangle)
+    private sealed class Place(SampleUpload owner, TrainingKernels kernels, long values, long triangle)
     {
-        private readonly int _values = owner._tokens * hidden;
+        private readonly Dictionary<SamplePart, GpuBuffer> _buffers = owner._targets.Keys.ToDictionary(p => p, p => kernels.Allocate(p == SamplePart.Attention ? triangle : values, MemoryKind.Readback));
+        private readonly Dictionary<SamplePart, GpuBuffer> _sources = [];
         private ulong _ticket;
-
-        public TrainingProgram Copies { get; } = new(owner._gpu, null);
-
-        public GpuBuffer Input { get; } = kernels.Allocate((long)owner._tokens * hidden, MemoryKind.Readback);
-
-        public GpuBuffer Float { get; } = kernels.Allocate((long)owner._tokens * hidden, MemoryKind.Readback);
-
-        public GpuBuffer Quantized { get; } = kernels.Allocate(owner._both ? (long)owner._tokens * hidden : 1, MemoryKind.Readback);
-
-        public GpuBuffer Map { get; } = kernels.Allocate(owner._attention ? triangle : 1, MemoryKind.Readback);
 
         public (float, float) MeanSquares { get; private set; }
 
         public void Load(int index, SampleReader read)
         {
             owner._gpu.Wait(_ticket);
-            read(index, SamplePart.Input, Input.AsSpan<float>()[.._values]);
-            float first = Target(index, SamplePart.FloatTarget, Float, read), second = owner._both ? Target(index, SamplePart.QuantizedTarget, Quantized, read) : 0;
-            if (owner._attention)
+            foreach (SamplePart part in owner._targets.Keys)
             {
-                read(index, SamplePart.Attention, Map.AsSpan<float>()[..(int)triangle]);
+                // What lies in the device's memory, or where it reads by itself, is seen here once, for its mean square.
+                bool known = part is SamplePart.Input or SamplePart.Attention || owner._meanSquares.ContainsKey((index, part));
+                GpuBuffer? there = owner._rows(index, part) is VulkanRows rows && (part != SamplePart.Attention || !owner._readsAttention) ? rows.Buffer : null;
+                _sources[part] = there ?? _buffers[part];
+                if (there is null || !known)
+                {
+                    Span<float> held = _buffers[part].AsSpan<float>()[..Count(part)];
+                    read(index, part, held);
+                    if (!known)
+                    {
+                        owner._meanSquares.Add((index, part), RowMath.Dot(held, held) / held.Length);
+                    }
+                }
             }
 
-            MeanSquares = (first, second);
+            MeanSquares = (owner._meanSquares[(index, SamplePart.FloatTarget)], owner._both ? owner._meanSquares[(index, SamplePart.QuantizedTarget)] : 0);
         }
 
         public void ReadAttention(Span<float> map)
         {
-            ReadOnlySpan<float> rows = Map.AsSpan<float>();
+            ReadOnlySpan<float> rows = _buffers[SamplePart.Attention].AsSpan<float>();
             for (int t = 0; t < owner._tokens; t++)
             {
                 rows.Slice(t * (t + 1) / 2, t + 1).CopyTo(map[(t * owner._tokens)..]);
             }
         }
 
-        public void Submit() => _ticket = Copies.Run();
-
-        private float Target(int index, SamplePart part, GpuBuffer buffer, SampleReader read)
+        public void Submit() => _ticket = owner._lists.Run(r =>
         {
-            Span<float> values = buffer.AsSpan<float>()[.._values];
-            read(index, part, values);
-            if (!owner._meanSquares.TryGetValue((index, part), out float mean))
+            foreach ((SamplePart part, GpuBuffer target) in owner._targets)
             {
-                mean = RowMath.Dot(values, values) / values.Length;
-                owner._meanSquares.Add((index, part), mean);
+                r.Copy(_sources[part], 0, target, 0, sizeof(float) * (long)Count(part));
             }
+        });
 
-            return mean;
-        }
+        private int Count(SamplePart part) => (int)(part == SamplePart.Attention ? triangle : values);
     }
 }

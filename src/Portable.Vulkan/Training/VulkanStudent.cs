@@ -1,3 +1,4 @@
+using Portable.Execution;
 using Portable.Models;
 using Portable.Quantization;
 using Portable.Reference.Algorithms.AbqLlm;
@@ -40,8 +41,9 @@ internal sealed class VulkanStudent : IBlockStudent
     /// <param name="statistics">Input statistics of the float block over the calibration set.</param>
     /// <param name="tokens">Tokens of every sequence.</param>
     /// <param name="rankOne">Whether this block carries a rank-1 compensation.</param>
+    /// <param name="rows">Where a part of a sample lies in memory, or null.</param>
     public VulkanStudent(
-        VulkanContext gpu, ITrainingProducts products, Action<string, double>? profiled, BlockWeights weights, BlockWidths widths, AbqOptions options, BlockStatistics statistics, int tokens, bool rankOne)
+        VulkanContext gpu, ITrainingProducts products, Action<string, double>? profiled, BlockWeights weights, BlockWidths widths, AbqOptions options, BlockStatistics statistics, int tokens, bool rankOne, Func<int, SamplePart, StoredRows?> rows)
     {
         (_gpu, _options, _layout, _tokens, _weights, _kernels) = (gpu, options, weights.Layout, tokens, weights, new TrainingKernels(gpu));
         long maps = options.ComparesAttention ? (long)tokens * tokens : 1;
@@ -58,7 +60,7 @@ internal sealed class VulkanStudent : IBlockStudent
             (_lossSums, _lossFactors, _step) = (_kernels.Allocate(2L * tokens * DistributionLoss.Sums), _kernels.Allocate(4L * tokens), _kernels.Allocate(3));
             (_map, _mapGradient, _mapRows) = (_kernels.Allocate(maps), _kernels.Allocate(maps), _kernels.Allocate(tokens));
             (_sums, _factorsOfLoss, _rows) = (new float[2 * tokens * DistributionLoss.Sums], new float[4 * tokens], new float[tokens]);
-            _samples = new SampleUpload(gpu, _kernels, _layout.Hidden, tokens, _block.InputBuffer, options.BothTeachers, options.ComparesAttention);
+            _samples = new SampleUpload(gpu, _kernels, _layout.Hidden, tokens, _block.InputBuffer, options.BothTeachers, options.ComparesAttention, options.Attention == AttentionDivergence.Published, rows);
             (_materialize, _forward, _backward) = (new TrainingProgram(gpu, profiled), new TrainingProgram(gpu, profiled), new TrainingProgram(gpu, profiled));
             Start(widths, statistics, rankOne);
             _hostOptimizer = new AdamW([.. _factors.Parameters]);

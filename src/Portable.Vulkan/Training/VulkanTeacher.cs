@@ -1,4 +1,5 @@
 using Portable.Calibration;
+using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Blocks;
@@ -73,8 +74,10 @@ internal sealed class VulkanTeacher : IBlockTeacher
     }
 
     /// <inheritdoc/>
-    public void Run(int count, WindowReader read, WindowWriter write, WindowWriter? observe, CancellationToken cancellation)
+    public void Run(int count, WindowReader read, WindowWriter write, WindowWriter? observe, WindowRows rows, CancellationToken cancellation)
     {
+        using OnceLists once = new(_gpu);
+        long bytes = sizeof(float) * (long)_values;
         for (int i = 0; i <= count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -82,10 +85,35 @@ internal sealed class VulkanTeacher : IBlockTeacher
             if (i < count)
             {
                 // Its last window has been written: the other's is on the device meanwhile.
-                read(i, place.X.AsSpan<float>()[.._values]);
-                place.In.Run();
+                if (rows.Input(i) is VulkanRows input)
+                {
+                    once.Run(r => r.Copy(input.Buffer, 0, _block.InputBuffer, 0, bytes));
+                }
+                else
+                {
+                    read(i, place.X.AsSpan<float>()[.._values]);
+                    place.In.Run();
+                }
+
                 (observe is null ? _forward : _observed).Run();
-                place.Ticket = (observe is null ? place.Out : place.OutWithMap).Run();
+                StoredRows?[] outputs = rows.Outputs(i);
+                place.Direct = outputs.All(o => o is VulkanRows);
+                if (place.Direct)
+                {
+                    place.Ticket = once.Run(r =>
+                    {
+                        foreach (VulkanRows output in outputs.OfType<VulkanRows>())
+                        {
+                            r.Copy(_block.OutputBuffer, 0, output.Buffer, 0, bytes);
+                        }
+                    });
+                }
+
+                if (!place.Direct || observe is not null)
+                {
+                    place.Ticket = (observe is null ? place.Out : place.OutWithMap).Run();
+                }
+
                 _seen += observe is null ? 0 : _tokens;
             }
 
@@ -93,7 +121,11 @@ internal sealed class VulkanTeacher : IBlockTeacher
             {
                 WindowPlace done = _places[(i - 1) % 2];
                 _gpu.Wait(done.Ticket);
-                write(i - 1, done.Y.AsSpan<float>()[.._values]);
+                if (!done.Direct)
+                {
+                    write(i - 1, done.Y.AsSpan<float>()[.._values]);
+                }
+
                 observe?.Invoke(i - 1, Triangle(done));
             }
         }
@@ -201,6 +233,9 @@ internal sealed class VulkanTeacher : IBlockTeacher
         public TrainingProgram OutWithMap { get; }
 
         public ulong Ticket { get; set; }
+
+        /// <summary>Whether what came of it is where it goes already.</summary>
+        public bool Direct { get; set; }
 
         public void Dispose()
         {

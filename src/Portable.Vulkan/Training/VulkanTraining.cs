@@ -1,4 +1,5 @@
 using Portable.Calibration;
+using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Vulkan.Engine;
@@ -20,8 +21,8 @@ internal sealed class VulkanTraining(VulkanContext gpu, ITrainingProducts produc
     public IBlockTeacher CreateTeacher(BlockWeights block, int tokens, bool attention) => new VulkanTeacher(gpu, products, Profiled, block, tokens, attention);
 
     /// <inheritdoc/>
-    public IBlockStudent CreateStudent(BlockWeights block, BlockWidths widths, AbqOptions options, BlockStatistics statistics, int tokens, bool rankOne) =>
-        new VulkanStudent(gpu, products, Profiled, block, widths, options, statistics, tokens, rankOne);
+    public IBlockStudent CreateStudent(BlockWeights block, BlockWidths widths, AbqOptions options, BlockStatistics statistics, int tokens, bool rankOne, Func<int, SamplePart, StoredRows?> rows) =>
+        new VulkanStudent(gpu, products, Profiled, block, widths, options, statistics, tokens, rankOne, rows);
 
     /// <inheritdoc/>
     public void Dispose() => products.Dispose();

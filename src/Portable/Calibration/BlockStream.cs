@@ -123,6 +123,10 @@ internal sealed partial class BlockStream : IDisposable
     /// <param name="values">Receives tokens × hidden size values.</param>
     public void Read(int window, Span<float> values) => _slots[window].Read(0, values);
 
+    /// <summary>Where the hidden states of a window lie in memory, or null.</summary>
+    /// <param name="window">Index of the window.</param>
+    public StoredRows? MemoryOf(int window) => _slots[window].Memory;
+
     /// <summary>Runs the final norm and the head on the last token of each window, after the last block.</summary>
     /// <param name="source">The model.</param>
     /// <exception cref="NonFiniteModelException">A logit is not finite.</exception>

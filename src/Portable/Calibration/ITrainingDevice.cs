@@ -1,3 +1,4 @@
+using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
 
@@ -24,7 +25,8 @@ internal interface ITrainingDevice : IDisposable
     /// <param name="statistics">Input statistics of the float block.</param>
     /// <param name="tokens">Tokens of every sequence.</param>
     /// <param name="rankOne">Whether it carries a rank-1 compensation.</param>
-    IBlockStudent CreateStudent(BlockWeights block, BlockWidths widths, AbqOptions options, BlockStatistics statistics, int tokens, bool rankOne);
+    /// <param name="rows">Where a part of a sample lies in memory, if it does: a device may read it by itself.</param>
+    IBlockStudent CreateStudent(BlockWeights block, BlockWidths widths, AbqOptions options, BlockStatistics statistics, int tokens, bool rankOne, Func<int, SamplePart, StoredRows?> rows);
 }
 
 /// <summary>A float block over whole sequences.</summary>
@@ -38,12 +40,18 @@ internal interface IBlockTeacher : IDisposable
     /// Takes its attention averaged over heads, the lower triangle row after row (empty where it is not wanted), and lets the inputs of the
     /// linears count for <see cref="ReadStatistics"/>; null = neither.
     /// </param>
+    /// <param name="rows">Where inputs lie and outputs go, if in memory: a device may read and write it by itself, in place of <paramref name="read"/> and <paramref name="write"/>.</param>
     /// <param name="cancellation">Stops between sequences.</param>
-    void Run(int count, WindowReader read, WindowWriter write, WindowWriter? observe, CancellationToken cancellation);
+    void Run(int count, WindowReader read, WindowWriter write, WindowWriter? observe, WindowRows rows, CancellationToken cancellation);
 
     /// <summary>Statistics over the observed sequences.</summary>
     BlockStatistics ReadStatistics();
 }
+
+/// <summary>Memory of windows.</summary>
+/// <param name="Input">Where the input of one lies, or null.</param>
+/// <param name="Outputs">Where its output goes, each null where it is no memory.</param>
+internal sealed record WindowRows(Func<int, StoredRows?> Input, Func<int, StoredRows?[]> Outputs);
 
 /// <summary>Fills the values of a window.</summary>
 internal delegate void WindowReader(int window, Span<float> values);

@@ -61,7 +61,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
         string name = block[BlockSlot.Down].Name[..block[BlockSlot.Down].Name.IndexOf($".{index}.", StringComparison.Ordinal)] + $".{index}";
         BlockStatistics statistics = _teacher.Prepare(index, block, stream!);
         BlockWidths widths = new(scheme.LargestWeightCode, scheme.GroupSize, scheme.ActivationBits, scheme.KeyValueBits, scheme.ActivationGroupSize, _context.Scales);
-        using IBlockStudent student = _device.CreateStudent(block, widths, _options, statistics, _tokens, _options.HasRankOne(index, _context.Source.Config.Layers));
+        using IBlockStudent student = _device.CreateStudent(block, widths, _options, statistics, _tokens, _options.HasRankOne(index, _context.Source.Config.Layers), _teacher.MemoryOf);
         BlockTrainer trainer = new(student, _options, name);
         TrainingReport report = trainer.Train(_samples, _teacher.Read, new Live(this, index, name), _context.Cancellation);
         double left = Remaining(index, TimeSpan.Zero);

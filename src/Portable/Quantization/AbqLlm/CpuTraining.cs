@@ -1,4 +1,5 @@
 using Portable.Calibration;
+using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Blocks;
@@ -31,7 +32,7 @@ internal sealed class CpuTraining : ITrainingDevice
     }
 
     /// <inheritdoc/>
-    public IBlockStudent CreateStudent(BlockWeights block, BlockWidths widths, AbqOptions options, BlockStatistics statistics, int tokens, bool rankOne) =>
+    public IBlockStudent CreateStudent(BlockWeights block, BlockWidths widths, AbqOptions options, BlockStatistics statistics, int tokens, bool rankOne, Func<int, SamplePart, StoredRows?> rows) =>
         new CpuStudent(Tensors(block), widths, options, statistics, FloatBlocks.Rotary(block.Layout, tokens), tokens, rankOne);
 
     /// <inheritdoc/>
@@ -56,7 +57,7 @@ internal sealed class CpuTraining : ITrainingDevice
         private readonly float[] _x = new float[tokens * tensors.Layout.Hidden], _y = new float[tokens * tensors.Layout.Hidden];
         private readonly float[] _map = new float[attention ? tokens * tokens : 0], _triangle = new float[attention ? tokens * (tokens + 1) / 2 : 0];
 
-        public void Run(int count, WindowReader read, WindowWriter write, WindowWriter? observe, CancellationToken cancellation)
+        public void Run(int count, WindowReader read, WindowWriter write, WindowWriter? observe, WindowRows rows, CancellationToken cancellation)
         {
             for (int i = 0; i < count; i++)
             {

@@ -1,4 +1,5 @@
 using Portable.Calibration;
+using Portable.Execution;
 using Portable.Models;
 using Portable.Reference.Algorithms.AbqLlm;
 
@@ -45,15 +46,15 @@ internal sealed class TeacherStream : IDisposable
         for (; _next < index; _next++)
         {
             using IBlockTeacher passed = _device.CreateTeacher(_context.Source.LoadBlock(_next), _tokens, false);
-            passed.Run(_float.Length, (i, x) => _float[i].ReadWide(x), (i, y) => _float[i].WriteWide(y), null, _context.Cancellation);
+            passed.Run(_float.Length, (i, x) => _float[i].ReadWide(x), (i, y) => _float[i].WriteWide(y), null, new WindowRows(i => _float[i].Memory, i => [_float[i].Memory]), _context.Cancellation);
         }
 
         using IBlockTeacher teacher = _device.CreateTeacher(block, _tokens, _attends);
-        teacher.Run(_float.Length, (i, x) => _float[i].ReadWide(x), KeepFloat, (i, map) => (_attends ? _attention[i] : null)?.WriteWide(map), _context.Cancellation);
+        teacher.Run(_float.Length, (i, x) => _float[i].ReadWide(x), KeepFloat, (i, map) => (_attends ? _attention[i] : null)?.WriteWide(map), new WindowRows(i => _float[i].Memory, i => [_floatTarget[i].Memory, _float[i].Memory]), _context.Cancellation);
         _quantized = quantized;
         if (_both)
         {
-            teacher.Run(_float.Length, quantized.Read, (i, y) => _quantizedTarget[i].WriteWide(y), null, _context.Cancellation);
+            teacher.Run(_float.Length, quantized.Read, (i, y) => _quantizedTarget[i].WriteWide(y), null, new WindowRows(quantized.MemoryOf, i => [_quantizedTarget[i].Memory]), _context.Cancellation);
         }
 
         _next = index + 1;
@@ -65,6 +66,15 @@ internal sealed class TeacherStream : IDisposable
             _float[window].WriteWide(y);
         }
     }
+
+    /// <summary>Where a part of a sample lies in memory, or null.</summary>
+    public StoredRows? MemoryOf(int index, SamplePart part) => part switch
+    {
+        SamplePart.Input => _quantized!.MemoryOf(index),
+        SamplePart.FloatTarget => _floatTarget[index].Memory,
+        SamplePart.QuantizedTarget => _quantizedTarget[index].Memory,
+        _ => _attention[index].Memory,
+    };
 
     /// <summary>Reads a part of a sample of the block in work; the quantized stream still stands in front of it.</summary>
     public void Read(int index, SamplePart part, Span<float> values)

@@ -1,8 +1,10 @@
+using Portable.Execution;
 using Portable.Reference.Algorithms.AbqLlm;
 using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 using Portable.Reference.Training;
 using Portable.Tests.Training;
+using Portable.Vulkan.Tensors;
 using Portable.Vulkan.Training;
 using Xunit;
 
@@ -107,12 +109,42 @@ public sealed class DeviceStudentTests(VulkanFixture vulkan)
             samples.Add((input, target, map));
         }
 
+        void Read(int index, SamplePart part, Span<float> values) => BlockTrainerTests.Fill(part, values, samples[index].Input, samples[index].Target, samples[index].Map);
+
+        // One sample is read by the host, one lies in the device's memory, one where the device reads by itself.
+        Dictionary<(int, SamplePart), StoredRows> memory = [];
+        StoredRows? MemoryOf(int index, SamplePart part)
+        {
+            if (index > 0 && !memory.ContainsKey((index, part)))
+            {
+                float[] values = new float[part == SamplePart.Attention ? f.Tokens * (f.Tokens + 1) / 2 : f.Input.Length];
+                Read(index, part, values);
+                VulkanRows rows = new(vulkan.Context, values.Length, resident: index == 1);
+                rows.Write(0, values);
+                memory.Add((index, part), rows);
+            }
+
+            return memory.GetValueOrDefault((index, part));
+        }
+
         bool rankOne = options.HasRankOne(0, 4);
         using OrderedProducts products = new(vulkan.Context);
-        using IBlockStudent student = device
-            ? new VulkanStudent(vulkan.Context, by ?? products, null, DeviceBlock.Weights(f), widths, options, statistics, f.Tokens, rankOne)
+        IBlockStudent student = device
+            ? new VulkanStudent(vulkan.Context, by ?? products, null, DeviceBlock.Weights(f), widths, options, statistics, f.Tokens, rankOne, MemoryOf)
             : new CpuStudent(f.Tensors, widths, options, statistics, f.Rotary, f.Tokens, rankOne);
-        TrainingReport report = new BlockTrainer(student, options, "layer seven").Train(Samples, (index, part, values) => BlockTrainerTests.Fill(part, values, samples[index].Input, samples[index].Target, samples[index].Map));
-        return (report, f.Layout.Slots.ToDictionary(s => s, student.Fold), f.Layout.Norms.ToDictionary(n => n, student.Norm));
+        try
+        {
+            TrainingReport report = new BlockTrainer(student, options, "layer seven").Train(Samples, Read);
+            return (report, f.Layout.Slots.ToDictionary(s => s, student.Fold), f.Layout.Norms.ToDictionary(n => n, student.Norm));
+        }
+        finally
+        {
+            // What is under way may still read it.
+            student.Dispose();
+            foreach (StoredRows rows in memory.Values)
+            {
+                rows.Dispose();
+            }
+        }
     }
 }
