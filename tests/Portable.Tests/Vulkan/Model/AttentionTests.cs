@@ -242,13 +242,15 @@ public sealed class AttentionTests(VulkanFixture vulkan)
         VulkanFixture.AssertNoValidationMessages();
     }
 
+    // Software devices have 32 KiB of shared memory: heads up to 104 fit tiles of 64 rows there.
     /// <summary>The cache of float blocks: workgroups of every size, tiles of 64 rows and of 32 where shared memory is small, heads of all widths, windows and softcaps.</summary>
     [SkippableTheory]
     [InlineData(16, 2, 1, 64, 48, 0)]
     [InlineData(20, 4, 2, 256, 48, 0)]
-    [InlineData(128, 2, 1, 256, 48, 0)]
-    [InlineData(128, 2, 2, 64, 48, 40)]
-    [InlineData(256, 1, 1, 256, 48, 70)]
+    [InlineData(100, 2, 1, 256, 48, 0)]
+    [InlineData(64, 2, 2, 64, 48, 40)]
+    [InlineData(104, 1, 1, 256, 48, 70)]
+    [InlineData(128, 2, 1, 256, 32, 0)]
     [InlineData(252, 2, 1, 256, 32, 0)]
     [InlineData(64, 3, 1, 256, 32, 100)]
     [InlineData(68, 2, 1, 64, 32, 0)]
