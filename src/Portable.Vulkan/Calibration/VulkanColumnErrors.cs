@@ -45,6 +45,7 @@ internal sealed class VulkanColumnErrors(VulkanContext gpu, double mostWork = 0)
         using GpuBuffer stepsThere = gpu.Allocate<double>(steps), countsThere = gpu.Allocate<uint>(counts);
         Run(matrix, push with { Steps = stepsThere.Address, Parts = countsThere.Address }, tables: true, ErrorTable.StepCount * (12 + (5.0 * parts)), cancellation);
         gpu.Download<double>(sums, errors);
+        WorkerPool.Run(columns, j => tables[j].Pad());
         return tables;
     }
 

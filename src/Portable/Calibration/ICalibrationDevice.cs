@@ -78,6 +78,7 @@ internal interface ICalibrationDevice
     void Subtract(Executor executor, DeviceActivation x, DeviceActivation kept);
 
     /// <summary>Room for errors of so many rows; null where outputs are compared on the host.</summary>
+    /// <param name="rows">The most rows.</param>
     IOutputErrors? CreateErrors(int rows);
 
     /// <summary>Compares outputs of quantized layers with exact ones; null where they are compared on the host.</summary>
@@ -165,6 +166,9 @@ internal interface ICrossSums : IDisposable
 internal interface IOutputErrors : IDisposable
 {
     /// <summary>Compares rows, as they are at this point of a pass.</summary>
+    /// <param name="executor">One of the same device, in the middle of a pass.</param>
+    /// <param name="exact">y.</param>
+    /// <param name="approximate">ŷ.</param>
     void Compare(Executor executor, DeviceActivation exact, DeviceActivation approximate);
 
     /// <summary>What the pass that has ended found: a pair a row.</summary>

@@ -78,6 +78,7 @@ public class RangeSearchTests
                 }
 
                 Assert.Equal(sum, table.Error(i, n));
+                Assert.Equal(sum, table.Errors(i)[n - 1]);
             }
         }
     }

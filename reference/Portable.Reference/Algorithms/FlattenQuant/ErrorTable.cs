@@ -21,7 +21,7 @@ internal sealed class ErrorTable
     /// <summary>Computes it.</summary>
     /// <param name="values">Magnitudes and their weights.</param>
     /// <param name="q">Largest code of one part.</param>
-    /// <param name="maximumParts">The most parts.</param>
+    /// <param name="maximumParts">The most parts, 1 or <see cref="MostParts"/>.</param>
     /// <param name="spread">Whether a magnitude stands for a bin of a sixteenth of an octave, within which values are spread.</param>
     public ErrorTable((double Magnitude, double Weight)[] values, int q, int maximumParts, bool spread)
         : this(values.Aggregate(0.0, (largest, v) => Math.Max(largest, v.Magnitude)), values.Aggregate(0.0, (energy, v) => energy + v.Weight * v.Magnitude * v.Magnitude), q, maximumParts, new double[StepCount * maximumParts], 0)
@@ -34,11 +34,16 @@ internal sealed class ErrorTable
     /// <param name="largest">The largest magnitude.</param>
     /// <param name="energy">Σ weight·magnitude².</param>
     /// <param name="q">Largest code of one part.</param>
-    /// <param name="maximumParts">The most parts, at most <see cref="MostParts"/>.</param>
+    /// <param name="maximumParts">The most parts, 1 or <see cref="MostParts"/>.</param>
     /// <param name="errors">Memory that holds the errors, or will: <see cref="StepCount"/> × <paramref name="maximumParts"/> values.</param>
     /// <param name="offset">Where they begin in it.</param>
     public ErrorTable(double largest, double energy, int q, int maximumParts, double[] errors, int offset)
     {
+        if (maximumParts is not (1 or MostParts))
+        {
+            throw new ArgumentOutOfRangeException(nameof(maximumParts), maximumParts, $"A table has 1 or {MostParts} parts.");
+        }
+
         (_energy, _maximumParts, _errors, _offset) = (energy, maximumParts, errors, offset);
 
         // A channel without values takes any step. No logarithm: its last bit differs between machines.
@@ -72,6 +77,29 @@ internal sealed class ErrorTable
     /// <summary>How many parts still help at a step.</summary>
     public int Parts(int index) => _parts[Math.Clamp(index, First, Last) - First];
 
+    /// <summary>The errors at a step with 1 … <see cref="MostParts"/> parts; what no longer helps leaves them as they are. Needs <see cref="Pad"/>.</summary>
+    public Vector512<double> Errors(int index)
+    {
+        if (index < First)
+        {
+            return Vector512.Create(_energy);
+        }
+
+        int at = _offset + ((Math.Min(index, Last) - First) * _maximumParts);
+        Vector512<double> errors = _maximumParts == MostParts ? Vector512.LoadUnsafe(ref _errors[at]) : Vector512.Create(_errors[at]);
+        return index <= Last ? errors : Vector512.Min(Vector512.Create(_energy), errors * Step(2 * (index - Last)));
+    }
+
+    /// <summary>Gives parts that no longer help the error of the last that did.</summary>
+    public void Pad()
+    {
+        for (int step = 0; step < StepCount; step++)
+        {
+            int at = _offset + (step * _maximumParts);
+            _errors.AsSpan(at + _parts[step], _maximumParts - _parts[step]).Fill(_errors[at + _parts[step] - 1]);
+        }
+    }
+
     /// <summary>The error at a step with n parts. Above the table it grows with the step's square until everything is lost; below, nearly all is clipped.</summary>
     public double Error(int index, int parts)
     {
@@ -94,6 +122,8 @@ internal sealed class ErrorTable
         {
             FillFour(magnitudes, weights, q);
         }
+
+        Pad();
     }
 
     private static readonly double[] Fractions = [1, 1.0905077326652577, 1.189207115002721, 1.2968395546510096, 1.4142135623730951, 1.5422108254079407, 1.681792830507429, 1.8340080864093424];

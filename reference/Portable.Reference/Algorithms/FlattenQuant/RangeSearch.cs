@@ -41,6 +41,7 @@ internal sealed class RangeSearch
     private readonly int _q, _channels, _matrices;
     private readonly ErrorTable[] _inputs;
     private readonly ErrorTable[][] _weights;
+    private readonly ChannelCandidates[] _candidates;
     private readonly CancellationToken _cancellation;
 
     private RangeSearch(MagnitudeHistograms histograms, float[]? inputFactors, IReadOnlyList<SearchedMatrix> matrices, SearchOptions options, IColumnErrors columns, CancellationToken cancellation)
@@ -48,6 +49,7 @@ internal sealed class RangeSearch
         (_options, _channels, _matrices, _cancellation) = (options, histograms.Channels, matrices.Count, cancellation);
         _q = (1 << (options.Bits - 1)) - 1;
         _inputs = new ErrorTable[_channels];
+        _candidates = [.. Enumerable.Range(0, _channels).Select(_ => new ChannelCandidates())];
         var inputs = new (double Magnitude, double Share)[_channels][];
         double[] energies = new double[_channels], columnEnergies = new double[_channels];
         WorkerPool.Run(_channels, j =>
@@ -162,96 +164,37 @@ internal sealed class RangeSearch
     private Choice Choose(int[] products, int x)
     {
         _cancellation.ThrowIfCancellationRequested();
-        ChannelOptions[] channels = new ChannelOptions[_channels];
-        WorkerPool.Run(_channels, j => channels[j] = Options(j, products, x));
+        WorkerPool.Run(_channels, j => _candidates[j].Find(_inputs[j], _weights, j, products, _options.FreeChannels ? null : x));
         long cap = (long)Math.Floor(_options.MaximumExpansion * _channels);
         double low = 0, high = 0;
-        if (Columns(channels, 0) > cap)
+        if (Columns(0) > cap)
         {
-            high = channels.Max(c => c.Loss[0]);
+            high = _candidates.Max(c => c.Loss(0));
             for (int i = 0; i < 40; i++)
             {
                 double middle = (low + high) / 2;
-                (low, high) = Columns(channels, middle) > cap ? (middle, high) : (low, middle);
+                (low, high) = Columns(middle) > cap ? (middle, high) : (low, middle);
             }
         }
 
-        int[] picks = [.. channels.Select(c => c.Pick(high))];
-        return new Choice(channels.Select((c, j) => c.Loss[picks[j]]).Sum(), [.. channels.Select((c, j) => c.Steps[picks[j]])], [.. channels.Select((c, j) => c.Parts[picks[j]])]);
+        int[] picks = [.. _candidates.Select(c => c.Pick(high))];
+        return new Choice(_candidates.Select((c, j) => c.Loss(picks[j])).Sum(), [.. _candidates.Select((c, j) => c.Step(picks[j]))], [.. _candidates.Select((c, j) => c.Parts(picks[j]))]);
     }
 
-    private static long Columns(ChannelOptions[] channels, double price)
+    private long Columns(double price)
     {
         long sum = 0;
-        RowRanges.Run(channels.Length, ChannelWork, (first, count) =>
+        RowRanges.Run(_channels, ChannelWork, (first, count) =>
         {
             long own = 0;
-            foreach (ChannelOptions channel in channels.AsSpan(first, count))
+            foreach (ChannelCandidates channel in _candidates.AsSpan(first, count))
             {
-                own += channel.Columns[channel.Pick(price)];
+                own += channel.Columns(channel.Pick(price));
             }
 
             Interlocked.Add(ref sum, own);
         });
         return sum;
-    }
-
-    /// <summary>For each number of columns the least loss, with the step and the parts that give it.</summary>
-    private ChannelOptions Options(int j, int[] products, int x)
-    {
-        ErrorTable input = _inputs[j];
-        double[] best = new double[MaximumParts * MaximumParts + 1];
-        (int Step, int X, int W)[] how = new (int, int, int)[best.Length];
-        Array.Fill(best, double.PositiveInfinity);
-        int first = _options.FreeChannels ? input.First : x, last = _options.FreeChannels ? input.Last : x;
-        Span<double> weights = stackalloc double[MaximumParts];
-        for (int step = first; step <= last; step++)
-        {
-            int most = 1;
-            weights.Clear();
-            for (int m = 0; m < _matrices; m++)
-            {
-                most = Math.Max(most, _weights[m][j].Parts(products[m] - step));
-            }
-
-            for (int n = 1; n <= most; n++)
-            {
-                for (int m = 0; m < _matrices; m++)
-                {
-                    weights[n - 1] += _weights[m][j].Error(products[m] - step, n);
-                }
-            }
-
-            for (int nx = 1; nx <= input.Parts(step); nx++)
-            {
-                double error = input.Error(step, nx);
-                for (int nw = 1; nw <= most; nw++)
-                {
-                    if (error + weights[nw - 1] < best[nx * nw])
-                    {
-                        best[nx * nw] = error + weights[nw - 1];
-                        how[nx * nw] = (step, nx, nw);
-                    }
-                }
-            }
-        }
-
-        List<int> columns = [];
-        List<double> loss = [];
-        List<int> steps = [];
-        List<(int, int)> parts = [];
-        for (int c = 1; c < best.Length; c++)
-        {
-            if (loss.Count == 0 ? best[c] < double.PositiveInfinity : best[c] < loss[^1])
-            {
-                columns.Add(c);
-                loss.Add(best[c]);
-                steps.Add(how[c].Step);
-                parts.Add((how[c].X, how[c].W));
-            }
-        }
-
-        return new ChannelOptions([.. columns], [.. loss], [.. steps], [.. parts]);
     }
 
     private FlattenRanges Build(Choice choice, int[] products)
@@ -269,21 +212,4 @@ internal sealed class RangeSearch
     private static float Power(int index) => BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits((float)ErrorTable.Step(index)) + 0x80) & ~0xFF);
 
     private sealed record Choice(double Loss, int[] Steps, (int X, int W)[] Parts);
-
-    private sealed record ChannelOptions(int[] Columns, double[] Loss, int[] Steps, (int X, int W)[] Parts)
-    {
-        public int Pick(double price)
-        {
-            int pick = 0;
-            for (int i = 1; i < Loss.Length; i++)
-            {
-                if (Loss[i] + price * Columns[i] < Loss[pick] + price * Columns[pick])
-                {
-                    pick = i;
-                }
-            }
-
-            return pick;
-        }
-    }
 }

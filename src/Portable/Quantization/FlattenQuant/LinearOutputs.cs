@@ -15,6 +15,12 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
 {
     private readonly Dictionary<string, ExactOutputs> _exact = [];
     private readonly Dictionary<float[], StoredRows> _rows = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<string, DeviceLinear> _linears = [];
+    private readonly Dictionary<(int Columns, int Use), DeviceActivation> _activations = [];
+    private readonly Dictionary<int, DeviceInput> _inputs = [];
+    private readonly Executor _executor = device.CreateExecutor();
+    private StoredRows? _left;
+    private float[] _read = [];
 
     /// <summary>Where they run.</summary>
     public ICalibrationDevice Device => device;
@@ -43,20 +49,19 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     {
         int columns = linear.InputFeatures(), tokens = x.Length / columns, n = linear.OutputFeatures;
         double[] rows = new double[2 * tokens];
-        using Executor executor = device.CreateExecutor();
-        using IOutputComparison? comparison = device.CreateComparison(executor.MaximumRows, histograms, outputFactors);
+        using IOutputComparison? comparison = device.CreateComparison(_executor.MaximumRows, histograms, outputFactors);
         if (comparison is null)
         {
             CompareHere(linear, quantized, x, inputFactors, outputFactors, histograms, rows);
         }
         else
         {
-            DeviceLinear exact = executor.Upload([linear with { Bias = null }]), approximate = executor.Upload([quantized with { Bias = null }]);
-            DeviceActivation values = executor.CreateActivation(columns), scaled = executor.CreateActivation(columns), unused = executor.CreateActivation(columns);
-            DeviceActivation y = executor.CreateActivation(n), approximateY = executor.CreateActivation(n);
-            DeviceInput floats = executor.CreateInput(InputSpec.Of(linear, columns)), codes = executor.CreateInput(InputSpec.Of(quantized, columns));
+            Executor executor = _executor;
+            DeviceLinear exact = Uploaded(linear), approximate = executor.Upload([quantized with { Bias = null }]);
+            DeviceActivation values = Activation(columns, 0), scaled = Activation(columns, 1), unused = Activation(columns, 2), y = Activation(n, 3), approximateY = Activation(n, 4);
+            DeviceInput floats = Input(linear), codes = executor.CreateInput(InputSpec.Of(quantized, columns));
             using IInputRounding? division = inputFactors is null ? null : device.CreateRounding(1, new float[columns], inputFactors);
-            ForEachBatch(executor, tokens, (start, count) =>
+            ForEachBatch(tokens, (start, count) =>
             {
                 executor.Write(values, Rows(x), start * columns, count * columns);
                 executor.Prepare(values, [floats]);
@@ -82,6 +87,8 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _executor.Dispose();
+        _left?.Dispose();
         foreach (StoredRows rows in _rows.Values)
         {
             rows.Dispose();
@@ -125,7 +132,6 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     private ExactOutputs Measure(LinearWeights linear, float[] x)
     {
         int columns = linear.InputFeatures(), tokens = x.Length / columns, n = linear.OutputFeatures;
-        using Executor executor = device.CreateExecutor();
         using IOutputComparison? compares = device.CreateComparison(1, new HistogramDivergence(0, 1), null);
         if (compares is null)
         {
@@ -136,22 +142,26 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
         // A device computes them again when they are compared: no more than a batch is kept of them here.
         double energy = 0;
         float minimum = float.PositiveInfinity, maximum = float.NegativeInfinity;
-        DeviceLinear uploaded = executor.Upload([linear with { Bias = null }]);
-        DeviceActivation values = executor.CreateActivation(columns), y = executor.CreateActivation(n);
-        DeviceInput input = executor.CreateInput(InputSpec.Of(linear, columns));
-        int most = Math.Min(executor.MaximumRows, tokens);
-        using StoredRows left = device.CreateRows(most * n);
-        float[] read = new float[most * n];
-        ForEachBatch(executor, tokens, (start, count) =>
+        DeviceLinear uploaded = Uploaded(linear);
+        DeviceActivation values = Activation(columns, 0), y = Activation(n, 3);
+        DeviceInput input = Input(linear);
+        int most = Math.Min(_executor.MaximumRows, tokens) * n;
+        if (_read.Length < most)
         {
-            executor.Write(values, Rows(x), start * columns, count * columns);
-            executor.Prepare(values, [input]);
-            executor.Linear(input, uploaded, y, 0);
-            executor.Leave(y, left, 0, count * n);
+            _left?.Dispose();
+            (_left, _read) = (device.CreateRows(most), new float[most]);
+        }
+
+        ForEachBatch(tokens, (start, count) =>
+        {
+            _executor.Write(values, Rows(x), start * columns, count * columns);
+            _executor.Prepare(values, [input]);
+            _executor.Linear(input, uploaded, y, 0);
+            _executor.Leave(y, _left!, 0, count * n);
         }, (_, count) =>
         {
-            RowRanges.Run(count, n, (first, some) => left.Read(first * n, read.AsSpan(first * n, some * n)));
-            ReadOnlySpan<float> batch = read.AsSpan(0, count * n);
+            RowRanges.Run(count, n, (first, some) => _left!.Read(first * n, _read.AsSpan(first * n, some * n)));
+            ReadOnlySpan<float> batch = _read.AsSpan(0, count * n);
             energy = Energy(energy, batch);
             (minimum, maximum) = (MathF.Min(minimum, TensorPrimitives.Min(batch)), MathF.Max(maximum, TensorPrimitives.Max(batch)));
         });
@@ -171,13 +181,13 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     /// <summary>Outputs of a layer without its bias, tokens × N.</summary>
     private float[] Of(LinearWeights linear, float[] x, int columns)
     {
-        using Executor executor = device.CreateExecutor();
+        Executor executor = _executor;
         DeviceLinear uploaded = executor.Upload([linear with { Bias = null }]);
-        DeviceActivation rows = executor.CreateActivation(columns), results = executor.CreateActivation(linear.OutputFeatures);
+        DeviceActivation rows = Activation(columns, 0), results = Activation(linear.OutputFeatures, 3);
         DeviceInput input = executor.CreateInput(InputSpec.Of(linear, columns));
         int tokens = x.Length / columns;
         float[] y = new float[tokens * linear.OutputFeatures];
-        ForEachBatch(executor, tokens, (start, count) =>
+        ForEachBatch(tokens, (start, count) =>
         {
             executor.Write(rows, x.AsSpan(start * columns, count * columns));
             executor.Prepare(rows, [input]);
@@ -186,16 +196,29 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
         return y;
     }
 
-    private static void ForEachBatch(Executor executor, int tokens, Action<int, int> record, Action<int, int> ended)
+    private void ForEachBatch(int tokens, Action<int, int> record, Action<int, int> ended)
     {
-        for (int start = 0; start < tokens; start += executor.MaximumRows)
+        for (int start = 0; start < tokens; start += _executor.MaximumRows)
         {
-            int count = Math.Min(executor.MaximumRows, tokens - start);
-            executor.Begin(new Batch(new int[count], new int[count], [.. Enumerable.Range(0, count)], []));
+            int count = Math.Min(_executor.MaximumRows, tokens - start);
+            _executor.Begin(new Batch(new int[count], new int[count], [.. Enumerable.Range(0, count)], []));
             record(start, count);
-            executor.End();
+            _executor.End();
             ended(start, count);
         }
+    }
+
+    private DeviceLinear Uploaded(LinearWeights linear) =>
+        _linears.TryGetValue(linear.Name, out DeviceLinear? known) ? known : _linears[linear.Name] = _executor.Upload([linear with { Bias = null }]);
+
+    private DeviceActivation Activation(int columns, int use) =>
+        _activations.TryGetValue((columns, use), out DeviceActivation? known) ? known : _activations[(columns, use)] = _executor.CreateActivation(columns);
+
+    /// <summary>The input of float layers of as many columns.</summary>
+    private DeviceInput Input(LinearWeights linear)
+    {
+        int columns = linear.InputFeatures();
+        return _inputs.TryGetValue(columns, out DeviceInput? known) ? known : _inputs[columns] = _executor.CreateInput(InputSpec.Of(linear, columns));
     }
 
     /// <summary>Inputs where the device reads them by itself.</summary>
