@@ -3,15 +3,17 @@
 #include "buffers.glsl"
 #include "doubles.glsl"
 
-// Σ (ŷ − y)² and Σ y² of every row in f64, column after column, unfused; a workgroup a row.
+// Σ (ŷ·f − y)² and Σ y² of every row in f64, column after column, unfused; a workgroup a row.
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint WORKGROUP = 64;
+layout(constant_id = 1) const bool SCALES = false;
 
 layout(push_constant) uniform Push
 {
     InFloats exact;
     InFloats approximate;
     Doubles errors;     // rows × 2
+    InFloats factors;   // f of each column
     uint columns;
 };
 
@@ -28,7 +30,8 @@ void main()
         if (k < columns)
         {
             double y = double(exact.v[from + k]);
-            precise double e = double(approximate.v[from + k]) - y;
+            precise double scaled = double(approximate.v[from + k]) * (SCALES ? double(factors.v[k]) : 1.0LF);
+            precise double e = scaled - y;
             precise double difference = e * e;
             precise double norm = y * y;
             differences[gl_LocalInvocationIndex] = difference;

@@ -138,7 +138,8 @@ void main()
 {
     lane = gl_LocalInvocationIndex % LANES;
     band = gl_LocalInvocationIndex / LANES;
-    tile = tiles.v[gl_WorkGroupID.y];
+    // The last tiles have the most to see: they go first.
+    tile = tiles.v[gl_NumWorkGroups.y - 1u - gl_WorkGroupID.y];
     firstRow = rows.v[tile.firstRow];
     findPages(firstRow);
     kvHead = gl_WorkGroupID.x / (shape.heads / shape.kvHeads);

@@ -92,7 +92,7 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
     public void Subtract(Executor executor, DeviceActivation x, DeviceActivation kept) => ((VulkanExecutor)executor).Subtract(x, kept);
 
     /// <inheritdoc/>
-    public IOutputErrors? CreateErrors(int rows) => new Errors(gpu, new VulkanSums(gpu, rows, 2));
+    public IOutputErrors? CreateErrors(int rows, float[]? factors) => new Errors(gpu, new VulkanSums(gpu, rows, 2), factors is null ? null : gpu.Allocate<float>(factors));
 
     /// <inheritdoc/>
     public IOutputComparison? CreateComparison(int rows, HistogramDivergence histograms, float[]? factors)
@@ -136,9 +136,9 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
         }
     }
 
-    private sealed class Errors(VulkanContext gpu, VulkanSums sums) : IOutputErrors
+    private sealed class Errors(VulkanContext gpu, VulkanSums sums, GpuBuffer? factors) : IOutputErrors
     {
-        public void Compare(Executor executor, DeviceActivation exact, DeviceActivation approximate) => ((VulkanExecutor)executor).AddErrors(exact, approximate, sums);
+        public void Compare(Executor executor, DeviceActivation exact, DeviceActivation approximate) => ((VulkanExecutor)executor).AddErrors(exact, approximate, sums, factors);
 
         public double[] Read(int rows)
         {
@@ -147,7 +147,11 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
             return values;
         }
 
-        public void Dispose() => sums.Dispose();
+        public void Dispose()
+        {
+            sums.Dispose();
+            factors?.Dispose();
+        }
     }
 
     private sealed class Comparison(VulkanContext gpu, VulkanSums sums, VulkanOutputCounts counts) : IOutputComparison

@@ -719,8 +719,8 @@ internal sealed class VulkanExecutor : Executor
     /// <summary>The same of an activation's rows.</summary>
     public void Keep(DeviceActivation x, DeviceActivation kept) => Note(new SnapshotOperation((VulkanActivation)x, (VulkanActivation)kept));
 
-    /// <summary>Σ (ŷ − y)² and Σ y² of every row.</summary>
-    public void AddErrors(DeviceActivation exact, DeviceActivation approximate, VulkanSums errors) => Note(new ErrorsOperation((VulkanActivation)exact, (VulkanActivation)approximate, errors));
+    /// <summary>Σ (ŷ·f − y)² and Σ y² of every row, f being factors of the columns, or 1.</summary>
+    public void AddErrors(DeviceActivation exact, DeviceActivation approximate, VulkanSums errors, GpuBuffer? factors = null) => Note(new ErrorsOperation((VulkanActivation)exact, (VulkanActivation)approximate, errors, factors));
 
     /// <summary>Counts outputs; approximate ones are multiplied by factors first.</summary>
     public void CountOutputs(DeviceActivation exact, DeviceActivation approximate, VulkanOutputCounts counts) => Note(new OutputCountsOperation((VulkanActivation)exact, (VulkanActivation)approximate, counts));

@@ -1,5 +1,6 @@
 using Portable.Execution;
 using Portable.Reference.Blocks;
+using Portable.Vulkan.Engine;
 using Portable.Vulkan.Shaders;
 using Portable.Vulkan.Tensors;
 
@@ -86,14 +87,14 @@ internal readonly record struct GramOperation(VulkanActivation X, VulkanActivati
 }
 
 /// <summary>Σ (ŷ − y)² and Σ y² of every row.</summary>
-internal readonly record struct ErrorsOperation(VulkanActivation Exact, VulkanActivation Approximate, VulkanSums Errors) : IOperation
+internal readonly record struct ErrorsOperation(VulkanActivation Exact, VulkanActivation Approximate, VulkanSums Errors, GpuBuffer? Factors) : IOperation
 {
     public string Name => "Errors";
 
     public void Record(PlanRecorder plan)
     {
         plan.Order([Exact, Approximate], [Errors]);
-        plan.Dispatch(new ErrorsShader(), new ErrorsPush(Exact.Address, Approximate.Address, Errors.Buffer.Address, (uint)Exact.Columns), plan.Key.Rows);
+        plan.Dispatch(new ErrorsShader { Scales = Factors is not null }, new ErrorsPush(Exact.Address, Approximate.Address, Errors.Buffer.Address, Factors?.Address ?? 0, (uint)Exact.Columns), plan.Key.Rows);
     }
 
     public OperationWork Work(PlanKey key) => new(8 * key.Rows * Exact.RowBytes);

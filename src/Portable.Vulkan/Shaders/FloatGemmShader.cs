@@ -139,7 +139,7 @@ internal sealed record EmulatedGramShader : GramShader
 [StructLayout(LayoutKind.Sequential)]
 internal record struct GramPush(ulong X, ulong Y, ulong Gram, uint Size, uint Columns, uint Rows);
 
-/// <summary>shaders/calibration/errors.comp: Σ (ŷ − y)² and Σ y² of rows.</summary>
+/// <summary>shaders/calibration/errors.comp: Σ (ŷ·f − y)² and Σ y² of rows.</summary>
 internal sealed record ErrorsShader : Shader<ErrorsPush>
 {
     /// <summary>Invocations.</summary>
@@ -148,13 +148,20 @@ internal sealed record ErrorsShader : Shader<ErrorsPush>
     /// <inheritdoc/>
     public override string Name => "errors";
 
+    /// <summary>Whether ŷ is multiplied by factors of the columns.</summary>
+    public required bool Scales { get; init; }
+
     /// <inheritdoc/>
-    public override void Specialize(SpecializationConstants constants) => constants.Set(0, Workgroup);
+    public override void Specialize(SpecializationConstants constants)
+    {
+        constants.Set(0, Workgroup);
+        constants.Set(1, Scales);
+    }
 }
 
 /// <summary>Push constants of <see cref="ErrorsShader"/>.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal record struct ErrorsPush(ulong Exact, ulong Approximate, ulong Errors, uint Columns);
+internal record struct ErrorsPush(ulong Exact, ulong Approximate, ulong Errors, ulong Factors, uint Columns);
 
 /// <summary>shaders/calibration/difference.comp: y −= x.</summary>
 internal sealed record DifferenceShader : Shader<DifferencePush>

@@ -78,7 +78,7 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
     public void Subtract(Executor executor, DeviceActivation x, DeviceActivation kept) => inner.Subtract(executor, x, kept);
 
     /// <inheritdoc/>
-    public IOutputErrors? CreateErrors(int rows) => inner.CreateErrors(rows);
+    public IOutputErrors? CreateErrors(int rows, float[]? factors) => inner.CreateErrors(rows, factors);
 
     /// <inheritdoc/>
     public IOutputComparison? CreateComparison(int rows, HistogramDivergence histograms, float[]? factors) => inner.CreateComparison(rows, histograms, factors);

@@ -67,7 +67,7 @@ internal sealed class CpuCalibration : ICalibrationDevice
     public ITrainingDevice? CreateTraining(string arithmetic) => null;
 
     /// <inheritdoc/>
-    public IOutputErrors? CreateErrors(int rows) => null;
+    public IOutputErrors? CreateErrors(int rows, float[]? factors) => null;
 
     /// <inheritdoc/>
     public IOutputComparison? CreateComparison(int rows, HistogramDivergence histograms, float[]? factors) => null;

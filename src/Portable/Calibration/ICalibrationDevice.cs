@@ -79,7 +79,8 @@ internal interface ICalibrationDevice
 
     /// <summary>Room for errors of so many rows; null where outputs are compared on the host.</summary>
     /// <param name="rows">The most rows.</param>
-    IOutputErrors? CreateErrors(int rows);
+    /// <param name="factors">What each column of the approximate outputs is multiplied by in f64, or null.</param>
+    IOutputErrors? CreateErrors(int rows, float[]? factors);
 
     /// <summary>Compares outputs of quantized layers with exact ones; null where they are compared on the host.</summary>
     /// <param name="rows">The most rows of a batch.</param>
@@ -162,7 +163,7 @@ internal interface ICrossSums : IDisposable
     void Add(Executor executor, DeviceActivation x, DeviceInput y, int rows);
 }
 
-/// <summary>Σ (ŷ − y)² and Σ y² of every row of two outputs, in f64.</summary>
+/// <summary>Σ (ŷ·f − y)² and Σ y² of every row of two outputs, in f64.</summary>
 internal interface IOutputErrors : IDisposable
 {
     /// <summary>Compares rows, as they are at this point of a pass.</summary>

@@ -22,15 +22,25 @@ internal sealed class LayerReporter(BlockStream? stream)
     {
         Dictionary<string, LinearWeights> layers = quantized.Weights.Linears.ToDictionary(l => l.Name);
         Dictionary<string, OutputComparison> outputs = [];
-        using IOutputErrors? errors = stream?.Device.CreateErrors(stream.LargestBatch);
-        if (errors is not null)
+        using IOutputErrors? plain = stream?.Device.CreateErrors(stream.LargestBatch, null);
+        if (plain is not null)
         {
             ComparisonMemory? memory = null;
-            stream!.Advance(exact, (executor, input, values, rows) =>
+            try
             {
-                memory ??= new ComparisonMemory(executor);
-                Each(input, memory, comparison => comparison.Add(errors, values, rows));
-            });
+                stream!.Advance(exact, (executor, input, values, rows) =>
+                {
+                    memory ??= new ComparisonMemory(executor);
+                    Each(input, memory, comparison => comparison.Add(stream, plain, values, rows));
+                });
+            }
+            finally
+            {
+                foreach (OutputComparison comparison in outputs.Values)
+                {
+                    comparison.Dispose();
+                }
+            }
         }
         else if (stream is not null)
         {
@@ -131,13 +141,15 @@ internal sealed class LayerReporter(BlockStream? stream)
     }
 
     /// <summary>‖Y−Ŷ‖² and ‖Y‖² of one linear.</summary>
-    private sealed class OutputComparison
+    private sealed class OutputComparison : IDisposable
     {
         private readonly Executor _executor;
         private readonly DeviceLinear _exact, _approximate;
         private readonly DeviceInput _floats, _codes;
         private readonly DeviceActivation _x, _scaled, _y, _approximateY;
         private readonly float[]? _inputFactors, _outputFactors;
+        private IOutputErrors? _own;
+        private IInputRounding? _division;
         private float[] _values = [], _approximateValues = [];
         private double _difference, _norm;
 
@@ -154,21 +166,16 @@ internal sealed class LayerReporter(BlockStream? stream)
 
         public double RelativeError => Ratio(_difference, _norm);
 
-        /// <summary>Compares on rows that are where the executor computes; of transformed layers they come to the host first.</summary>
-        public void Add(IOutputErrors errors, DeviceActivation x, int rows)
+        /// <summary>Compares on rows that are where the executor computes; inputs of transformed layers are divided there.</summary>
+        public void Add(BlockStream stream, IOutputErrors plain, DeviceActivation x, int rows)
         {
-            if (_inputFactors is not null || _outputFactors is not null)
-            {
-                float[] values = new float[rows * x.Columns];
-                _executor.Read(x, values);
-                Add(values, rows);
-                return;
-            }
-
+            IOutputErrors errors = _outputFactors is null ? plain : _own ??= stream.Device.CreateErrors(stream.LargestBatch, _outputFactors)!;
+            _division ??= _inputFactors is null ? null : stream.Device.CreateRounding(1, new float[x.Columns], _inputFactors);
             Begin(rows);
             _executor.Prepare(x, [_floats]);
             _executor.Linear(_floats, _exact, _y, 0);
-            _executor.Prepare(x, [_codes]);
+            _division?.Round(_executor, x, _scaled, _x, rows);
+            _executor.Prepare(_division is null ? x : _scaled, [_codes]);
             _executor.Linear(_codes, _approximate, _approximateY, 0);
             errors.Compare(_executor, _y, _approximateY);
             _executor.End();
@@ -178,6 +185,12 @@ internal sealed class LayerReporter(BlockStream? stream)
                 _difference += found[2 * row];
                 _norm += found[2 * row + 1];
             }
+        }
+
+        public void Dispose()
+        {
+            _own?.Dispose();
+            _division?.Dispose();
         }
 
         private void Begin(int rows) => _executor.Begin(new Batch(new int[rows], new int[rows], [.. Enumerable.Range(0, rows)], []));
