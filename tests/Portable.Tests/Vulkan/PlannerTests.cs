@@ -231,6 +231,9 @@ public sealed class PlannerTests
         Assert.False(poor.CooperativeMatrix || poor.DotProduct || poor.Storage16 || poor.Matrices.Count > 0);
         var problem = new MatmulProblem(64, 4096, new GroupLayout(4096), new CodeFormat(6, true), new CodeFormat(8, true));
         Assert.Equal(["naive", "popcount"], MatmulTechniques.Supported(poor, problem).Select(t => t.Name));
+        Assert.Equal(12L << 30, FeatureMask.Parse("memory12").Apply(Nvidia with { MemoryBytes = 80L << 30 }).MemoryBytes);
+        Assert.Equal(8L << 30, FeatureMask.Parse("memory12").Apply(Nvidia with { MemoryBytes = 8L << 30 }).MemoryBytes);
+        Assert.Throws<FormatException>(() => FeatureMask.Parse("memory0"));
         Assert.Contains("'tensor'", Assert.Throws<FormatException>(() => FeatureMask.Parse("tensor")).Message, StringComparison.Ordinal);
     }
 
