@@ -13,6 +13,9 @@ internal static unsafe class MatmulDriver
     // Channels that an epilogue takes together.
     private const int SmallestBlock = 16;
 
+    // What a piece takes besides its channels, in channels of a decode step.
+    private const int PieceChannels = 8;
+
     private const int PiecesPerThread = 4;
 
     public static void Run(QuantizedActivations x, MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts)
@@ -93,21 +96,24 @@ internal static unsafe class MatmulDriver
         });
     }
 
-    // Few channels and many threads: cut the channels as fine as a kernel's tile, so that every thread has pieces, and as many as the others.
+    // Channels of a piece, at least a tile of the kernel: those with which the thread that has the most is done first.
     private static int ChannelBlock(MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts)
     {
-        int block = kernel.ChannelBlock, channels = 0;
-        foreach (MatmulPart part in parts)
+        int best = kernel.ChannelBlock, threads = WorkerPool.Threads;
+        long least = long.MaxValue;
+        for (int block = kernel.ChannelBlock; block >= Math.Max(SmallestBlock, kernel.Tile.Channels); block /= 2)
         {
-            channels += part.Weights.Rows;
+            int pieces = 0;
+            foreach (MatmulPart part in parts)
+            {
+                pieces += (part.Weights.Rows + block - 1) / block;
+            }
+
+            long time = (long)((pieces + threads - 1) / threads) * (block + PieceChannels);
+            (best, least) = time < least ? (block, time) : (best, least);
         }
 
-        while (block > Math.Max(SmallestBlock, kernel.Tile.Channels) && channels < PiecesPerThread * WorkerPool.Threads * block)
-        {
-            block /= 2;
-        }
-
-        return block;
+        return best;
     }
 
     // Still too few: cut the rows, too, so that every thread has several pieces.
