@@ -47,16 +47,11 @@ internal static class RegisterLoops
             j = TDot.MultiplyAdd(j, w1, x4);
         }
 
-        // Using every sum keeps the compiler from dropping its chain.
+        // Using every sum keeps the compiler from dropping its chain; without a call, or it would keep the sums in memory.
+        V total = TDot.AddWidened(TDot.AddWidened(TDot.AddWidened(a, b), TDot.AddWidened(c, d)), TDot.AddWidened(TDot.AddWidened(e, f), TDot.AddWidened(g, h)));
         int* sums = stackalloc int[TRegister.Lanes];
-        int total = 0;
-        foreach (V value in (ReadOnlySpan<V>)[a, b, c, d, e, f, g, h, i, j])
-        {
-            TRegister.Store(value, sums);
-            total += sums[0];
-        }
-
-        return total;
+        TRegister.Store(TDot.AddWidened(total, TDot.AddWidened(i, j)), sums);
+        return sums[0];
     }
 
     /// <summary>Float lanes × 12 multiply-adds per round: fused, or as separate multiplication and addition.</summary>
