@@ -66,11 +66,13 @@ int foldHeld[FOLD_LOADS * FOLD_ITEMS];
 C_MATRIX acc[DIGITS * TM * TN];
 F_MATRIX y[GROUP_BLOCKS == 0 ? 1 : TM * TN];
 
-// The row of the tile that vector e belongs to. Where rows are 5 vectors, eight invocations store two rows of 4 vectors at a time:
-// rows 4 apart lie in the two halves of the banks, neighbours would meet in some.
+// The row and the column of the tile that vector e belongs to: 32 neighbours are 8 tokens' vectors of a block, as they lie in memory.
 uint xRow(uint e) {
-    uint row = e / (BK / 16);
-    return STRIDE == 5 ? (row & ~7u) | ((row & 1) << 2) | ((row >> 1) & 3) : row;
+    return e / 32 / STEP_BLOCKS * 8 + tokenInTile(e);
+}
+
+uint xColumn(uint e) {
+    return e / 32 % STEP_BLOCKS * 4 + e % 4;
 }
 
 // Addresses of what an invocation loads, moved on a step at a time: additions where indices would be made anew. Worth their registers
@@ -96,7 +98,7 @@ uvec2 blockAddress(uvec2 address, uint b, uint bytes) {
 void beginMoves() {
     [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
         uint e = i * INVOCATIONS + tid, row = X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS ? xRow(e) : 0;
-        xMoves[i] = advanced(blockAddress(uvec2(arg.x), min(firstRow + row, arg.m - 1) * blocks, 64), e % 4 * 16);
+        xMoves[i] = blockAddress(uvec2(arg.x), activationAt(min(firstRow + row, arg.m - 1), blocks, 0) + e % 4, 16);
     }
     [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
         uint n = firstColumn + (i * INVOCATIONS + tid) % BN;
@@ -107,7 +109,7 @@ void beginMoves() {
 // To the next step, where there is one.
 void move(bool more) {
     [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
-        xMoves[i] = advanced(xMoves[i], more ? 64 : 0);
+        xMoves[i] = advanced(xMoves[i], more ? 512 : 0);
     }
     [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
         wMoves[i] = advanced(wMoves[i], more ? 256 * BITS : 0);
@@ -119,12 +121,12 @@ void loadX(uint set, uint step, uint i) {
         xHeld[set * X_LOADS + i] = Vectors(xMoves[i]).v[0];
     } else {
         uint e = i * INVOCATIONS + tid;
-        uint row = xRow(e), column = e % (BK / 16), b = step * STEP_BLOCKS + column / 4;
+        uint row = xRow(e), column = xColumn(e), b = step * STEP_BLOCKS + column / 4;
         uint digit = DIGITS == 2 && row >= BM ? 1 : 0;
         // Rows beyond M repeat the last; columns beyond K are zeros, so that the weights' do not count.
         uint m = min(firstRow + row - digit * BM, arg.m - 1);
         bool real = STEP_BLOCKS == 1 || b < blocks;
-        xHeld[set * X_LOADS + i] = real && (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) ? activationVector(digit, (m * blocks + b) * 4 + column % 4) : uvec4(0);
+        xHeld[set * X_LOADS + i] = real && (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) ? activationVector(digit, activationAt(m, blocks, b) + column % 4) : uvec4(0);
     }
 }
 
@@ -152,7 +154,7 @@ void putVector(uint row, uint v, uvec4 codes) {
 void storeX(uint set, uint stage, uint i) {
     uint e = i * INVOCATIONS + tid;
     if (X_VECTORS % INVOCATIONS == 0 || e < X_VECTORS) {
-        putVector(stage * STAGE + xRow(e) * STRIDE, e % (BK / 16), xHeld[set * X_LOADS + i]);
+        putVector(stage * STAGE + xRow(e) * STRIDE, xColumn(e), xHeld[set * X_LOADS + i]);
     }
 }
 

@@ -184,10 +184,12 @@ void storeCodes(uint row, Quantizer q, uint word, vec4 four, inout int sum, inou
         }
     }
 
-    prepared.codes.v[row * q.rowWords + word] = low;
+    // Tiles of 8 rows × 64 columns, rows four apart side by side (activationAt in matmul.glsl).
+    uint at = (row >> 3) * 8u * q.rowWords + (word >> 4) * 128u + ((row & 3u) << 1 | (row >> 2 & 1u)) * 16u + (word & 15u);
+    prepared.codes.v[at] = low;
     if (CODE_BITS == 16u)
     {
-        prepared.highCodes.v[row * q.rowWords + word] = high;
+        prepared.highCodes.v[at] = high;
     }
 }
 

@@ -22,7 +22,7 @@ struct Quantizer
 // codes and the low digits of 16-bit codes are stored minus 128; padding is 0. Sums and zero points are the codes' own.
 struct Prepared
 {
-    Words codes;            // four bytes a word, [row × rowWords + word]; the low digits of 16-bit codes
+    Words codes;            // four bytes a word, in tiles of 8 rows × 64 columns; the low digits of 16-bit codes
     Words highCodes;        // high digits
     Words scales;           // f32 bits and zero point, [(row × scales + index) × 2]
     Integers sums;          // Σ codes (or low digits), [row × groups + group]

@@ -117,8 +117,8 @@ void fetch(uint step, uint i) {
     }
 }
 
-uvec4 activations(uint s, uint at) {
-    return SHARED_X != 0 ? sharedX[s * blocks * 4 + at] : activationVector(s % DIGITS, tokenOf(s / DIGITS) * blocks * 4 + at);
+uvec4 activations(uint s, uint b, uint v) {
+    return SHARED_X != 0 ? sharedX[(s * blocks + b) * 4 + v] : activationVector(s % DIGITS, activationAt(tokenOf(s / DIGITS), blocks, b) + v);
 }
 
 void accumulate(Block w[ROWS], uint b) {
@@ -132,7 +132,7 @@ void accumulate(Block w[ROWS], uint b) {
             }
         }
         [[unroll]] for (uint s = 0; s < SUMS; s++) {
-            uvec4 x0 = activations(s, b * 4 + h * 2), x1 = activations(s, b * 4 + h * 2 + 1);
+            uvec4 x0 = activations(s, b, h * 2), x1 = activations(s, b, h * 2 + 1);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 [[unroll]] for (int i = 0; i < 4; i++) {
                     acc[r * SUMS + s] += dotPacked4x8EXT(int(d[r * 8 + i]), int(x0[i]));
@@ -313,7 +313,7 @@ void shareActivations() {
     if (SHARED_X != 0) {
         for (uint v = gl_LocalInvocationID.x; v < blocks * 4; v += INVOCATIONS) {
             [[unroll]] for (uint s = 0; s < SUMS; s++) {
-                sharedX[s * blocks * 4 + v] = activationVector(s % DIGITS, tokenOf(s / DIGITS) * blocks * 4 + v);
+                sharedX[s * blocks * 4 + v] = activationVector(s % DIGITS, activationAt(tokenOf(s / DIGITS), blocks, v / 4) + v % 4);
             }
         }
         barrier();

@@ -25,7 +25,7 @@ void main() {
                 uint d[8];
                 expandChunk(w, h, d);
                 for (uint digit = 0; digit < DIGITS; digit++) {
-                    uint at = (m * blocks + b) * 16 + h * 8;
+                    uint at = activationAt(m, blocks, b) * 4 + h * 8;
                     for (int i = 0; i < 8; i++) {
                         uint x = activationVector(digit, (at + i) >> 2)[(at + i) & 3];
                         for (int c = 0; c < 4; c++) {

@@ -75,7 +75,7 @@ void main() {
         for (uint b = first + gl_SubgroupInvocationID; b < end; b += gl_SubgroupSize) {
             Block w = loadBlock(arg.w, (n >> 5) * blocks + b, n & 31);
             [[unroll]] for (uint digit = 0; digit < DIGITS; digit++) {
-                acc[digit] += blockSum(w, digit, (m * blocks + b) * 4);
+                acc[digit] += blockSum(w, digit, activationAt(m, blocks, b));
             }
         }
         int low = correctedSumOf(subgroupAdd(acc[0]), g, m, n, 0);

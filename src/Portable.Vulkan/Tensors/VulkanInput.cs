@@ -98,7 +98,7 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
     {
         Release();
         Capacity = rows;
-        long codes = (long)rows * Spec.Layout.PaddedColumns, sums = (long)rows * Spec.Layout.Groups * sizeof(int);
+        long codes = GpuActivations.TiledRows(rows) * (long)Spec.Layout.PaddedColumns, sums = (long)rows * Spec.Layout.Groups * sizeof(int);
         _codes = gpu.Allocate(codes);
         _scales = gpu.Allocate((long)rows * Scales.Count * 8);
         _sums = gpu.Allocate(sums);

@@ -92,7 +92,7 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
     {
         using VulkanContext gpu = VulkanContext.Open(FeatureMask.Parse(masked).Apply(vulkan.Context.Facts));
         using var target = new VulkanVerificationTarget(gpu);
-        Assert.Equal(MatmulTechniques.All.Select(t => t.Name).Where(n => n != lost), target.Kernels);
+        Assert.Equal(MatmulTechniques.All.Select(t => t.Name).Where(n => lost is null || !n.StartsWith(lost, StringComparison.Ordinal)), target.Kernels);
         VerificationCase[] cases = [.. VerificationCases.All.Where((_, i) => i % 2999 == 7)];
         VerificationReport report = Verifier.Run(cases, [new CpuVerificationTarget(), target]);
         Assert.True(report.Passed, string.Join("; ", report.Targets.SelectMany(t => t.Kernels.Where(k => k.Mismatches > 0).Select(k => $"{t.Name} {k.Name}: {k.Mismatches} of {k.Cases}"))));

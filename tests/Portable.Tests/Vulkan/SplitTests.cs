@@ -47,6 +47,26 @@ public sealed class SplitTests(VulkanFixture vulkan)
         VulkanFixture.AssertNoValidationMessages();
     }
 
+    // One technique leaves integers where another adds to zeros: on the same weights they must not meet, whoever came first and needs more.
+    [SkippableFact]
+    public void WhatOneTechniqueLeavesAnotherDoesNotAddTo()
+    {
+        RandomMatmul many = RandomMatmul.Create(8, 40, 700, 0, new CodeFormat(4, false), new CodeFormat(8, false), 3);
+        VulkanContext gpu = vulkan.Context;
+        using GpuLinear linear = GpuLinear.Upload(gpu, [many.Linear]);
+        using GpuActivations x = GpuActivations.Upload(gpu, many.Activations);
+        float[] expected = new float[8 * 40];
+        BitMatmul.Multiply(many.Activations, many.Linear, expected, 40);
+        MatmulProblem problem = linear.Problem(8);
+        Assert.All(new[] { "coopmat", "dot", "coopmat" }, technique =>
+        {
+            MatmulPlan[] kernels = [.. MatmulTechniques.Named(technique).Candidates(gpu.Facts, problem).Where(k => k.Splits > 1)];
+            Skip.If(kernels.Length == 0, $"the device has no kernel of {technique} that shares K");
+            Assert.All(kernels, kernel => RunTwice(gpu, linear, x, kernel, problem, [.. expected.Select(BitConverter.SingleToInt32Bits)]));
+        });
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
     // The first result would be right with counters and sums that are not left as zeros; those of replays would not.
     private static void RunTwice(VulkanContext gpu, GpuLinear linear, GpuActivations x, MatmulPlan kernel, MatmulProblem problem, int[] expected)
     {

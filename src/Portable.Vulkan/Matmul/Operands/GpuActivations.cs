@@ -8,6 +8,9 @@ namespace Portable.Vulkan.Matmul.Operands;
 /// <summary>Quantized activations taken from the host to the device, for verification and benchmarks.</summary>
 internal sealed class GpuActivations : IDisposable
 {
+    // Rows whose blocks lie together.
+    private const int TileRows = 8;
+
     private readonly GpuBuffer _codes, _scales, _sums;
     private readonly GpuBuffer? _highCodes, _highSums;
 
@@ -26,7 +29,7 @@ internal sealed class GpuActivations : IDisposable
             pairs[i] = (x.Scales[i], x.ZeroPoints[i]);
         }
 
-        _codes = gpu.Allocate<byte>(codes);
+        _codes = gpu.Allocate<byte>(Tiled(codes, x));
         _scales = gpu.Allocate<(float, int)>(pairs);
         _sums = gpu.Allocate<int>(x.RowSums.AsSpan(0, x.Rows * x.Layout.Groups));
         if (x.HighDigits is { } high)
@@ -37,13 +40,16 @@ internal sealed class GpuActivations : IDisposable
                 FlipRealColumns(highCodes, x);
             }
 
-            _highCodes = gpu.Allocate<byte>(highCodes);
+            _highCodes = gpu.Allocate<byte>(Tiled(highCodes, x));
             _highSums = gpu.Allocate<int>(x.HighRowSums.AsSpan(0, x.Rows * x.Layout.Groups));
         }
     }
 
     /// <summary>Where they lie.</summary>
     public ActivationAddresses Addresses => new(_codes.Address, _highCodes?.Address ?? 0, _scales.Address, _sums.Address, _highSums?.Address ?? 0);
+
+    /// <summary>Rows that codes of a number of rows take memory for.</summary>
+    public static int TiledRows(int rows) => (rows + TileRows - 1) / TileRows * TileRows;
 
     /// <summary>Takes activations to the device.</summary>
     public static GpuActivations Upload(VulkanContext gpu, QuantizedActivations x) => new(gpu, x);
@@ -56,6 +62,24 @@ internal sealed class GpuActivations : IDisposable
         _sums.Dispose();
         _highCodes?.Dispose();
         _highSums?.Dispose();
+    }
+
+    // Tiles of 8 rows × 64 columns, rows four apart side by side (activationAt in shaders/include/matmul.glsl).
+    private static byte[] Tiled(byte[] codes, QuantizedActivations x)
+    {
+        int blocks = x.Layout.Blocks;
+        byte[] tiled = new byte[TiledRows(x.Rows) * blocks * GroupLayout.BlockSize];
+        for (int row = 0; row < x.Rows; row++)
+        {
+            int place = ((row & 3) << 1) | ((row >> 2) & 1);
+            for (int b = 0; b < blocks; b++)
+            {
+                codes.AsSpan(((row * blocks) + b) * GroupLayout.BlockSize, GroupLayout.BlockSize)
+                    .CopyTo(tiled.AsSpan((((((row / TileRows) * blocks) + b) * TileRows) + place) * GroupLayout.BlockSize));
+            }
+        }
+
+        return tiled;
     }
 
     // code − 128 as a byte is the code with its top bit flipped; padding stays 0.

@@ -17,7 +17,7 @@ internal sealed class GpuLinear : IDisposable
     private readonly ScaleGroups _weightScales, _activationScales;
     private readonly bool _halfScales;
     private readonly GpuBuffer? _sums, _bias;
-    private readonly List<GpuBuffer> _scratch = [];
+    private readonly List<(string Technique, GpuBuffer Memory)> _scratch = [];
 
     private GpuLinear(VulkanContext gpu, IReadOnlyList<QuantizedLinear> parts)
     {
@@ -210,7 +210,10 @@ internal sealed class GpuLinear : IDisposable
     /// Address of at least so much memory for workgroups that share outputs: zeros, which kernels leave as zeros where they count
     /// and add. A larger one does not replace those that recorded commands hold.
     /// </summary>
-    internal ulong Scratch(VulkanContext gpu, long bytes)
+    /// <param name="gpu">The device.</param>
+    /// <param name="technique">Whose: what one leaves another must not add to.</param>
+    /// <param name="bytes">How much.</param>
+    internal ulong Scratch(VulkanContext gpu, string technique, long bytes)
     {
         if (bytes == 0)
         {
@@ -219,9 +222,10 @@ internal sealed class GpuLinear : IDisposable
 
         lock (_scratch)
         {
-            if (_scratch.Find(s => s.Size >= bytes) is not { } enough)
+            if (_scratch.Find(s => s.Technique == technique && s.Memory.Size >= bytes).Memory is not { } enough)
             {
-                _scratch.Add(enough = Keep(gpu.Allocate<byte>(new byte[bytes])));
+                enough = Keep(gpu.Allocate<byte>(new byte[bytes]));
+                _scratch.Add((technique, enough));
             }
 
             return enough.Address;
@@ -233,7 +237,7 @@ internal sealed class GpuLinear : IDisposable
     {
         lock (_scratch)
         {
-            _scratch.ForEach(s => gpu.Run(r => r.Fill(s, 0, s.Size, 0)));
+            _scratch.ForEach(s => gpu.Run(r => r.Fill(s.Memory, 0, s.Memory.Size, 0)));
         }
     }
 

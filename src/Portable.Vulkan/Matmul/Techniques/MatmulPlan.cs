@@ -51,7 +51,7 @@ internal sealed record MatmulPlan
     /// <param name="y">Address of the first output.</param>
     /// <param name="yStride">Elements between output rows.</param>
     public void Record(VulkanContext gpu, CommandRecorder recorder, GpuLinear w, MatmulProblem problem, ActivationAddresses x, ulong y, int yStride) =>
-        recorder.Dispatch(ShaderFor(problem), w.Arguments(x, problem, y, yStride, w.Scratch(gpu, ScratchBytes)), GroupsX, GroupsY, Splits);
+        recorder.Dispatch(ShaderFor(problem), w.Arguments(x, problem, y, yStride, w.Scratch(gpu, Technique, ScratchBytes)), GroupsX, GroupsY, Splits);
 
     /// <summary>Builds the kernel, so that recording it takes no time.</summary>
     /// <returns>What the driver tells of it.</returns>

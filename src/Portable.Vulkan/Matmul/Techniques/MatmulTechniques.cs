@@ -8,7 +8,7 @@ namespace Portable.Vulkan.Matmul.Techniques;
 internal static class MatmulTechniques
 {
     /// <summary>All techniques, the definition first.</summary>
-    public static IReadOnlyList<MatmulTechnique> All { get; } = [new NaiveTechnique(), new PopcountTechnique(), new DotTechnique(), new CooperativeMatrixTechnique()];
+    public static IReadOnlyList<MatmulTechnique> All { get; } = [new NaiveTechnique(), new PopcountTechnique(), new DotTechnique(), new CooperativeMatrixTechnique(), new CooperativeStreamTechnique()];
 
     /// <summary>A technique by name.</summary>
     /// <exception cref="VulkanException">No technique has this name.</exception>
