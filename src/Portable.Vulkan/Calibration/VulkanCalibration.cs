@@ -27,11 +27,14 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
     public Executor CreateExecutor() => new VulkanExecutor(gpu, check, ownsContext: false, VulkanExecutor.PromptRows(gpu.Facts));
 
     /// <inheritdoc/>
+    public long FreeBytes => gpu.Facts.MemoryBytes - gpu.UsedBytes;
+
+    /// <inheritdoc/>
     public StoredRows CreateRows(int count) => new VulkanRows(gpu, count, resident: false);
 
     /// <inheritdoc/>
     public StoredRows? TryCreateDeviceRows(int count) =>
-        gpu.Facts.Kind == VulkanDeviceKind.Discrete && gpu.Facts.MemoryBytes - gpu.UsedBytes - (sizeof(float) * (long)count) > SpareBytes ? new VulkanRows(gpu, count, resident: true) : null;
+        gpu.Facts.Kind == VulkanDeviceKind.Discrete && FreeBytes - (sizeof(float) * (long)count) > SpareBytes ? new VulkanRows(gpu, count, resident: true) : null;
 
     /// <inheritdoc/>
     public IColumnSquares CreateSquares(int size) => new Squares(gpu, new VulkanSums(gpu, 1, size));

@@ -27,6 +27,9 @@ internal sealed class TimedCalibration(ICalibrationDevice inner, Action<Executor
     }
 
     /// <inheritdoc/>
+    public long FreeBytes => inner.FreeBytes;
+
+    /// <inheritdoc/>
     public StoredRows CreateRows(int count) => inner.CreateRows(count);
 
     /// <inheritdoc/>

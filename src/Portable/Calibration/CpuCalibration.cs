@@ -14,6 +14,9 @@ internal sealed class CpuCalibration : ICalibrationDevice
     public Executor CreateExecutor() => new CpuExecutor();
 
     /// <inheritdoc/>
+    public long FreeBytes => long.MaxValue;
+
+    /// <inheritdoc/>
     public StoredRows CreateRows(int count) => new ManagedRows(new float[count]);
 
     /// <inheritdoc/>

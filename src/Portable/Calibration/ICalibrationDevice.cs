@@ -14,6 +14,9 @@ internal interface ICalibrationDevice
     /// <summary>Makes an executor for float or quantized blocks; the caller owns it.</summary>
     Executor CreateExecutor();
 
+    /// <summary>Bytes of its memory that nothing of this process takes.</summary>
+    long FreeBytes { get; }
+
     /// <summary>Memory of the host for hidden states, which this device's executors read and write by themselves where they can.</summary>
     /// <param name="count">Values.</param>
     StoredRows CreateRows(int count);

@@ -187,6 +187,34 @@ public sealed class PlannerTests
         Assert.Equal("the tile is no multiple of the matrix", (tile with { WM = 24 }).Refusal(Nvidia, problem));
     }
 
+    [Theory]
+    [InlineData(1, 12288, "8x32/16x8x32 s8 a2")]
+    [InlineData(8, 4096, "8x32/16x8x32 s16 a2")]
+    [InlineData(9, 12288, "16x32/16x8x32 s16 a1")]
+    [InlineData(64, 12288, "32x64/16x8x32 s8 a1")]
+    public void StreamedTilesFollowTheTokens(int tokens, int channels, string first)
+    {
+        VulkanDeviceFacts device = Nvidia;
+        var problem = new MatmulProblem(tokens, channels, new GroupLayout(4096, 128), new CodeFormat(6, true), new CodeFormat(6, true));
+        StreamTile[] tiles = [.. CooperativeStreamTechnique.Tiles(device, problem)];
+        Assert.Equal(first, tiles[0].ToString());
+        Assert.All(tiles, tile =>
+        {
+            Assert.Null(tile.Refusal(device, problem));
+            Assert.InRange(tile.SharedBytes(1), 1, device.SharedMemoryBytes);
+            Assert.Equal(0, tile.Channels * tile.Tokens / (tile.Matrix.M * tile.Matrix.N) % tile.Batch(1));
+        });
+
+        // 8 subgroups with 40 rows of half a block, three vectors each; 8 sums, two blocks of 6 bits and two vectors of activations.
+        var tile = new StreamTile(Wide with { N = 8 }, 32, 8, 1, 8, 2);
+        Assert.Equal(8 * 40 * 48, tile.SharedBytes(1));
+        Assert.Equal(8 + (2 * (12 + 4)), tile.Held(problem));
+        Assert.Equal("too many registers", (tile with { Slices = 16, Tokens = 64, RowTiles = 2 }).Refusal(device, problem));
+        Assert.Equal("too much shared memory", (tile with { Tokens = 32, RowTiles = 2, Slices = 12, Sets = 1 }).Refusal(device, problem));
+        Assert.Equal("the tile is no multiple of the matrix", (tile with { Tokens = 12 }).Refusal(device, problem));
+        Assert.Contains("tokens", MatmulTechniques.Named("coopmat_stream").Refusal(device, problem with { M = 129 }), StringComparison.Ordinal);
+    }
+
     // Every choice that comes with the assembly is a kernel that its problem has; a stale one would be passed over in silence.
     [Fact]
     public void ShippedChoicesAreCandidates()

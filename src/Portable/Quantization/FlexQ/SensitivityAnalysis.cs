@@ -1,3 +1,4 @@
+using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.Algorithms.FlexQ;
 using Portable.Reference.Quantization;
@@ -8,7 +9,11 @@ namespace Portable.Quantization.FlexQ;
 /// <param name="Budget">Largest share of the multiply-adds at the high activation width; null = the share of the authors' rule.</param>
 /// <param name="Unit">Decide by linear type over all blocks (type), by single linear (layer), or by whichever measures better (best).</param>
 /// <param name="HighBits">Activation width of retained layers, 8 in the paper.</param>
-internal sealed record SensitivityOptions(double? Budget, string Unit, int HighBits = 8);
+internal sealed record SensitivityOptions(double? Budget, string Unit, int HighBits = 8)
+{
+    /// <summary>Whether all quantized blocks stay on the device; null: if it has room for them.</summary>
+    public bool? Resident { get; init; }
+}
 
 /// <summary>
 /// Which linears need 8-bit activations: measured, not assumed. With all weights quantized, the reference keeps every
@@ -23,7 +28,7 @@ internal sealed class SensitivityAnalysis : IDisposable
     private readonly SensitivityOptions _options;
     private readonly VariantModel _model;
     private readonly BlockWeights[] _high;
-    private readonly VariantBlock[] _reference;
+    private readonly VariantBlock[]? _reference;
     private readonly float[][][] _hidden;
     private readonly float[][] _logits;
     private readonly int _lowBits;
@@ -34,26 +39,33 @@ internal sealed class SensitivityAnalysis : IDisposable
         _model = new VariantModel(context.Source, Windows(context), context.Scheme.KeyValueBits, context.Device);
         int layers = context.Source.Config.Layers;
         _high = new BlockWeights[layers];
-        _reference = new VariantBlock[layers];
-        _hidden = [.. Enumerable.Range(0, layers).Select(_ => new float[_model.Batches][])];
-        _logits = new float[_model.Batches][];
+        _hidden = new float[layers][][];
         for (int l = 0; l < layers; l++)
         {
             _high[l] = QuantizeBlock(context.Source.LoadBlock(l));
-            _reference[l] = _model.Load(_high[l]);
-        }
-
-        for (int batch = 0; batch < _model.Batches; batch++)
-        {
-            float[] x = _model.Embedded(batch);
-            for (int l = 0; l < layers; l++)
+            _reference ??= options.Resident ?? Fits(_high[l], layers, context.Device) ? new VariantBlock[layers] : null;
+            if (_reference is not null)
             {
-                _hidden[l][batch] = x;
-                x = _model.Run(_reference.AsMemory(l, 1), batch, x);
+                _reference[l] = _model.Load(_high[l]);
             }
-
-            _logits[batch] = _model.Logits(batch, x).ToArray();
         }
+
+        float[][] x = [.. Enumerable.Range(0, _model.Batches).Select(_model.Embedded)];
+        for (int l = 0; l < layers; l++)
+        {
+            _hidden[l] = [.. x];
+            Pass(x, l, l + 1);
+        }
+
+        _logits = [.. x.Select((hidden, batch) => _model.Logits(batch, hidden).ToArray())];
+    }
+
+    // Beside the blocks a device holds tables, a batch's activations and what the variants are made of.
+    private static bool Fits(BlockWeights block, int layers, ICalibrationDevice? device)
+    {
+        const int Share = 2;
+        long bytes = block.Linears.Sum(l => l.Quantized is { } q ? (q.Weights.Words.Length * (long)sizeof(ulong)) + (q.Scales.Count * (long)sizeof(float)) : 0);
+        return device is null || bytes * layers <= device.FreeBytes / Share;
     }
 
     /// <summary>Analyses a model and decides.</summary>
@@ -138,8 +150,15 @@ internal sealed class SensitivityAnalysis : IDisposable
             int next = l + 1;
             if (_high[l].Linears.Any(low))
             {
-                VariantBlock variant = _model.LoadVariant(_high[l].MapLinears(linear => low(linear) ? WithBits(linear, _lowBits) : linear), _reference[l]);
-                Pass(new[] { variant });
+                BlockWeights variant = _high[l].MapLinears(linear => low(linear) ? WithBits(linear, _lowBits) : linear);
+                if (_reference is null)
+                {
+                    PassAlone(x, variant);
+                }
+                else
+                {
+                    Pass(x, new[] { _model.LoadVariant(variant, _reference[l]) });
+                }
             }
             else
             {
@@ -148,7 +167,7 @@ internal sealed class SensitivityAnalysis : IDisposable
                     next++;
                 }
 
-                Pass(_reference.AsMemory(l..next));
+                Pass(x, l, next);
             }
 
             l = next;
@@ -160,16 +179,38 @@ internal sealed class SensitivityAnalysis : IDisposable
             sum += _model.Divergence(_logits[batch], _model.Logits(batch, x[batch]));
         }
 
-        void Pass(ReadOnlyMemory<VariantBlock> blocks)
+        return SensitivityTable.Rounded(Math.Max(0, sum / _model.Tokens));
+    }
+
+    // All batches through blocks of the reference.
+    private void Pass(float[][] x, int first, int end)
+    {
+        if (_reference is not null)
         {
-            for (int batch = 0; batch < x.Length; batch++)
-            {
-                _context.Cancellation.ThrowIfCancellationRequested();
-                x[batch] = _model.Run(blocks, batch, x[batch]);
-            }
+            Pass(x, _reference.AsMemory(first..end));
+            return;
         }
 
-        return SensitivityTable.Rounded(Math.Max(0, sum / _model.Tokens));
+        for (int l = first; l < end; l++)
+        {
+            PassAlone(x, _high[l]);
+        }
+    }
+
+    // All batches through a block that is on the device for as long as that takes.
+    private void PassAlone(float[][] x, BlockWeights block)
+    {
+        using VariantFamily alone = _model.OpenFamily();
+        Pass(x, new[] { alone.Load(block) });
+    }
+
+    private void Pass(float[][] x, ReadOnlyMemory<VariantBlock> blocks)
+    {
+        for (int batch = 0; batch < x.Length; batch++)
+        {
+            _context.Cancellation.ThrowIfCancellationRequested();
+            x[batch] = _model.Run(blocks, batch, x[batch]);
+        }
     }
 
     private BlockWeights QuantizeBlock(BlockWeights block) => block.MapLinears(linear =>

@@ -1,0 +1,46 @@
+using Portable.Calibration;
+using Portable.Quantization;
+using Portable.Quantization.FlexQ;
+using Portable.Reference.Quantization;
+using Portable.Tests.Support;
+using Xunit;
+
+namespace Portable.Tests.Quantization;
+
+public class SensitivityAnalysisTests
+{
+    // A device without room for all quantized blocks has one at a time: the same divergences, to the last digit.
+    [Theory]
+    [InlineData("best")]
+    [InlineData("layer")]
+    public void BlocksThatComeAndGoGiveTheSameTable(string unit)
+    {
+        SensitivityTable[] tables = [.. new[] { true, false }.Select(resident => Run(new SensitivityOptions(0.3, unit) { Resident = resident }))];
+        Assert.Equal(tables[0].ToJson().ToJsonString(), tables[1].ToJson().ToJsonString());
+        Assert.Contains(tables[0].Layers, row => row.Gain > 0);
+    }
+
+    private static SensitivityTable Run(SensitivityOptions options)
+    {
+        RandomModel model = new(RandomModel.Llama(layers: 3), 32, 8, null);
+        Random random = new(5);
+        int[] tokens = [.. Enumerable.Range(0, 200).Select(_ => random.Next(model.Config.VocabularySize))];
+        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-analysis-{Guid.NewGuid():N}"));
+        return SensitivityAnalysis.Run(
+            new QuantizationContext
+            {
+                Source = model,
+                Scheme = QuantizationScheme.Parse("W4A4g32"),
+                Options = new MethodOptions { Samples = 4, Context = 24 },
+                Calibration = CalibrationSet.FromTokens(tokens, 4, 24, 0),
+                Storage = storage,
+                Recall = _ => null,
+                Keep = (_, _) => { },
+                Say = _ => { },
+                Warn = _ => { },
+                Progress = (_, _, _) => { },
+                Cancellation = CancellationToken.None,
+            },
+            options);
+    }
+}
