@@ -19,6 +19,7 @@ layout(constant_id = 12) const uint ROW_TILES = 1; // tiles of 32 channels
 layout(constant_id = 13) const uint TOKENS = 8;
 layout(constant_id = 14) const uint SETS = 2; // blocks of a subgroup on their way
 layout(constant_id = 15) const uint BATCH = 2; // matrices of sums that each subgroup leaves at once, a multiple of DIGITS
+layout(constant_id = 16) const uint UNROLLED = 1; // 0: a compiler that takes seconds over unrolled products gets a loop
 
 const uint SLICES = INVOCATIONS / SUBGROUP;
 const uint CHANNELS = 32 * ROW_TILES;
@@ -100,20 +101,30 @@ void store(uint set, uint h) {
     }
 }
 
-void multiply() {
-    [[unroll]] for (uint kk = 0; kk < 32 / FK; kk++) {
-        uint at = base + kk * (FK / VECTOR_CODES);
-        W_MATRIX w[TC];
+void multiplyPart(uint kk) {
+    uint at = base + kk * (FK / VECTOR_CODES);
+    W_MATRIX w[TC];
+    [[unroll]] for (uint i = 0; i < TC; i++) {
+        coopMatLoad(w[i], tiles, at + i * FM * STRIDE, STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+    }
+    [[unroll]] for (uint j = 0; j < TT * DIGITS; j++) {
+        X_MATRIX x;
+        coopMatLoad(x, tiles, at + (CHANNELS + j % DIGITS * TOKENS + j / DIGITS * FN) * STRIDE, STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
         [[unroll]] for (uint i = 0; i < TC; i++) {
-            coopMatLoad(w[i], tiles, at + i * FM * STRIDE, STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+            uint f = (j / DIGITS * TC + i) * DIGITS + j % DIGITS;
+            acc[f] = coopMatMulAdd(w[i], x, acc[f]);
         }
-        [[unroll]] for (uint j = 0; j < TT * DIGITS; j++) {
-            X_MATRIX x;
-            coopMatLoad(x, tiles, at + (CHANNELS + j % DIGITS * TOKENS + j / DIGITS * FN) * STRIDE, STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
-            [[unroll]] for (uint i = 0; i < TC; i++) {
-                uint f = (j / DIGITS * TC + i) * DIGITS + j % DIGITS;
-                acc[f] = coopMatMulAdd(w[i], x, acc[f]);
-            }
+    }
+}
+
+void multiply() {
+    if (UNROLLED != 0) {
+        [[unroll]] for (uint kk = 0; kk < 32 / FK; kk++) {
+            multiplyPart(kk);
+        }
+    } else {
+        [[dont_unroll]] for (uint kk = 0; kk < 32 / FK; kk++) {
+            multiplyPart(kk);
         }
     }
 }

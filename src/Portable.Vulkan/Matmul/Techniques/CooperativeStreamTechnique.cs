@@ -18,7 +18,7 @@ internal sealed class CooperativeStreamTechnique : MatmulTechnique
         ?? (problem.M > MostTokens ? FormattableString.Invariant($"more than {MostTokens} tokens") : Tiles(device, problem).Any() ? null : "no tile of the device's matrices fits");
 
     public override IEnumerable<MatmulPlan> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
-        MatmulTechniques.Named("coopmat").Refusal(device, problem) is not null || problem.M > MostTokens ? [] : Tiles(device, problem).Select(t => Plan(t, problem));
+        MatmulTechniques.Named("coopmat").Refusal(device, problem) is not null || problem.M > MostTokens ? [] : Tiles(device, problem).Select(t => Plan(t, problem, unrolled: !device.CompiledForHost));
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
         4000 + Math.Max(problem.WeightBytes / 2500.0 * ((problem.M + 63) / 64), problem.MultiplyAdds * problem.Digits / 100000.0);
@@ -28,19 +28,27 @@ internal sealed class CooperativeStreamTechnique : MatmulTechnique
     {
         const int FewChannels = 8192;
         int subgroup = DeviceBudget.For(device).MatrixSubgroup;
-        bool software = device.Kind == VulkanDeviceKind.Cpu, few = problem.M <= 8, wide = problem.N > FewChannels;
+        if (device.Kind == VulkanDeviceKind.Cpu)
+        {
+            // One tile first, whatever the tokens: where LLVM compiles kernels they cost more than they run.
+            return (from shape in Shapes(device)
+                    from tile in new (int Slices, int Rows, int Tokens, int Sets)[] { (2, 1, 1, 1), (3, 2, 1, 2), (4, 1, 2, 2), (3, 1, 2, 3) }
+                    select new StreamTile(shape, subgroup, tile.Slices, tile.Rows, tile.Tokens * shape.N, tile.Sets)).Where(t => t.Refusal(device, problem) is null);
+        }
+
+        bool few = problem.M <= 8, wide = problem.N > FewChannels;
         return (from shape in Shapes(device)
                 let all = Math.Max(shape.N, Math.Min(64, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)problem.M)))
                 from tokens in all > 16 ? new[] { all / 2, all, 16 }.Distinct() : [all]
                 from sets in few ? [2, 3, 1] : new[] { 1, 2 }
-                from slices in software ? [4, 3] : (few && wide) || all > 16 ? [8, 16] : new[] { 16, 8 }
+                from slices in (few && wide) || all > 16 ? [8, 16] : new[] { 16, 8 }
                 from rows in all > 16 ? [2, 1] : new[] { 1, 2 }
                 let tile = new StreamTile(shape, subgroup, slices, rows, tokens, sets)
                 where tile.Refusal(device, problem) is null
                 select tile).Distinct();
     }
 
-    private static MatmulPlan Plan(StreamTile tile, MatmulProblem problem) => new(
+    private static MatmulPlan Plan(StreamTile tile, MatmulProblem problem, bool unrolled) => new(
         "coopmat_stream",
         $"coopmat_stream {tile}",
         new CoopmatStreamShader
@@ -54,6 +62,7 @@ internal sealed class CooperativeStreamTechnique : MatmulTechnique
             Tokens = tile.Tokens,
             Sets = tile.Sets,
             Batch = tile.Batch(problem.Digits),
+            Unrolled = unrolled,
         },
         (problem.N + tile.Channels - 1) / tile.Channels,
         (problem.M + tile.Tokens - 1) / tile.Tokens);
@@ -150,6 +159,9 @@ internal sealed record CoopmatStreamShader : MatmulShader
     /// <summary>Matrices of sums that each subgroup leaves at once.</summary>
     public required int Batch { get; init; }
 
+    /// <summary>Whether products are unrolled.</summary>
+    public required bool Unrolled { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "coopmat_stream";
 
@@ -172,5 +184,6 @@ internal sealed record CoopmatStreamShader : MatmulShader
         constants.Set(13, Tokens);
         constants.Set(14, Sets);
         constants.Set(15, Batch);
+        constants.Set(16, Unrolled);
     }
 }
