@@ -60,7 +60,7 @@ internal sealed class VulkanDevice(string? selector) : Device(selector is null ?
 
         public override Executor CreateExecutor() => new VulkanExecutor(gpu, check, ownsContext: false, VulkanExecutor.PromptRows(gpu.Facts));
 
-        public override long? FreeBytes => gpu.Facts.MemoryBytes - gpu.UsedBytes;
+        public override long? FreeBytes => gpu.FreeBytes;
 
         public override void Dispose() => gpu.Dispose();
     }

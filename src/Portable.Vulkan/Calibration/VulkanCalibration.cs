@@ -27,7 +27,7 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
     public Executor CreateExecutor() => new VulkanExecutor(gpu, check, ownsContext: false, VulkanExecutor.PromptRows(gpu.Facts));
 
     /// <inheritdoc/>
-    public long FreeBytes => gpu.Facts.MemoryBytes - gpu.UsedBytes;
+    public long FreeBytes => gpu.FreeBytes;
 
     /// <inheritdoc/>
     public StoredRows CreateRows(int count) => new VulkanRows(gpu, count, resident: false);
@@ -101,7 +101,7 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
     public IOutputComparison? CreateComparison(int rows, HistogramDivergence histograms, float[]? factors)
     {
         RequireTrusted();
-        return new Comparison(gpu, new VulkanSums(gpu, rows, 2), new VulkanOutputCounts(gpu, histograms.Minimum, histograms.BinsPerUnit, factors));
+        return new Comparison(gpu, new Errors(gpu, new VulkanSums(gpu, rows, 2), null), new VulkanOutputCounts(gpu, histograms.Minimum, histograms.BinsPerUnit, factors));
     }
 
     /// <inheritdoc/>
@@ -157,21 +157,16 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
         }
     }
 
-    private sealed class Comparison(VulkanContext gpu, VulkanSums sums, VulkanOutputCounts counts) : IOutputComparison
+    private sealed class Comparison(VulkanContext gpu, Errors errors, VulkanOutputCounts counts) : IOutputComparison
     {
         public void Compare(Executor executor, DeviceActivation exact, DeviceActivation approximate)
         {
             // Counting multiplies by the factors.
             ((VulkanExecutor)executor).CountOutputs(exact, approximate, counts);
-            ((VulkanExecutor)executor).AddErrors(exact, approximate, sums);
+            errors.Compare(executor, exact, approximate);
         }
 
-        public double[] Read(int rows)
-        {
-            double[] values = new double[2 * rows];
-            gpu.Download<double>(sums.Buffer, values);
-            return values;
-        }
+        public double[] Read(int rows) => errors.Read(rows);
 
         public void AddCounts(HistogramDivergence histograms)
         {
@@ -182,7 +177,7 @@ internal sealed class VulkanCalibration(VulkanContext gpu, SelfCheckResult check
 
         public void Dispose()
         {
-            sums.Dispose();
+            errors.Dispose();
             counts.Dispose();
         }
     }

@@ -71,6 +71,9 @@ internal sealed unsafe class VulkanContext : IDisposable
     /// <summary>Bytes taken from the driver.</summary>
     public long ReservedBytes => _memory.ReservedBytes;
 
+    /// <summary>Bytes of the device's memory that nothing of this process takes.</summary>
+    public long FreeBytes => Facts.MemoryBytes - UsedBytes;
+
     /// <summary>The most bytes of the device's own memory that were taken from the driver at one time.</summary>
     public long PeakDeviceBytes => _memory.PeakDeviceBytes;
 

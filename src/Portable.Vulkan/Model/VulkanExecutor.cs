@@ -137,7 +137,7 @@ internal sealed class VulkanExecutor : Executor
         }
 
         MemoryEstimate estimate = VulkanMemory.Of(source, sequences, context, MaximumRows, table);
-        long free = _gpu.Facts.MemoryBytes - _gpu.UsedBytes;
+        long free = _gpu.FreeBytes;
         if (estimate.Total > free)
         {
             throw new VulkanException($"The model needs {estimate} and {Name} has {(free / 1e9).ToString("F2", CultureInfo.InvariantCulture)} GB; use fewer bits, a shorter context or fewer texts at once, or the device cpu.");

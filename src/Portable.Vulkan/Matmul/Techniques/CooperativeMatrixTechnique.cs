@@ -116,23 +116,8 @@ internal sealed class CooperativeMatrixTechnique : MatmulTechnique
 }
 
 /// <summary>shaders/matmul/coopmat.comp.</summary>
-internal record CoopmatShader : MatmulShader
+internal record CoopmatShader : MatrixMatmulShader
 {
-    /// <summary>Invocations of a workgroup.</summary>
-    public required int Invocations { get; init; }
-
-    /// <summary>Invocations of a subgroup.</summary>
-    public required int Subgroup { get; init; }
-
-    /// <summary>Rows of a matrix.</summary>
-    public required int FM { get; init; }
-
-    /// <summary>Columns of a matrix.</summary>
-    public required int FN { get; init; }
-
-    /// <summary>Depth of a matrix.</summary>
-    public required int FK { get; init; }
-
     /// <summary>Tokens of a workgroup.</summary>
     public required int BM { get; init; }
 
@@ -164,20 +149,9 @@ internal record CoopmatShader : MatmulShader
     public override string Name => "coopmat";
 
     /// <inheritdoc/>
-    public override int SubgroupSize => Subgroup;
-
-    /// <inheritdoc/>
-    public override int WorkgroupSize => Invocations;
-
-    /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
         base.Specialize(constants);
-        constants.Set(7, Invocations);
-        constants.Set(8, Subgroup);
-        constants.Set(9, FM);
-        constants.Set(10, FN);
-        constants.Set(11, FK);
         constants.Set(12, BM);
         constants.Set(13, BN);
         constants.Set(14, WM);

@@ -18,7 +18,7 @@ internal sealed class CooperativeStreamTechnique : MatmulTechnique
         ?? (problem.M > MostTokens ? FormattableString.Invariant($"more than {MostTokens} tokens") : Tiles(device, problem).Any() ? null : "no tile of the device's matrices fits");
 
     public override IEnumerable<MatmulPlan> Candidates(VulkanDeviceFacts device, MatmulProblem problem) =>
-        MatmulTechniques.Named("coopmat").Refusal(device, problem) is not null || problem.M > MostTokens ? [] : Tiles(device, problem).Select(t => Plan(t, problem, unrolled: !device.CompiledForHost));
+        Refusal(device, problem) is not null ? [] : Tiles(device, problem).Select(t => Plan(t, problem, unrolled: !device.CompiledForHost));
 
     public override double Estimate(VulkanDeviceFacts device, MatmulProblem problem) =>
         4000 + Math.Max(problem.WeightBytes / 2500.0 * ((problem.M + 63) / 64), problem.MultiplyAdds * problem.Digits / 100000.0);
@@ -37,15 +37,15 @@ internal sealed class CooperativeStreamTechnique : MatmulTechnique
         }
 
         bool few = problem.M <= 8, wide = problem.N > FewChannels;
-        return (from shape in Shapes(device)
-                let all = Math.Max(shape.N, Math.Min(64, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)problem.M)))
-                from tokens in all > 16 ? new[] { all / 2, all, 16 }.Distinct() : [all]
-                from sets in few ? [2, 3, 1] : new[] { 1, 2 }
-                from slices in (few && wide) || all > 16 ? [8, 16] : new[] { 16, 8 }
-                from rows in all > 16 ? [2, 1] : new[] { 1, 2 }
-                let tile = new StreamTile(shape, subgroup, slices, rows, tokens, sets)
-                where tile.Refusal(device, problem) is null
-                select tile).Distinct();
+        return from shape in Shapes(device)
+               let all = Math.Max(shape.N, Math.Min(64, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)problem.M)))
+               from tokens in all > 16 ? new[] { all / 2, all, 16 }.Distinct() : [all]
+               from sets in few ? [2, 3, 1] : new[] { 1, 2 }
+               from slices in (few && wide) || all > 16 ? [8, 16] : new[] { 16, 8 }
+               from rows in all > 16 ? [2, 1] : new[] { 1, 2 }
+               let tile = new StreamTile(shape, subgroup, slices, rows, tokens, sets)
+               where tile.Refusal(device, problem) is null
+               select tile;
     }
 
     private static MatmulPlan Plan(StreamTile tile, MatmulProblem problem, bool unrolled) => new(
@@ -130,23 +130,8 @@ internal sealed record StreamTile(CooperativeMatrixShape Matrix, int SubgroupSiz
 }
 
 /// <summary>shaders/matmul/coopmat_stream.comp.</summary>
-internal sealed record CoopmatStreamShader : MatmulShader
+internal sealed record CoopmatStreamShader : MatrixMatmulShader
 {
-    /// <summary>Invocations of a workgroup.</summary>
-    public required int Invocations { get; init; }
-
-    /// <summary>Invocations of a subgroup.</summary>
-    public required int Subgroup { get; init; }
-
-    /// <summary>Rows of a matrix: channels.</summary>
-    public required int FM { get; init; }
-
-    /// <summary>Columns of a matrix: tokens.</summary>
-    public required int FN { get; init; }
-
-    /// <summary>Depth of a matrix.</summary>
-    public required int FK { get; init; }
-
     /// <summary>Tiles of 32 channels of a workgroup.</summary>
     public required int RowTiles { get; init; }
 
@@ -166,20 +151,9 @@ internal sealed record CoopmatStreamShader : MatmulShader
     public override string Name => "coopmat_stream";
 
     /// <inheritdoc/>
-    public override int SubgroupSize => Subgroup;
-
-    /// <inheritdoc/>
-    public override int WorkgroupSize => Invocations;
-
-    /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
         base.Specialize(constants);
-        constants.Set(7, Invocations);
-        constants.Set(8, Subgroup);
-        constants.Set(9, FM);
-        constants.Set(10, FN);
-        constants.Set(11, FK);
         constants.Set(12, RowTiles);
         constants.Set(13, Tokens);
         constants.Set(14, Sets);

@@ -31,46 +31,31 @@ internal static class ModelDivergences
             BlockWeights block = context.Source.LoadBlock(l);
             VariantsOfBlock own = new(block, settings, [.. findings.Where(f => f.Block == l)]);
             using VariantFamily family = model.OpenFamily();
-            VariantBlock exact = family.Load(block);
+            VariantBlock[] exact = [family.Load(block)];
             foreach ((_, float[][] x) in variants)
             {
-                Pass(exact, x, x);
+                model.Pass(exact, x, x, context.Cancellation);
             }
 
             foreach ((int i, FlattenFinding finding) in findings.Index().Where(f => f.Item.Block == l))
             {
                 float[][] x = new float[model.Batches][];
-                Pass(family.Load(own.Of(finding)), hidden, x);
+                model.Pass(new[] { family.Load(own.Of(finding)) }, hidden, x, context.Cancellation);
                 variants.Add((i, x));
             }
 
-            Pass(exact, hidden, hidden);
+            model.Pass(exact, hidden, hidden, context.Cancellation);
             context.Progress("divergences of the model", l + 1, config.Layers);
         }
 
-        float[][] logits = [.. hidden.Select((x, b) => model.Logits(b, x).ToArray())];
+        float[][] logits = model.Logits(hidden);
         double[] divergences = new double[findings.Count];
         foreach ((int i, float[][] x) in variants)
         {
-            double sum = 0;
-            for (int b = 0; b < model.Batches; b++)
-            {
-                sum += model.Divergence(logits[b], model.Logits(b, x[b]));
-            }
-
-            divergences[i] = SensitivityTable.Rounded(Math.Max(0, sum / model.Tokens));
+            divergences[i] = model.MeanDivergence(logits, x);
         }
 
         return divergences;
-
-        void Pass(VariantBlock block, float[][] from, float[][] to)
-        {
-            context.Cancellation.ThrowIfCancellationRequested();
-            for (int b = 0; b < model.Batches; b++)
-            {
-                to[b] = model.Run(new[] { block }, b, from[b]);
-            }
-        }
     }
 
     /// <summary>A block with one group at 4 bits; the others carry the same smoothing in single precision.</summary>

@@ -43,7 +43,11 @@ internal sealed class SensitivityAnalysis : IDisposable
         for (int l = 0; l < layers; l++)
         {
             _high[l] = QuantizeBlock(context.Source.LoadBlock(l));
-            _reference ??= options.Resident ?? Fits(_high[l], layers, context.Device) ? new VariantBlock[layers] : null;
+            if (l == 0)
+            {
+                _reference = options.Resident ?? Fits(_high[l], layers, context.Device) ? new VariantBlock[layers] : null;
+            }
+
             if (_reference is not null)
             {
                 _reference[l] = _model.Load(_high[l]);
@@ -57,7 +61,7 @@ internal sealed class SensitivityAnalysis : IDisposable
             Pass(x, l, l + 1);
         }
 
-        _logits = [.. x.Select((hidden, batch) => _model.Logits(batch, hidden).ToArray())];
+        _logits = _model.Logits(x);
     }
 
     // Beside the blocks a device holds tables, a batch's activations and what the variants are made of.
@@ -157,7 +161,7 @@ internal sealed class SensitivityAnalysis : IDisposable
                 }
                 else
                 {
-                    Pass(x, new[] { _model.LoadVariant(variant, _reference[l]) });
+                    _model.Pass(new[] { _model.LoadVariant(variant, _reference[l]) }, x, x, _context.Cancellation);
                 }
             }
             else
@@ -173,13 +177,7 @@ internal sealed class SensitivityAnalysis : IDisposable
             l = next;
         }
 
-        double sum = 0;
-        for (int batch = 0; batch < _model.Batches; batch++)
-        {
-            sum += _model.Divergence(_logits[batch], _model.Logits(batch, x[batch]));
-        }
-
-        return SensitivityTable.Rounded(Math.Max(0, sum / _model.Tokens));
+        return _model.MeanDivergence(_logits, x);
     }
 
     // All batches through blocks of the reference.
@@ -187,7 +185,7 @@ internal sealed class SensitivityAnalysis : IDisposable
     {
         if (_reference is not null)
         {
-            Pass(x, _reference.AsMemory(first..end));
+            _model.Pass(_reference.AsMemory(first..end), x, x, _context.Cancellation);
             return;
         }
 
@@ -201,16 +199,7 @@ internal sealed class SensitivityAnalysis : IDisposable
     private void PassAlone(float[][] x, BlockWeights block)
     {
         using VariantFamily alone = _model.OpenFamily();
-        Pass(x, new[] { alone.Load(block) });
-    }
-
-    private void Pass(float[][] x, ReadOnlyMemory<VariantBlock> blocks)
-    {
-        for (int batch = 0; batch < x.Length; batch++)
-        {
-            _context.Cancellation.ThrowIfCancellationRequested();
-            x[batch] = _model.Run(blocks, batch, x[batch]);
-        }
+        _model.Pass(new[] { alone.Load(block) }, x, x, _context.Cancellation);
     }
 
     private BlockWeights QuantizeBlock(BlockWeights block) => block.MapLinears(linear =>

@@ -70,7 +70,7 @@ internal sealed class VariantModel : IDisposable
     /// <param name="batch">Index of the batch.</param>
     /// <param name="hidden">Hidden states that enter them.</param>
     /// <returns>New hidden states.</returns>
-    public float[] Run(ReadOnlyMemory<VariantBlock> blocks, int batch, float[] hidden)
+    private float[] Run(ReadOnlyMemory<VariantBlock> blocks, int batch, float[] hidden)
     {
         BlockStage stage = blocks.Span[0].Stage;
         return Pass(stage, batch, hidden, () =>
@@ -82,8 +82,39 @@ internal sealed class VariantModel : IDisposable
         });
     }
 
+    /// <summary>Runs all batches through blocks.</summary>
+    /// <param name="blocks">Neighbours, all of the reference or one alone.</param>
+    /// <param name="from">Hidden states that enter them, of each batch.</param>
+    /// <param name="to">Receives new ones; may be <paramref name="from"/>.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    public void Pass(ReadOnlyMemory<VariantBlock> blocks, float[][] from, float[][] to, CancellationToken cancellation)
+    {
+        for (int batch = 0; batch < from.Length; batch++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            to[batch] = Run(blocks, batch, from[batch]);
+        }
+    }
+
+    /// <summary>Logits of every token of all batches.</summary>
+    public float[][] Logits(float[][] hidden) => [.. hidden.Select((x, batch) => Logits(batch, x).ToArray())];
+
+    /// <summary>Mean divergence per token, nats, as it is stored.</summary>
+    /// <param name="reference">Logits of each batch.</param>
+    /// <param name="hidden">Hidden states of the variant behind the last block.</param>
+    public double MeanDivergence(float[][] reference, float[][] hidden)
+    {
+        double sum = 0;
+        for (int batch = 0; batch < Batches; batch++)
+        {
+            sum += Divergence(reference[batch], Logits(batch, hidden[batch]));
+        }
+
+        return SensitivityTable.Rounded(Math.Max(0, sum / Tokens));
+    }
+
     /// <summary>Logits of every token; valid until the next call.</summary>
-    public ReadOnlySpan<float> Logits(int batch, float[] hidden)
+    private ReadOnlySpan<float> Logits(int batch, float[] hidden)
     {
         _stage.Executor.Begin(_batches[batch]);
         _stage.Executor.Write(_stage.X, hidden);
@@ -92,7 +123,7 @@ internal sealed class VariantModel : IDisposable
     }
 
     /// <summary>Σ over tokens of KL(reference ‖ variant), nats.</summary>
-    public unsafe double Divergence(ReadOnlySpan<float> reference, ReadOnlySpan<float> variant)
+    private unsafe double Divergence(ReadOnlySpan<float> reference, ReadOnlySpan<float> variant)
     {
         int vocabulary = _config.VocabularySize, tokens = reference.Length / vocabulary;
         double[] each = new double[tokens];
