@@ -22,15 +22,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
 {
     private const int Lanes = 8, WideLanes = 16;
 
-    private readonly int _weightOffset = kernel.WeightOffset(linear.Weights.Format);
-    private readonly int _lowOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0));
-    private readonly int _highOffset = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 1));
-
-    private readonly bool _hasZeros = x.ZeroPoints.AsSpan(0, x.Rows * x.ScaleGroups.Count).ContainsAnyExcept(0);
-
-    // Only zero points and offsets of activations multiply the sums of weight rows: symmetric activations leave them uncounted.
-    private readonly int[]? _rowSums = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0)) != 0 || kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 1)) != 0
-        || x.ZeroPoints.AsSpan(0, x.Rows * x.ScaleGroups.Count).ContainsAnyExcept(0) ? linear.Weights.RowSums : null;
+    private readonly Offsets _offsets = new(x, linear, kernel);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Take(in KernelTask task, int group)
@@ -44,7 +36,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         bool first = group == 0, last = group == layout.Groups - 1;
         int digits = task.Activations.Digits, padded = IntegerSink.PaddedColumns(layout, group);
         int wide = Vector512.IsHardwareAccelerated ? task.Channels / WideLanes * WideLanes : 0;
-        bool together = wide > 0 && !_hasZeros;
+        bool together = wide > 0 && !_offsets.HasZeros;
         if (together)
         {
             Fold(wide, padded, sums, zeros);
@@ -74,11 +66,11 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
                 Scale = x.Scales[scaleIndex],
                 Zero = zx,
                 LowSum = x.RowSums[sumIndex],
-                LowShift = _lowOffset - zx,
-                LowConstant = -padded * _lowOffset * _weightOffset,
+                LowShift = _offsets.Low - zx,
+                LowConstant = -padded * _offsets.Low * _offsets.Weights,
                 HighSum = digits == 2 ? x.HighRowSums![sumIndex] : 0,
-                HighShift = _highOffset,
-                HighConstant = -padded * _highOffset * _weightOffset,
+                HighShift = _offsets.High,
+                HighConstant = -padded * _offsets.High * _offsets.Weights,
                 Output = y + (long)token * yStride + task.FirstChannel,
             };
             if (wide > 0 && !together)
@@ -100,7 +92,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         int groups = layout.Groups, columns = layout.ColumnsIn(group), scaleGroups = linear.ScaleGroups.Count, scaleGroup = linear.ScaleGroups.Of(group);
         int done = groups == 1 ? GatherWhole(task.FirstChannel, task.Channels, columns, scales, shifts, zeros, sums) : 0, first = task.FirstChannel + done;
         int bits = linear.Weights.Format.Bits, rowBytes = ZeroPoints.BytesOf(scaleGroups, bits), bit = scaleGroup * bits, mask = (1 << bits) - 1;
-        fixed (int* rowSums = _rowSums)
+        fixed (int* rowSums = _offsets.RowSums)
         fixed (ushort* halves = linear.Scales.Halves)
         fixed (float* singles = linear.Scales.Singles)
         fixed (byte* fields = linear.ZeroPoints is { } zeroPoints ? zeroPoints.Padded : default)
@@ -133,7 +125,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
 
             if (fields == null)
             {
-                new Span<int>(shifts + done, task.Channels - done).Fill(_weightOffset);
+                new Span<int>(shifts + done, task.Channels - done).Fill(_offsets.Weights);
                 new Span<int>(zeros + done, task.Channels - done).Clear();
                 return;
             }
@@ -145,7 +137,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
                 zeros[i] = (BinaryPrimitives.ReadUInt16LittleEndian(new ReadOnlySpan<byte>(field, sizeof(ushort))) >> bit) & mask;
             }
 
-            Vector256<int> offset = Vector256.Create(_weightOffset), length = Vector256.Create(columns);
+            Vector256<int> offset = Vector256.Create(_offsets.Weights), length = Vector256.Create(columns);
             for (int i = done; i < task.Channels; i += Lanes)
             {
                 Vector256<int> zero = Vector256.Load(zeros + i);
@@ -161,10 +153,10 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     {
         int whole = channels / Lanes * Lanes;
         WeightScales weightScales = linear.Scales;
-        fixed (int* sum = _rowSums)
+        fixed (int* sum = _offsets.RowSums)
         fixed (byte* zeroPoints = linear.ZeroPoints is { } packed ? packed.Padded : default)
         {
-            Vector256<int> offset = Vector256.Create(_weightOffset), length = Vector256.Create(columns);
+            Vector256<int> offset = Vector256.Create(_offsets.Weights), length = Vector256.Create(columns);
             for (int i = 0; i < whole; i += Lanes)
             {
                 Vector256<int> zero = default;
@@ -191,13 +183,13 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Fold(int channels, int padded, int* lows, int* highs)
     {
-        if (_rowSums is null)
+        if (_offsets.RowSums is null)
         {
             return;
         }
 
-        Vector512<int> lowOffset = Vector512.Create(_lowOffset), highOffset = Vector512.Create(_highOffset);
-        Vector512<int> lowConstant = Vector512.Create(-padded * _lowOffset * _weightOffset), highConstant = Vector512.Create(-padded * _highOffset * _weightOffset);
+        Vector512<int> lowOffset = Vector512.Create(_offsets.Low), highOffset = Vector512.Create(_offsets.High);
+        Vector512<int> lowConstant = Vector512.Create(-padded * _offsets.Low * _offsets.Weights), highConstant = Vector512.Create(-padded * _offsets.High * _offsets.Weights);
         for (int i = 0; i < channels; i += WideLanes)
         {
             Vector512<int> sum = Vector512.Load(lows + i);
@@ -225,7 +217,7 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         int token = task.FirstRow / TDigits.Value, end = (task.FirstRow + task.Rows) / TDigits.Value;
         int* sums = task.SumsOf(group, task.FirstRow);
         float* output = y + (long)token * yStride + task.FirstChannel;
-        bool moved = _rowSums is not null;
+        bool moved = _offsets.RowSums is not null;
         Vector512<float> tiny = Vector512.Create(Contract.Tiny);
         fixed (int* lowSums = x.RowSums, highSums = x.HighRowSums)
         fixed (float* rowScales = x.Scales, biases = linear.Bias)
@@ -400,5 +392,33 @@ internal sealed unsafe class LinearSink(QuantizedActivations x, QuantizedLinear 
         public float* Output;
         public float Scale;
         public int Zero, LowSum, LowShift, LowConstant, HighSum, HighShift, HighConstant;
+    }
+
+    /// <summary>What stands between a kernel's sums and those of the codes.</summary>
+    private readonly struct Offsets
+    {
+        public Offsets(QuantizedActivations x, QuantizedLinear linear, MatmulKernel kernel)
+        {
+            Weights = kernel.WeightOffset(linear.Weights.Format);
+            Low = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 0));
+            High = kernel.ActivationOffset(ActivationRows.DigitFormat(x.Format, 1));
+            HasZeros = x.ZeroPoints.AsSpan(0, x.Rows * x.ScaleGroups.Count).ContainsAnyExcept(0);
+            RowSums = Low != 0 || High != 0 || HasZeros ? linear.Weights.RowSums : null;
+        }
+
+        /// <summary>wo.</summary>
+        public int Weights { get; }
+
+        /// <summary>xo of low digits.</summary>
+        public int Low { get; }
+
+        /// <summary>xo of high digits.</summary>
+        public int High { get; }
+
+        /// <summary>Whether a token has a zero point.</summary>
+        public bool HasZeros { get; }
+
+        /// <summary>Σw, which only zero points and offsets of activations multiply: null, and uncounted, where there are none.</summary>
+        public int[]? RowSums { get; }
     }
 }

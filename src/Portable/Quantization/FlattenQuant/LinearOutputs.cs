@@ -16,14 +16,15 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     private readonly Dictionary<string, ExactOutputs> _exact = [];
     private readonly Dictionary<float[], StoredRows> _rows = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<string, DeviceLinear> _linears = [];
-    private readonly Dictionary<(int Columns, int Use), DeviceActivation> _activations = [];
     private readonly Dictionary<int, DeviceInput> _inputs = [];
-    private readonly Executor _executor = device.CreateExecutor();
+    private readonly ActivationPool _pool = new(device.CreateExecutor());
     private StoredRows? _left;
     private float[] _read = [];
 
     /// <summary>Where they run.</summary>
     public ICalibrationDevice Device => device;
+
+    private Executor Executor => _pool.Executor;
 
     /// <summary>Outputs of a float layer for its inputs, which are the same in every call; without its bias.</summary>
     public ExactOutputs Exact(LinearWeights linear, float[] x)
@@ -49,14 +50,14 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     {
         int columns = linear.InputFeatures(), tokens = x.Length / columns, n = linear.OutputFeatures;
         double[] rows = new double[2 * tokens];
-        using IOutputComparison? comparison = device.CreateComparison(_executor.MaximumRows, histograms, outputFactors);
+        using IOutputComparison? comparison = device.CreateComparison(Executor.MaximumRows, histograms, outputFactors);
         if (comparison is null)
         {
             CompareHere(linear, quantized, x, inputFactors, outputFactors, histograms, rows);
         }
         else
         {
-            Executor executor = _executor;
+            Executor executor = Executor;
             DeviceLinear exact = Uploaded(linear), approximate = executor.Upload([quantized with { Bias = null }]);
             DeviceActivation values = Activation(columns, 0), scaled = Activation(columns, 1), unused = Activation(columns, 2), y = Activation(n, 3), approximateY = Activation(n, 4);
             DeviceInput floats = Input(linear), codes = executor.CreateInput(InputSpec.Of(quantized, columns));
@@ -87,7 +88,7 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _executor.Dispose();
+        Executor.Dispose();
         _left?.Dispose();
         foreach (StoredRows rows in _rows.Values)
         {
@@ -145,7 +146,7 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
         DeviceLinear uploaded = Uploaded(linear);
         DeviceActivation values = Activation(columns, 0), y = Activation(n, 3);
         DeviceInput input = Input(linear);
-        int most = Math.Min(_executor.MaximumRows, tokens) * n;
+        int most = Math.Min(Executor.MaximumRows, tokens) * n;
         if (_read.Length < most)
         {
             _left?.Dispose();
@@ -154,10 +155,10 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
 
         ForEachBatch(tokens, (start, count) =>
         {
-            _executor.Write(values, Rows(x), start * columns, count * columns);
-            _executor.Prepare(values, [input]);
-            _executor.Linear(input, uploaded, y, 0);
-            _executor.Leave(y, _left!, 0, count * n);
+            Executor.Write(values, Rows(x), start * columns, count * columns);
+            Executor.Prepare(values, [input]);
+            Executor.Linear(input, uploaded, y, 0);
+            Executor.Leave(y, _left!, 0, count * n);
         }, (_, count) =>
         {
             RowRanges.Run(count, n, (first, some) => _left!.Read(first * n, _read.AsSpan(first * n, some * n)));
@@ -181,7 +182,7 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     /// <summary>Outputs of a layer without its bias, tokens × N.</summary>
     private float[] Of(LinearWeights linear, float[] x, int columns)
     {
-        Executor executor = _executor;
+        Executor executor = Executor;
         DeviceLinear uploaded = executor.Upload([linear with { Bias = null }]);
         DeviceActivation rows = Activation(columns, 0), results = Activation(linear.OutputFeatures, 3);
         DeviceInput input = executor.CreateInput(InputSpec.Of(linear, columns));
@@ -198,27 +199,26 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
 
     private void ForEachBatch(int tokens, Action<int, int> record, Action<int, int> ended)
     {
-        for (int start = 0; start < tokens; start += _executor.MaximumRows)
+        for (int start = 0; start < tokens; start += Executor.MaximumRows)
         {
-            int count = Math.Min(_executor.MaximumRows, tokens - start);
-            _executor.Begin(new Batch(new int[count], new int[count], [.. Enumerable.Range(0, count)], []));
+            int count = Math.Min(Executor.MaximumRows, tokens - start);
+            Executor.Begin(new Batch(new int[count], new int[count], [.. Enumerable.Range(0, count)], []));
             record(start, count);
-            _executor.End();
+            Executor.End();
             ended(start, count);
         }
     }
 
     private DeviceLinear Uploaded(LinearWeights linear) =>
-        _linears.TryGetValue(linear.Name, out DeviceLinear? known) ? known : _linears[linear.Name] = _executor.Upload([linear with { Bias = null }]);
+        _linears.TryGetValue(linear.Name, out DeviceLinear? known) ? known : _linears[linear.Name] = Executor.Upload([linear with { Bias = null }]);
 
-    private DeviceActivation Activation(int columns, int use) =>
-        _activations.TryGetValue((columns, use), out DeviceActivation? known) ? known : _activations[(columns, use)] = _executor.CreateActivation(columns);
+    private DeviceActivation Activation(int columns, int use) => _pool.Activation(columns, use);
 
     /// <summary>The input of float layers of as many columns.</summary>
     private DeviceInput Input(LinearWeights linear)
     {
         int columns = linear.InputFeatures();
-        return _inputs.TryGetValue(columns, out DeviceInput? known) ? known : _inputs[columns] = _executor.CreateInput(InputSpec.Of(linear, columns));
+        return _inputs.TryGetValue(columns, out DeviceInput? known) ? known : _inputs[columns] = Executor.CreateInput(InputSpec.Of(linear, columns));
     }
 
     /// <summary>Inputs where the device reads them by itself.</summary>

@@ -25,12 +25,12 @@ internal sealed class LayerReporter(BlockStream? stream)
         using IOutputErrors? plain = stream?.Device.CreateErrors(stream.LargestBatch, null);
         if (plain is not null)
         {
-            ComparisonMemory? memory = null;
+            ActivationPool? memory = null;
             try
             {
                 stream!.Advance(exact, (executor, input, values, rows) =>
                 {
-                    memory ??= new ComparisonMemory(executor);
+                    memory ??= new ActivationPool(executor);
                     Each(input, memory, comparison => comparison.Add(stream, plain, values, rows));
                 });
             }
@@ -45,7 +45,7 @@ internal sealed class LayerReporter(BlockStream? stream)
         else if (stream is not null)
         {
             using Executor executor = stream.Device.CreateExecutor();
-            ComparisonMemory memory = new(executor);
+            ActivationPool memory = new(executor);
             stream.Advance(exact, (input, values, rows) =>
             {
                 float[] copy = values.ToArray();
@@ -53,7 +53,7 @@ internal sealed class LayerReporter(BlockStream? stream)
             });
         }
 
-        void Each(BlockInput input, ComparisonMemory memory, Action<OutputComparison> compare)
+        void Each(BlockInput input, ActivationPool memory, Action<OutputComparison> compare)
         {
             foreach (LinearWeights linear in exact.Reading(input))
             {
@@ -121,25 +121,6 @@ internal sealed class LayerReporter(BlockStream? stream)
     /// <summary>A number of a report as it is stored.</summary>
     public static double SensibleDigits(double value) => FlexQ.SensitivityTable.Rounded(value);
 
-    /// <summary>Activations that comparisons share, by their columns and use.</summary>
-    private sealed class ComparisonMemory(Executor executor)
-    {
-        private readonly Dictionary<(int Columns, int Use), DeviceActivation> _activations = [];
-
-        public Executor Executor => executor;
-
-        public DeviceActivation Activation(int columns, int use)
-        {
-            if (!_activations.TryGetValue((columns, use), out DeviceActivation? activation))
-            {
-                activation = executor.CreateActivation(columns);
-                _activations.Add((columns, use), activation);
-            }
-
-            return activation;
-        }
-    }
-
     /// <summary>‖Y−Ŷ‖² and ‖Y‖² of one linear.</summary>
     private sealed class OutputComparison : IDisposable
     {
@@ -153,7 +134,7 @@ internal sealed class LayerReporter(BlockStream? stream)
         private float[] _values = [], _approximateValues = [];
         private double _difference, _norm;
 
-        public OutputComparison(ComparisonMemory memory, LinearWeights exact, LinearWeights quantized, QuantizedBlock block)
+        public OutputComparison(ActivationPool memory, LinearWeights exact, LinearWeights quantized, QuantizedBlock block)
         {
             int columns = exact.InputFeatures();
             _executor = memory.Executor;
