@@ -24,6 +24,7 @@ const uint BIAS = 2;
 const uint RESIDUAL = 4; // y is added to
 const uint HALF = 8; // y is f16
 
+#include "activation_tiles.glsl"
 #include "weights.glsl"
 #include "weight_scales.glsl"
 #include "contract.glsl"
@@ -37,7 +38,7 @@ layout(buffer_reference, std430, buffer_reference_align = 4) buffer HalfResult {
 layout(buffer_reference, std430, buffer_reference_align = 4) coherent buffer Shared { int v[]; };
 
 layout(push_constant) uniform Arguments {
-    Vectors x; // stored codes in tiles of 8 tokens × 64 columns, [⌊m/8⌋][⌊k/64⌋][token][k mod 64], tokens 0, 4, 1, 5, 2, 6, 3, 7: what a subgroup reads of 8 tokens lies together
+    Vectors x; // stored codes, in tiles (activation_tiles.glsl)
     Vectors xHigh; // high digits, likewise
     Ints xScales; // f32 bits and zero point, [2·m] or [2·(m·⌈groups/X_SPAN⌉ + g/X_SPAN)]
     Ints xSums; // Σ codes, [m·groups + g]
@@ -69,17 +70,6 @@ uint blockCount() {
     }
     uint full = groupCount() - 1;
     return full * GROUP_BLOCKS + (arg.k - full * arg.groupSize + 63) / 64;
-}
-
-// The first vector of a token's block. Of the eight tokens of a tile those four apart are neighbours: stored to shared memory in rows of an odd
-// number of vectors, their halves of 128 bytes lie in different banks.
-uint activationAt(uint m, uint blocks, uint b) {
-    return ((m >> 3) * blocks + b) * 32 + ((m & 3) << 1 | (m >> 2 & 1)) * 4;
-}
-
-// The token of vector e of a tile.
-uint tokenInTile(uint e) {
-    return e >> 3 & 3 | (e >> 2 & 1) << 2;
 }
 
 // Words of four codes of digit 0 or 1.

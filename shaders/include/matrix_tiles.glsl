@@ -1,5 +1,5 @@
 // What kernels with cooperative matrices have in common: both operands of a step through shared memory, weights expanded to bytes on the
-// way, and what the epilogue needs of rows and columns. Includes nothing: the shader includes matmul.glsl before.
+// way, and what the epilogue needs of rows and columns. The shader includes matmul.glsl before.
 #ifndef MATRIX_TILES_GLSL
 #define MATRIX_TILES_GLSL
 
@@ -141,15 +141,7 @@ void loadW(uint set, uint step, uint i) {
     }
 }
 
-// Writes codes 16·v … 16·v+15 of a row that starts at vector `row`.
-void putVector(uint row, uint v, uvec4 codes) {
-    if (VECTOR_CODES == 8) {
-        tiles[row + v * 2] = uvec4(codes.xy, 0, 0);
-        tiles[row + v * 2 + 1] = uvec4(codes.zw, 0, 0);
-    } else {
-        tiles[row + v] = codes;
-    }
-}
+#include "put_vector.glsl"
 
 void storeX(uint set, uint stage, uint i) {
     uint e = i * INVOCATIONS + tid;

@@ -5,6 +5,7 @@
 #ifndef PREPARE_GLSL
 #define PREPARE_GLSL
 
+#include "activation_tiles.glsl"
 #include "prepare_push.glsl"
 
 vec4 held[HELD];
@@ -184,8 +185,7 @@ void storeCodes(uint row, Quantizer q, uint word, vec4 four, inout int sum, inou
         }
     }
 
-    // Tiles of 8 rows × 64 columns, rows four apart side by side (activationAt in matmul.glsl).
-    uint at = (row >> 3) * 8u * q.rowWords + (word >> 4) * 128u + ((row & 3u) << 1 | (row >> 2 & 1u)) * 16u + (word & 15u);
+    uint at = activationAt(row, q.rowWords >> 4, word >> 4) * 4u + (word & 15u);
     prepared.codes.v[at] = low;
     if (CODE_BITS == 16u)
     {

@@ -8,6 +8,7 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
 #include "matmul.glsl"
+#include "group_terms.glsl"
 
 layout(local_size_x_id = 7) in;
 layout(constant_id = 7) const uint INVOCATIONS = 256;
@@ -38,6 +39,8 @@ const uint OWN = (PAIRS + INVOCATIONS - 1) / INVOCATIONS;
 const uint PARTS = GROUP_BLOCKS == 0 ? 1 : SLICES; // groups of a round
 
 shared uvec4 tiles[SLICES * (REGION > BATCH * SUMS ? REGION : BATCH * SUMS)];
+
+#include "put_vector.glsl"
 
 #define W_MATRIX coopmat<int8_t, gl_ScopeSubgroup, FM, FK, gl_MatrixUseA>
 #define X_MATRIX coopmat<int8_t, gl_ScopeSubgroup, FK, FN, gl_MatrixUseB>
@@ -72,16 +75,6 @@ void load(uint set, uint block) {
     }
 }
 
-void put(uint row, uint v, uvec4 codes) {
-    uint at = base + row * STRIDE;
-    if (VECTOR_CODES == 8) {
-        tiles[at + v * 2] = uvec4(codes.xy, 0, 0);
-        tiles[at + v * 2 + 1] = uvec4(codes.zw, 0, 0);
-    } else {
-        tiles[at + v] = codes;
-    }
-}
-
 // Half a block to this subgroup's part of shared memory.
 void store(uint set, uint h) {
     [[unroll]] for (uint i = 0; i < W_LOADS; i++) {
@@ -89,14 +82,14 @@ void store(uint set, uint h) {
         if (CHANNELS % SUBGROUP == 0 || row < CHANNELS) {
             uint d[8];
             expandChunk(wHeld[set * W_LOADS + i], h, d);
-            put(row, 0, uvec4(d[0], d[1], d[2], d[3]));
-            put(row, 1, uvec4(d[4], d[5], d[6], d[7]));
+            putVector(base + row * STRIDE, 0, uvec4(d[0], d[1], d[2], d[3]));
+            putVector(base + row * STRIDE, 1, uvec4(d[4], d[5], d[6], d[7]));
         }
     }
     [[unroll]] for (uint i = 0; i < X_LOADS; i++) {
         uint e = i * SUBGROUP + lane;
         if ((X_ROWS * 4 % SUBGROUP == 0 || e < X_ROWS * 4) && e % 4 / 2 == h) {
-            put(CHANNELS + e / 32 * 8 + tokenInTile(e), e % 2, xHeld[set * X_LOADS + i]);
+            putVector(base + (CHANNELS + e / 32 * 8 + tokenInTile(e)) * STRIDE, e % 2, xHeld[set * X_LOADS + i]);
         }
     }
 }
@@ -139,24 +132,6 @@ int sumAt(uint s, uint pair, uint digit, uint e) {
     return int(tiles[(s * BATCH + pair * DIGITS + digit) * SUMS + e / 4][e % 4]);
 }
 
-// What the epilogue needs of a group.
-struct Scales {
-    float sx, sw;
-    int zx, zw, wSum, xSum[2];
-};
-
-Scales scalesOf(uint g, uint m, uint n) {
-    Scales r;
-    r.sx = OUTPUT == 0 ? activationScale(g, m) : 0.0;
-    r.sw = OUTPUT == 0 ? weightScale(g, n) : 0.0;
-    r.zx = tokenZero(g, m);
-    r.zw = weightZero(g, n);
-    r.wSum = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
-    r.xSum[0] = ZW != 0 ? arg.xSums.v[m * groups + g] : 0;
-    r.xSum[1] = ZW != 0 && DIGITS == 2 ? arg.xHighSums.v[m * groups + g] : 0;
-    return r;
-}
-
 // Output of this invocation in a batch: x channel, y token, z and w its pair of matrices and its place in them; beyond the last, the last.
 uvec4 outputAt(uint batch, uint own, out bool real) {
     uint o = own * INVOCATIONS + tid, pair = o / (FM * FN), e = o % (FM * FN), p = batch * (BATCH / DIGITS) + pair;
@@ -169,12 +144,15 @@ uvec4 outputAt(uint batch, uint own, out bool real) {
 // outputs. What they are multiplied by is on its way before subgroups wait for each other.
 void addUp(uint round, bool last) {
     [[unroll]] for (uint batch = 0; batch < BATCHES; batch++) {
-        Scales scales[OWN * PARTS];
+        Channel channels[OWN * PARTS];
+        Token tokens[OWN * PARTS];
         [[unroll]] for (uint own = 0; own < OWN; own++) {
             bool real;
             uvec4 at = outputAt(batch, own, real);
             [[unroll]] for (uint s = 0; s < PARTS; s++) {
-                scales[own * PARTS + s] = scalesOf(min(round * SLICES + s, groups - 1), at.y, at.x);
+                uint g = min(round * SLICES + s, groups - 1);
+                channels[own * PARTS + s] = channelOf(g, at.x);
+                tokens[own * PARTS + s] = tokenAt(g, at.y, groups);
             }
         }
         barrier();
@@ -191,7 +169,8 @@ void addUp(uint round, bool last) {
             uvec4 at = outputAt(batch, own, real);
             float sum = GROUP_BLOCKS == 0 || round == 0 ? 0.0 : y[GROUP_BLOCKS == 0 ? 0 : batch * OWN + own];
             [[unroll]] for (uint s = 0; s < PARTS; s++) {
-                Scales r = scales[own * PARTS + s];
+                Channel c = channels[own * PARTS + s];
+                Token t = tokens[own * PARTS + s];
                 uint g = round * SLICES + s;
                 int each[2] = int[2](0, 0);
                 [[unroll]] for (uint digit = 0; digit < DIGITS; digit++) {
@@ -202,13 +181,13 @@ void addUp(uint round, bool last) {
                     } else {
                         each[digit] = sumAt(s, at.z, digit, at.w);
                     }
-                    each[digit] = corrected(each[digit], digit, r.zw, r.wSum, r.zx, r.xSum[digit], columnsIn(min(g, groups - 1)));
+                    each[digit] = corrected(each[digit], digit, c.zero, c.sum, t.zero, digit == 0 ? t.sum : t.highSum, columnsIn(min(g, groups - 1)));
                     if (OUTPUT == 1 && real && g < groups) {
                         storeInteger(g, at.y, at.x, digit, each[digit]);
                     }
                 }
                 // From zero, as the contract's sum over groups starts.
-                precise float next = sum + scaledSum(each[0], each[1], r.sx, r.sw);
+                precise float next = sum + scaledSum(each[0], each[1], t.scale, c.scale);
                 sum = g < groups ? next : sum;
             }
             if (GROUP_BLOCKS != 0) {

@@ -11,6 +11,7 @@
 #extension GL_EXT_integer_dot_product : require
 #define SPLITS_K
 #include "matmul.glsl"
+#include "group_terms.glsl"
 
 layout(local_size_x_id = 7) in; // 32 · SLICES
 layout(constant_id = 7) const uint INVOCATIONS = 256;
@@ -35,17 +36,6 @@ shared uvec4 sharedX[SHARED_X == 0 ? 1 : SHARED_X];
 
 #define ARRIVAL shareds[0]
 #include "handshake.glsl"
-
-// What the epilogue needs of a channel and of a token, in one group.
-struct Channel {
-    float scale;
-    int zero, sum;
-};
-
-struct Token {
-    float scale;
-    int zero, sum, highSum;
-};
 
 uint lane, slice, tiles, blocks, groups, steps, firstToken;
 Block ring[DEPTH * ROWS];
@@ -83,23 +73,6 @@ uint blockAt(uint step) {
     return GROUP_BLOCKS == 0 ? sliceAt(step) : groupAt(step) * GROUP_BLOCKS + step % GROUP_BLOCKS;
 }
 
-Channel loadChannel(uint g, uint n) {
-    Channel c;
-    c.scale = OUTPUT == 0 ? weightScale(g, n) : 0.0;
-    c.zero = weightZero(g, n);
-    c.sum = needsWeightSums() ? arg.wSums.v[g * paddedN() + n] : 0;
-    return c;
-}
-
-Token loadToken(uint g, uint m) {
-    Token t;
-    t.scale = OUTPUT == 0 ? activationScale(g, m) : 0.0;
-    t.zero = tokenZero(g, m);
-    t.sum = ZW != 0 ? arg.xSums.v[m * groups + g] : 0;
-    t.highSum = ZW != 0 && DIGITS == 2 ? arg.xHighSums.v[m * groups + g] : 0;
-    return t;
-}
-
 // Begins loading a step: i is the step within a pass, a constant wherever this is unrolled.
 void fetch(uint step, uint i) {
     uint b = min(blockAt(step), blocks - 1);
@@ -109,10 +82,10 @@ void fetch(uint step, uint i) {
     if (GROUP_BLOCKS != 0 && i % GROUP_BLOCKS == 0) {
         uint g = min(groupAt(step), groups - 1), record = i / GROUP_BLOCKS % RECORDS;
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            channels[record * ROWS + r] = loadChannel(g, tileOf(r) * 32 + lane);
+            channels[record * ROWS + r] = channelOf(g, tileOf(r) * 32 + lane);
         }
         [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-            tokens[record * TOKENS + t] = loadToken(g, tokenOf(t));
+            tokens[record * TOKENS + t] = tokenAt(g, tokenOf(t), groups);
         }
     }
 }
@@ -339,8 +312,8 @@ void main() {
     [[unroll]] for (uint o = 0; o < HELD; o++) {
         uint cell = min(slice + o * SLICES, CELLS - 1), n = tileOf(cell / TOKENS) * 32 + lane, m = tokenOf(cell % TOKENS);
         if (GROUP_BLOCKS == 0) {
-            ends[o] = loadChannel(0, n);
-            endTokens[o] = loadToken(0, m);
+            ends[o] = channelOf(0, n);
+            endTokens[o] = tokenAt(0, m, groups);
         }
         bias[o] = biasOf(min(n, arg.n - 1));
         residual[o] = residualOf(m, min(n, arg.n - 1));

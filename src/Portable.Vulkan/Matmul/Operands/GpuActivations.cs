@@ -64,7 +64,7 @@ internal sealed class GpuActivations : IDisposable
         _highSums?.Dispose();
     }
 
-    // Tiles of 8 rows × 64 columns, rows four apart side by side (activationAt in shaders/include/matmul.glsl).
+    // Tiles of 8 rows × 64 columns, rows four apart side by side (shaders/include/activation_tiles.glsl).
     private static byte[] Tiled(byte[] codes, QuantizedActivations x)
     {
         int blocks = x.Layout.Blocks;
