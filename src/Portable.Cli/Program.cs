@@ -18,6 +18,8 @@ internal static class Program
             return helped;
         }
 
+        Tool.Foresee(args);
+
         // Before the encoding changes.
         bool unicode = ReaderEncoding.IsUnicode;
 

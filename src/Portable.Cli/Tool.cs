@@ -13,6 +13,16 @@ namespace Portable.Cli;
 /// </summary>
 internal static class Tool
 {
+    /// <summary>Begins with the model that a command line will open: making and reading the command line takes a core a fifth of the time to the first token.</summary>
+    public static void Foresee(string[] args)
+    {
+        if (args is ["generate" or "chat" or "serve", { Length: > 0 } directory, ..] && !Array.Exists(args, a => a.StartsWith("--device", StringComparison.Ordinal) || a.StartsWith("--threads", StringComparison.Ordinal))
+            && File.Exists(Path.Combine(directory, "config.json")))
+        {
+            LanguageModel.Foresee(directory);
+        }
+    }
+
     /// <summary>Runs one command line.</summary>
     /// <param name="args">Verb and options; none runs the demo.</param>
     /// <param name="output">Receives results.</param>

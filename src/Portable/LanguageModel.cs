@@ -121,11 +121,10 @@ public sealed partial class LanguageModel : IDisposable
         try
         {
             TimeSpan deviceTime = Stopwatch.GetElapsedTime(start);
-            ModelText text = new(directory);
-            text.Begin();
+            ModelText text = ModelText.Begin(directory);
             if (opened is OpenedCpu)
             {
-                Rehearsal.Begin(() => PortableCheckpoint.Glance(directory) is { } seen ? new ModelKind(seen.Config, seen.Scheme, seen.Brain ? ElementType.BFloat16 : ElementType.Float16) : null);
+                Rehearse(directory);
             }
 
             source = Checkpoint.Open(directory);
@@ -162,6 +161,17 @@ public sealed partial class LanguageModel : IDisposable
             throw;
         }
     }
+
+    /// <summary>Begins, on other threads, what opening a directory on the CPU will wait for: a program calls this while it still reads its command line. What goes wrong is told by opening.</summary>
+    /// <param name="directory">The checkpoint that will probably be opened.</param>
+    internal static void Foresee(string directory)
+    {
+        Rehearse(directory);
+        ModelText.Foresee(directory);
+    }
+
+    private static void Rehearse(string directory) =>
+        Rehearsal.Begin(() => PortableCheckpoint.Glance(directory) is { } seen ? new ModelKind(seen.Config, seen.Scheme, seen.Brain ? ElementType.BFloat16 : ElementType.Float16) : null);
 
     /// <summary>Continues a text; the pieces come as they are made.</summary>
     /// <param name="prompt">The text.</param>

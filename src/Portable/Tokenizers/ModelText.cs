@@ -4,13 +4,36 @@ namespace Portable.Tokenizers;
 /// <param name="directory">The model's directory.</param>
 internal sealed class ModelText(string directory)
 {
+    private static ModelText? s_foreseen;
+
+    private readonly string _directory = directory;
     private readonly Lazy<ITokenizer> _tokenizer = new(() => Tokenizers.Tokenizer.Open(directory));
 
     /// <summary>The tokenizer.</summary>
     public ITokenizer Tokenizer => _tokenizer.Value;
 
-    /// <summary>Reads the tokenizer on another thread, beside what the caller does next.</summary>
-    public void Begin()
+    /// <summary>Reads a tokenizer on another thread, beside what the caller does next.</summary>
+    public static ModelText Begin(string directory)
+    {
+        if (Interlocked.Exchange(ref s_foreseen, null) is { } foreseen && foreseen._directory == directory)
+        {
+            return foreseen;
+        }
+
+        ModelText text = new(directory);
+        text.Begin();
+        return text;
+    }
+
+    /// <summary>The same for who will call <see cref="Begin(string)"/>.</summary>
+    public static void Foresee(string directory)
+    {
+        ModelText text = new(directory);
+        text.Begin();
+        Volatile.Write(ref s_foreseen, text);
+    }
+
+    private void Begin()
     {
         if (Environment.ProcessorCount > 1)
         {

@@ -20,6 +20,22 @@ public sealed class LanguageModelTests
         Assert.Equal(model.Tokenizer.Decode(ids).TrimStart(), string.Concat(model.Generate(Prompt, Few)).TrimStart());
     }
 
+    /// <summary>What was begun ahead is used once, for the directory it was begun for; what cannot be read is told by opening.</summary>
+    [Fact]
+    public void WhatWasForeseenIsTheSameModel()
+    {
+        using LanguageModel model = Open();
+        LanguageModel.Foresee(model.Directory);
+        using LanguageModel foreseen = Open(), again = Open();
+        Assert.Equal(model.Generate(Prompt, Few), foreseen.Generate(Prompt, Few));
+        Assert.NotSame(foreseen.Tokenizer, again.Tokenizer);
+        LanguageModel.Foresee(Path.Combine(model.Directory, "nothing"));
+        using LanguageModel other = Open();
+        Assert.Equal(model.Encode(Prompt), other.Encode(Prompt));
+        LanguageModel.Foresee(Path.Combine(model.Directory, "nothing"));
+        Assert.Throws<Portable.Checkpoints.CheckpointException>(() => LanguageModel.Open(Path.Combine(model.Directory, "nothing")));
+    }
+
     [Fact]
     public async Task AsynchronousPiecesAreTheSame()
     {
