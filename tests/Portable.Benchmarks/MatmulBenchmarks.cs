@@ -17,7 +17,7 @@ public class MatmulBenchmarks
 
     /// <summary>Kernels that serve every scheme below.</summary>
     public static IEnumerable<string> Kernels => KernelTable.Supported
-        .Where(k => Schemes.All(s => KernelTable.Serves(k, new CodeFormat(QuantizationScheme.Parse(s).WeightBits, false), new CodeFormat(8, true))))
+        .Where(k => Schemes.All(s => KernelTable.Serves(k, new CodeFormat(QuantizationScheme.Parse(s).WeightBits, false), new CodeFormat(8, true), baseFive: false)))
         .Select(k => k.Name);
 
     /// <summary>Schemes.</summary>

@@ -60,7 +60,7 @@ public static class BitPacking
     {
         GroupLayout layout = matrix.Layout;
         int bits = matrix.Format.Bits, sign = matrix.Format.Signed ? 1 << (bits - 1) : 0;
-        ReadOnlySpan<ulong> words = matrix.Words.Span.Slice(row * matrix.RowWords, matrix.RowWords);
+        ReadOnlySpan<ulong> words = matrix.ReadRows(row, 1, matrix.BaseFive is null ? [] : new ulong[matrix.RowWords]);
         Span<byte> block = stackalloc byte[GroupLayout.BlockSize];
         for (int group = 0; group < layout.Groups; group++)
         {

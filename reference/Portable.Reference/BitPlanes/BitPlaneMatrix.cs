@@ -16,6 +16,7 @@ namespace Portable.Reference.BitPlanes;
 public sealed class BitPlaneMatrix
 {
     private readonly Lock _counting = new();
+    private readonly ReadOnlyMemory<ulong> _words;
     private int[]? _rowSums;
 
     /// <summary>Wraps packed words.</summary>
@@ -55,8 +56,13 @@ public sealed class BitPlaneMatrix
             throw new ArgumentException($"{words.Length} words do not fit {rows}×{layout.Columns} {format}.");
         }
 
-        (Rows, Layout, Format, Words) = (rows, layout, format, words);
+        (Rows, Layout, Format, _words) = (rows, layout, format, words);
     }
+
+    /// <summary>Wraps codes 0…4 in base five.</summary>
+    /// <param name="layout">K, one group.</param>
+    /// <param name="rows">The rows.</param>
+    internal BitPlaneMatrix(GroupLayout layout, BaseFiveRows rows) => (Rows, Layout, Format, BaseFive) = (rows.Rows, layout, BitPlanes.BaseFive.Format, rows);
 
     /// <summary>N.</summary>
     public int Rows { get; }
@@ -70,8 +76,14 @@ public sealed class BitPlaneMatrix
     /// <summary>Width and signedness of the codes.</summary>
     public CodeFormat Format { get; }
 
-    /// <summary>The planes; see the layout above.</summary>
-    public ReadOnlyMemory<ulong> Words { get; }
+    /// <summary>The planes; see the layout above. Made anew by each call where memory has the codes in base five.</summary>
+    public ReadOnlyMemory<ulong> Words => BaseFive is null ? _words : Unpacked(BaseFive);
+
+    /// <summary>The rows where memory has them in base five in place of planes, else null.</summary>
+    internal BaseFiveRows? BaseFive { get; }
+
+    /// <summary>Bytes of the codes in memory.</summary>
+    internal long Bytes => BaseFive is { } rows ? rows.Bytes.Length : (long)sizeof(ulong) * _words.Length;
 
     /// <summary>Σ_k code[row, k] over each group, [row × groups + group].</summary>
     public int[] RowSums => Volatile.Read(ref _rowSums) ?? CountRows();
@@ -79,8 +91,31 @@ public sealed class BitPlaneMatrix
     /// <summary>Words of one row.</summary>
     public int RowWords => Layout.Blocks * Format.Bits;
 
+    /// <summary>The planes of some rows: in place, or unpacked.</summary>
+    /// <param name="firstRow">The first.</param>
+    /// <param name="rows">How many.</param>
+    /// <param name="room">Room for their words; empty is enough where memory has planes.</param>
+    internal ReadOnlySpan<ulong> ReadRows(int firstRow, int rows, Span<ulong> room)
+    {
+        if (BaseFive is null)
+        {
+            return _words.Span.Slice(firstRow * RowWords, rows * RowWords);
+        }
+
+        Span<ulong> words = room[..(rows * RowWords)];
+        BaseFive.Unpack(firstRow, rows, words);
+        return words;
+    }
+
     /// <summary>Words of a matrix of this shape.</summary>
     public static int WordCount(int rows, GroupLayout layout, CodeFormat format) => checked(rows * layout.Blocks * format.Bits);
+
+    private ulong[] Unpacked(BaseFiveRows rows)
+    {
+        ulong[] words = new ulong[WordCount(Rows, Layout, Format)];
+        rows.Unpack(0, Rows, words);
+        return words;
+    }
 
     private int[] CountRows()
     {

@@ -14,8 +14,11 @@ internal readonly unsafe struct KernelTask
     /// <summary>The weights.</summary>
     public required BitPlaneMatrix Weights { get; init; }
 
-    /// <summary>The weights' words.</summary>
+    /// <summary>The weights' words: those of the task's channels stand where a matrix of planes has them. Null for kernels that read base five.</summary>
     public required ulong* Words { get; init; }
+
+    /// <summary>The weights' rows in base five, for kernels that read them.</summary>
+    public byte* BaseFive { get; init; }
 
     /// <summary>First group.</summary>
     public required int FirstGroup { get; init; }

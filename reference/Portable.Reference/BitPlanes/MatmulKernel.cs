@@ -28,6 +28,9 @@ internal abstract unsafe class MatmulKernel
     /// <summary>Whether it reads weight rows from end to end, all groups in one call.</summary>
     public virtual bool TakesWholeRows => false;
 
+    /// <summary>Whether it reads weights in base five, and no others.</summary>
+    public virtual bool ReadsBaseFive => false;
+
     /// <summary>Whether its instructions hold these operands exactly.</summary>
     /// <param name="weights">Weight codes.</param>
     /// <param name="digit">Activation digits, 1…8 bits.</param>

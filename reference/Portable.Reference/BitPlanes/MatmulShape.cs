@@ -45,6 +45,9 @@ public readonly record struct MatmulShape
     /// <summary>Activation codes.</summary>
     public CodeFormat Activations { get; }
 
+    /// <summary>Whether memory has the weights in base five.</summary>
+    internal bool BaseFive { get; init; }
+
     /// <summary>The longest group whose sums surely fit Int32: 33,025 for 8 × 8 bits with zero points.</summary>
     public static int MaximumGroup(CodeFormat weights, CodeFormat activations)
     {

@@ -28,10 +28,10 @@ internal static class RowSums
         int[] sums = GC.AllocateUninitializedArray<int>(matrix.Rows * groups);
         WorkerPool.Run((matrix.Rows + PieceRows - 1) / PieceRows, piece =>
         {
-            ReadOnlySpan<ulong> all = matrix.Words.Span;
+            ulong[] room = matrix.BaseFive is null ? [] : new ulong[words];
             for (int row = piece * PieceRows; row < Math.Min(matrix.Rows, (piece + 1) * PieceRows); row++)
             {
-                Count(all.Slice(row * words, words), matrix.Layout, matrix.Format, sums.AsSpan(row * groups, groups));
+                Count(matrix.ReadRows(row, 1, room), matrix.Layout, matrix.Format, sums.AsSpan(row * groups, groups));
             }
         });
         return sums;

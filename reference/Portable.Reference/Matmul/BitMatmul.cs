@@ -96,5 +96,5 @@ public static unsafe class BitMatmul
         }
     }
 
-    private static MatmulShape Shape(QuantizedActivations x, BitPlaneMatrix w) => new(x.Rows, w.Rows, w.Layout, w.Format, x.Format);
+    private static MatmulShape Shape(QuantizedActivations x, BitPlaneMatrix w) => new(x.Rows, w.Rows, w.Layout, w.Format, x.Format) { BaseFive = w.BaseFive is not null };
 }

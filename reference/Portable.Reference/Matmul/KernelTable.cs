@@ -12,6 +12,9 @@ internal static class KernelTable
     /// <summary>Names the kernel that every matmul of the process must use.</summary>
     public const string EnvironmentVariable = "PORTABLE_KERNEL";
 
+    // Base five to planes, of a code.
+    private const double UnpackNanoseconds = 0.05;
+
     private static readonly string? Forced = Environment.GetEnvironmentVariable(EnvironmentVariable) is { Length: > 0 } name ? name : null;
 
     // A decode step asks for the same few shapes again and again.
@@ -24,10 +27,14 @@ internal static class KernelTable
     public static IReadOnlyList<MatmulKernel> Supported { get; } = [.. Rows.Where(k => k.IsSupported)];
 
     /// <summary>Whether a kernel can evaluate a scheme exactly.</summary>
-    public static bool Serves(MatmulKernel kernel, CodeFormat weights, CodeFormat activations)
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="weights">Weight codes.</param>
+    /// <param name="activations">Activation codes.</param>
+    /// <param name="baseFive">Whether memory has the weights in base five: others read them as planes, made for each piece.</param>
+    public static bool Serves(MatmulKernel kernel, CodeFormat weights, CodeFormat activations, bool baseFive)
     {
         ArgumentNullException.ThrowIfNull(kernel);
-        return kernel.Serves(weights, ActivationRows.DigitFormat(activations, 0)) && kernel.Serves(weights, ActivationRows.DigitFormat(activations, 1));
+        return (baseFive || !kernel.ReadsBaseFive) && kernel.Serves(weights, ActivationRows.DigitFormat(activations, 0)) && kernel.Serves(weights, ActivationRows.DigitFormat(activations, 1));
     }
 
     /// <summary>The kernel for a shape: the named one, else the one that <c>PORTABLE_KERNEL</c> names, else the cheapest by its own model.</summary>
@@ -38,16 +45,21 @@ internal static class KernelTable
         return name is null ? Choices.GetOrAdd(shape, Cheapest) : Named(shape, name);
     }
 
+    private static bool Serves(MatmulKernel kernel, MatmulShape shape) => Serves(kernel, shape.Weights, shape.Activations, shape.BaseFive);
+
     private static MatmulKernel Cheapest(MatmulShape shape)
     {
         MatmulKernel? best = null;
         double cost = double.PositiveInfinity;
         foreach (MatmulKernel kernel in Supported)
         {
-            if (Serves(kernel, shape.Weights, shape.Activations) && kernel.Cost(shape) is double c && c < cost)
+            if (!Serves(kernel, shape))
             {
-                (best, cost) = (kernel, c);
+                continue;
             }
+
+            double c = kernel.Cost(shape) + (shape.BaseFive && !kernel.ReadsBaseFive ? UnpackNanoseconds * shape.Channels * shape.Layout.Columns : 0);
+            (best, cost) = c < cost ? (kernel, c) : (best, cost);
         }
 
         return best!;
@@ -56,12 +68,13 @@ internal static class KernelTable
     private static MatmulKernel Named(MatmulShape shape, string name)
     {
         MatmulKernel? kernel = Rows.FirstOrDefault(k => k.Name == name);
-        string able = string.Join(", ", Supported.Where(k => Serves(k, shape.Weights, shape.Activations)).Select(k => k.Name));
+        string able = string.Join(", ", Supported.Where(k => Serves(k, shape)).Select(k => k.Name));
         return kernel switch
         {
             null => throw new KernelException($"There is no kernel '{name}'; these can serve here: {able}."),
             { IsSupported: false } => throw new KernelException($"Kernel '{name}' needs {kernel.Requires}, which this processor or process does not have; these can serve here: {able}."),
-            _ when !Serves(kernel, shape.Weights, shape.Activations) => throw new KernelException($"Kernel '{name}' cannot hold {shape.Weights} weights × {shape.Activations} activations exactly; these can: {able}."),
+            { ReadsBaseFive: true } when !shape.BaseFive => throw new KernelException($"Kernel '{name}' reads five-level weights (W2*, one group) in base five, which these {shape.Weights} weights are not; these can serve: {able}."),
+            _ when !Serves(kernel, shape) => throw new KernelException($"Kernel '{name}' cannot hold {shape.Weights} weights × {shape.Activations} activations exactly; these can: {able}."),
             _ => kernel,
         };
     }

@@ -50,13 +50,16 @@ internal static unsafe class MatmulDriver
             int firstChannel = (block - part.FirstBlock) * channelBlock;
             int rowCount = Math.Min(rowBlock, rows.Count - firstRow), channelCount = Math.Min(channelBlock, w.Rows - firstChannel);
             int* sums = Scratch.Get<int>(Scratch.Sums, (long)groupStep * rowCount * channelBlock);
-            fixed (ulong* words = w.Words.Span)
+            bool inPlace = kernel.ReadsBaseFive || w.BaseFive is null;
+            fixed (ulong* planes = w.BaseFive is null ? w.Words.Span : default)
+            fixed (byte* baseFive = kernel.ReadsBaseFive ? w.BaseFive!.Bytes.Span : default)
             {
+                ulong* words = inPlace ? planes : Unpack(w.BaseFive!, w.RowWords, firstChannel, channelCount);
                 for (int group = 0; group < groups; group += groupStep)
                 {
                     KernelTask task = new()
                     {
-                        Activations = rows, Packed = packed, Weights = w, Words = words,
+                        Activations = rows, Packed = packed, Weights = w, Words = words, BaseFive = baseFive,
                         FirstGroup = group, Groups = Math.Min(groupStep, groups - group),
                         FirstRow = firstRow, Rows = rowCount, FirstChannel = firstChannel, Channels = channelCount,
                         Sums = sums, Stride = channelBlock,
@@ -70,6 +73,17 @@ internal static unsafe class MatmulDriver
             }
         });
         GC.KeepAlive(x);
+    }
+
+    // As if all rows lay there.
+    private static ulong* Unpack(BaseFiveRows rows, int rowWords, int firstChannel, int channels)
+    {
+        // Kernels read whole registers.
+        const int Register = 8;
+        int count = channels * rowWords;
+        ulong* words = Scratch.Get<ulong>(Scratch.Planes, count + Register);
+        rows.Unpack(firstChannel, channels, new Span<ulong>(words, count));
+        return words - ((long)firstChannel * rowWords);
     }
 
     private static MatmulPart PartOf(MatmulPart[] parts, int block)

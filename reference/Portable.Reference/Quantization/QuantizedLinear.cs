@@ -53,5 +53,5 @@ public sealed class QuantizedLinear
     public int OutputFeatures => Weights.Rows;
 
     /// <summary>Bytes of codes, row sums, scales, zero points and bias in memory.</summary>
-    internal long Bytes => (8L * Weights.Words.Length) + (4L * Weights.Rows * Weights.Layout.Groups) + Scales.Bytes + (ZeroPoints?.Bytes.Length ?? 0) + (4L * (Bias?.Length ?? 0));
+    internal long Bytes => Weights.Bytes + (4L * Weights.Rows * Weights.Layout.Groups) + Scales.Bytes + (ZeroPoints?.Bytes.Length ?? 0) + (4L * (Bias?.Length ?? 0));
 }

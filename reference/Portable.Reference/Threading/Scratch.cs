@@ -18,7 +18,10 @@ internal sealed unsafe class Scratch
     /// <summary>Int32 sums before the epilogue.</summary>
     public const int Sums = 9;
 
-    private const int Slots = 10;
+    /// <summary>Planes of weights that memory has in another form.</summary>
+    public const int Planes = 10;
+
+    private const int Slots = 11;
     private const nuint Alignment = 64;
     private const ulong Least = 4096;
 

@@ -36,8 +36,8 @@ internal sealed class CpuMatmulBenchmark(MachineRates rates)
     public CpuMatmulMeasurement Measure(int m, int n, int k, QuantizationScheme scheme, string? kernel = null, bool warm = false, CancellationToken cancellation = default)
     {
         QuantizedLinear first = SyntheticLinear.Create(n, k, scheme);
-        long bytes = 8L * first.Weights.Words.Length;
-        string name = KernelTable.Select(new MatmulShape(m, n, first.Weights.Layout, first.Weights.Format, first.Input.Format), kernel).Name;
+        long bytes = first.Weights.Bytes;
+        string name = KernelTable.Select(new MatmulShape(m, n, first.Weights.Layout, first.Weights.Format, first.Input.Format) { BaseFive = first.Weights.BaseFive is not null }, kernel).Name;
         int copies = warm ? 1 : (int)Math.Clamp(ColdBytes / bytes, 1, 4096);
         QuantizedLinear[] layers = [first, .. Enumerable.Range(1, copies - 1).Select(i => SyntheticLinear.Create(n, k, scheme, (ulong)i << 52))];
         float[] source = SyntheticLinear.Inputs(m * k), y = new float[m * n];

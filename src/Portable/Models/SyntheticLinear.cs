@@ -34,7 +34,14 @@ internal static class SyntheticLinear
 
         bool oneBit = scheme.ActivationBits == 1;
         var input = new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: !oneBit), oneBit ? ActivationMode.Asymmetric : ActivationMode.Symmetric, symmetric ? scheme.GroupSize : scheme.ActivationGroupSize);
-        return new QuantizedLinear(Codes(rows, layout, format, scheme.Balanced, start), scales, zeros, bias, input, scheme.GroupSize);
+        BitPlaneMatrix codes = Codes(rows, layout, format, scheme.Balanced, start);
+        if (scheme.Balanced && BaseFiveRows.IsWorthwhile(layout))
+        {
+            // As a checkpoint is loaded.
+            codes = BaseFiveRows.Pack(codes);
+        }
+
+        return new QuantizedLinear(codes, scales, zeros, bias, input, scheme.GroupSize);
     }
 
     /// <summary>A matrix of uniform random codes.</summary>

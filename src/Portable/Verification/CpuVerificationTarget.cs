@@ -1,5 +1,6 @@
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Matmul;
+using Portable.Reference.Quantization;
 
 namespace Portable.Verification;
 
@@ -19,7 +20,7 @@ internal sealed class CpuVerificationTarget : IVerificationTarget
     public bool Serves(string kernel, VerificationCase verificationCase)
     {
         ArgumentNullException.ThrowIfNull(verificationCase);
-        return KernelTable.Serves(KernelTable.Supported.First(k => k.Name == kernel), verificationCase.Weights, verificationCase.Activations);
+        return KernelTable.Serves(KernelTable.Supported.First(k => k.Name == kernel), verificationCase.Weights, verificationCase.Activations, InBaseFive(verificationCase));
     }
 
     /// <inheritdoc/>
@@ -30,9 +31,13 @@ internal sealed class CpuVerificationTarget : IVerificationTarget
         ArgumentNullException.ThrowIfNull(outputs);
         foreach ((string? kernel, VerificationOutput output) in kernels.Zip(outputs))
         {
-            BitMatmul.Accumulate(operands.Activations, operands.Linear.Weights, output.Sums, output.HighSums, kernel);
-            BitMatmul.Multiply(operands.Activations, operands.Linear, output.Outputs, operands.Case.Channels, kernel);
+            QuantizedLinear linear = kernel is not null && InBaseFive(operands.Case) && KernelTable.Supported.First(k => k.Name == kernel).ReadsBaseFive ? operands.LinearInBaseFive : operands.Linear;
+            BitMatmul.Accumulate(operands.Activations, linear.Weights, output.Sums, output.HighSums, kernel);
+            BitMatmul.Multiply(operands.Activations, linear, output.Outputs, operands.Case.Channels, kernel);
             HalfConversion.ToHalf(output.Outputs, output.Halves);
         }
     }
+
+    // Groups are not kept so.
+    private static bool InBaseFive(VerificationCase verificationCase) => verificationCase.FiveLevels && verificationCase.Layout.Groups == 1;
 }

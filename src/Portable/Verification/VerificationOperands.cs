@@ -8,6 +8,8 @@ namespace Portable.Verification;
 /// <summary>The operands of a case, as plain codes and in the product's packing.</summary>
 internal sealed class VerificationOperands
 {
+    private QuantizedLinear? _inBaseFive;
+
     /// <summary>Builds the operands from the case's seed.</summary>
     public VerificationOperands(VerificationCase verificationCase)
     {
@@ -57,6 +59,9 @@ internal sealed class VerificationOperands
 
     /// <summary>The layer.</summary>
     public QuantizedLinear Linear { get; }
+
+    /// <summary>The layer with its five-level codes, in one group, in base five.</summary>
+    public QuantizedLinear LinearInBaseFive => _inBaseFive ??= new QuantizedLinear(BaseFiveRows.Pack(Linear.Weights), Linear.Scales, Linear.ZeroPoints, Linear.Bias, Linear.Input, Linear.GroupSize);
 
     /// <summary>Its input.</summary>
     public QuantizedActivations Activations { get; }

@@ -57,5 +57,17 @@ public class KernelChoiceTests
         }
     }
 
+    [Fact]
+    public void BaseFiveIsReadInPlaceByFewRowsAndByNothingElseThanItsKernel()
+    {
+        MatmulKernel[] readers = [.. KernelTable.Supported.Where(k => k.ReadsBaseFive)];
+        MatmulShape few = new(1, 64, new GroupLayout(512), new CodeFormat(3, false), new CodeFormat(8, true));
+        Assert.All(readers, k => Assert.Contains("base five", Assert.Throws<KernelException>(() => KernelTable.Select(few, k.Name)).Message, StringComparison.Ordinal));
+        Assert.False(KernelTable.Select(few).ReadsBaseFive);
+        Assert.Equal(readers.Length > 0, KernelTable.Select(few with { BaseFive = true }).ReadsBaseFive);
+        MatmulShape many = new(512, 64, new GroupLayout(512), new CodeFormat(3, false), new CodeFormat(8, true)) { BaseFive = true };
+        Assert.False(KernelTable.Select(many).ReadsBaseFive);
+    }
+
     private static MatmulShape Shape(int weights, int activations) => new(4, 64, new GroupLayout(512), new CodeFormat(weights, false), new CodeFormat(activations, true));
 }

@@ -11,14 +11,15 @@ internal static class KernelContract
     public static void Check(MatmulKernel kernel, MatmulCase c)
     {
         CodeFormat weights = new(c.WeightBits, c.WeightSigned), activations = new(c.ActivationBits, c.ActivationSigned);
-        if (!KernelTable.Serves(kernel, weights, activations))
+        foreach (bool baseFive in (bool[])[false, true])
         {
-            return;
+            if (KernelTable.Serves(kernel, weights, activations, baseFive) && (c.FitsBaseFive || !baseFive))
+            {
+                MatmulOperands operands = new(c, baseFive);
+                CheckIntegers(kernel, c, operands);
+                CheckFloats(kernel, c, operands);
+            }
         }
-
-        MatmulOperands operands = new(c);
-        CheckIntegers(kernel, c, operands);
-        CheckFloats(kernel, c, operands);
     }
 
     private static void CheckIntegers(MatmulKernel kernel, MatmulCase c, MatmulOperands operands)

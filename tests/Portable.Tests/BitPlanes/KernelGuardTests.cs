@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Matmul;
 using Portable.Tests.Oracle;
@@ -21,16 +22,17 @@ public unsafe class KernelGuardTests
         {
             foreach (int k in (int[])[1, 64, 65, 129, 257, 513])
             {
-                Check(kernel, MatmulCase.Create(bits * k, 1 + bits % 5, 1 + k % 5 + bits, k, k == 129 ? 64 : 0, bits, false, bits, true));
+                MatmulCase.Fill fill = kernel.ReadsBaseFive ? MatmulCase.Fill.Balanced : MatmulCase.Fill.Random;
+                Check(kernel, MatmulCase.Create(bits * k, 1 + bits % 5, 1 + k % 5 + bits, k, k == 129 && !kernel.ReadsBaseFive ? 64 : 0, kernel.ReadsBaseFive ? 3 : bits, false, bits, true, fill));
             }
         }
     }
 
     private static void Check(MatmulKernel kernel, MatmulCase c)
     {
-        MatmulOperands operands = new(c);
+        MatmulOperands operands = new(c, kernel.ReadsBaseFive);
         BitPlaneMatrix w = operands.Linear.Weights;
-        if (!KernelTable.Serves(kernel, w.Format, operands.X.Format))
+        if (!KernelTable.Serves(kernel, w.Format, operands.X.Format, kernel.ReadsBaseFive))
         {
             return;
         }
@@ -38,8 +40,9 @@ public unsafe class KernelGuardTests
         ActivationRows rows = new(operands.X);
         int tile = kernel.Tile.Rows, tiles = (rows.Count + tile - 1) / tile;
         long rowBytes = kernel.PackedRowBytes(w.Layout, operands.X.Format);
-        using GuardedMemory words = new(w.Words.Length * sizeof(ulong)), packed = new(tiles * tile * rowBytes), sums = new((long)w.Layout.Groups * rows.Count * kernel.ChannelBlock * sizeof(int));
-        w.Words.Span.CopyTo(new Span<ulong>(words.Pointer, w.Words.Length));
+        ReadOnlySpan<byte> stored = w.BaseFive is { } triples ? triples.Bytes.Span : MemoryMarshal.AsBytes(w.Words.Span);
+        using GuardedMemory words = new(stored.Length), packed = new(tiles * tile * rowBytes), sums = new((long)w.Layout.Groups * rows.Count * kernel.ChannelBlock * sizeof(int));
+        stored.CopyTo(new Span<byte>(words.Pointer, stored.Length));
         for (int i = 0; i < tiles; i++)
         {
             kernel.Pack(rows, i * tile, packed.Pointer + i * tile * rowBytes);
@@ -51,7 +54,7 @@ public unsafe class KernelGuardTests
             int* end = (int*)sums.Pointer + (long)w.Layout.Groups * rows.Count * kernel.ChannelBlock;
             kernel.Accumulate(new KernelTask
             {
-                Activations = rows, Packed = packed.Pointer, Weights = w, Words = (ulong*)words.Pointer, FirstGroup = group, Groups = groupStep,
+                Activations = rows, Packed = packed.Pointer, Weights = w, Words = (ulong*)words.Pointer, BaseFive = words.Pointer, FirstGroup = group, Groups = groupStep,
                 FirstRow = 0, Rows = rows.Count, FirstChannel = 0, Channels = w.Rows, Sums = end - (long)groupStep * rows.Count * kernel.ChannelBlock, Stride = kernel.ChannelBlock,
             });
         }

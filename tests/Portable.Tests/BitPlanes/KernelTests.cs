@@ -114,8 +114,23 @@ public class KernelTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void FiveLevelWeights(string name) =>
-        KernelContract.Check(Kernel(name), MatmulCase.Create(5, 3, 20, 200, 64, 3, false, 8, true, MatmulCase.Fill.Balanced));
+    public void FiveLevelWeights(string name)
+    {
+        MatmulKernel kernel = Kernel(name);
+        KernelContract.Check(kernel, MatmulCase.Create(5, 3, 20, 200, 64, 3, false, 8, true, MatmulCase.Fill.Balanced));
+        int seed = 1;
+        foreach (int k in (int[])[1, 2, 3, 5, 64, 150, 191, 192, 193, 194, 384, 1919, 1920, 2113])
+        {
+            int bits = seed % 10 == 9 ? 16 : 1 + seed % 10 % 8;
+            KernelContract.Check(kernel, MatmulCase.Create(seed, 1 + seed % 7, 1 + seed * 7 % 70, k, 0, 3, false, bits, seed % 3 != 0, MatmulCase.Fill.Balanced));
+            seed++;
+        }
+
+        // The largest products, for as long as sums of 16 bits may wait.
+        KernelContract.Check(kernel, MatmulCase.Create(1, 1, 5, 2500, 0, 3, false, 8, true, MatmulCase.Fill.BalancedMaximum));
+        KernelContract.Check(kernel, MatmulCase.Create(2, 5, 5, 2500, 0, 3, false, 16, true, MatmulCase.Fill.BalancedMaximum));
+        KernelContract.Check(kernel, MatmulCase.Create(3, 2, 66, 576, 0, 3, false, 8, false, MatmulCase.Fill.BalancedMaximum));
+    }
 
     [Property(MaxTest = 60)]
     public void EveryKernelAgreesWithTheOracleOnAnyShape(int seed, byte m, byte n, ushort k, ushort group, byte widths, byte signs)

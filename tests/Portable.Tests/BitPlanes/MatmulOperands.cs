@@ -7,11 +7,12 @@ namespace Portable.Tests.BitPlanes;
 /// <summary>A plain case in the product's types.</summary>
 internal sealed class MatmulOperands
 {
-    public MatmulOperands(MatmulCase c)
+    public MatmulOperands(MatmulCase c, bool baseFive = false)
     {
         GroupLayout layout = new(c.K, c.GroupSize);
         CodeFormat weights = new(c.WeightBits, c.WeightSigned), activations = new(c.ActivationBits, c.ActivationSigned);
         BitPlaneMatrix planes = BitPacking.Pack(Array.ConvertAll(c.W, v => (short)v), c.N, layout, weights);
+        planes = baseFive ? BaseFiveRows.Pack(planes) : planes;
         ActivationMode mode = c.ActivationSigned ? ActivationMode.Symmetric : ActivationMode.Asymmetric;
         byte[]? zeros = Array.TrueForAll(c.WeightZeros, z => z == 0) ? null : Array.ConvertAll(c.WeightZeros, z => (byte)z);
         Linear = new QuantizedLinear(planes, c.WeightScales, zeros, c.Bias, new ActivationQuantizer(activations, mode, c.ActivationGroup), c.WeightGroup);

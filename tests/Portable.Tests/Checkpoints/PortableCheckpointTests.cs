@@ -111,6 +111,22 @@ public class PortableCheckpointTests
         Assert.False(System.Runtime.InteropServices.MemoryMarshal.TryGetArray(down.Quantized!.Weights.Words, out _), "the words are a copy of the file");
     }
 
+    [SkippableFact]
+    public void Five_levels_stay_as_the_file_has_them()
+    {
+        Skip.IfNot(BaseFiveUnits.IsSupported, "This process expands them on load.");
+        using TinyCheckpoint checkpoint = new(hidden: 100, inner: 64);
+        string output = Path.Combine(checkpoint.Directory, "out");
+        RandomQuantizedBlocks.Write(checkpoint, output, "W2*A8");
+        using IModelSource quantized = Checkpoint.Open(output);
+        foreach (LinearWeights linear in quantized.LoadBlock(0).Linears)
+        {
+            ReadOnlyMemory<byte> inMemory = linear.Quantized!.Weights.BaseFive!.Bytes;
+            Assert.Equal(Tensor(Path.Combine(output, "model-00001-of-00002.safetensors"), linear.Name + ".codes").Bytes, inMemory.ToArray());
+            Assert.False(System.Runtime.InteropServices.MemoryMarshal.TryGetArray(inMemory, out _), "the bytes are a copy of the file");
+        }
+    }
+
     [Fact]
     public void Padding_is_not_stored()
     {

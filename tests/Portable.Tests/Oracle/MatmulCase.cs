@@ -25,6 +25,9 @@ public sealed class MatmulCase
     public int WeightGroups => (K + WeightGroup - 1) / WeightGroup;
     public int ActivationGroups => (K + ActivationGroup - 1) / ActivationGroup;
 
+    /// <summary>Whether the codes are 0 … 4 in one group, which memory may have in base five.</summary>
+    public bool FitsBaseFive => WeightBits == 3 && !WeightSigned && Groups == 1 && Array.TrueForAll(W, w => w <= 4);
+
     public override string ToString() =>
         $"{M}×{N}×{K} g{GroupSize} w{(WeightSigned ? 's' : 'u')}{WeightBits} a{(ActivationSigned ? 's' : 'u')}{ActivationBits} scales over {WeightGroup} and {ActivationGroup}{(Bias is null ? "" : " bias")}";
 
@@ -36,6 +39,7 @@ public sealed class MatmulCase
         Maximum,
         MinimumTimesMaximum,
         Balanced,
+        BalancedMaximum,
     }
 
     /// <summary>Fills a case from a seed.</summary>
@@ -50,7 +54,7 @@ public sealed class MatmulCase
         bool asymmetricWeights = !weightSigned && random.Next(4) != 0;
         (int wMin, int wMax) = Range(weightBits, weightSigned);
         (int xMin, int xMax) = Range(activationBits, activationSigned);
-        if (fill == Fill.Balanced)
+        if (fill is Fill.Balanced or Fill.BalancedMaximum)
         {
             (wMin, wMax) = (0, 4);
         }
@@ -58,12 +62,12 @@ public sealed class MatmulCase
         int[] w = new int[n * k], x = new int[m * k];
         for (int i = 0; i < w.Length; i++)
         {
-            w[i] = fill is Fill.Random or Fill.Balanced ? random.Next(wMin, wMax + 1) : fill == Fill.Maximum ? wMax : wMin;
+            w[i] = fill is Fill.Random or Fill.Balanced ? random.Next(wMin, wMax + 1) : fill is Fill.Maximum or Fill.BalancedMaximum ? wMax : wMin;
         }
 
         for (int i = 0; i < x.Length; i++)
         {
-            x[i] = fill is Fill.Random or Fill.Balanced ? random.Next(xMin, xMax + 1) : fill == Fill.Minimum ? xMin : xMax;
+            x[i] = fill is Fill.Random or Fill.Balanced ? random.Next(xMin, xMax + 1) : fill is Fill.Minimum or Fill.BalancedMaximum ? xMin : xMax;
         }
 
         int scaleCount = m * ((k + activationGroup - 1) / activationGroup);

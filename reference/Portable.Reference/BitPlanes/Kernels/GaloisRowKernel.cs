@@ -118,7 +118,7 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
         const int Register = 8;
         BitPlaneMatrix w = task.Weights;
         int words = w.RowWords;
-        direct = Math.Clamp(Math.Max(0, w.Words.Length - Register) / words - task.FirstChannel, 0, task.Channels);
+        direct = Math.Clamp((int)(Math.Max(0, (long)w.Rows * words - Register) / words) - task.FirstChannel, 0, task.Channels);
         long count = (long)(task.Channels - direct) * words;
         ulong* copy = Scratch.Get<ulong>(Scratch.Weights, count + Register);
         Buffer.MemoryCopy(task.Words + (long)(task.FirstChannel + direct) * words, copy, count * sizeof(ulong), count * sizeof(ulong));

@@ -24,6 +24,7 @@ internal static class KernelRows
         new PanelKernel<AvxVnniDot, Register256, Vector256<int>>(),
         new PanelKernel<Avx512PairDot, Register512, Vector512<int>>(),
         new GaloisRowKernel(),
+        new BaseFiveRowKernel(),
         new PanelKernel<Avx512WordDot, Register512, Vector512<int>>(),
     ];
 }

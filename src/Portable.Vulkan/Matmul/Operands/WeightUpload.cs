@@ -38,10 +38,11 @@ internal static class WeightUpload
         int firstRow = 0;
         foreach (BitPlaneMatrix part in parts)
         {
+            ulong[] room = part.BaseFive is null ? [] : new ulong[checked(rowsPerPart * part.RowWords)];
             for (int row = 0; row < part.Rows; row += rowsPerPart)
             {
                 int rows = Math.Min(rowsPerPart, part.Rows - row);
-                gpu.Upload<ulong>(part.Words.Span.Slice(checked((int)(row * rowBytes / 8)), checked((int)(rows * rowBytes / 8))), staging);
+                gpu.Upload(part.ReadRows(row, rows, room), staging);
                 var arguments = new RepackPush(staging.Address, target.Address, (uint)rows, (uint)layout.Blocks, (uint)(firstRow + row), StoredCodes.FlipsTopPlane(format) ? uint.MaxValue : 0);
                 gpu.Run(r => (cleared ? r : r.Fill(target, 0, target.Size, 0).Barrier()).Dispatch(repack, arguments, (layout.Blocks * 2 + 63) / 64, rows));
                 cleared = true;

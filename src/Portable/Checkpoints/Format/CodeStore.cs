@@ -21,7 +21,7 @@ internal abstract class CodeStore
     private const int ChunkBytes = 8 << 20;
 
     // Pieces of a file that threads map at a time.
-    private const int PopulatedWords = 1 << 20;
+    private const int PopulatedWords = 1 << 20, PopulatedBytes = 1 << 20;
 
     // What is read is still in the second-level cache when it is unpacked.
     private const int StretchBytes = 256 << 10;
@@ -54,6 +54,9 @@ internal abstract class CodeStore
     /// <summary>Whether a row's bytes are its words.</summary>
     protected virtual bool IsVerbatim(GroupLayout layout) => false;
 
+    /// <summary>Whether memory has rows as the file has them: in base five.</summary>
+    protected virtual bool IsBaseFive(GroupLayout layout) => false;
+
     /// <summary>The tensor of a matrix: U8, rows × bytes of a row.</summary>
     public TensorSource ToTensor(string name, BitPlaneMatrix matrix)
     {
@@ -66,13 +69,20 @@ internal abstract class CodeStore
                 return;
             }
 
+            if (matrix.BaseFive is { } stored)
+            {
+                stream.Write(stored.Bytes.Span);
+                return;
+            }
+
             RowBlocks blocks = new(matrix.Layout);
             int chunk = Math.Max(1, ChunkBytes / rowBytes);
             byte[] buffer = new byte[(long)Math.Min(chunk, matrix.Rows) * rowBytes];
+            ReadOnlyMemory<ulong> words = matrix.Words;
             for (int first = 0; first < matrix.Rows; first += chunk)
             {
                 int rows = Math.Min(chunk, matrix.Rows - first), start = first;
-                WorkerPool.Run(rows, r => PackRow(matrix.Words.Span.Slice((start + r) * matrix.RowWords, matrix.RowWords), blocks, matrix.Format.Bits, buffer.AsSpan(r * rowBytes, rowBytes)));
+                WorkerPool.Run(rows, r => PackRow(words.Span.Slice((start + r) * matrix.RowWords, matrix.RowWords), blocks, matrix.Format.Bits, buffer.AsSpan(r * rowBytes, rowBytes)));
                 stream.Write(buffer, 0, rows * rowBytes);
             }
         });
@@ -101,6 +111,11 @@ internal abstract class CodeStore
             return new BitPlaneMatrix(rows, layout, format, inPlace);
         }
 
+        if (IsBaseFive(layout) && (long)rows * rowBytes <= int.MaxValue)
+        {
+            return ReadBaseFive(file, tensor, layout);
+        }
+
         MemoryManager<ulong> unpacked = memory.Allocate<ulong>(BitPlaneMatrix.WordCount(rows, layout, format));
         RowBlocks blocks = new(layout);
         int stretch = Math.Max(1, StretchBytes / rowBytes);
@@ -120,10 +135,40 @@ internal abstract class CodeStore
 
             ArrayPool<byte>.Shared.Return(buffer);
         });
-        return bad == int.MaxValue
-            ? new BitPlaneMatrix(rows, layout, format, unpacked.Memory)
-            : throw new CheckpointException(file.Path, $"row {bad} holds bits that are no codes", tensor.Name, tensor.Offset + (long)bad * rowBytes);
+        return bad == int.MaxValue ? new BitPlaneMatrix(rows, layout, format, unpacked.Memory) : throw NoCodes(file, tensor, bad);
     }
+
+    /// <summary>Rows in base five in place: all threads look whether they are codes.</summary>
+    private static BitPlaneMatrix ReadBaseFive(SafetensorsFile file, TensorInfo tensor, GroupLayout layout)
+    {
+        int rows = (int)tensor.Shape[0], rowBytes = (int)tensor.Shape[1], bad = int.MaxValue, stretch = Math.Max(1, PopulatedBytes / rowBytes);
+        ReadOnlyMemory<byte> bytes = file.Map(tensor);
+        WorkerPool.Run((rows + stretch - 1) / stretch, piece =>
+        {
+            int first = piece * stretch, end = Math.Min(first + stretch, rows);
+            ReadOnlyMemory<byte> own = bytes[(first * rowBytes)..(end * rowBytes)];
+            MappedFile.Populate(own);
+            for (int row = first; row < end; row++)
+            {
+                ReadOnlySpan<byte> from = bytes.Span[(row * rowBytes)..];
+                if (from.Length < rowBytes + Slack)
+                {
+                    byte[] copy = new byte[rowBytes + Slack];
+                    from[..rowBytes].CopyTo(copy);
+                    from = copy;
+                }
+
+                if (!BaseFiveUnits.IsValid(from, rowBytes, layout.Columns))
+                {
+                    Lower(ref bad, row);
+                }
+            }
+        });
+        return bad == int.MaxValue ? new BitPlaneMatrix(layout, new BaseFiveRows(rows, layout, bytes)) : throw NoCodes(file, tensor, bad);
+    }
+
+    private static CheckpointException NoCodes(SafetensorsFile file, TensorInfo tensor, int row) =>
+        new(file.Path, $"row {row} holds bits that are no codes", tensor.Name, tensor.Offset + ((long)row * tensor.Shape[1]));
 
     // The message must not depend on which thread met its bad row first.
     private static void Lower(ref int least, int value)
@@ -140,31 +185,4 @@ internal abstract class CodeStore
             seen = before;
         }
     }
-}
-
-/// <summary>Columns that each block of a row really holds: 64, or fewer in the last block of a group.</summary>
-internal readonly struct RowBlocks
-{
-    public RowBlocks(GroupLayout layout)
-    {
-        Columns = layout.Columns;
-        Widths = new int[layout.Blocks];
-        for (int group = 0; group < layout.Groups; group++)
-        {
-            int left = layout.ColumnsIn(group);
-            for (int block = layout.FirstBlock(group); block < layout.EndBlock(group); block++, left -= GroupLayout.BlockSize)
-            {
-                Widths[block] = Math.Min(GroupLayout.BlockSize, left);
-            }
-        }
-    }
-
-    /// <summary>K.</summary>
-    public int Columns { get; }
-
-    /// <summary>Columns of each block.</summary>
-    public int[] Widths { get; }
-
-    /// <summary>The low <paramref name="count"/> bits, 1…64.</summary>
-    public static ulong Mask(int count) => ulong.MaxValue >> (64 - count);
 }

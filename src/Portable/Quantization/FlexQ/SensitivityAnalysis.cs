@@ -68,7 +68,7 @@ internal sealed class SensitivityAnalysis : IDisposable
     private static bool Fits(BlockWeights block, int layers, ICalibrationDevice? device)
     {
         const int Share = 2;
-        long bytes = block.Linears.Sum(l => l.Quantized is { } q ? (q.Weights.Words.Length * (long)sizeof(ulong)) + (q.Scales.Count * (long)sizeof(float)) : 0);
+        long bytes = block.Linears.Sum(l => l.Quantized is { } q ? ((long)q.Weights.Rows * q.Weights.RowWords * sizeof(ulong)) + (q.Scales.Count * (long)sizeof(float)) : 0);
         return device is null || bytes * layers <= device.FreeBytes / Share;
     }
 
