@@ -30,17 +30,29 @@ internal sealed class BlockWeights
     /// <param name="norm">Gives each norm.</param>
     /// <param name="linear">Gives each linear, in the order of the forward pass.</param>
     public static BlockWeights Create(BlockLayout layout, Func<BlockNorm, NormWeights> norm, Func<BlockSlot, LinearWeights> linear) =>
-        new(layout, layout.Norms.ToDictionary(n => n, norm), layout.Slots.ToDictionary(s => s, linear));
+        new(layout, Each(layout.Norms, norm), Each(layout.Slots, linear));
 
     /// <summary>The linears that read an input.</summary>
     public IReadOnlyList<LinearWeights> Reading(BlockInput input) => [.. Layout.Reading(input).Select(s => _linears[s])];
 
     /// <summary>Replaces every linear.</summary>
-    public BlockWeights MapLinears(Func<BlockSlot, LinearWeights, LinearWeights> map) => new(Layout, _norms, Layout.Slots.ToDictionary(s => s, s => map(s, _linears[s])));
+    public BlockWeights MapLinears(Func<BlockSlot, LinearWeights, LinearWeights> map) => new(Layout, _norms, Each(Layout.Slots, s => map(s, _linears[s])));
 
     /// <summary>Replaces every linear.</summary>
     public BlockWeights MapLinears(Func<LinearWeights, LinearWeights> map) => MapLinears((_, linear) => map(linear));
 
     /// <summary>Replaces norms.</summary>
-    public BlockWeights MapNorms(Func<BlockNorm, NormWeights, NormWeights> map) => new(Layout, Layout.Norms.ToDictionary(n => n, n => map(n, _norms[n])), _linears);
+    public BlockWeights MapNorms(Func<BlockNorm, NormWeights, NormWeights> map) => new(Layout, Each(Layout.Norms, n => map(n, _norms[n])), _linears);
+
+    private static Dictionary<TPlace, TWeights> Each<TPlace, TWeights>(IReadOnlyList<TPlace> places, Func<TPlace, TWeights> weights)
+        where TPlace : struct
+    {
+        Dictionary<TPlace, TWeights> all = new(places.Count);
+        for (int i = 0; i < places.Count; i++)
+        {
+            all.Add(places[i], weights(places[i]));
+        }
+
+        return all;
+    }
 }

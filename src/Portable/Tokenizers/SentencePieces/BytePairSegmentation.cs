@@ -24,9 +24,9 @@ internal sealed class BytePairSegmentation : ISegmentation
     public BytePairSegmentation(SentencePieceModel model, TokenTable pieces, ByteTrie userDefined)
     {
         (_pieces, _userDefined) = (pieces, userDefined);
-        Dictionary<float, int> ranks = model.Pieces.Select(p => p.Score).Distinct().OrderDescending().Select((score, rank) => (score, rank)).ToDictionary(p => p.score, p => p.rank);
-        _ranks = [.. model.Pieces.Select(p => ranks[p.Score])];
-        _unused = [.. model.Pieces.Select(p => p.Kind == PieceKind.Unused)];
+        _ranks = new int[model.Pieces.Count];
+        _unused = new bool[model.Pieces.Count];
+        Rank(model);
         PairTable joined = new();
         for (int id = 0; id < pieces.Size; id++)
         {
@@ -41,7 +41,26 @@ internal sealed class BytePairSegmentation : ISegmentation
         }
 
         // How an unused piece comes apart depends on the whole text.
-        _joined = _unused.Contains(true) ? null : joined;
+        _joined = Array.IndexOf(_unused, true) >= 0 ? null : joined;
+    }
+
+    // Equal scores have equal ranks, the highest 0. (Plain loops: the first token waits for this, and queries over pieces would be compiled for it.)
+    private void Rank(SentencePieceModel model)
+    {
+        float[] scores = new float[_ranks.Length];
+        int[] order = new int[_ranks.Length];
+        for (int id = 0; id < scores.Length; id++)
+        {
+            (_, scores[id], PieceKind kind) = model.Pieces[id];
+            (order[id], _unused[id]) = (id, kind == PieceKind.Unused);
+        }
+
+        Array.Sort(scores, order);
+        for (int i = scores.Length - 1, rank = 0; i >= 0; i--)
+        {
+            rank += i + 1 < scores.Length && !scores[i].Equals(scores[i + 1]) ? 1 : 0;
+            _ranks[order[i]] = rank;
+        }
     }
 
     public void Cut(ReadOnlySpan<byte> text, List<int> lengths)
