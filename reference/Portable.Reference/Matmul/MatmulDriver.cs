@@ -14,9 +14,9 @@ internal static unsafe class MatmulDriver
     private const int SmallestBlock = 16;
 
     // What a piece takes besides its channels, in channels of a decode step.
-    private const int PieceChannels = 8;
+    private const int PieceChannels = 8, FewRows = 32;
 
-    private const int PiecesPerThread = 4;
+    private const int PiecesPerThread = 4, LevelPieces = 8;
 
     public static void Run(QuantizedActivations x, MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts)
     {
@@ -27,7 +27,7 @@ internal static unsafe class MatmulDriver
         byte* packed = Scratch.Get<byte>(Scratch.Activations, tiles * tileBytes);
         Pack(rows, kernel, packed, tiles, tileBytes);
 
-        int channelBlock = ChannelBlock(kernel, parts), channelBlocks = 0;
+        int channelBlock = ChannelBlock(kernel, parts, rows.Count), channelBlocks = 0;
         MatmulPart[] all = new MatmulPart[parts.Length];
         for (int i = 0; i < all.Length; i++)
         {
@@ -110,10 +110,11 @@ internal static unsafe class MatmulDriver
         });
     }
 
-    // Channels of a piece, at least a tile of the kernel: those with which the thread that has the most is done first.
-    private static int ChannelBlock(MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts)
+    // Channels of a piece, at least a tile of the kernel: those with which the thread that has the most is done first. Of many rows a
+    // piece is long beside what else it takes: then as many pieces as level out threads that are not equally fast.
+    private static int ChannelBlock(MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts, int rows)
     {
-        int best = kernel.ChannelBlock, threads = WorkerPool.Threads;
+        int best = kernel.ChannelBlock, bestPieces = 0, threads = WorkerPool.Threads, fixedPart = rows > FewRows ? 0 : PieceChannels;
         long least = long.MaxValue;
         for (int block = kernel.ChannelBlock; block >= Math.Max(SmallestBlock, kernel.Tile.Channels); block /= 2)
         {
@@ -123,8 +124,11 @@ internal static unsafe class MatmulDriver
                 pieces += (part.Weights.Rows + block - 1) / block;
             }
 
-            long time = (long)((pieces + threads - 1) / threads) * (block + PieceChannels);
-            (best, least) = time < least ? (block, time) : (best, least);
+            long time = (long)((pieces + threads - 1) / threads) * (block + fixedPart);
+            if (time < least || (time == least && rows > FewRows && bestPieces < LevelPieces * threads))
+            {
+                (best, bestPieces, least) = (block, pieces, time);
+            }
         }
 
         return best;

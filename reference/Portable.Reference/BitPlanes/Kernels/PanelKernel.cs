@@ -85,11 +85,12 @@ internal sealed unsafe class PanelKernel<TDot, TRegister, V> : MatmulKernel
         int chunk = Math.Max(1, PanelBytes / blockBytes), first = layout.FirstBlock(task.FirstGroup), end = layout.EndBlock(task.FirstGroup);
         byte* panel = Scratch.Get<byte>(Scratch.Weights, (long)chunk * blockBytes);
         long rowBytes = PackedRowBytes(layout, digit);
-        for (int channel = 0; channel < task.Channels; channel += tileLanes)
+        // Columns outside: what the rows have of a chunk is read once for all channels, from a second-level cache that does not hold them whole.
+        for (int block = first; block < end; block += chunk)
         {
-            for (int block = first; block < end; block += chunk)
+            int blocks = Math.Min(chunk, end - block);
+            for (int channel = 0; channel < task.Channels; channel += tileLanes)
             {
-                int blocks = Math.Min(chunk, end - block);
                 Expand(task, task.FirstChannel + channel, block, blocks, (int*)panel);
                 for (int row = task.FirstRow; row < task.FirstRow + task.Rows; row += RowStride)
                 {
