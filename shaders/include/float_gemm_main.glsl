@@ -20,9 +20,21 @@ void main()
     multiplyTile(a, b, m0, n0, m, n, k, 0u, k);
     [[unroll]] for (uint i = 0u; i < MICRO_M; i++)
     {
+        // What a row is added to is on its way together: one load behind the store before it would cost a trip to memory each.
+        float held[MICRO_N];
+        uint row = m0 + rowOf(i);
+        [[unroll]] for (uint j = 0u; RESIDUAL && j < MICRO_N; j++)
+        {
+            uint column = n0 + columnOf(j);
+            if (row < m && column < n)
+            {
+                held[j] = y.v[row * yStride + column];
+            }
+        }
+
         [[unroll]] for (uint j = 0u; j < MICRO_N; j++)
         {
-            uint row = m0 + rowOf(i), column = n0 + columnOf(j);
+            uint column = n0 + columnOf(j);
             if (row < m && column < n)
             {
                 float v = sums[i][j];
@@ -32,14 +44,13 @@ void main()
                     v = canonical(biased);
                 }
 
-                uint at = row * yStride + column;
                 if (RESIDUAL)
                 {
-                    precise float added = y.v[at] + v;
+                    precise float added = held[j] + v;
                     v = canonical(added);
                 }
 
-                y.v[at] = v;
+                y.v[row * yStride + column] = v;
             }
         }
     }

@@ -17,26 +17,40 @@ layout(push_constant) uniform Push
     uint rows;
 };
 
-// Adds this invocation's sums of a run to what is there.
+// Adds this invocation's sums of a run to what is there, two rows at a time: their loads are on their way together, where one behind the
+// store before it would cost a trip to memory each.
 void addRun(uint m0, uint n0)
 {
-    [[unroll]] for (uint i = 0u; i < MICRO_M; i++)
+    const uint PAIRS = MICRO_N / 2u;
+    [[unroll]] for (uint i = 0u; i < MICRO_M; i += 2u)
     {
-        uint row = m0 + rowOf(i);
-        [[unroll]] for (uint j = 0u; j < MICRO_N; j += QUADS ? 2u : 1u)
+        dvec2 held[2u * PAIRS];
+        [[unroll]] for (uint e = 0u; e < 2u * PAIRS; e++)
         {
-            uint column = n0 + columnOf(j), at = row * columns + column;
+            uint row = m0 + rowOf(i + e / PAIRS), column = n0 + columnOf(e % PAIRS * 2u), at = row * columns + column;
             if (row < size && column < columns)
             {
+                held[e] = QUADS ? DoublePairs(gram).v[at / 2u] : dvec2(gram.v[at], column + 1u < columns ? gram.v[at + 1u] : 0.0LF);
+            }
+        }
+
+        [[unroll]] for (uint e = 0u; e < 2u * PAIRS; e++)
+        {
+            uint j = e % PAIRS * 2u, row = m0 + rowOf(i + e / PAIRS), column = n0 + columnOf(j), at = row * columns + column;
+            if (row < size && column < columns)
+            {
+                precise dvec2 sum = held[e] + dvec2(double(sums[i + e / PAIRS][j]), double(sums[i + e / PAIRS][j + 1u]));
                 if (QUADS)
                 {
-                    precise dvec2 sum = DoublePairs(gram).v[at / 2u] + dvec2(double(sums[i][j]), double(sums[i][j + 1u]));
                     DoublePairs(gram).v[at / 2u] = sum;
                 }
                 else
                 {
-                    precise double sum = gram.v[at] + double(sums[i][j]);
-                    gram.v[at] = sum;
+                    gram.v[at] = sum.x;
+                    if (column + 1u < columns)
+                    {
+                        gram.v[at + 1u] = sum.y;
+                    }
                 }
             }
         }

@@ -184,8 +184,8 @@ void storeHalf(uint at, float v) {
     atomicOr(y.v[at >> 1], floatToHalf(v) << shift);
 }
 
-// Bias, residual and store of a finished sum over groups.
-void storeFinished(uint m, uint n, float sum, float bias, float residual) {
+// Bias and residual of a sum over groups.
+float finished(float sum, float bias, float residual) {
     precise float v = sum;
     if ((arg.flags & BIAS) != 0) {
         v = v + bias;
@@ -195,6 +195,11 @@ void storeFinished(uint m, uint n, float sum, float bias, float residual) {
         precise float r = residual + v;
         v = canonical(r);
     }
+    return v;
+}
+
+void storeFinished(uint m, uint n, float sum, float bias, float residual) {
+    float v = finished(sum, bias, residual);
     uint at = m * arg.yStride + n;
     if ((arg.flags & HALF) != 0) {
         storeHalf(at, v);

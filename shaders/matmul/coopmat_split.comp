@@ -12,6 +12,7 @@
 #define MOVES false
 #include "matmul.glsl"
 #include "matrix_tiles.glsl"
+#include "store_quads.glsl"
 #include "handshake.glsl"
 
 layout(constant_id = 21) const uint SPLITS = 2; // workgroups along K
@@ -45,6 +46,16 @@ void leaveSums() {
     }
 }
 
+// Token and first channel of an invocation's i-th piece.
+uvec2 outputOf(uint i) {
+    uint piece = i * INVOCATIONS + tid;
+    return uvec2(piece / (BN / 4), firstColumn + piece % (BN / 4) * 4);
+}
+
+bool isReal(uint i, uvec2 at) {
+    return (PIECES % INVOCATIONS == 0 || i * INVOCATIONS + tid < PIECES) && at.x < arg.m && at.y < arg.n;
+}
+
 // Adds what all have left: four neighbouring columns of a row for each of an invocation's pieces. All parts are on their way before the
 // first is used, and what outputs are added to before the first is written.
 void finish() {
@@ -61,35 +72,46 @@ void finish() {
             }
         }
     }
+    bool quads = OUTPUT == 0 && storesQuads();
+    vec4 residuals[LOADS];
+    [[unroll]] for (uint i = 0; quads && i < LOADS; i++) {
+        uvec2 at = outputOf(i);
+        if (isReal(i, at)) {
+            residuals[i] = residualQuad(at.x, at.y);
+        }
+    }
     [[unroll]] for (uint i = 0; i < LOADS; i++) {
-        uint piece = i * INVOCATIONS + tid, m = piece / (BN / 4);
-        if ((PIECES % INVOCATIONS == 0 || piece < PIECES) && m < arg.m) {
-            float residual[4];
-            [[unroll]] for (uint c = 0; c < 4; c++) {
-                residual[c] = OUTPUT == 0 ? residualOf(m, min(firstColumn + piece % (BN / 4) * 4 + c, arg.n - 1)) : 0.0;
+        uvec2 at = outputOf(i);
+        if (!isReal(i, at)) {
+            continue;
+        }
+        vec4 results = vec4(0.0);
+        [[unroll]] for (uint c = 0; c < 4; c++) {
+            uint columns = BM * ROW_ITEMS + at.y - firstColumn + c;
+            int each[2] = int[2](0, 0);
+            [[unroll]] for (uint digit = 0; digit < DIGITS; digit++) {
+                int sum = sums[digit * LOADS + i][c];
+                if (ZW != 0) {
+                    sum -= folds[columns + BN] * folds[(1 + digit * 2) * BM + at.x];
+                }
+                if (needsWeightSums()) {
+                    sum += folds[columns + 2 * BN] * folds[(2 + digit * 2) * BM + at.x];
+                }
+                each[digit] = sum;
+                if (OUTPUT == 1 && at.y + c < arg.n) {
+                    storeInteger(0, at.x, at.y + c, digit, sum);
+                }
             }
+            // From zero, as the contract's sum over groups starts.
+            precise float sum = 0.0 + scaledSum(each[0], each[1], intBitsToFloat(folds[at.x]), intBitsToFloat(folds[columns]));
+            results[c] = sum;
+        }
+        if (quads) {
+            storeQuad(at.x, at.y, results, biasQuad(at.y), residuals[i]);
+        } else if (OUTPUT == 0) {
             [[unroll]] for (uint c = 0; c < 4; c++) {
-                uint column = piece % (BN / 4) * 4 + c, n = firstColumn + column, columns = BM * ROW_ITEMS + column;
-                if (n < arg.n) {
-                    int each[2] = int[2](0, 0);
-                    [[unroll]] for (uint digit = 0; digit < DIGITS; digit++) {
-                        int sum = sums[digit * LOADS + i][c];
-                        if (ZW != 0) {
-                            sum -= folds[columns + BN] * folds[(1 + digit * 2) * BM + m];
-                        }
-                        if (needsWeightSums()) {
-                            sum += folds[columns + 2 * BN] * folds[(2 + digit * 2) * BM + m];
-                        }
-                        each[digit] = sum;
-                        if (OUTPUT == 1) {
-                            storeInteger(0, m, n, digit, sum);
-                        }
-                    }
-                    if (OUTPUT == 0) {
-                        // From zero, as the contract's sum over groups starts.
-                        precise float sum = 0.0 + scaledSum(each[0], each[1], intBitsToFloat(folds[m]), intBitsToFloat(folds[columns]));
-                        storeFinished(m, n, sum, biasOf(n), residual[c]);
-                    }
+                if (at.y + c < arg.n) {
+                    storeResult(at.x, at.y + c, results[c]);
                 }
             }
         }

@@ -146,6 +146,7 @@ void addUp(uint round, bool last) {
     [[unroll]] for (uint batch = 0; batch < BATCHES; batch++) {
         Channel channels[OWN * PARTS];
         Token tokens[OWN * PARTS];
+        float biases[OWN], residuals[OWN];
         [[unroll]] for (uint own = 0; own < OWN; own++) {
             bool real;
             uvec4 at = outputAt(batch, own, real);
@@ -154,6 +155,8 @@ void addUp(uint round, bool last) {
                 channels[own * PARTS + s] = channelOf(g, at.x);
                 tokens[own * PARTS + s] = tokenAt(g, at.y, groups);
             }
+            biases[own] = OUTPUT == 0 && last ? biasOf(at.x) : 0.0;
+            residuals[own] = OUTPUT == 0 && last ? residualOf(at.y, at.x) : 0.0;
         }
         barrier();
         [[unroll]] for (uint q = 0; q < BATCH; q++) {
@@ -194,7 +197,7 @@ void addUp(uint round, bool last) {
                 y[batch * OWN + own] = sum;
             }
             if (OUTPUT == 0 && last && real) {
-                storeResult(at.y, at.x, sum);
+                storeFinished(at.y, at.x, sum, biases[own], residuals[own]);
             }
         }
     }

@@ -32,7 +32,9 @@ const uint MOST_HELD = KEY_LOADS > VALUE_LOADS * 4u ? KEY_LOADS : VALUE_LOADS * 
 #define B_MATRIX coopmat<uint8_t, gl_ScopeSubgroup, 32, 16, gl_MatrixUseB>
 #define C_MATRIX coopmat<uint, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
 
-uvec4 held[MOST_HELD];
+const uint TOKEN_LOADS = (CHUNK + WORKGROUP - 1u) / WORKGROUP;
+
+uvec4 held[MOST_HELD], heldTokens[TOKEN_LOADS];
 A_MATRIX query[DEPTH_STEPS];
 C_MATRIX high[HEAD_TILES], low[HEAD_TILES];
 uvec4 rowQuery[2];                                          // scale, zero point, Σ codes − head size · zero point
@@ -61,9 +63,10 @@ void loadQueries(Tile tile, uint head)
     }
 }
 
+// With what belongs to the chunk's tokens.
 void loadKeys(uint chunk)
 {
-    uint base = chunkPlace(kvHead, chunk) * HEAD_WORDS * CHUNK;
+    uint place = chunkPlace(kvHead, chunk), base = place * HEAD_WORDS * CHUNK, plane = planeTokens();
     [[unroll]] for (uint i = 0u; i < KEY_LOADS; i++)
     {
         uint e = i * WORKGROUP + lane, key = e % CHUNK, first = e / CHUNK * ITEM_WORDS;
@@ -72,9 +75,15 @@ void loadKeys(uint chunk)
             held[i][w] = first + w < HEAD_WORDS ? keys.v[base + (first + w) * CHUNK + key] : 0u;
         }
     }
+
+    [[unroll]] for (uint i = 0u; i < TOKEN_LOADS; i++)
+    {
+        uint at = place * CHUNK + min(i * WORKGROUP + lane, CHUNK - 1u);
+        heldTokens[i] = uvec4(InWords(parameters).v[at], InWords(parameters).v[plane + at], InWords(parameters).v[2u * plane + at], InWords(parameters).v[3u * plane + at]);
+    }
 }
 
-// With what belongs to the chunk's tokens; what the cache holds past the tile's last token counts as 0.
+// What the cache holds past the tile's last token counts as 0.
 void storeKeys(uint chunk)
 {
     [[unroll]] for (uint i = 0u; i < KEY_LOADS; i++)
@@ -92,11 +101,13 @@ void storeKeys(uint chunk)
         }
     }
 
-    for (uint t = lane; t < CHUNK; t += WORKGROUP)
+    [[unroll]] for (uint i = 0u; i < TOKEN_LOADS; i++)
     {
-        uint plane = planeTokens(), at = chunkPlace(kvHead, chunk) * CHUNK + t;
-        uvec4 token = uvec4(InWords(parameters).v[at], InWords(parameters).v[plane + at], InWords(parameters).v[2u * plane + at], InWords(parameters).v[3u * plane + at]);
-        tokens[t] = chunk * CHUNK + t <= lastToken ? token : uvec4(0u);
+        uint t = i * WORKGROUP + lane;
+        if (t < CHUNK)
+        {
+            tokens[t] = chunk * CHUNK + t <= lastToken ? heldTokens[i] : uvec4(0u);
+        }
     }
 }
 

@@ -8,11 +8,10 @@
 
 // logits[m, v] = canonical(OrderedDot(hidden[m], table row v)). The 32 partial sums of a row belong to a team of 8 invocations,
 // four neighbouring ones each, so that an invocation reads 8 neighbouring columns, one uvec4 of 16-bit elements, of ROWS
-// rows, AHEAD stretches of 64 columns in flight. Workgroup (span of tokens, span of table rows).
+// rows, AHEAD stretches of 64 columns in flight. Workgroup (token, span of table rows).
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint WORKGROUP = 128;
 layout(constant_id = 2) const uint ROWS = 1;
-layout(constant_id = 3) const uint TOKENS = 1;
 layout(constant_id = 4) const uint AHEAD = 4;
 layout(constant_id = 5) const bool WIDE = false;        // 16-bit elements, columns a multiple of 8
 layout(constant_id = 6) const float SOFTCAP = 0.0;      // c of c·tanh(logit/c); 0: none
@@ -29,8 +28,7 @@ layout(push_constant) uniform Push
 };
 
 const uint TEAMS = WORKGROUP / 8u;
-const uint OUTPUTS = ROWS * TOKENS;
-shared vec4 partials[TEAMS * OUTPUTS * 8u];
+shared vec4 partials[TEAMS * ROWS * 8u];
 
 // Columns k … k + 7 of a row as 16-bit pairs, where WIDE.
 uvec4 loadWide(uint row, uint k)
@@ -77,14 +75,14 @@ void main()
     uint lane = gl_LocalInvocationIndex % 8u;
     uint team = gl_LocalInvocationIndex / 8u;
 
-    // Rows of a team lie TEAMS apart. Rows and tokens past the end repeat the last one and are not stored.
-    uint firstRow = gl_WorkGroupID.y * TEAMS * ROWS + team, firstToken = gl_WorkGroupID.x * TOKENS;
-    precise float sums[OUTPUTS][4];
-    [[unroll]] for (uint o = 0u; o < OUTPUTS; o++)
+    // Rows of a team lie TEAMS apart. Rows past the end repeat the last one and are not stored.
+    uint firstRow = gl_WorkGroupID.y * TEAMS * ROWS + team, token = gl_WorkGroupID.x;
+    precise float sums[ROWS][4];
+    [[unroll]] for (uint r = 0u; r < ROWS; r++)
     {
         [[unroll]] for (uint p = 0u; p < 4u; p++)
         {
-            sums[o][p] = 0.0;
+            sums[r][p] = 0.0;
         }
     }
 
@@ -107,34 +105,30 @@ void main()
             uint k = first + a * 64u;
             if (k < columns)
             {
-                [[unroll]] for (uint m = 0u; m < TOKENS; m++)
+                float h[8];
+                loadHidden(token, k, h);
+                [[unroll]] for (uint r = 0u; r < ROWS; r++)
                 {
-                    float h[8];
-                    loadHidden(min(firstToken + m, tokenCount - 1u), k, h);
-                    [[unroll]] for (uint r = 0u; r < ROWS; r++)
+                    [[unroll]] for (uint i = 0u; i < 8u; i++)
                     {
-                        [[unroll]] for (uint i = 0u; i < 8u; i++)
-                        {
-                            precise float product = h[i] * weight(wide[a][r], min(firstRow + r * TEAMS, vocabulary - 1u), k, i);
-                            sums[r * TOKENS + m][i >> 1] = sums[r * TOKENS + m][i >> 1] + product;
-                        }
+                        precise float product = h[i] * weight(wide[a][r], min(firstRow + r * TEAMS, vocabulary - 1u), k, i);
+                        sums[r][i >> 1] = sums[r][i >> 1] + product;
                     }
                 }
             }
         }
     }
 
-    [[unroll]] for (uint o = 0u; o < OUTPUTS; o++)
+    [[unroll]] for (uint r = 0u; r < ROWS; r++)
     {
-        partials[(o * TEAMS + team) * 8u + lane] = vec4(sums[o][0], sums[o][1], sums[o][2], sums[o][3]);
+        partials[(r * TEAMS + team) * 8u + lane] = vec4(sums[r][0], sums[r][1], sums[r][2], sums[r][3]);
     }
 
     barrier();
-    for (uint i = gl_LocalInvocationIndex; i < TEAMS * OUTPUTS; i += WORKGROUP)
+    for (uint i = gl_LocalInvocationIndex; i < TEAMS * ROWS; i += WORKGROUP)
     {
-        uint output_ = i / TEAMS;
-        uint row = gl_WorkGroupID.y * TEAMS * ROWS + output_ / TOKENS * TEAMS + i % TEAMS, token = firstToken + output_ % TOKENS;
-        if (row < vocabulary && token < tokenCount)
+        uint row = gl_WorkGroupID.y * TEAMS * ROWS + i;
+        if (row < vocabulary)
         {
             vec4 p[8];
             [[unroll]] for (uint j = 0u; j < 8u; j++)

@@ -4,7 +4,7 @@ using Portable.Vulkan.Matmul.Techniques;
 
 namespace Portable.Vulkan.Benchmarking;
 
-/// <summary>The kernels worth timing for a problem: each technique's likeliest tiles, where its estimate is not hopeless.</summary>
+/// <summary>The kernels worth timing for a problem: each technique's likeliest tiles, where its estimate is not hopeless, that the device takes as many workgroups of.</summary>
 internal static class MatmulCandidates
 {
     private const int Decode = 16, Few = 24, Many = 40, Hopeless = 20;
@@ -15,6 +15,6 @@ internal static class MatmulCandidates
         MatmulTechnique[] supported = [.. MatmulTechniques.Supported(device, problem).Where(t => t.Name != "naive")];
         double best = supported.Min(t => t.Estimate(device, problem));
         return supported.Where(t => t.Estimate(device, problem) < Hopeless * best)
-            .SelectMany(t => t.Candidates(device, problem).Take(t.Name == "dot" == problem.M < Decode ? Many : Few));
+            .SelectMany(t => t.Candidates(device, problem).Where(k => k.FitsOn(device)).Take(t.Name == "dot" == problem.M < Decode ? Many : Few));
     }
 }

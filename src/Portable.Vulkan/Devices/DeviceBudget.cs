@@ -31,6 +31,9 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
     /// <summary>Vectors of a row of the head's table that an invocation has in flight.</summary>
     public int HeadAhead { get; init; } = 4;
 
+    /// <summary>Tokens of which an invocation holds sums of four rows of the head's table; a power of two.</summary>
+    public int HeadTokens { get; init; } = 8;
+
     /// <summary>Invocations of a workgroup that decodes a token of one of many sequences: several workgroups on a processor hide each other's waiting.</summary>
     public int CrowdInvocations { get; init; } = 256;
 
@@ -44,7 +47,7 @@ internal sealed record DeviceBudget(int RowInvocations, int DotInvocations, int 
         {
             // A software device runs the invocations of a workgroup one after the other and pays for each barrier per invocation.
             { Kind: VulkanDeviceKind.Cpu } => new DeviceBudget(32, 1024, 160, device.SubgroupSize) { AttentionInvocations = 64 },
-            { VendorId: Nvidia } when !device.Driver.StartsWith("NVK", StringComparison.Ordinal) => new DeviceBudget(1024, 1024, 160, device.SubgroupSize) { AttentionInvocations = 256, RowAttention = 4, SplitsMatrices = true },
+            { VendorId: Nvidia } when !device.Driver.StartsWith("NVK", StringComparison.Ordinal) => new DeviceBudget(1024, 1024, 160, device.SubgroupSize) { AttentionInvocations = 256, RowAttention = 4, SplitsMatrices = true, HeadTokens = 16 },
             // Workgroups of 1,024 leave an invocation 96 registers on RDNA 3, and decoding over a 16-bit cache takes more.
             { VendorId: Amd } => new DeviceBudget(512, 1024, 96, device.SubgroupSize),
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Portable.Execution;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Shaders;
@@ -14,8 +15,10 @@ internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm N
     {
         Normalize(plan);
         plan.Stamp("FinalNorm", 0);
-        int rows = plan.Key.LogitRows, tokens = rows >= 4 ? 4 : 1;
-        HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = tokens, Ahead = DeviceBudget.For(plan.Gpu.Facts).HeadAhead, Wide = Head.Wide, Softcap = Softcap };
+        DeviceBudget budget = DeviceBudget.For(plan.Gpu.Facts);
+        int rows = plan.Key.LogitRows, tokens = (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((uint)rows), 1, (uint)budget.HeadTokens);
+        HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = 1, Ahead = budget.HeadAhead, Wide = Head.Wide, Softcap = Softcap };
+        shader = tokens == 1 ? shader : shader with { Rows = 4, Tokens = tokens, Ahead = 2 };
         ulong logits = plan.Memory.Logits.Target(rows);
         HeadPush push = new(plan.Memory.Hidden.Address, Head.Address, logits, (uint)Head.Columns, (uint)Head.Rows, (uint)rows);
         plan.Order([plan.Memory.Hidden], [plan.Memory.Logits]);
@@ -25,8 +28,8 @@ internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm N
         plan.ReadLogits(logits, (long)rows * Head.Rows);
     }
 
-    // A small cache keeps no table rows for more than four rows.
-    public OperationWork Work(PlanKey key) => new((key.LogitRows + 3L) / 4 * Head.Rows * Head.RowBytes, (long)key.LogitRows * Head.Rows * Head.Columns);
+    // A small cache keeps no table rows for the next tokens.
+    public OperationWork Work(PlanKey key) => new((key.LogitRows + 7L) / 8 * Head.Rows * Head.RowBytes, (long)key.LogitRows * Head.Rows * Head.Columns);
 
     public long Bytes(Batch batch)
     {

@@ -3,16 +3,19 @@ using Portable.Vulkan.Engine;
 
 namespace Portable.Vulkan.Shaders;
 
-/// <summary>shaders/model/head.comp: logits of hidden rows.</summary>
+/// <summary>shaders/model/head.comp and head_tile.comp: logits of hidden rows.</summary>
 internal sealed record HeadShader : Shader<HeadPush>
 {
     /// <summary>Invocations of a workgroup.</summary>
     public required int Workgroup { get; init; }
 
+    /// <summary>Invocations that share the partial sums of a row: 8 (head.comp, one token) or 32 (head_tile.comp).</summary>
+    private int Team => Tokens == 1 ? 8 : 32;
+
     /// <summary>Element type of the table.</summary>
     public required TableType TableType { get; init; }
 
-    /// <summary>Table rows of a team of 8 invocations.</summary>
+    /// <summary>Table rows of a team.</summary>
     public required int Rows { get; init; }
 
     /// <summary>Tokens of a workgroup.</summary>
@@ -31,10 +34,10 @@ internal sealed record HeadShader : Shader<HeadPush>
     private float InverseSoftcap => Softcap == 0 ? 0 : 1f / Softcap;
 
     /// <inheritdoc/>
-    public override string Name => "head";
+    public override string Name => Tokens == 1 ? "head" : "head_tile";
 
     /// <summary>Table rows of a workgroup.</summary>
-    public int RowsOfWorkgroup => Workgroup / 8 * Rows;
+    public int RowsOfWorkgroup => Workgroup / Team * Rows;
 
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)

@@ -51,6 +51,18 @@ public sealed class PlannerTests
         Assert.All(problems, p => Assert.Contains(1, p.Tokens));
     }
 
+    /// <summary>Small tiles of many outputs are more workgroups than a dispatch may have: they are neither taken nor timed.</summary>
+    [Fact]
+    public void WhatIsTimedFitsInOneDispatch()
+    {
+        MatmulProblem problem = new(2048, 12288, new GroupLayout(4096, 128), new CodeFormat(6, true), new CodeFormat(6, true));
+        VulkanDeviceFacts device = Nvidia with { MaximumWorkgroups = 4096 };
+        Assert.Contains(MatmulTechniques.Named("coopmat").Candidates(device, problem), kernel => !kernel.FitsOn(device));
+        MatmulPlan[] timed = [.. MatmulCandidates.Of(device, problem)];
+        Assert.NotEmpty(timed);
+        Assert.All(timed, kernel => Assert.True(kernel.FitsOn(device), kernel.Label));
+    }
+
     /// <summary>A software device has matrices of halves and is slower with them; without f64 nothing calibrates.</summary>
     [Fact]
     public void WhatADeviceTrainsInIsNamedTheFastestFirst()

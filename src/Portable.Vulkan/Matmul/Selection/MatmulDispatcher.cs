@@ -63,7 +63,7 @@ internal sealed class MatmulDispatcher
             .OrderBy(t => Check.Estimate(t, _gpu.Facts, problem))
             .SelectMany(t => t.Candidates(_gpu.Facts, problem))
             .Where(k => !Check.Failures.ContainsKey(k.Proof))
-            .Where(k => k.GroupsX <= _gpu.Facts.MaximumWorkgroups && k.GroupsY <= _gpu.Facts.MaximumWorkgroups);
+            .Where(k => k.FitsOn(_gpu.Facts));
         string? tuned = Tuned.Find(problem);
         return tuned is null ? candidates : candidates.OrderBy(c => c.Label == tuned ? 0 : 1);
     }

@@ -1,3 +1,4 @@
+using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Shaders;
@@ -39,6 +40,9 @@ internal sealed record MatmulPlan
 
     /// <summary>What workgroups that share K leave for the last of them.</summary>
     public long ScratchBytes { get; init; }
+
+    /// <summary>Whether a device takes as many workgroups in one dispatch.</summary>
+    public bool FitsOn(VulkanDeviceFacts device) => GroupsX <= device.MaximumWorkgroups && GroupsY <= device.MaximumWorkgroups;
 
     /// <summary>
     /// Records the matmul. One with <see cref="Splits"/> uses scratch memory of its weights: put a barrier between two with the same.
