@@ -87,6 +87,7 @@ internal static unsafe class DigitAttention
     }
 
     /// <summary>A product of a single token. Where keys and values come from memory, some steps at a time, while what is read next is asked for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Stream<TSimd, TVector>(float* a, int aStride, int rows, float* b, int bStride, int steps, float* c, int cStride, int columns, byte* next)
         where TSimd : ISimd<TVector>
         where TVector : struct
@@ -126,6 +127,7 @@ internal static unsafe class DigitAttention
     }
 
     /// <summary>Scores of the high digits (64), then of the low digits (64), of each row that sees the chunk.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyKeys<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int c, int first, int* queries, int pairs, float* keys, int* scores, byte* next)
         where TSimd : ISimd<TVector>
         where TVector : struct
@@ -142,11 +144,13 @@ internal static unsafe class DigitAttention
         Multiply(first, whole - first, ChunkSize / 2);
         Multiply(whole, rows - whole, ChunkSize);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         void Multiply(int row, int count, int columns) => Tiles.Run<TSimd, TVector, PairDot>(
             (float*)queries + (long)row * 2 * pairs, pairs, 2 * count, keys, ChunkSize, pairs, (float*)scores + (long)row * 2 * ChunkSize, ChunkSize, columns, TileStart.Zero);
     }
 
     /// <summary>Sums of the high digits, then of the low digits, of each row that sees the chunk.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyValues<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int c, int first, int* digits, float* values, int size, int* sums, int padded, byte* next)
         where TSimd : ISimd<TVector>
         where TVector : struct
@@ -168,6 +172,7 @@ internal static unsafe class DigitAttention
 
         Multiply(whole, rows - whole, ChunkSize);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         void Multiply(int row, int count, int positions) => Tiles.Run<TSimd, TVector, PairDot>(
             (float*)digits + (long)row * 2 * ChunkSize, ChunkSize, 2 * count, values, size, (positions + 1) / 2, (float*)sums + (long)row * 2 * padded, padded, size, TileStart.Zero);
     }

@@ -82,6 +82,7 @@ internal static unsafe class Tiles
         Copy(edge, width, c, cStride, count, columns);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Copy(float* source, nint sourceStride, float* destination, nint destinationStride, int rows, int columns)
     {
         for (int row = 0; row < rows; row++)

@@ -83,6 +83,7 @@ internal sealed unsafe class GaloisRowKernel : MatmulKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rows<TBits>(in KernelTask task)
         where TBits : struct, ICount
     {
