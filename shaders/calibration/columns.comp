@@ -50,11 +50,12 @@ void main()
         zero = double(grid.zero);
         low = double(grid.minimum - grid.zero);
         high = double(grid.maximum - grid.zero);
+        curvature = matrix.v[position * size + position];
         if (DESCENT)
         {
             now = levels.v[level];
             lacking = residuals.v[level];
-            precise double damped = matrix.v[position * size + position] + lambda;
+            precise double damped = curvature + lambda;
             curvature = damped;
         }
     }
@@ -62,6 +63,9 @@ void main()
     for (uint i = 0u; i < width; i++)
     {
         uint j = DESCENT ? i : width - 1u - i;
+
+        // On its way while the column is rounded.
+        double coupling = there && (DESCENT || c < j) ? matrix.v[(first + j) * size + position] : 0.0LF;
         if (c == j && there)
         {
             double made = 0.0LF;
@@ -89,7 +93,7 @@ void main()
                 now = levelOf(value, s, inverse, low, high, AWAY);
                 precise double decoded = s * now;
                 precise double off = value - decoded;
-                made = exactQuotient(off, matrix.v[position * size + position]);
+                made = exactQuotient(off, curvature);
             }
 
             change[local] = made;
@@ -100,7 +104,7 @@ void main()
         if (there && (DESCENT || c < j))
         {
             double by = change[local];
-            precise double product = by * matrix.v[(first + j) * size + position];
+            precise double product = by * coupling;
             precise double rest = value - product;
             value = rest;
             if (DESCENT && c == j)
