@@ -10,7 +10,7 @@ namespace Portable.Vulkan.Calibration;
 /// </summary>
 internal static class CodeDescentSteps
 {
-    private const long ImageBytes = 1L << 30;
+    private const long LeastImageBytes = 1L << 27, MostImageBytes = 1L << 30;
     private const int Panel = ColumnsShader.Width;
 
     /// <summary>Runs it.</summary>
@@ -28,7 +28,7 @@ internal static class CodeDescentSteps
         }
 
         int size = slice.Layout.Columns, groups = slice.Layout.Groups, group = slice.Layout.GroupSize;
-        int chunk = (int)Math.Clamp(ImageBytes / (8L * groups * size), 1, slice.Rows);
+        int chunk = (int)Math.Clamp(Math.Clamp(work.Gpu.FreeBytes / 8, LeastImageBytes, MostImageBytes) / (8L * groups * size), 1, slice.Rows);
         uint n = (uint)slice.Rows, k = (uint)size;
         ulong residuals = slice.A.Address, gradients = slice.B.Address;
         bool halves = scales == ScaleFormat.Half;

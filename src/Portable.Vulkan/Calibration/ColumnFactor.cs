@@ -19,12 +19,13 @@ namespace Portable.Vulkan.Calibration;
 internal sealed class ColumnFactor(VulkanContext gpu, GramSums sums, int[] order, double damping, GpuBuffer inverse) : IColumnFactor
 {
     private const int Panel = ColumnsShader.Width;
-    private const long SliceBytes = 1L << 29;
+    private const long LeastSliceBytes = 1L << 26, MostSliceBytes = 1L << 29;
     private readonly int _size = sums.Size;
 
     public void Quantize(LinearWeights linear, WeightCodes codes, ColumnCompensation part)
     {
-        int most = (int)Math.Clamp(SliceBytes / (8L * _size), Panel, 1 << 15);
+        // A slice takes some seven matrices of so many bytes.
+        int most = (int)Math.Clamp(Math.Clamp(gpu.FreeBytes / 16, LeastSliceBytes, MostSliceBytes) / (8L * _size), Panel, 1 << 15);
         using GpuBuffer columns = gpu.Allocate<int>(order), identity = gpu.Allocate<int>([.. Enumerable.Range(0, _size)]), importance = gpu.Allocate(8L * _size);
         using GpuBuffer lambda = gpu.Allocate<double>([Gptq.Lambda(sums.Diagonal(), damping)]), parts = gpu.Allocate<double>([part.Target, part.Share]);
         for (int first = 0; first < codes.Rows; first += most)

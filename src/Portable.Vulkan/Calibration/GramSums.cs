@@ -51,10 +51,10 @@ internal sealed class GramSums(VulkanContext gpu, int size) : IGramSums
         mean /= size;
         uint k = (uint)size;
         long bytes = 8L * size * size;
-        GpuBuffer inverse = gpu.Allocate(bytes);
+        GpuBuffer matrix = gpu.Allocate(bytes);
         try
         {
-            using GpuBuffer matrix = gpu.Allocate(bytes), blocks = gpu.Allocate(8L * size * Panel), panel = gpu.Allocate(8L * size * Panel);
+            using GpuBuffer blocks = gpu.Allocate(8L * size * Panel), panel = gpu.Allocate(8L * size * Panel);
             using GpuBuffer columns = gpu.Allocate<int>(order), add = gpu.Allocate<double>([mean > 0 ? damping * mean : 1]), failure = gpu.Allocate<double>([0, 0]);
             using (Submissions work = new(gpu))
             {
@@ -66,18 +66,18 @@ internal sealed class GramSums(VulkanContext gpu, int size) : IGramSums
 
                 work.Move(DoubleMove.Permute, new DoubleMovePush(Values.Address, matrix.Address, columns.Address, add.Address, k, k, k, k));
                 Factorise(work, matrix, blocks, panel, failure);
-                Invert(work, matrix, blocks, inverse);
+                Invert(work, matrix, blocks, panel);
             }
 
             double[] failed = new double[2];
             gpu.Download<double>(failure, failed);
             return failed[0] == 0
-                ? new ColumnFactor(gpu, this, order, damping, inverse)
+                ? new ColumnFactor(gpu, this, order, damping, matrix)
                 : throw new ArithmeticException($"The matrix is not positive definite: pivot {failed[1]} in column {failed[0] - 1} of {size}.");
         }
         catch
         {
-            inverse.Dispose();
+            matrix.Dispose();
             throw;
         }
     }
@@ -111,23 +111,28 @@ internal sealed class GramSums(VulkanContext gpu, int size) : IGramSums
         }
     }
 
-    /// <summary>L⁻¹ by forward substitution.</summary>
-    private void Invert(Submissions work, GpuBuffer lower, GpuBuffer blocks, GpuBuffer inverse)
+    /// <summary>L⁻¹ in place of L by forward substitution: rows of L are kept aside while their place receives those of the inverse, and zeros beside them.</summary>
+    private void Invert(Submissions work, GpuBuffer matrix, GpuBuffer blocks, GpuBuffer panel)
     {
         DoubleUpdateShader shader = DoubleMoves.Update(gpu) with { Lower = true };
         DoubleFinishShader finish = new() { Step = FinishStep.Inverse };
-        work.Run(r => r.Fill(inverse, 0, inverse.Size, 0));
         for (int start = 0; start < size; start += Panel)
         {
             int first = start, width = Math.Min(Panel, size - first);
-            ulong offset = 8ul * (ulong)first * (ulong)size;
+            long offset = 8L * first * size;
+            ulong rows = matrix.Address + (ulong)offset;
             if (first > 0)
             {
-                work.Update(shader, new DoubleUpdatePush(
-                    lower.Address + offset, inverse.Address, inverse.Address + offset, (uint)width, (uint)first, (uint)first, (uint)size, (uint)size, (uint)size));
+                work.Move(DoubleMove.Copy, new DoubleMovePush(rows, panel.Address, 0, 0, (uint)width, (uint)first, (uint)size, (uint)size));
             }
 
-            DoubleFinishPush push = new(blocks.Address + (8ul * (ulong)first * Panel), inverse.Address + offset, 0, (uint)first, (uint)width, 0, (uint)size);
+            work.Run(r => r.Fill(matrix, offset, 8L * width * size, 0));
+            if (first > 0)
+            {
+                work.Update(shader, new DoubleUpdatePush(panel.Address, matrix.Address, rows, (uint)width, (uint)first, (uint)first, (uint)size, (uint)size, (uint)size));
+            }
+
+            DoubleFinishPush push = new(blocks.Address + (8ul * (ulong)first * Panel), rows, 0, (uint)first, (uint)width, 0, (uint)size);
             work.Run(r => r.Dispatch(finish, push, (first + width + finish.Workgroup - 1) / finish.Workgroup), 1e7 + (2.0 * width * width * (first + width)));
         }
     }

@@ -78,7 +78,7 @@ internal sealed record VulkanDeviceFacts
     /// <summary>Bytes of one storage-buffer binding (buffers are reached by address, so it does not limit us; reported).</summary>
     public long MaximumBindingBytes { get; init; }
 
-    /// <summary>Bytes of one allocation.</summary>
+    /// <summary>Bytes of one allocation that are promised; more may be had.</summary>
     public long MaximumAllocationBytes { get; init; }
 
     /// <summary>Bytes of one buffer.</summary>

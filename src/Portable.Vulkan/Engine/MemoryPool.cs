@@ -32,10 +32,9 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         long size = Math.Max(Alignment, (bytes + Alignment - 1) / Alignment * Alignment);
-        long limit = Math.Min(facts.MaximumAllocationBytes, facts.MaximumBufferBytes);
-        if (size > limit)
+        if (size > facts.MaximumBufferBytes)
         {
-            throw new VulkanException($"A buffer of {size >> 20} MiB exceeds what {facts.Name} allows at once ({limit >> 20} MiB); use a smaller batch or context.");
+            throw new VulkanException($"A buffer of {size >> 20} MiB exceeds what {facts.Name} allows at once ({facts.MaximumBufferBytes >> 20} MiB); use a smaller batch or context.");
         }
 
         lock (_lock)
@@ -48,8 +47,7 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
                 }
             }
 
-            long blockSize = size > BlockBytes / 2 ? size : Math.Min(BlockBytes, limit);
-            var created = new MemoryBlock(api, device, kind, blockSize, bits => ChooseType(bits, kind));
+            MemoryBlock created = Create(size > BlockBytes / 2 ? size : Math.Min(BlockBytes, Math.Min(facts.MaximumAllocationBytes, facts.MaximumBufferBytes)), kind);
             _blocks.Add(created);
             PeakDeviceBytes = Math.Max(PeakDeviceBytes, _blocks.Where(b => b.Kind == MemoryKind.Device).Sum(b => b.Size));
             return Count(new GpuBuffer(this, created, created.TryTake(size), size));
@@ -80,6 +78,19 @@ internal sealed unsafe class MemoryPool(Vk api, Device device, PhysicalDevice ph
         }
 
         _blocks.Clear();
+    }
+
+    /// <summary>A block of its own. What a device promises to allocate at once is no limit: many give more, and the others say so.</summary>
+    private MemoryBlock Create(long size, MemoryKind kind)
+    {
+        try
+        {
+            return new MemoryBlock(api, device, kind, size, bits => ChooseType(bits, kind));
+        }
+        catch (VulkanException e) when (size > facts.MaximumAllocationBytes && e.Code is Result.ErrorOutOfDeviceMemory or Result.ErrorOutOfHostMemory)
+        {
+            throw new VulkanException($"A buffer of {size >> 20} MiB could not be had: {facts.Name} promises {facts.MaximumAllocationBytes >> 20} MiB at once; use a smaller batch or context.");
+        }
     }
 
     private GpuBuffer Count(GpuBuffer buffer)

@@ -28,11 +28,28 @@ internal static class FlattenAnalysis
         using BlockStream maximaStream = context.OpenStream(all.Count >= 4 * held.Count ? [.. all.Skip(held.Count)] : all, 32);
         using BlockStream heldStream = context.OpenStream(held, 32);
         List<FlattenFinding> findings = [];
+
+        // Where a device computes, the windows pass the next block while the host searches ranges of this one.
+        using BlockReader reader = new(context.Source, ahead: context.Device is not null);
+        using OrderedWork aside = new(concurrent: context.Device is not null);
+        (BlockWeights Block, Dictionary<BlockInput, InputStatistics> Statistics) next = default;
+        void Pass(int index) => aside.Run(() =>
+        {
+            BlockWeights block = reader.Load(index);
+            next = (block, Observe(block, maximaStream, heldStream));
+        });
+
+        Pass(0);
         for (int index = 0; index < config.Layers; index++)
         {
             context.Progress("channel maxima and divergences", index, config.Layers);
-            BlockWeights block = context.Source.LoadBlock(index);
-            Dictionary<BlockInput, InputStatistics> statistics = Observe(block, maximaStream, heldStream);
+            aside.Finish();
+            (BlockWeights block, Dictionary<BlockInput, InputStatistics> statistics) = next;
+            if (index + 1 < config.Layers)
+            {
+                Pass(index + 1);
+            }
+
             using LinearOutputs outputs = new(heldStream.Device);
             FoldingTrials trials = new(block.Layout, settings, (folds, bits) => new FlattenTrial(block, settings, statistics, outputs, folds, bits, context.Cancellation));
             foreach (BlockInput input in BlockInputs.All)

@@ -19,7 +19,7 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     private readonly Dictionary<int, DeviceInput> _inputs = [];
     private readonly ActivationPool _pool = new(device.CreateExecutor());
     private StoredRows? _left;
-    private float[] _read = [];
+    private float[][] _read = [[], []];
 
     /// <summary>Where they run.</summary>
     public ICalibrationDevice Device => device;
@@ -140,32 +140,44 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
             return new ExactOutputs(all, Energy(0, all) / tokens, TensorPrimitives.Min<float>(all), TensorPrimitives.Max<float>(all));
         }
 
-        // A device computes them again when they are compared: no more than a batch is kept of them here.
+        // A device computes them again when they are compared: no more than two batches are kept of them here. Their squares are added one after the
+        // other, which takes longer than the device needs for the next batch.
         double energy = 0;
         float minimum = float.PositiveInfinity, maximum = float.NegativeInfinity;
         DeviceLinear uploaded = Uploaded(linear);
         DeviceActivation values = Activation(columns, 0), y = Activation(n, 3);
         DeviceInput input = Input(linear);
         int most = Math.Min(Executor.MaximumRows, tokens) * n;
-        if (_read.Length < most)
+        if (_read[0].Length < most)
         {
             _left?.Dispose();
-            (_left, _read) = (device.CreateRows(most), new float[most]);
+            (_left, _read) = (device.CreateRows(most), [new float[most], new float[most]]);
         }
 
+        Lock extremes = new();
+        using OrderedWork aside = new(concurrent: true);
         ForEachBatch(tokens, (start, count) =>
         {
             Executor.Write(values, Rows(x), start * columns, count * columns);
             Executor.Prepare(values, [input]);
             Executor.Linear(input, uploaded, y, 0);
             Executor.Leave(y, _left!, 0, count * n);
-        }, (_, count) =>
+        }, (start, count) =>
         {
-            RowRanges.Run(count, n, (first, some) => _left!.Read(first * n, _read.AsSpan(first * n, some * n)));
-            ReadOnlySpan<float> batch = _read.AsSpan(0, count * n);
-            energy = Energy(energy, batch);
-            (minimum, maximum) = (MathF.Min(minimum, TensorPrimitives.Min(batch)), MathF.Max(maximum, TensorPrimitives.Max(batch)));
+            float[] read = _read[start / Executor.MaximumRows % 2];
+            RowRanges.Run(count, n, (first, some) =>
+            {
+                Span<float> rows = read.AsSpan(first * n, some * n);
+                _left!.Read(first * n, rows);
+                (float least, float largest) = (TensorPrimitives.Min<float>(rows), TensorPrimitives.Max<float>(rows));
+                lock (extremes)
+                {
+                    (minimum, maximum) = (MathF.Min(minimum, least), MathF.Max(maximum, largest));
+                }
+            });
+            aside.Run(() => energy = Energy(energy, read.AsSpan(0, count * n)));
         });
+        aside.Finish();
         return new ExactOutputs(null, energy / tokens, minimum, maximum);
     }
 

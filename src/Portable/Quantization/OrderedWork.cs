@@ -1,4 +1,4 @@
-namespace Portable.Quantization.Runs;
+namespace Portable.Quantization;
 
 /// <summary>Work that is done in order beside the caller's own, one piece at a time.</summary>
 /// <param name="concurrent">Whether it is done beside it at all; else at once.</param>

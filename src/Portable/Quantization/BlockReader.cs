@@ -1,6 +1,6 @@
 using Portable.Models;
 
-namespace Portable.Quantization.Runs;
+namespace Portable.Quantization;
 
 /// <summary>The float blocks of a model in order; the next one is read from its file while this one is at work.</summary>
 /// <param name="source">The model.</param>
