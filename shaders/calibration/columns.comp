@@ -41,6 +41,7 @@ void main()
     uint c = gl_LocalInvocationIndex % WIDTH, local = gl_LocalInvocationIndex / WIDTH, row = gl_WorkGroupID.x * ROWS + local;
     bool there = row < rows && c < width;
     uint position = first + c, column = !there ? 0u : DESCENT ? position : order.v[position], at = row * size + position, level = row * size + column;
+    InDoubles panel = elementsFrom(matrix, first * size);
     double value = there ? values.v[at] : 0.0LF, lambda = DESCENT ? damping.v[0] : 0.0LF, s = 1.0LF, inverse = 1.0LF, low = 0.0LF, high = 0.0LF, zero = 0.0LF, now = 0.0LF, curvature = 1.0LF, lacking = 0.0LF;
     if (there)
     {
@@ -50,7 +51,7 @@ void main()
         zero = double(grid.zero);
         low = double(grid.minimum - grid.zero);
         high = double(grid.maximum - grid.zero);
-        curvature = matrix.v[position * size + position];
+        curvature = panel.v[c * size + position];
         if (DESCENT)
         {
             now = levels.v[level];
@@ -65,7 +66,7 @@ void main()
         uint j = DESCENT ? i : width - 1u - i;
 
         // On its way while the column is rounded.
-        double coupling = there && (DESCENT || c < j) ? matrix.v[(first + j) * size + position] : 0.0LF;
+        double coupling = there && (DESCENT || c < j) ? panel.v[j * size + position] : 0.0LF;
         if (c == j && there)
         {
             double made = 0.0LF;

@@ -47,7 +47,7 @@ void main()
         {
             uint k = first + i % STEPS, row = m0 + i / STEPS, p = n0 + i / STEPS, at = i / STEPS * (STEPS + 1u) + i % STEPS;
             tileX[at] = row < rows && k < size ? x.v[row * size + k] : 0.0LF;
-            tileL[at] = p < size && k < (p + 1u) / 4u * 4u ? lower.v[p * size + k] : 0.0LF;
+            tileL[at] = p < size && k < (p + 1u) / 4u * 4u ? elementsFrom(lower, p * size).v[k] : 0.0LF;
         }
 
         barrier();
@@ -91,7 +91,7 @@ void main()
             precise double dot = left + right;
             for (uint k = (p + 1u) / 4u * 4u; k <= p; k++)
             {
-                precise double product = lower.v[p * size + k] * x.v[row * size + k];
+                precise double product = elementsFrom(lower, p * size).v[k] * x.v[row * size + k];
                 precise double sum = dot + product;
                 dot = sum;
             }

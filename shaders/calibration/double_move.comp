@@ -39,6 +39,21 @@ layout(push_constant) uniform Push
     InDoubles other;
 };
 
+double sourceAt(uint index)
+{
+    return elementsFrom(source, index).v[0];
+}
+
+double targetAt(uint index)
+{
+    return targetsFrom(target, index).v[0];
+}
+
+void setTarget(uint index, double value)
+{
+    targetsFrom(target, index).v[0] = value;
+}
+
 float weight(uint index)
 {
     if (TABLE_TYPE == TABLE_FLOAT32)
@@ -62,54 +77,54 @@ void main()
     uint from = row * sourceStride + column, to = row * targetStride + column;
     if (MOVE == MOVE_COPY)
     {
-        target.v[to] = source.v[from];
+        setTarget(to, sourceAt(from));
     }
     else if (MOVE == MOVE_PERMUTE)
     {
         if (column <= row)
         {
             uint a = order.v[row], b = order.v[column];
-            double v = source.v[min(a, b) * sourceStride + max(a, b)];
+            double v = sourceAt(min(a, b) * sourceStride + max(a, b));
             precise double damped = v + add.v[0];
-            target.v[to] = row == column ? damped : v;
+            setTarget(to, row == column ? damped : v);
         }
     }
     else if (MOVE == MOVE_WEIGHTS)
     {
-        target.v[to] = double(weight(row * sourceStride + order.v[column]));
+        setTarget(to, double(weight(row * sourceStride + order.v[column])));
     }
     else if (MOVE == MOVE_DIAGONAL)
     {
-        target.v[column] = source.v[column * sourceStride + column];
+        setTarget(column, sourceAt(column * sourceStride + column));
     }
     else if (MOVE == MOVE_MIRROR)
     {
         if (column > row)
         {
-            target.v[column * targetStride + row] = target.v[to];
+            setTarget(column * targetStride + row, targetAt(to));
         }
     }
     else if (MOVE == MOVE_MIX)
     {
-        precise double difference = target.v[to] - source.v[from];
-        precise double mixed = source.v[from] + add.v[0] * difference;
-        target.v[to] = mixed;
+        precise double difference = targetAt(to) - sourceAt(from);
+        precise double mixed = sourceAt(from) + add.v[0] * difference;
+        setTarget(to, mixed);
     }
     else if (MOVE == MOVE_SCALE)
     {
-        precise double scaled = source.v[from] * add.v[0];
-        target.v[to] = scaled;
+        precise double scaled = sourceAt(from) * add.v[0];
+        setTarget(to, scaled);
     }
     else if (MOVE == MOVE_SOLVED_FOR)
     {
         uint at = row * sourceStride + order.v[column];
         precise double damped = add.v[0] * other.v[at];
-        precise double sum = source.v[at] + damped;
-        target.v[to] = sum;
+        precise double sum = sourceAt(at) + damped;
+        setTarget(to, sum);
     }
     else if (MOVE == MOVE_SINGLE)
     {
-        Floats(target).v[row * targetStride + order.v[column]] = nearestFloat(source.v[from]);
+        Floats(target).v[row * targetStride + order.v[column]] = nearestFloat(sourceAt(from));
     }
     else if (MOVE == MOVE_SINGLE_WEIGHTS)
     {
@@ -117,8 +132,8 @@ void main()
     }
     else
     {
-        double d = source.v[column * sourceStride + column];
+        double d = sourceAt(column * sourceStride + column);
         precise double square = d * d;
-        target.v[column] = exactQuotient(1.0LF, square);
+        setTarget(column, exactQuotient(1.0LF, square));
     }
 }

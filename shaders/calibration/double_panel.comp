@@ -38,10 +38,11 @@ void main()
     }
 
     uint row = m0 + group, column = n0 + group;
+    InDoubles rowA = elementsFrom(matrix, (first + row) * size), rowB = elementsFrom(matrix, (first + column) * size);
     for (uint k = 0u; k < first; k += 16u)
     {
-        double a = row < rows ? matrix.v[(first + row) * size + k + part] : 0.0LF;
-        double b = column < columns ? matrix.v[(first + column) * size + k + part] : 0.0LF;
+        double a = row < rows ? rowA.v[k + part] : 0.0LF;
+        double b = column < columns ? rowB.v[k + part] : 0.0LF;
         barrier();
         tileA[group * 17u + part] = a;
         tileB[group * 17u + part] = b;
@@ -84,7 +85,7 @@ void main()
             uint r = m0 + o / 4u / 4u * 4u + i, c = n0 + o / 4u % 4u * 4u + o % 4u;
             if (r < rows && c < columns)
             {
-                precise double rest = matrix.v[(first + r) * size + first + c] - dot;
+                precise double rest = elementsFrom(matrix, (first + r) * size).v[first + c] - dot;
                 panel.v[r * WIDTH + c] = rest;
             }
         }

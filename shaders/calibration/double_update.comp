@@ -49,7 +49,7 @@ void fetch(uint m0, uint n0, uint first, uint end)
     {
         uint i = gl_LocalInvocationIndex + l * WORKGROUP, stepA = first + i % STEPS, row = m0 + i / STEPS, stepB = first + i / TILE, column = n0 + i % TILE;
         nextA[l] = stepA < end && row < m ? a.v[row * aStride + (REVERSED ? k - 1u - stepA : stepA)] : 0.0LF;
-        nextB[l] = stepB < end && column < n ? b.v[(REVERSED ? k - 1u - stepB : stepB) * bStride + column] : 0.0LF;
+        nextB[l] = stepB < end && column < n ? elementsFrom(b, (REVERSED ? k - 1u - stepB : stepB) * bStride).v[column] : 0.0LF;
     }
 }
 

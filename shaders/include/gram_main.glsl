@@ -30,7 +30,15 @@ void addRun(uint m0, uint n0)
             uint row = m0 + rowOf(i + e / PAIRS), column = n0 + columnOf(e % PAIRS * 2u), at = row * columns + column;
             if (row < size && column < columns)
             {
-                held[e] = QUADS ? DoublePairs(gram).v[at / 2u] : dvec2(gram.v[at], column + 1u < columns ? gram.v[at + 1u] : 0.0LF);
+                if (QUADS)
+                {
+                    held[e] = DoublePairs(elementAddress(uvec2(gram), at)).v[0];
+                }
+                else
+                {
+                    Doubles element = targetsFrom(gram, at);
+                    held[e] = dvec2(element.v[0], column + 1u < columns ? element.v[1] : 0.0LF);
+                }
             }
         }
 
@@ -42,14 +50,15 @@ void addRun(uint m0, uint n0)
                 precise dvec2 sum = held[e] + dvec2(double(sums[i + e / PAIRS][j]), double(sums[i + e / PAIRS][j + 1u]));
                 if (QUADS)
                 {
-                    DoublePairs(gram).v[at / 2u] = sum;
+                    DoublePairs(elementAddress(uvec2(gram), at)).v[0] = sum;
                 }
                 else
                 {
-                    gram.v[at] = sum.x;
+                    Doubles element = targetsFrom(gram, at);
+                    element.v[0] = sum.x;
                     if (column + 1u < columns)
                     {
-                        gram.v[at + 1u] = sum.y;
+                        element.v[1] = sum.y;
                     }
                 }
             }

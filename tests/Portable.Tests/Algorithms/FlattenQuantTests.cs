@@ -1,4 +1,5 @@
 using FsCheck.Xunit;
+using Portable.Quantization.FlattenQuant;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Matmul;
@@ -35,6 +36,21 @@ public class FlattenQuantTests
         Assert.Equal(expected, y);
         BitMatmul.Multiply(digits, expanded, y, 3);
         Assert.Equal(expected, y);
+    }
+
+    /// <summary>Many columns at a time give the codes of one after the other: ties, what is clipped and zeros of both signs too.</summary>
+    [Property(MaxTest = 60)]
+    public void RowsAreRoundedAsSingleWeightsAre(int seed, byte k, bool int8)
+    {
+        Random random = new(seed);
+        int columns = 1 + k % 70, rows = 3, bits = int8 ? 8 : 4;
+        float step = random.NextSingle() + 0.01f;
+        float[] w = [.. Enumerable.Range(0, rows * columns).Select(_ => random.Next(3) switch { 0 => step * (random.Next(-40, 40) + 0.5f), 1 => step * random.Next(-2000, 2000), _ => (random.NextSingle() - 0.5f) * 20 })];
+        w[0] = -0f;
+        int[] parts = [.. Enumerable.Range(0, columns).Select(_ => random.Next(1, int8 ? 2 : 9))];
+        FlattenPlan plan = FlattenPlan.WithParts(bits, 1, [0.3f, step], [.. Enumerable.Repeat(1, columns)], parts);
+        short[] codes = [.. Enumerable.Range(0, w.Length).Select(i => (short)FlattenedLinear.Grid(plan, 1, i % columns).Encode(w[i], Rounding.HalfAway))];
+        Assert.Equal(Codes(new FlattenedLinear(plan, 1, rows, codes).Pack(null)), Codes(FlattenedBlock.RoundToNearest(plan, 1, w, rows).Pack(null)));
     }
 
     [Property(MaxTest = 60)]

@@ -32,7 +32,7 @@ internal static class FlattenAnalysis
         // Where a device computes, the windows pass the next block while the host searches ranges of this one.
         using BlockReader reader = new(context.Source, ahead: context.Device is not null);
         using OrderedWork aside = new(concurrent: context.Device is not null);
-        (BlockWeights Block, Dictionary<BlockInput, InputStatistics> Statistics) next = default;
+        (BlockWeights Block, Dictionary<BlockInput, InputStatistics> Statistics)? next = null;
         void Pass(int index) => aside.Run(() =>
         {
             BlockWeights block = reader.Load(index);
@@ -44,7 +44,7 @@ internal static class FlattenAnalysis
         {
             context.Progress("channel maxima and divergences", index, config.Layers);
             aside.Finish();
-            (BlockWeights block, Dictionary<BlockInput, InputStatistics> statistics) = next;
+            (BlockWeights block, Dictionary<BlockInput, InputStatistics> statistics) = next!.Value;
             if (index + 1 < config.Layers)
             {
                 Pass(index + 1);

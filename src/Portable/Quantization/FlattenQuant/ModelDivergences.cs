@@ -23,25 +23,27 @@ internal static class ModelDivergences
         ModelConfig config = context.Source.Config;
         using VariantModel model = new(context.Source, windows, 32, context.Device);
         float[][] hidden = [.. Enumerable.Range(0, model.Batches).Select(model.Embedded)];
-        List<(int Finding, float[][] Hidden)> variants = [];
+        using VariantStack variants = model.OpenStack();
+        List<int> order = [];
+        using BlockReader reader = new(context.Source, ahead: context.Device is not null);
 
         // One block at a time goes through the device, and every variant of an earlier one passes it: no device holds the model.
         for (int l = 0; l < config.Layers; l++)
         {
-            BlockWeights block = context.Source.LoadBlock(l);
+            BlockWeights block = reader.Load(l);
             VariantsOfBlock own = new(block, settings, [.. findings.Where(f => f.Block == l)]);
-            using VariantFamily family = model.OpenFamily();
+            using VariantFamily family = model.OpenFamily(variants.PerPass);
             VariantBlock[] exact = [family.Load(block)];
-            foreach ((_, float[][] x) in variants)
-            {
-                model.Pass(exact, x, x, context.Cancellation);
-            }
-
+            variants.Pass(exact[0], context.Cancellation);
             foreach ((int i, FlattenFinding finding) in findings.Index().Where(f => f.Item.Block == l))
             {
                 float[][] x = new float[model.Batches][];
                 model.Pass(new[] { family.Load(own.Of(finding)) }, hidden, x, context.Cancellation);
-                variants.Add((i, x));
+                order.Add(i);
+                foreach (float[] batch in x)
+                {
+                    variants.Add(batch);
+                }
             }
 
             model.Pass(exact, hidden, hidden, context.Cancellation);
@@ -50,9 +52,9 @@ internal static class ModelDivergences
 
         float[][] logits = model.Logits(hidden);
         double[] divergences = new double[findings.Count];
-        foreach ((int i, float[][] x) in variants)
+        foreach ((int variant, int i) in order.Index())
         {
-            divergences[i] = model.MeanDivergence(logits, x);
+            divergences[i] = model.MeanDivergence(logits, model.Read(variants, variant));
         }
 
         return divergences;

@@ -63,7 +63,11 @@ internal sealed class VariantModel : IDisposable
         new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Share, cache: reference.Block.Cache));
 
     /// <summary>Room for variants of one block whose float layers are partly the same.</summary>
-    public VariantFamily OpenFamily() => new(Open(), _keyValueBits);
+    /// <param name="windows">Windows of a pass; 0 = those of a batch.</param>
+    public VariantFamily OpenFamily(int windows = 0) => new(Open(windows), _keyValueBits);
+
+    /// <summary>Room for the hidden states of many variants.</summary>
+    public VariantStack OpenStack() => new(_config, _length, _stage.Executor.MaximumRows, _device);
 
     /// <summary>Runs blocks one after the other.</summary>
     /// <param name="blocks">Neighbours, all of the reference or one alone.</param>
@@ -98,6 +102,22 @@ internal sealed class VariantModel : IDisposable
 
     /// <summary>Logits of every token of all batches.</summary>
     public float[][] Logits(float[][] hidden) => [.. hidden.Select((x, batch) => Logits(batch, x).ToArray())];
+
+    /// <summary>Hidden states of a variant, batch by batch.</summary>
+    /// <param name="stack">Holds them.</param>
+    /// <param name="variant">Which of it, each being all windows.</param>
+    public float[][] Read(VariantStack stack, int variant)
+    {
+        int first = variant * Tokens / _length;
+        float[][] hidden = new float[Batches][];
+        for (int batch = 0; batch < Batches; first += _batches[batch].Rows / _length, batch++)
+        {
+            hidden[batch] = new float[_batches[batch].Rows * _config.HiddenSize];
+            stack.Read(first, hidden[batch]);
+        }
+
+        return hidden;
+    }
 
     /// <summary>Mean divergence per token, nats, as it is stored.</summary>
     /// <param name="reference">Logits of each batch.</param>
@@ -153,7 +173,7 @@ internal sealed class VariantModel : IDisposable
         return shared;
     }
 
-    private BlockStage Open() => new(_device?.CreateExecutor() ?? new CpuExecutor(), _config.HiddenSize, _perBatch, _length);
+    private BlockStage Open(int windows = 0) => new(_device?.CreateExecutor() ?? new CpuExecutor(), _config.HiddenSize, Math.Max(windows, _perBatch), _length);
 
     private float[] Pass(BlockStage stage, int batch, float[]? hidden, Action body)
     {
