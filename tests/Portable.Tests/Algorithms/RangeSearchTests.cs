@@ -63,7 +63,7 @@ public class RangeSearchTests
         Random random = new(seed);
         int q = wide ? 127 : 7;
         (double Magnitude, double Weight)[] values = [.. Enumerable.Range(0, count % 40).Select(_ => (Math.Exp(4 * random.NextDouble()), random.NextDouble()))];
-        ErrorTable table = new(values, q, 8, spread);
+        ErrorTable table = spread ? ErrorTable.OfBins(values, q, 8) : Plain();
         (double Magnitude, double Weight)[] points = spread ? [.. values.SelectMany(v => new[] { (v.Magnitude * (1 - 1.0 / 96), v.Weight / 2), (v.Magnitude * (1 + 1.0 / 96), v.Weight / 2) })] : values;
         for (int i = table.First; i <= table.Last; i++)
         {
@@ -80,6 +80,13 @@ public class RangeSearchTests
                 Assert.Equal(sum, table.Error(i, n));
                 Assert.Equal(sum, table.Errors(i)[n - 1]);
             }
+        }
+
+        ErrorTable Plain()
+        {
+            ErrorTable plain = new(values.Aggregate(0.0, (largest, v) => Math.Max(largest, v.Magnitude)), values.Sum(v => v.Weight * v.Magnitude * v.Magnitude), q, 8, new double[ErrorTable.StepCount * 8], 0);
+            plain.Fill([.. values.Select(v => v.Magnitude)], [.. values.Select(v => v.Weight)], q);
+            return plain;
         }
     }
 

@@ -18,16 +18,27 @@ internal sealed class ErrorTable
     private readonly byte[] _parts = new byte[StepCount];
     private readonly double _energy;
 
-    /// <summary>Computes it.</summary>
-    /// <param name="values">Magnitudes and their weights.</param>
+    /// <summary>Computes it for a channel's histogram: a magnitude stands for a bin of a sixteenth of an octave, within which values are spread.</summary>
+    /// <param name="bins">Magnitudes and their weights.</param>
     /// <param name="q">Largest code of one part.</param>
     /// <param name="maximumParts">The most parts, 1 or <see cref="MostParts"/>.</param>
-    /// <param name="spread">Whether a magnitude stands for a bin of a sixteenth of an octave, within which values are spread.</param>
-    public ErrorTable((double Magnitude, double Weight)[] values, int q, int maximumParts, bool spread)
-        : this(values.Aggregate(0.0, (largest, v) => Math.Max(largest, v.Magnitude)), values.Aggregate(0.0, (energy, v) => energy + v.Weight * v.Magnitude * v.Magnitude), q, maximumParts, new double[StepCount * maximumParts], 0)
+    public static ErrorTable OfBins(ReadOnlySpan<(double Magnitude, double Weight)> bins, int q, int maximumParts)
     {
-        (double Magnitude, double Weight)[] points = spread ? Spread(values) : values;
-        Fill(Array.ConvertAll(points, p => p.Magnitude), Array.ConvertAll(points, p => p.Weight), q);
+        // Each bin as two values beside its centre, half its weight each.
+        double[] magnitudes = new double[2 * bins.Length], weights = new double[2 * bins.Length];
+        double largest = 0, energy = 0;
+        for (int i = 0; i < bins.Length; i++)
+        {
+            (double magnitude, double weight) = bins[i];
+            largest = Math.Max(largest, magnitude);
+            energy += weight * magnitude * magnitude;
+            (magnitudes[2 * i], magnitudes[2 * i + 1]) = (magnitude * (1 - 1.0 / 96), magnitude * (1 + 1.0 / 96));
+            weights[2 * i] = weights[2 * i + 1] = weight / 2;
+        }
+
+        ErrorTable table = new(largest, energy, q, maximumParts, new double[StepCount * maximumParts], 0);
+        table.Fill(magnitudes, weights, q);
+        return table;
     }
 
     /// <summary>A table whose errors are still to be computed.</summary>
@@ -127,10 +138,6 @@ internal sealed class ErrorTable
     }
 
     private static readonly double[] Fractions = [1, 1.0905077326652577, 1.189207115002721, 1.2968395546510096, 1.4142135623730951, 1.5422108254079407, 1.681792830507429, 1.8340080864093424];
-
-    /// <summary>Each bin as two values beside its centre, half its weight each.</summary>
-    private static (double, double)[] Spread((double Magnitude, double Weight)[] bins) =>
-        [.. bins.SelectMany(b => ((double, double)[])[(b.Magnitude * (1 - 1.0 / 96), b.Weight / 2), (b.Magnitude * (1 + 1.0 / 96), b.Weight / 2)])];
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FillFour(ReadOnlySpan<double> magnitudes, ReadOnlySpan<double> weights, int q)

@@ -54,15 +54,28 @@ internal sealed class RangeSearch
         double[] energies = new double[_channels], columnEnergies = new double[_channels];
         WorkerPool.Run(_channels, j =>
         {
-            inputs[j] = [.. histograms.Of(j).Select(b => (b.Magnitude / (inputFactors?[j] ?? 1), b.Share))];
-            energies[j] = inputs[j].Sum(b => b.Magnitude * b.Magnitude * b.Share);
+            List<(double, double)> bins = [];
+            foreach ((double centre, double share) in histograms.Of(j))
+            {
+                double magnitude = centre / (inputFactors?[j] ?? 1);
+                energies[j] += magnitude * magnitude * share;
+                bins.Add((magnitude, share));
+            }
+
+            inputs[j] = [.. bins];
         });
         int inputParts = options.MaximumExpansion > 1 ? MaximumParts : 1, weightParts = options.FlattenWeights ? inputParts : 1;
         _weights = [.. matrices.Select(m => columns.Tabulate(new ColumnsToTabulate(m.Weights, RowWeights(m), energies, options.WeightLoss, _q, weightParts), columnEnergies, cancellation))];
         WorkerPool.Run(_channels, j =>
         {
             cancellation.ThrowIfCancellationRequested();
-            _inputs[j] = new ErrorTable(Array.ConvertAll(inputs[j], b => (b.Magnitude, b.Share * columnEnergies[j])), _q, inputParts, spread: true);
+            (double Magnitude, double Weight)[] bins = inputs[j];
+            foreach (ref (double Magnitude, double Weight) bin in bins.AsSpan())
+            {
+                bin.Weight *= columnEnergies[j];
+            }
+
+            _inputs[j] = ErrorTable.OfBins(bins, _q, inputParts);
         });
     }
 

@@ -51,7 +51,7 @@ internal static class FlattenAnalysis
             }
 
             using LinearOutputs outputs = new(heldStream.Device);
-            FoldingTrials trials = new(block.Layout, settings, (folds, bits) => new FlattenTrial(block, settings, statistics, outputs, folds, bits, context.Cancellation));
+            FoldingTrials trials = new(block.Layout, settings, (folds, bits) => new FlattenTrial(block, settings, statistics, outputs, folds, bits, context.Cancellation), concurrent: context.Device is not null);
             foreach (BlockInput input in BlockInputs.All)
             {
                 long work = block.Reading(input).Sum(l => (long)l.OutputFeatures * l.InputFeatures());

@@ -20,15 +20,26 @@ internal sealed class FoldingTrials
     private readonly Func<IReadOnlySet<BlockInput>, int, FlattenTrial> _create;
     private readonly Dictionary<(bool Folded, int Bits), FlattenTrial> _trials = [];
 
-    public FoldingTrials(BlockLayout layout, FlattenSettings settings, Func<IReadOnlySet<BlockInput>, int, FlattenTrial> create)
+    /// <summary>Decides what is folded.</summary>
+    /// <param name="layout">Of the block.</param>
+    /// <param name="settings">How.</param>
+    /// <param name="create">Makes a trial of a set of folded inputs and a width.</param>
+    /// <param name="concurrent">Whether the two trials that are compared run beside each other: one searches on the host while the other waits for a device.</param>
+    public FoldingTrials(BlockLayout layout, FlattenSettings settings, Func<IReadOnlySet<BlockInput>, int, FlattenTrial> create, bool concurrent)
     {
         _create = create;
         _all = [.. ((BlockInput[])[BlockInput.Output, BlockInput.Down]).Where(input => ScaledBlock.Folds(layout, input))];
+        int bits = settings.Mixed ? 4 : 8;
+        if (concurrent && settings.FoldWhere == "auto" && _all.Count > 0)
+        {
+            CompareBoth(Trial(true, bits), Trial(false, bits));
+        }
+
         Folded = settings.FoldWhere switch
         {
             "on" => _all,
             "off" => None,
-            _ => _all.Where(input => Loss(true, input, settings.Mixed ? 4 : 8) < Loss(false, input, settings.Mixed ? 4 : 8)).ToHashSet(),
+            _ => _all.Where(input => Loss(true, input, bits) < Loss(false, input, bits)).ToHashSet(),
         };
     }
 
@@ -39,6 +50,22 @@ internal sealed class FoldingTrials
     public FlattenTrial Of(BlockInput input, int bits) => Trial(Folded.Contains(Folding(input)), bits);
 
     private static BlockInput Folding(BlockInput input) => input is BlockInput.Attention or BlockInput.Output ? BlockInput.Output : BlockInput.Down;
+
+    private static void CompareBoth(FlattenTrial first, FlattenTrial second)
+    {
+        using OrderedWork aside = new(concurrent: true);
+        aside.Run(() => Compare(first));
+        Compare(second);
+        aside.Finish();
+
+        static void Compare(FlattenTrial trial)
+        {
+            foreach (BlockInput input in BlockInputs.All)
+            {
+                trial.Compare(input);
+            }
+        }
+    }
 
     private double Loss(bool folded, BlockInput folding, int bits) =>
         BlockInputs.All.Where(i => Folding(i) == folding).Select(i => Trial(folded, bits).Compare(i).Error).Sum(e => e * e);

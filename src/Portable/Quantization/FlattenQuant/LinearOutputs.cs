@@ -9,10 +9,11 @@ using Portable.Reference.Operations;
 
 namespace Portable.Quantization.FlattenQuant;
 
-/// <summary>What the linear layers of a block give for rows at hand, by the kernels that serve them.</summary>
+/// <summary>What the linear layers of a block give for rows at hand, by the kernels that serve them; several threads may ask, one at a time is served.</summary>
 /// <param name="device">Where they run.</param>
 internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
 {
+    private readonly Lock _lock = new();
     private readonly Dictionary<string, ExactOutputs> _exact = [];
     private readonly Dictionary<float[], StoredRows> _rows = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<string, DeviceLinear> _linears = [];
@@ -29,13 +30,16 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     /// <summary>Outputs of a float layer for its inputs, which are the same in every call; without its bias.</summary>
     public ExactOutputs Exact(LinearWeights linear, float[] x)
     {
-        if (!_exact.TryGetValue(linear.Name, out ExactOutputs? known))
+        lock (_lock)
         {
-            known = Measure(linear, x);
-            _exact.Add(linear.Name, known);
-        }
+            if (!_exact.TryGetValue(linear.Name, out ExactOutputs? known))
+            {
+                known = Measure(linear, x);
+                _exact.Add(linear.Name, known);
+            }
 
-        return known;
+            return known;
+        }
     }
 
     /// <summary>Compares a quantized layer's outputs with the float one's, without their bias.</summary>
@@ -48,6 +52,7 @@ internal sealed class LinearOutputs(ICalibrationDevice device) : IDisposable
     /// <returns>Σ (ŷ − y)² and Σ y².</returns>
     public (double Difference, double Norm) Compare(LinearWeights linear, LinearWeights quantized, float[] x, float[]? inputFactors, float[]? outputFactors, HistogramDivergence histograms)
     {
+        using Lock.Scope served = _lock.EnterScope();
         int columns = linear.InputFeatures(), tokens = x.Length / columns, n = linear.OutputFeatures;
         double[] rows = new double[2 * tokens];
         using IOutputComparison? comparison = device.CreateComparison(Executor.MaximumRows, histograms, outputFactors);
