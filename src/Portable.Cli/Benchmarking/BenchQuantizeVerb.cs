@@ -28,12 +28,14 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="Context">Tokens of each.</param>
 /// <param name="BlocksOfShape">Blocks of the whole shape.</param>
 /// <param name="PreparationSeconds">Before the first block: the check of the model, and what the method analyses of it.</param>
+/// <param name="PreparationStages">Of these, by what progress called it; what came before the first report of progress is called starting.</param>
 /// <param name="BlockSeconds">Each block: quantized, reported, and passed by what enters the next.</param>
 /// <param name="PeakDeviceBytes">The most memory of the device's own that was taken at one time, preparation included; null on the CPU.</param>
 /// <param name="HostSeconds">Of these, by what the host waited for.</param>
 /// <param name="Operations">Milliseconds of each operation of the passes on a GPU, over all blocks.</param>
 internal sealed record BenchQuantizeReport(
-    string Device, string Shape, string Method, string Scheme, int Windows, int Context, int BlocksOfShape, double PreparationSeconds, IReadOnlyList<double> BlockSeconds, long? PeakDeviceBytes,
+    string Device, string Shape, string Method, string Scheme, int Windows, int Context, int BlocksOfShape, double PreparationSeconds, IReadOnlyDictionary<string, double> PreparationStages,
+    IReadOnlyList<double> BlockSeconds, long? PeakDeviceBytes,
     IReadOnlyDictionary<string, double> HostSeconds, IReadOnlyDictionary<string, double> Operations);
 
 /// <summary>Measures how long a method takes for a block of a well-known shape with synthetic weights.</summary>
@@ -132,8 +134,17 @@ internal sealed class BenchQuantizeVerb : Verb
 
         using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-bench-{Environment.ProcessId}"), (long)OptionValues.AtLeast(parsed, _memory, 0) << 20, timed);
         List<double> times = [];
-        double preparation = 0;
+        Dictionary<string, double> stages = [];
+        string doing = "starting";
+        double preparation = 0, staged = 0;
         long mark = Stopwatch.GetTimestamp();
+        void Enter(string stage)
+        {
+            double now = Stopwatch.GetElapsedTime(mark).TotalSeconds;
+            stages[doing] = stages.GetValueOrDefault(doing) + now - staged;
+            (doing, staged) = (stage, now);
+        }
+
         double Lap()
         {
             long now = Stopwatch.GetTimestamp();
@@ -160,6 +171,11 @@ internal sealed class BenchQuantizeVerb : Verb
                 {
                     bar.Start(stage);
                     bar.Report((double)done / total);
+                    if (times.Count == 0 && preparation == 0)
+                    {
+                        Enter(stage);
+                    }
+
                     if (stage == BlockPipeline.Stage && done == 0)
                     {
                         preparation = Lap();
@@ -176,7 +192,7 @@ internal sealed class BenchQuantizeVerb : Verb
             BlockPipeline.Run(method, run, _ => null, (_, _, _) => { });
             return 0;
         });
-        BenchQuantizeReport report = new(device, name, method.Name, scheme.ToString(), samples, context, whole.Layers, preparation, times, used?.PeakDeviceBytes, timed?.Seconds ?? new Dictionary<string, double>(), operations);
+        BenchQuantizeReport report = new(device, name, method.Name, scheme.ToString(), samples, context, whole.Layers, preparation, stages, times, used?.PeakDeviceBytes, timed?.Seconds ?? new Dictionary<string, double>(), operations);
         terminal.Result(report, BenchReports.Default.BenchQuantizeReport, r => Print(terminal, r));
         return ExitCode.Done;
     }
@@ -184,7 +200,11 @@ internal sealed class BenchQuantizeVerb : Verb
     private static void Print(Terminal terminal, BenchQuantizeReport r)
     {
         string each = string.Join(", ", r.BlockSeconds.Select(s => s.ToString("F2", CultureInfo.InvariantCulture)));
-        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Method} {r.Scheme} on {r.Device}, {r.Windows} × {r.Context} tokens: preparation {r.PreparationSeconds:F2} s, blocks {each} s; {r.BlocksOfShape} blocks as the first: {r.BlockSeconds[0] * r.BlocksOfShape / 60:F1} minutes, one first and later ones as the last: {(r.PreparationSeconds + r.BlockSeconds[0] + (r.BlockSeconds[^1] * (r.BlocksOfShape - 1))) / 60:F1}"));
+
+        // The first block builds kernels; the last is not passed by the windows, and waits for its own report.
+        (double later, string which) = r.BlockSeconds.Count > 2 ? (r.BlockSeconds[1], "second") : (r.BlockSeconds[^1], "last");
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Method} {r.Scheme} on {r.Device}, {r.Windows} × {r.Context} tokens: preparation {r.PreparationSeconds:F2} s, blocks {each} s; {r.BlocksOfShape} blocks as the first: {r.BlockSeconds[0] * r.BlocksOfShape / 60:F1} minutes, one first and later ones as the {which}, this preparation included: {(r.PreparationSeconds + r.BlockSeconds[0] + (later * (r.BlocksOfShape - 1))) / 60:F1}"));
+        terminal.Line($"preparation: {string.Join(", ", r.PreparationStages.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value:F2} s")))}");
         if (r.PeakDeviceBytes is { } peak)
         {
             terminal.Line(string.Create(CultureInfo.InvariantCulture, $"device memory: {peak / 1e9:F2} GB at most"));
