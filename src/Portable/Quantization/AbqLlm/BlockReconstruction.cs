@@ -66,7 +66,7 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
         TrainingReport report = trainer.Train(_samples, _teacher.Read, new Live(this, index, name), _context.Cancellation);
         double left = Remaining(index, TimeSpan.Zero);
         _trained++;
-        _context.Say(FormattableString.Invariant($"{name}: loss {report.LossBefore:g4} -> {report.LossAfter:g4}, {report.Steps} steps, {report.Elapsed.TotalSeconds:f1} s, {left:f0} s left"));
+        _context.Say(FormattableString.Invariant($"{name}: loss {report.LossBefore:g4} -> {report.LossAfter:g4}, {report.Steps} steps, {report.Elapsed.TotalSeconds:f1} s, {TimeLeft.Text(left)} left"));
         return Fold(block, student, report, name);
     }
 
@@ -117,6 +117,6 @@ internal sealed class BlockReconstruction : IBlockQuantizer, IDisposable
     private sealed class Live(BlockReconstruction owner, int index, string name) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress value) => owner._context.Progress(
-            FormattableString.Invariant($"{name} loss {value.Loss:g4}, {value.Step * owner._tokens / value.Elapsed.TotalSeconds:f0} tokens/s, {value.Remaining.TotalSeconds:f0} s left in the block, {owner.Remaining(index, value.Remaining):f0} s in all"), value.Step, value.Steps);
+            FormattableString.Invariant($"{name} loss {value.Loss:g4}, {value.Step * owner._tokens / value.Elapsed.TotalSeconds:f0} tokens/s, {TimeLeft.Text(value.Remaining.TotalSeconds)} left in the block, {TimeLeft.Text(owner.Remaining(index, value.Remaining))} in all"), value.Step, value.Steps);
     }
 }

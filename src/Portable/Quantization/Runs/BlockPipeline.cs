@@ -13,6 +13,8 @@ internal static class BlockPipeline
     /// <summary>Progress of whole blocks.</summary>
     public const string Stage = "blocks";
 
+    private static readonly TimeSpan BetweenLines = TimeSpan.FromMinutes(1);
+
     /// <summary>Runs it.</summary>
     /// <param name="method">The method.</param>
     /// <param name="context">Model, scheme, options, calibration.</param>
@@ -43,18 +45,21 @@ internal static class BlockPipeline
 
         // Where a device computes, blocks are reported and written by the host while the next one is under way.
         using OrderedWork aside = new(concurrent: context.Device is not null);
+        BlockPace pace = new(layers, stream is null ? 0 : calibration!.Windows.Sum(w => (long)w.Length), BetweenLines, context.Say);
         for (int index = 0; index < layers; index++)
         {
             context.Cancellation.ThrowIfCancellationRequested();
             context.Progress(Stage, index, layers);
             BlockWeights exact = reader.Load(index);
             BlockWeights? behind = finished(index);
+            bool fresh = behind is null, told = false;
             if (behind is null)
             {
+                pace.Begin();
                 QuantizedBlock quantized = quantizer.Quantize(index, exact, stream);
                 int at = index;
                 aside.Run(() => done(at, quantized, reporter.Report(exact, quantized)));
-                behind = quantized.Weights;
+                (behind, told) = (quantized.Weights, quantized.Training is not null);
             }
             else
             {
@@ -64,6 +69,11 @@ internal static class BlockPipeline
             if (index + 1 < layers)
             {
                 stream?.Advance(quantizer.Inputs == CalibrationInputs.Quantized ? behind : exact);
+            }
+
+            if (fresh)
+            {
+                pace.End(index, told);
             }
         }
 
