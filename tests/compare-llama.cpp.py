@@ -2,7 +2,7 @@
 """Portable beside an installed llama.cpp on this machine's CPU: the same shapes, in turns, medians of ratios.
 
     python3 tests/compare-llama.cpp.py [--shape small-llama] [--schemes W4A8,W8A8,W2A8] [--threads 1,2] [--context 512]
-        [--tokens 64] [--pairs 5] [--blocks N] [--llama-bench PATH | --llama-root DIR] [-- COMMAND...]
+        [--tokens N] [--pairs 5] [--blocks N] [--llama-bench PATH | --llama-root DIR] [-- COMMAND...]
 
 COMMAND starts Portable; default: dotnet src/Portable.Cli/bin/Release/net10.0/Portable.Cli.dll. --llama-bench is a program of
 that name (default: the one on the PATH). --llama-root is a folder into which Debian's packages llama.cpp-tools, libllama0,
@@ -10,7 +10,8 @@ libggml0, libc6, libgcc-s1, libstdc++6, libgomp1, libssl3t64 and zlib1g were unp
 then runs through the loader of that folder. Nothing else is needed: the script writes GGUF files with made-up weights, since
 speed does not depend on their values: Q4_0 beside 4 bits, Q8_0 beside 8, TQ2_0 beside 2, and removes them at the end. Head
 and embedding are F16 on both sides, or Q6_K beside a scheme's H8 (W4A8H8). --blocks: only so many blocks of the shape, on
-both sides. Both sides' decoding is the mean over all tokens. A ratio above 1 says that Portable is faster."""
+both sides. Both sides' decoding is the mean over all tokens, by default 512 of small-llama's shape and 64 of others: of a small
+model's first 128 much is the process's, which compiles as it runs. A ratio above 1 says that Portable is faster."""
 import json, os, shutil, statistics, struct, subprocess, sys, tempfile
 
 SHAPES = {  # hidden, intermediate, blocks, heads, key/value heads, vocabulary: those of `portable bench model`
@@ -76,12 +77,13 @@ def write_gguf(path, shape, blocks, kind, table, context):
 def main():
     argv, command = sys.argv[1:], ["dotnet", "src/Portable.Cli/bin/Release/net10.0/Portable.Cli.dll"]
     if "--" in argv: argv, command = argv[:argv.index("--")], argv[argv.index("--") + 1:]
-    known = {"--shape": "small-llama", "--schemes": "W4A8,W8A8,W2A8", "--threads": f"1,{len(os.sched_getaffinity(0))}", "--context": "512", "--tokens": "64", "--pairs": "5", "--blocks": "0", "--llama-bench": "llama-bench", "--llama-root": ""}
+    known = {"--shape": "small-llama", "--schemes": "W4A8,W8A8,W2A8", "--threads": f"1,{len(os.sched_getaffinity(0))}", "--context": "512", "--tokens": "0", "--pairs": "5", "--blocks": "0", "--llama-bench": "llama-bench", "--llama-root": ""}
     if len(argv) % 2 or any(a not in known for a in argv[::2]): sys.exit(__doc__)
     options = {**known, **dict(zip(argv[::2], argv[1::2]))}
     name, context, tokens, pairs = options["--shape"], int(options["--context"]), int(options["--tokens"]), int(options["--pairs"])
     if name not in SHAPES: sys.exit(f"--shape is one of {', '.join(SHAPES)}")
     shape = SHAPES[name]
+    tokens = tokens or (512 if name == "small-llama" else 64)
     blocks = int(options["--blocks"]) or shape[2]
     bench, folder = [options["--llama-bench"]], None
     if options["--llama-root"]:
