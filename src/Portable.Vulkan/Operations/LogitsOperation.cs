@@ -17,8 +17,9 @@ internal readonly record struct LogitsOperation(VulkanActivation X, VulkanNorm N
         plan.Stamp("FinalNorm", 0);
         DeviceBudget budget = DeviceBudget.For(plan.Gpu.Facts);
         int rows = plan.Key.LogitRows, tokens = (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((uint)rows), 1, (uint)budget.HeadTokens);
-        HeadShader shader = new() { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Tokens = 1, Ahead = budget.HeadAhead, Wide = Head.Wide, Softcap = Softcap };
-        shader = tokens == 1 ? shader : shader with { Rows = 4, Tokens = tokens, Ahead = 2 };
+        HeadShader shader = tokens == 1
+            ? new HeadRowShader { Workgroup = 128, TableType = Head.ShaderType, Rows = 2, Ahead = budget.HeadAhead, Wide = Head.Wide, Softcap = Softcap }
+            : new HeadTileShader { Workgroup = 128, TableType = Head.ShaderType, Rows = 4, Tokens = tokens, Ahead = 2, Wide = Head.Wide, Softcap = Softcap };
         ulong logits = plan.Memory.Logits.Target(rows);
         HeadPush push = new(plan.Memory.Hidden.Address, Head.Address, logits, (uint)Head.Columns, (uint)Head.Rows, (uint)rows);
         plan.Order([plan.Memory.Hidden], [plan.Memory.Logits]);
