@@ -47,7 +47,9 @@ internal static class WindowMeans
         double[] sorted = values.ToArray();
         Array.Sort(sorted);
         double place = part * (sorted.Length - 1);
-        int below = Math.Min((int)place, Math.Max(0, sorted.Length - 2));
-        return sorted.Length == 1 ? sorted[0] : sorted[below] + ((place - below) * (sorted[below + 1] - sorted[below]));
+        int below = (int)place;
+
+        // A value itself where the place is one: what is between two is rounded.
+        return place == below ? sorted[below] : sorted[below] + ((place - below) * (sorted[below + 1] - sorted[below]));
     }
 }
