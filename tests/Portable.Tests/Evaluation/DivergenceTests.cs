@@ -72,6 +72,18 @@ public sealed class DivergenceTests
         Assert.Equal(4.96, WindowMeans.Quantile([5, 1, 2, 4, 3], 0.99), 1e-12);
     }
 
+    [Fact]
+    public void A_quantile_at_a_values_own_place_is_the_value()
+    {
+        Random random = new(1);
+        for (int count = 1; count < 60; count++)
+        {
+            double[] values = [.. Enumerable.Range(0, count).Select(_ => random.NextDouble())];
+            Assert.Equal(values.Max(), WindowMeans.Quantile(values, 1));
+            Assert.Equal(values.Min(), WindowMeans.Quantile(values, 0));
+        }
+    }
+
     private static float[] Logits(Random random, int count, double spread) => [.. Enumerable.Range(0, count).Select(_ => (float)((random.NextDouble() - 0.5) * spread))];
 
     /// <summary>The definition, with the largest logits taken away so that it does not overflow.</summary>
