@@ -3,8 +3,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #include "contract.glsl"
 #include "buffers.glsl"
-#include "table.glsl"
-#include "partials.glsl"
+#include "head_logits.glsl"
 
 // logits[m, v] = canonical(OrderedDot(hidden[m], table row v)). The 32 partial sums of a row belong to a team of 8 invocations,
 // four neighbouring ones each, so that an invocation reads 8 neighbouring columns, one uvec4 of 16-bit elements, of ROWS
@@ -13,19 +12,6 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint WORKGROUP = 128;
 layout(constant_id = 2) const uint ROWS = 1;
 layout(constant_id = 4) const uint AHEAD = 4;
-layout(constant_id = 5) const bool WIDE = false;        // 16-bit elements, columns a multiple of 8
-layout(constant_id = 6) const float SOFTCAP = 0.0;      // c of c·tanh(logit/c); 0: none
-layout(constant_id = 7) const float INVERSE_SOFTCAP = 0.0;  // fl(1/c)
-
-layout(push_constant) uniform Push
-{
-    InFloats hidden;
-    InWords table;
-    Floats logits;
-    uint columns;
-    uint vocabulary;
-    uint tokenCount;
-};
 
 const uint TEAMS = WORKGROUP / 8u;
 shared vec4 partials[TEAMS * ROWS * 8u];
@@ -40,16 +26,14 @@ float weight(uvec4 wide, uint row, uint k, uint i)
 {
     if (WIDE)
     {
-        uint word = wide[i >> 1], element = (i & 1u) != 0u ? word >> 16 : word & 0xFFFFu;
-
-        // A half's -0 need not become +0 here: no partial sum is -0, so adding either changes none.
-        return TABLE_TYPE == TABLE_FLOAT16 ? halfToFloat(element) : tableHalf(TABLE_TYPE, element);
+        uint word = wide[i >> 1];
+        return wideWeight((i & 1u) != 0u ? word >> 16 : word & 0xFFFFu);
     }
 
-    return k + i < columns ? tableElement(TABLE_TYPE, table, row * columns + k + i) : 0.0;
+    return narrowWeight(row, k + i);
 }
 
-// Eight hidden values; 0 past the end, which adds +0 or -0 and so changes no sum.
+// Eight hidden values.
 void loadHidden(uint token, uint k, out float h[8])
 {
     if (WIDE)
@@ -65,7 +49,7 @@ void loadHidden(uint token, uint k, out float h[8])
     {
         [[unroll]] for (uint i = 0u; i < 8u; i++)
         {
-            h[i] = k + i < columns ? hidden.v[token * columns + k + i] : 0.0;
+            h[i] = narrowHidden(token, k + i);
         }
     }
 }
@@ -136,8 +120,7 @@ void main()
                 p[j] = partials[i * 8u + j];
             }
 
-            float logit = canonical(foldPartials(p));
-            logits.v[token * vocabulary + row] = SOFTCAP != 0.0 ? softcapped(logit, SOFTCAP, INVERSE_SOFTCAP) : logit;
+            storeLogit(p, token, row);
         }
     }
 }

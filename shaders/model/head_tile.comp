@@ -3,8 +3,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #include "contract.glsl"
 #include "buffers.glsl"
-#include "table.glsl"
-#include "partials.glsl"
+#include "head_logits.glsl"
 
 // Logits as in head.comp, for several tokens: a team of 32 invocations, a partial sum each, multiplies ROWS rows of the table by
 // TOKENS tokens, so that an element is converted once for all tokens and a hidden value is loaded once for all rows. AHEAD
@@ -14,39 +13,21 @@ layout(constant_id = 0) const uint WORKGROUP = 256;
 layout(constant_id = 2) const uint ROWS = 4;
 layout(constant_id = 3) const uint TOKENS = 8;
 layout(constant_id = 4) const uint AHEAD = 2;
-layout(constant_id = 5) const bool WIDE = false;        // 16-bit elements, columns a multiple of 8
-layout(constant_id = 6) const float SOFTCAP = 0.0;      // c of c·tanh(logit/c); 0: none
-layout(constant_id = 7) const float INVERSE_SOFTCAP = 0.0;  // fl(1/c)
 
 layout(buffer_reference, std430, buffer_reference_align = 8) readonly restrict buffer InPairs { vec2 v[]; };
-
-layout(push_constant) uniform Push
-{
-    InFloats hidden;
-    InWords table;
-    Floats logits;
-    uint columns;
-    uint vocabulary;
-    uint tokenCount;
-};
 
 const uint TEAMS = WORKGROUP / 32u;
 shared vec4 partials[TEAMS * TOKENS * 8u];
 
-// Columns k and k + 1 of a row; 0 past the end, which adds +0 or -0 and so changes no sum.
+// Columns k and k + 1 of a row.
 vec2 weights(uint word, uint row, uint k)
 {
     if (WIDE)
     {
-        // A half's -0 need not become +0 here: no partial sum is -0, so adding either changes none.
-        return TABLE_TYPE == TABLE_FLOAT16
-            ? vec2(halfToFloat(word & 0xFFFFu), halfToFloat(word >> 16))
-            : vec2(tableHalf(TABLE_TYPE, word & 0xFFFFu), tableHalf(TABLE_TYPE, word >> 16));
+        return vec2(wideWeight(word & 0xFFFFu), wideWeight(word >> 16));
     }
 
-    return vec2(
-        k < columns ? tableElement(TABLE_TYPE, table, row * columns + k) : 0.0,
-        k + 1u < columns ? tableElement(TABLE_TYPE, table, row * columns + k + 1u) : 0.0);
+    return vec2(narrowWeight(row, k), narrowWeight(row, k + 1u));
 }
 
 vec2 hiddenPair(uint token, uint k)
@@ -56,9 +37,7 @@ vec2 hiddenPair(uint token, uint k)
         return InPairs(hidden).v[(token * columns + k) >> 1];
     }
 
-    return vec2(
-        k < columns ? hidden.v[token * columns + k] : 0.0,
-        k + 1u < columns ? hidden.v[token * columns + k + 1u] : 0.0);
+    return vec2(narrowHidden(token, k), narrowHidden(token, k + 1u));
 }
 
 void main()
@@ -141,8 +120,7 @@ void main()
                     p[j] = partials[(i % TEAMS * TOKENS + i / TEAMS) * 8u + j];
                 }
 
-                float logit = canonical(foldPartials(p));
-                logits.v[token * vocabulary + row] = SOFTCAP != 0.0 ? softcapped(logit, SOFTCAP, INVERSE_SOFTCAP) : logit;
+                storeLogit(p, token, row);
             }
         }
     }
