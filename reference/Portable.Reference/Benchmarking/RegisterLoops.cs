@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic.Gemm;
 using Portable.Reference.BitPlanes.Kernels;
 
 namespace Portable.Reference.Benchmarking;
@@ -54,54 +55,47 @@ internal static class RegisterLoops
         return sums[0];
     }
 
-    /// <summary>Float lanes × 12 multiply-adds per round: fused, or as separate multiplication and addition.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static float Float(long rounds, bool fused)
+    /// <summary>Float lanes × 12 multiply-adds per round, of the vectors that float products take: fused, or as separate multiplication and addition.</summary>
+    public static float Float(long rounds, bool fused) => (Vector512.IsHardwareAccelerated, fused) switch
     {
-        Vector512<float> w = Vector512.Create(s_seed), x = Vector512.Create(1.5f);
-        Vector512<float> a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
-        if (fused)
+        (true, true) => Float<Simd512, Vector512<float>, FusedMultiplyAdd>(rounds),
+        (true, false) => Float<Simd512, Vector512<float>, UnfusedMultiplyAdd>(rounds),
+        (false, true) => Float<Simd256, Vector256<float>, FusedMultiplyAdd>(rounds),
+        _ => Float<Simd256, Vector256<float>, UnfusedMultiplyAdd>(rounds),
+    };
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe float Float<TSimd, TVector, TAdd>(long rounds)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+        where TAdd : IMultiplyAdd
+    {
+        TVector w = TSimd.Broadcast(s_seed), x = TSimd.Broadcast(1.5f);
+        TVector a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
+        for (long round = 0; round < rounds; round++)
         {
-            for (long round = 0; round < rounds; round++)
-            {
-                a = Vector512.FusedMultiplyAdd(w, x, a);
-                b = Vector512.FusedMultiplyAdd(w, x, b);
-                c = Vector512.FusedMultiplyAdd(w, x, c);
-                d = Vector512.FusedMultiplyAdd(w, x, d);
-                e = Vector512.FusedMultiplyAdd(w, x, e);
-                f = Vector512.FusedMultiplyAdd(w, x, f);
-                g = Vector512.FusedMultiplyAdd(w, x, g);
-                h = Vector512.FusedMultiplyAdd(w, x, h);
-                i = Vector512.FusedMultiplyAdd(w, x, i);
-                j = Vector512.FusedMultiplyAdd(w, x, j);
-                k = Vector512.FusedMultiplyAdd(w, x, k);
-                l = Vector512.FusedMultiplyAdd(w, x, l);
-            }
-        }
-        else
-        {
-            for (long round = 0; round < rounds; round++)
-            {
-                a = a * w + x;
-                b = b * w + x;
-                c = c * w + x;
-                d = d * w + x;
-                e = e * w + x;
-                f = f * w + x;
-                g = g * w + x;
-                h = h * w + x;
-                i = i * w + x;
-                j = j * w + x;
-                k = k * w + x;
-                l = l * w + x;
-            }
+            a = TAdd.Apply<TSimd, TVector>(a, w, x);
+            b = TAdd.Apply<TSimd, TVector>(b, w, x);
+            c = TAdd.Apply<TSimd, TVector>(c, w, x);
+            d = TAdd.Apply<TSimd, TVector>(d, w, x);
+            e = TAdd.Apply<TSimd, TVector>(e, w, x);
+            f = TAdd.Apply<TSimd, TVector>(f, w, x);
+            g = TAdd.Apply<TSimd, TVector>(g, w, x);
+            h = TAdd.Apply<TSimd, TVector>(h, w, x);
+            i = TAdd.Apply<TSimd, TVector>(i, w, x);
+            j = TAdd.Apply<TSimd, TVector>(j, w, x);
+            k = TAdd.Apply<TSimd, TVector>(k, w, x);
+            l = TAdd.Apply<TSimd, TVector>(l, w, x);
         }
 
-        return Vector512.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
+        float* sums = stackalloc float[TSimd.Lanes];
+        TVector total = TSimd.Add(TSimd.Add(TSimd.Add(a, b), TSimd.Add(c, d)), TSimd.Add(TSimd.Add(e, f), TSimd.Add(g, h)));
+        TSimd.Store(sums, TSimd.Add(total, TSimd.Add(TSimd.Add(i, j), TSimd.Add(k, l))));
+        return sums[0];
     }
 
-    /// <summary>Multiply-adds of one round of <see cref="Float"/>.</summary>
-    public static long FloatsPerRound => FloatChains * Vector512<float>.Count;
+    /// <summary>Multiply-adds of one round of <see cref="Float(long, bool)"/>.</summary>
+    public static long FloatsPerRound => FloatChains * (Vector512.IsHardwareAccelerated ? Simd512.Lanes : Simd256.Lanes);
 
     /// <summary>Reads memory: the sum of a multiple of 32 words.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

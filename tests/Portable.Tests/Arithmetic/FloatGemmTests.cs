@@ -10,7 +10,8 @@ public class FloatGemmTests
     [Property(MaxTest = 40)]
     public void ProductsAreSequentialFusedSums(int seed, byte rows, byte columns, ushort inner, bool accumulate)
     {
-        (int m, int n, int k) = (1 + rows % 20, 1 + columns % 70, 1 + inner % 300);
+        // Beyond a strip of rows, a panel of columns and a block of steps.
+        (int m, int n, int k) = (1 + rows % 60, 1 + columns % 140, 1 + inner % 700);
         float[] x = AwkwardValues.Activations(m * k, seed), w = AwkwardValues.Create(n * k, seed + 1, 6), y = AwkwardValues.Activations(m * n, seed + 2);
         float[] expected = accumulate ? [.. y] : new float[m * n];
         for (int i = 0; i < m; i++)

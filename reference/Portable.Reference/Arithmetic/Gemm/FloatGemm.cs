@@ -88,26 +88,26 @@ internal static unsafe class FloatGemm
             throw new ArgumentException($"The left operand does not fit {m}×{k}.", nameof(a));
         }
 
-        const int TransposedSlot = 2;
-        float* transposed = Scratch.Get<float>(TransposedSlot, (long)m * k);
+        const int TiledSlot = 2, Strip = 8 * MicroKernel.Rows;
+        int tiles = (m + MicroKernel.Rows - 1) / MicroKernel.Rows;
+        float* tiled = Scratch.Get<float>(TiledSlot, (long)tiles * MicroKernel.Rows * k);
         fixed (float* data = a)
         {
             float* source = data;
-            const int Strip = 64;
             WorkerPool.Run((m + Strip - 1) / Strip, strip =>
             {
                 int first = strip * Strip;
-                Transposition.Run(source + first, m, k, Math.Min(Strip, m - first), transposed + (long)first * k, k);
+                RowTiles.Pack(source + first, m, Math.Min(Strip, m - first), k, tiled + (long)first * k);
             });
         }
 
         fixed (float* data = b)
         {
-            Run(new ReadOnlySpan<float>(transposed, m * k), new FloatOperand((byte*)data, ElementType.Float32, false, n, k), b.Length, y, m, n, k, accumulate, upper);
+            Run(new ReadOnlySpan<float>(tiled, m * k), new FloatOperand((byte*)data, ElementType.Float32, false, n, k), b.Length, y, m, n, k, accumulate, upper, tiled: true);
         }
     }
 
-    private static void Run(ReadOnlySpan<float> x, FloatOperand b, long length, Span<float> y, int m, int n, int k, bool accumulate, bool upper = false)
+    private static void Run(ReadOnlySpan<float> x, FloatOperand b, long length, Span<float> y, int m, int n, int k, bool accumulate, bool upper = false, bool tiled = false)
     {
         if (x.Length < (long)m * k || length < (long)n * k || y.Length < (long)m * n)
         {
@@ -128,11 +128,11 @@ internal static unsafe class FloatGemm
         {
             if (Vector512.IsHardwareAccelerated)
             {
-                GemmDriver.Run<Simd512, Vector512<float>, FusedMultiplyAdd>(a, b, c, m, n, k, accumulate, upper);
+                GemmDriver.Run<Simd512, Vector512<float>, FusedMultiplyAdd>(a, b, c, m, n, k, accumulate, upper, tiled);
             }
             else
             {
-                GemmDriver.Run<Simd256, Vector256<float>, FusedMultiplyAdd>(a, b, c, m, n, k, accumulate, upper);
+                GemmDriver.Run<Simd256, Vector256<float>, FusedMultiplyAdd>(a, b, c, m, n, k, accumulate, upper, tiled);
             }
         }
     }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Arithmetic.Gemm;
@@ -28,10 +30,7 @@ internal readonly unsafe struct FloatOperand(byte* data, ElementType type, bool 
 
         if (!transposed)
         {
-            for (int i = 0; i < steps; i++)
-            {
-                new ReadOnlySpan<float>((float*)data + (long)(k0 + i) * n + j0, columns).CopyTo(new Span<float>(panel + i * width, columns));
-            }
+            Copy(columns, width, (float*)data + (long)k0 * n + j0, steps, panel);
         }
         else if (type == ElementType.Float32)
         {
@@ -55,6 +54,26 @@ internal readonly unsafe struct FloatOperand(byte* data, ElementType type, bool 
             }
 
             Transposition.Run(converted, steps, columns, steps, panel, width);
+        }
+    }
+
+    /// <summary>Rows of <paramref name="columns"/> elements, by whole vectors where they allow it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Copy(int columns, int width, float* source, int steps, float* panel)
+    {
+        int whole = columns / 8 * 8;
+        for (int i = 0; i < steps; i++, source += n, panel += width)
+        {
+            int j = 0;
+            for (; j < whole; j += 8)
+            {
+                Vector256.Load(source + j).Store(panel + j);
+            }
+
+            for (; j < columns; j++)
+            {
+                panel[j] = source[j];
+            }
         }
     }
 }

@@ -38,8 +38,9 @@ internal static unsafe class MicroKernel
     /// <param name="c">First row of c.</param>
     /// <param name="cStride">Elements between rows of c.</param>
     /// <param name="start">What becomes of c.</param>
+    /// <param name="aStep">Elements between steps of a.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Six<TSimd, TVector, TAdd>(int rows, float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, TileStart start)
+    public static void Six<TSimd, TVector, TAdd>(int rows, float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, TileStart start, nint aStep = 1)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
@@ -67,7 +68,7 @@ internal static unsafe class MicroKernel
 
         float* a1 = rows > 1 ? a + aStride : a, a2 = rows > 2 ? a1 + aStride : a1, a3 = rows > 3 ? a2 + aStride : a2;
         float* a4 = rows > 4 ? a3 + aStride : a3, a5 = rows > 5 ? a4 + aStride : a4;
-        for (nint i = 0; i < k; i++)
+        for (nint i = 0, end = k * aStep; i < end; i += aStep)
         {
             TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + TSimd.Lanes);
             b += bStride;
@@ -123,14 +124,14 @@ internal static unsafe class MicroKernel
 
     /// <summary>c[1 × 2 vectors] (+)= a[1 × k] · b[k × 2 vectors], for the rows that remain and for single tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void One<TSimd, TVector, TAdd>(float* a, float* b, nint bStride, nint k, float* c, TileStart start)
+    public static void One<TSimd, TVector, TAdd>(float* a, float* b, nint bStride, nint k, float* c, TileStart start, nint aStep = 1)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
     {
         bool load = start == TileStart.Continue;
         TVector c0 = load ? TSimd.Load(c) : TSimd.Broadcast(0f), c1 = load ? TSimd.Load(c + TSimd.Lanes) : TSimd.Broadcast(0f);
-        for (nint i = 0; i < k; i++)
+        for (nint i = 0, end = k * aStep; i < end; i += aStep)
         {
             TVector v = TSimd.Broadcast(a[i]);
             c0 = TAdd.Apply<TSimd, TVector>(v, TSimd.Load(b), c0);

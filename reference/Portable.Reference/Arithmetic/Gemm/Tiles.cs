@@ -21,8 +21,9 @@ internal static unsafe class Tiles
     /// <param name="cStride">Elements between rows of c.</param>
     /// <param name="columns">Columns: no others of c are touched.</param>
     /// <param name="start">What becomes of c.</param>
+    /// <param name="aStep">Elements between steps of a.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TSimd, TVector, TAdd>(float* a, nint aStride, int rows, float* b, nint bStride, int k, float* c, nint cStride, int columns, TileStart start)
+    public static void Run<TSimd, TVector, TAdd>(float* a, nint aStride, int rows, float* b, nint bStride, int k, float* c, nint cStride, int columns, TileStart start, nint aStep = 1)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
@@ -37,16 +38,16 @@ internal static unsafe class Tiles
                 {
                     switch (count)
                     {
-                        case 2: WideKernel.Two<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start); break;
-                        case 4: WideKernel.Four<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start); break;
-                        default: WideKernel.Six<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start); break;
+                        case 2: WideKernel.Two<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start, aStep); break;
+                        case 4: WideKernel.Four<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start, aStep); break;
+                        default: WideKernel.Six<TSimd, TVector, TAdd>(a, aStride, b + column, bStride, k, c + column, cStride, start, aStep); break;
                     }
                 }
             }
 
             for (; column < columns; column += width)
             {
-                Panel<TSimd, TVector, TAdd>(a, aStride, count, b + column, bStride, k, c + column, cStride, Math.Min(width, columns - column), start);
+                Panel<TSimd, TVector, TAdd>(a, aStride, count, b + column, bStride, k, c + column, cStride, Math.Min(width, columns - column), start, aStep);
             }
         }
     }
@@ -54,7 +55,7 @@ internal static unsafe class Tiles
     /// <summary>Up to six rows of one panel; at the edges by way of a whole tile beside the outputs.</summary>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Panel<TSimd, TVector, TAdd>(float* a, nint aStride, int count, float* b, nint bStride, int k, float* c, nint cStride, int columns, TileStart start)
+    private static void Panel<TSimd, TVector, TAdd>(float* a, nint aStride, int count, float* b, nint bStride, int k, float* c, nint cStride, int columns, TileStart start, nint aStep = 1)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
@@ -62,7 +63,7 @@ internal static unsafe class Tiles
         int width = PanelColumns<TSimd, TVector>();
         if (columns == width && count == MicroKernel.Rows)
         {
-            MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, b, bStride, k, c, cStride, start);
+            MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, b, bStride, k, c, cStride, start, aStep);
             return;
         }
 
@@ -70,7 +71,7 @@ internal static unsafe class Tiles
         {
             for (int i = 0; i < count; i++)
             {
-                MicroKernel.One<TSimd, TVector, TAdd>(a + i * aStride, b, bStride, k, c + i * cStride, start);
+                MicroKernel.One<TSimd, TVector, TAdd>(a + i * aStride, b, bStride, k, c + i * cStride, start, aStep);
             }
 
             return;
@@ -78,7 +79,7 @@ internal static unsafe class Tiles
 
         float* edge = stackalloc float[MicroKernel.Rows * 32];
         Copy(c, cStride, edge, width, start == TileStart.Zero ? 0 : count, columns);
-        MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, b, bStride, k, edge, width, start);
+        MicroKernel.Six<TSimd, TVector, TAdd>(count, a, aStride, b, bStride, k, edge, width, start, aStep);
         Copy(edge, width, c, cStride, count, columns);
     }
 

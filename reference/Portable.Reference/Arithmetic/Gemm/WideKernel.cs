@@ -11,7 +11,7 @@ internal static unsafe class WideKernel
 {
     /// <summary>c[6 × 4 vectors] (+)= a[6 × k] · b[k × 4 vectors]; parameters as <see cref="MicroKernel.Six"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Six<TSimd, TVector, TAdd>(float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, TileStart start)
+    public static void Six<TSimd, TVector, TAdd>(float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, TileStart start, nint aStep = 1)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
@@ -34,7 +34,7 @@ internal static unsafe class WideKernel
             (c50, c51, c52, c53) = Load<TSimd, TVector>(r5);
         }
 
-        for (nint i = 0; i < k; i++)
+        for (nint i = 0, end = k * aStep; i < end; i += aStep)
         {
             TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + TSimd.Lanes), b2 = TSimd.Load(b + 2 * TSimd.Lanes), b3 = TSimd.Load(b + 3 * TSimd.Lanes);
             b += bStride;
@@ -80,7 +80,7 @@ internal static unsafe class WideKernel
 
     /// <summary>c[4 × 4 vectors] (+)= a[4 × k] · b[k × 4 vectors]; parameters as <see cref="MicroKernel.Six"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Four<TSimd, TVector, TAdd>(float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, TileStart start)
+    public static void Four<TSimd, TVector, TAdd>(float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, TileStart start, nint aStep = 1)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
@@ -98,7 +98,7 @@ internal static unsafe class WideKernel
             (c30, c31, c32, c33) = Load<TSimd, TVector>(r3);
         }
 
-        for (nint i = 0; i < k; i++)
+        for (nint i = 0, end = k * aStep; i < end; i += aStep)
         {
             TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + TSimd.Lanes), b2 = TSimd.Load(b + 2 * TSimd.Lanes), b3 = TSimd.Load(b + 3 * TSimd.Lanes);
             b += bStride;
@@ -132,7 +132,7 @@ internal static unsafe class WideKernel
 
     /// <summary>c[2 × 4 vectors] (+)= a[2 × k] · b[k × 4 vectors]; parameters as <see cref="MicroKernel.Six"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Two<TSimd, TVector, TAdd>(float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, TileStart start)
+    public static void Two<TSimd, TVector, TAdd>(float* a, nint aStride, float* b, nint bStride, nint k, float* c, nint cStride, TileStart start, nint aStep = 1)
         where TSimd : ISimd<TVector>
         where TVector : struct
         where TAdd : IMultiplyAdd
@@ -146,7 +146,7 @@ internal static unsafe class WideKernel
             (c10, c11, c12, c13) = Load<TSimd, TVector>(r1);
         }
 
-        for (nint i = 0; i < k; i++)
+        for (nint i = 0, end = k * aStep; i < end; i += aStep)
         {
             TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + TSimd.Lanes), b2 = TSimd.Load(b + 2 * TSimd.Lanes), b3 = TSimd.Load(b + 3 * TSimd.Lanes);
             b += bStride;
