@@ -11,8 +11,8 @@ namespace Portable.Quantization.FlexQ;
 /// <param name="HighBits">Activation width of retained layers, 8 in the paper.</param>
 internal sealed record SensitivityOptions(double? Budget, string Unit, int HighBits = 8)
 {
-    /// <summary>Whether all quantized blocks stay on the device; null: if it has room for them.</summary>
-    public bool? Resident { get; init; }
+    /// <summary>Bytes that the hidden states of variants which go through the blocks together may take.</summary>
+    public long MostBytes { get; init; } = 1L << 31;
 }
 
 /// <summary>
@@ -22,54 +22,27 @@ internal sealed record SensitivityOptions(double? Budget, string Unit, int HighB
 /// budget of multiply-adds is made by type and by single linear; both are measured jointly, and so is the authors' rule where it
 /// fits the budget; the best of them is taken.
 /// </summary>
+/// <remarks>
+/// Variants go through the blocks together, each from the first block in which it differs from the reference: a block is on the device once for all of them, and a
+/// pass has all the rows that it takes.
+/// </remarks>
 internal sealed class SensitivityAnalysis : IDisposable
 {
+    private const string Stage = "sensitivity analysis";
+
     private readonly QuantizationContext _context;
     private readonly SensitivityOptions _options;
     private readonly VariantModel _model;
     private readonly BlockWeights[] _high;
-    private readonly VariantBlock[]? _reference;
-    private readonly float[][][] _hidden;
-    private readonly float[][] _logits;
-    private readonly int _lowBits;
+    private readonly int _lowBits, _together;
+    private float[][]? _logits;
 
     private SensitivityAnalysis(QuantizationContext context, SensitivityOptions options)
     {
         (_context, _options, _lowBits) = (context, options, context.Scheme.ActivationBits);
         _model = new VariantModel(context.Source, Windows(context), context.Scheme.KeyValueBits, context.Device);
-        int layers = context.Source.Config.Layers;
-        _high = new BlockWeights[layers];
-        _hidden = new float[layers][][];
-        for (int l = 0; l < layers; l++)
-        {
-            _high[l] = QuantizeBlock(context.Source.LoadBlock(l));
-            if (l == 0)
-            {
-                _reference = options.Resident ?? Fits(_high[l], layers, context.Device) ? new VariantBlock[layers] : null;
-            }
-
-            if (_reference is not null)
-            {
-                _reference[l] = _model.Load(_high[l]);
-            }
-        }
-
-        float[][] x = [.. Enumerable.Range(0, _model.Batches).Select(_model.Embedded)];
-        for (int l = 0; l < layers; l++)
-        {
-            _hidden[l] = [.. x];
-            Pass(x, l, l + 1);
-        }
-
-        _logits = _model.Logits(x);
-    }
-
-    // Beside the blocks a device holds tables, a batch's activations and what the variants are made of.
-    private static bool Fits(BlockWeights block, int layers, ICalibrationDevice? device)
-    {
-        const int Share = 2;
-        long bytes = block.Linears.Sum(l => l.Quantized is { } q ? ((long)q.Weights.Rows * q.Weights.RowWords * sizeof(ulong)) + (q.Scales.Count * (long)sizeof(float)) : 0);
-        return device is null || bytes * layers <= device.FreeBytes / Share;
+        _together = (int)Math.Clamp(options.MostBytes / (sizeof(float) * (long)_model.Tokens * context.Source.Config.HiddenSize), 1, int.MaxValue);
+        _high = [.. Enumerable.Range(0, context.Source.Config.Layers).Select(l => QuantizeBlock(context.Source.LoadBlock(l)))];
     }
 
     /// <summary>Analyses a model and decides.</summary>
@@ -87,18 +60,12 @@ internal sealed class SensitivityAnalysis : IDisposable
         LinearWeights[] linears = [.. _high.SelectMany(b => b.Linears)];
         string[] types = [.. linears.Select(l => l.TypeName()).Distinct()];
         double total = linears.Sum(MultiplyAdds);
-        int done = 0, steps = types.Length + linears.Length + 3;
-        SensitivityRow Row(string name, IReadOnlyList<LinearWeights> members)
-        {
-            HashSet<string> low = [.. members.Select(l => l.Name)];
-            long work = members.Sum(MultiplyAdds);
-            SensitivityRow row = new(name, work, work / total, Divergence(l => low.Contains(l.Name)));
-            _context.Progress("sensitivity analysis", ++done, steps);
-            return row;
-        }
-
-        SensitivityRow[] byType = [.. types.Select(t => Row(t, [.. linears.Where(l => l.TypeName() == t)]))];
-        SensitivityRow[] byLayer = [.. linears.Select(l => Row(l.Name, [l]))];
+        (string Name, HashSet<string> Low)[] units = [.. types.Select(t => (t, Members(t))), .. linears.Select(l => (l.Name, new HashSet<string> { l.Name }))];
+        double[] gains = Divergences([.. units.Select(u => u.Low)]);
+        SensitivityRow[] rows = [.. units.Zip(gains, (unit, gain) => Row(unit.Name, linears.Where(l => unit.Low.Contains(l.Name)).Sum(MultiplyAdds), gain))];
+        SensitivityRow[] byType = rows[..types.Length], byLayer = rows[types.Length..];
+        HashSet<string> Members(string type) => [.. linears.Where(l => l.TypeName() == type).Select(l => l.Name)];
+        SensitivityRow Row(string name, long work, double gain) => new(name, work, work / total, gain);
         HashSet<string> rule = [.. linears.Where(l => AuthorsRule(l.TypeName())).Select(l => l.Name)];
         double ruleShare = linears.Where(l => rule.Contains(l.Name)).Sum(MultiplyAdds) / total;
         double budget = _options.Budget ?? ruleShare;
@@ -121,14 +88,8 @@ internal sealed class SensitivityAnalysis : IDisposable
             candidates.Add(("authors' rule, which measures better than the analysis", rule));
         }
 
-        (string basis, HashSet<string> retained) = candidates.Count == 1
-            ? candidates[0]
-            : candidates.MinBy(c =>
-            {
-                _context.Progress("sensitivity analysis", Math.Min(++done, steps), steps);
-                return Divergence(l => !c.Retained.Contains(l.Name));
-            });
-        _context.Progress("sensitivity analysis", steps, steps);
+        double[] joint = candidates.Count == 1 ? [0] : Divergences([.. candidates.Select(c => linears.Select(l => l.Name).Except(c.Retained).ToHashSet())]);
+        (string basis, HashSet<string> retained) = candidates[Array.IndexOf(joint, joint.Min())];
         double share = linears.Where(l => retained.Contains(l.Name)).Sum(MultiplyAdds) / total;
         return new SensitivityTable(byType, byLayer, budget, share, basis, [.. linears.Where(l => retained.Contains(l.Name)).Select(l => l.Name)], _model.Tokens);
     }
@@ -139,67 +100,68 @@ internal sealed class SensitivityAnalysis : IDisposable
         return [.. rows.Where((_, i) => chosen[i]).Select(r => r.Name)];
     }
 
-    /// <summary>Mean divergence per token from the reference when some linears have low activations.</summary>
-    private double Divergence(Func<LinearWeights, bool> low)
+    /// <summary>Mean divergence per token from the reference of each variant, given the names of its linears with low activations.</summary>
+    private double[] Divergences(HashSet<string>[] variants)
     {
-        int first = Array.FindIndex(_high, b => b.Linears.Any(low));
-        if (first < 0)
+        double[] found = new double[variants.Length];
+        int done = 0, steps = (variants.Length + _together - 1) / _together * _high.Length;
+        foreach ((int, HashSet<string>)[] together in variants.Index().Chunk(_together))
         {
-            return 0;
+            Measure(together, found, () => _context.Progress(Stage, ++done, steps));
         }
 
-        float[][] x = [.. _hidden[first]];
-        for (int l = first; l < _high.Length;)
-        {
-            int next = l + 1;
-            if (_high[l].Linears.Any(low))
-            {
-                BlockWeights variant = _high[l].MapLinears(linear => low(linear) ? WithBits(linear, _lowBits) : linear);
-                if (_reference is null)
-                {
-                    PassAlone(x, variant);
-                }
-                else
-                {
-                    _model.Pass(new[] { _model.LoadVariant(variant, _reference[l]) }, x, x, _context.Cancellation);
-                }
-            }
-            else
-            {
-                while (next < _high.Length && !_high[next].Linears.Any(low))
-                {
-                    next++;
-                }
-
-                Pass(x, l, next);
-            }
-
-            l = next;
-        }
-
-        return _model.MeanDivergence(_logits, x);
+        return found;
     }
 
-    // All batches through blocks of the reference.
-    private void Pass(float[][] x, int first, int end)
+    private void Measure((int Index, HashSet<string> Low)[] variants, double[] found, Action blockDone)
     {
-        if (_reference is not null)
+        // The reference goes ahead, and a variant is what it was until the first block in which it differs.
+        using VariantStack stack = _model.OpenStack();
+        List<(int Index, HashSet<string> Low)> under = [];
+        for (int batch = 0; batch < _model.Batches; batch++)
         {
-            _model.Pass(_reference.AsMemory(first..end), x, x, _context.Cancellation);
-            return;
+            stack.Add(_model.Embedded(batch));
         }
 
-        for (int l = first; l < end; l++)
+        int windows = stack.Count;
+        foreach (BlockWeights high in _high)
         {
-            PassAlone(x, _high[l]);
-        }
-    }
+            using VariantFamily family = _model.OpenFamily(stack.PerPass);
+            VariantBlock reference = family.Load(high);
+            void Pass(VariantBlock block, int from, int end) => stack.Pass(block, from * windows, (end - from) * windows, _context.Cancellation);
+            bool Differs(HashSet<string> low) => high.Linears.Any(l => low.Contains(l.Name));
+            foreach ((int Index, HashSet<string> Low) variant in variants.Except(under).Where(v => Differs(v.Low)).ToArray())
+            {
+                under.Add(variant);
+                foreach (float[] batch in _model.Read(stack, 0))
+                {
+                    stack.Add(batch);
+                }
+            }
 
-    // All batches through a block that is on the device for as long as that takes.
-    private void PassAlone(float[][] x, BlockWeights block)
-    {
-        using VariantFamily alone = _model.OpenFamily();
-        _model.Pass(new[] { alone.Load(block) }, x, x, _context.Cancellation);
+            // Neighbours that take the reference's block go side by side.
+            int waiting = 0;
+            for (int place = 1; place <= under.Count; place++)
+            {
+                HashSet<string> low = under[place - 1].Low;
+                if (Differs(low))
+                {
+                    Pass(reference, waiting, place);
+                    Pass(family.Load(high.MapLinears(linear => low.Contains(linear.Name) ? WithBits(linear, _lowBits) : linear)), place, place + 1);
+                    waiting = place + 1;
+                }
+            }
+
+            Pass(reference, waiting, under.Count + 1);
+            blockDone();
+        }
+
+        _logits ??= _model.Logits(_model.Read(stack, 0));
+        foreach ((int place, (int index, _)) in under.Index())
+        {
+            _context.Cancellation.ThrowIfCancellationRequested();
+            found[index] = _model.MeanDivergence(_logits, _model.Read(stack, place + 1));
+        }
     }
 
     private BlockWeights QuantizeBlock(BlockWeights block) => block.MapLinears(linear =>

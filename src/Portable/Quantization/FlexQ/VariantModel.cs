@@ -7,8 +7,7 @@ using Portable.Reference.Threading;
 namespace Portable.Quantization.FlexQ;
 
 /// <summary>
-/// A model whose blocks can be exchanged one by one, on fixed windows: hidden states that enter each block of the reference
-/// are kept, so that a variant of one block costs only that block and the ones behind it.
+/// A model whose blocks can be exchanged one by one, on fixed windows; what is not in blocks is there for all variants.
 /// </summary>
 internal sealed class VariantModel : IDisposable
 {
@@ -20,8 +19,6 @@ internal sealed class VariantModel : IDisposable
     private readonly int _keyValueBits, _perBatch, _length;
     private readonly Batch[] _batches;
     private readonly float[][] _embedded;
-    private readonly Dictionary<string, DeviceLinear> _linears = [];
-    private readonly Dictionary<(string Name, int Bits), DeviceLinear> _shared = [];
 
     /// <summary>Loads what is not in blocks, and embeds the windows.</summary>
     /// <param name="source">The model.</param>
@@ -53,16 +50,7 @@ internal sealed class VariantModel : IDisposable
     /// <summary>Hidden states that enter the first block.</summary>
     public float[] Embedded(int batch) => _embedded[batch];
 
-    /// <summary>Makes a block of the reference runnable, for as long as the model is there.</summary>
-    public VariantBlock Load(BlockWeights weights) => new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Keep));
-
-    /// <summary>Makes a variant runnable that differs from a block of the reference in the widths of activations alone: it takes that one's place while it runs.</summary>
-    /// <param name="weights">The variant.</param>
-    /// <param name="reference">The block, made by <see cref="Load"/>.</param>
-    public VariantBlock LoadVariant(BlockWeights weights, VariantBlock reference) =>
-        new(_stage, new TransformerBlock(_stage.Workspace, weights, _keyValueBits, single: Share, cache: reference.Block.Cache));
-
-    /// <summary>Room for variants of one block whose float layers are partly the same.</summary>
+    /// <summary>Room for variants of one block whose layers are partly the same.</summary>
     /// <param name="windows">Windows of a pass; 0 = those of a batch.</param>
     public VariantFamily OpenFamily(int windows = 0) => new(Open(windows), _keyValueBits);
 
@@ -159,20 +147,6 @@ internal sealed class VariantModel : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _stage.Dispose();
 
-    private DeviceLinear Keep(LinearWeights linear) => _linears[linear.Name] = _stage.Executor.Upload([linear]);
-
-    /// <summary>A layer of the reference with the activations of a variant; kept, as variants by type and by layer have the same.</summary>
-    private DeviceLinear Share(LinearWeights linear)
-    {
-        (string, int) key = (linear.Name, linear.Quantized!.Input.Format.Bits);
-        if (!_shared.TryGetValue(key, out DeviceLinear? shared))
-        {
-            _shared.Add(key, shared = _stage.Executor.Share(_linears[linear.Name], linear));
-        }
-
-        return shared;
-    }
-
     private BlockStage Open(int windows = 0) => new(_device?.CreateExecutor() ?? new CpuExecutor(), _config.HiddenSize, Math.Max(windows, _perBatch), _length);
 
     private float[] Pass(BlockStage stage, int batch, float[]? hidden, Action body)
@@ -203,36 +177,3 @@ internal sealed class VariantModel : IDisposable
 /// <param name="Stage">The executor.</param>
 /// <param name="Block">The block.</param>
 internal sealed record VariantBlock(BlockStage Stage, TransformerBlock Block);
-
-/// <summary>Variants of one block: float layers of the same table are in memory once.</summary>
-internal sealed class VariantFamily(BlockStage stage, int keyValueBits) : IDisposable
-{
-    private readonly Dictionary<FloatTable, DeviceLinear> _shared = new(ReferenceEqualityComparer.Instance);
-    private DeviceCache? _cache;
-
-    /// <summary>Makes a variant runnable, for as long as the family is there.</summary>
-    public VariantBlock Load(BlockWeights weights)
-    {
-        TransformerBlock block = new(stage.Workspace, weights, keyValueBits, single: Share, cache: _cache);
-        _cache = block.Cache;
-        return new VariantBlock(stage, block);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => stage.Dispose();
-
-    private DeviceLinear Share(LinearWeights linear)
-    {
-        if (linear.Float is not { } table || linear.Quantized is not null)
-        {
-            return stage.Executor.Upload([linear]);
-        }
-
-        if (!_shared.TryGetValue(table, out DeviceLinear? shared))
-        {
-            _shared.Add(table, shared = stage.Executor.Upload([linear]));
-        }
-
-        return shared;
-    }
-}

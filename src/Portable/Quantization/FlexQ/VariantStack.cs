@@ -50,18 +50,26 @@ internal sealed class VariantStack(ModelConfig config, int length, int most, ICa
     /// <summary>Moves all windows through a block.</summary>
     /// <param name="block">On a stage of at least <see cref="PerPass"/> windows.</param>
     /// <param name="cancellation">Stops between passes.</param>
-    public void Pass(VariantBlock block, CancellationToken cancellation)
+    public void Pass(VariantBlock block, CancellationToken cancellation) => Pass(block, 0, Count, cancellation);
+
+    /// <summary>Moves neighbouring windows through a block.</summary>
+    /// <param name="block">On a stage of at least <see cref="PerPass"/> windows.</param>
+    /// <param name="first">The first window.</param>
+    /// <param name="count">Windows.</param>
+    /// <param name="cancellation">Stops between passes.</param>
+    public void Pass(VariantBlock block, int first, int count, CancellationToken cancellation)
     {
         (Executor executor, DeviceActivation x) = (block.Stage.Executor, block.Stage.X);
-        for (int first = 0; first < Count; first += PerPass)
+        for (int end = first + count, windows; first < end; first += windows)
         {
             cancellation.ThrowIfCancellationRequested();
-            int windows = Math.Min(PerPass, Count - first), rows = windows * length;
+            windows = Math.Min(PerPass - (first % PerPass), end - first);
+            int rows = windows * length, from = first % PerPass * _values;
             StoredRows chunk = _chunks[first / PerPass];
             executor.Begin(new Batch(new int[rows], [.. Enumerable.Range(0, rows).Select(i => i / length)], [.. Enumerable.Range(0, rows).Select(i => i % length)], []));
-            executor.Write(x, chunk, 0, windows * _values);
+            executor.Write(x, chunk, from, windows * _values);
             block.Block.Forward(executor, x);
-            executor.Leave(x, chunk, 0, windows * _values);
+            executor.Leave(x, chunk, from, windows * _values);
             executor.End();
         }
     }
