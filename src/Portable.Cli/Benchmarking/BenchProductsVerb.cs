@@ -4,6 +4,7 @@ using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Cli.Verbs;
+using Portable.Reference.Benchmarking;
 using Portable.Vulkan;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Devices;
@@ -13,8 +14,19 @@ namespace Portable.Cli.Benchmarking;
 
 /// <summary>The answer of <c>portable bench products</c>.</summary>
 /// <param name="Device">The device.</param>
-/// <param name="Rows">Every product by every tile.</param>
-internal sealed record BenchProductsReport(string Device, IReadOnlyList<FloatProductRow> Rows);
+/// <param name="Rows">Every product by every tile; none on the CPU.</param>
+/// <param name="Cpu">Every product on the CPU.</param>
+internal sealed record BenchProductsReport(string Device, IReadOnlyList<FloatProductRow>? Rows, IReadOnlyList<CpuProductRow>? Cpu = null);
+
+/// <summary>A product on the CPU.</summary>
+/// <param name="Product">Which product.</param>
+/// <param name="M">Rows.</param>
+/// <param name="N">Columns.</param>
+/// <param name="K">Summands of each.</param>
+/// <param name="Microseconds">Time of one.</param>
+/// <param name="Tflops">10^12 operations per second, two a multiply-add.</param>
+/// <param name="Fraction">Part of the fused multiply-adds that the same threads reach from registers.</param>
+internal sealed record CpuProductRow(string Product, int M, int N, int K, double Microseconds, double Tflops, double Fraction);
 
 /// <summary>Times the f32 products of calibration and training.</summary>
 internal sealed class BenchProductsVerb : Verb
@@ -26,8 +38,9 @@ internal sealed class BenchProductsVerb : Verb
     public BenchProductsVerb()
         : base(
             "products",
-            "Times the f32 products of calibration and training on a Vulkan device: a layer forward, its gradients dX and dW, and sums over inputs, by every tile.",
-            new Example("portable bench products", "the layers of llama-7b on the best GPU"))
+            "Times the f32 products of calibration and training: a layer forward, its gradients dX and dW; on a Vulkan device sums over inputs, too, and all by every tile.",
+            new Example("portable bench products", "the layers of llama-7b on the best GPU"),
+            new Example("portable bench products --device cpu --threads 1 --shapes 512x4096x4096", "a layer on one thread, beside the fused multiply-adds of its registers"))
     {
         Options.Add(_shapes);
         Options.Add(_device);
@@ -36,23 +49,32 @@ internal sealed class BenchProductsVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
+        (int M, int N, int K)[] shapes = [.. OptionValues.List(parsed.GetValue(_shapes)!).Select(OptionValues.MatmulShape)];
         if (DeviceOption.Parse(parsed.GetValue(_device)!) is not VulkanDevice where)
         {
-            throw new UsageException("bench products works on Vulkan devices: leave --device out, or give vulkan[:N|:NAME]");
+            CpuProductRow[] rows = [.. shapes.SelectMany(s => FloatProductRates.Measure(s.M, s.N, s.K, cancellation)).Select(p => new CpuProductRow(p.Product, p.M, p.N, p.K, p.Seconds * 1e6, p.Rate / 1e12, p.Fraction))];
+            terminal.Result(new BenchProductsReport("cpu", null, rows), BenchReports.Default.BenchProductsReport, r =>
+            {
+                terminal.Line(r.Device);
+                terminal.Table(["product", ">MxNxK", ">µs", ">TFLOPS", ">of the fused peak"], r.Cpu!.Select(p => (string[])
+                    [p.Product, Shape(p.M, p.N, p.K), Text(p.Microseconds, "F0"), Text(p.Tflops, "F3"), Text(100 * p.Fraction, "F0") + " %"]));
+            });
+            return ExitCode.Done;
         }
 
-        (int M, int N, int K)[] shapes = [.. OptionValues.List(parsed.GetValue(_shapes)!).Select(OptionValues.MatmulShape)];
         using VulkanContext gpu = VulkanContext.Open(VulkanDevices.Select(where.Selector));
         using FloatProductBenchmark bench = new(gpu, shapes);
         BenchProductsReport report = new(gpu.Facts.Name, bench.Run(cancellation));
         terminal.Result(report, BenchReports.Default.BenchProductsReport, r =>
         {
             terminal.Line(r.Device);
-            terminal.Table(["product", ">MxNxK", "tile", ">registers", ">spills", ">µs", ">TFLOPS", "taken"], r.Rows.Select(p => (string[])
-                [p.Product, string.Create(CultureInfo.InvariantCulture, $"{p.M}x{p.N}x{p.K}"), p.Tile, Text(p.Registers, "D"), Text(p.Spills, "D"), Text(p.Microseconds, "F0"), Text(p.Tflops, "F1"), p.Taken ? "yes" : ""]));
+            terminal.Table(["product", ">MxNxK", "tile", ">registers", ">spills", ">µs", ">TFLOPS", "taken"], r.Rows!.Select(p => (string[])
+                [p.Product, Shape(p.M, p.N, p.K), p.Tile, Text(p.Registers, "D"), Text(p.Spills, "D"), Text(p.Microseconds, "F0"), Text(p.Tflops, "F1"), p.Taken ? "yes" : ""]));
         });
         return ExitCode.Done;
     }
+
+    private static string Shape(int m, int n, int k) => string.Create(CultureInfo.InvariantCulture, $"{m}x{n}x{k}");
 
     private static string Text(IFormattable value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 }

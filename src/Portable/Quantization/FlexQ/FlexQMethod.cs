@@ -17,7 +17,11 @@ namespace Portable.Quantization.FlexQ;
 internal sealed class FlexQMethod : IQuantizationMethod
 {
     private const string State = "flexq-sensitivity";
-    private static readonly MethodOption Recipe = new("recipe", "", "weights: default (zero points, searched grids, compensation where there is calibration), paper (symmetric, min-max, to nearest); sets all that is not given")
+
+    // Multiply-adds of the windows' way through the blocks, roughly, that take minutes on a fast GPU.
+    private const double LongRun = 1e14;
+
+    private static readonly MethodOption Recipe = new("recipe", "", "weights: default (zero points, searched grids, compensation where there is calibration), paper (symmetric, min-max, to nearest: with calibration a quarter of the time); sets all that is not given")
     {
         Implied = "default; paper with --grid minmax",
         Unrecorded = "",
@@ -56,6 +60,11 @@ internal sealed class FlexQMethod : IQuantizationMethod
             throw new MethodUsageException("a8-budget needs a calibration text: without one the authors' rule is used.", "a8-budget");
         }
 
+        if (weights.Compensates && Work(context) > LongRun)
+        {
+            context.Say("weights are compensated as gptq does, which takes most of the time: the recipe paper leaves that out, and fewer samples shorten it");
+        }
+
         return new Quantizer(context, Decide(context, sensitivity), sensitivity.HighBits, weights);
     }
 
@@ -68,6 +77,9 @@ internal sealed class FlexQMethod : IQuantizationMethod
         bool ours = Is(Recipe, options.Text(Grid) != "minmax", "default", "paper");
         return new FlexQWeights(Is(Levels, ours, "asymmetric", "symmetric"), Is(Grid, ours, "search", "minmax"), Is(Refine, ours && calibrated, "gptq", "off"));
     }
+
+    private static double Work(QuantizationContext context) =>
+        12.0 * context.Source.Config.HiddenSize * context.Source.Config.HiddenSize * context.Source.Config.Layers * context.Calibration!.Windows.Sum(w => (double)w.Length);
 
     /// <summary>The table, or null where there is nothing to measure with or nothing to decide.</summary>
     private static SensitivityTable? Decide(QuantizationContext context, SensitivityOptions options)
