@@ -14,7 +14,7 @@ internal static class BaseFiveUnits
     /// <summary>Columns of 64 triples.</summary>
     public const int UnitColumns = 192;
 
-    private const int UnitWords = 9;
+    private const int UnitWords = 9, Register = 64;
 
     /// <summary>Whether this process can.</summary>
     public static bool IsSupported => Avx512BW.IsSupported && Avx512Vbmi.IsSupported;
@@ -24,37 +24,57 @@ internal static class BaseFiveUnits
     public static Vector512<byte> Triples(Vector512<byte> packed, Vector512<byte> spread, Vector512<byte> shifts) =>
         Avx512Vbmi.MultiShift(shifts, Avx512Vbmi.PermuteVar64x8(packed, spread).AsUInt64());
 
-    /// <summary>Whether a row holds nothing but triples, and nothing behind its last column.</summary>
-    /// <param name="bytes">The row, and at least <see cref="BaseFive.Slack"/> bytes of anything behind it.</param>
-    /// <param name="rowBytes">Bytes of the row.</param>
+    /// <summary>The first row that holds something else than triples, or something behind its last column; −1 where none does.</summary>
+    /// <param name="bytes">The rows, one behind the other, and whatever may be read behind them.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="rowBytes">Bytes of a row.</param>
     /// <param name="columns">K.</param>
+    public static int FirstInvalid(ReadOnlySpan<byte> bytes, int rows, int rowBytes, int columns)
+    {
+        // Rows behind which a register can be read where they lie, the others with zeros behind them.
+        int inPlace = Math.Min(rows, Math.Max(0, bytes.Length - Register) / rowBytes), bad = FirstInvalid(ref MemoryMarshal.GetReference(bytes), inPlace, rowBytes, columns);
+        if (bad >= 0 || inPlace == rows)
+        {
+            return bad;
+        }
+
+        byte[] copy = new byte[((rows - inPlace) * rowBytes) + Register];
+        bytes[(inPlace * rowBytes)..(rows * rowBytes)].CopyTo(copy);
+        bad = FirstInvalid(ref copy[0], rows - inPlace, rowBytes, columns);
+        return bad < 0 ? bad : inPlace + bad;
+    }
+
+    // No call stands in the loop, so that its constants stay in registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static bool IsValid(ReadOnlySpan<byte> bytes, int rowBytes, int columns)
+    private static int FirstInvalid(ref byte first, int rows, int rowBytes, int columns)
     {
         BaseFiveTables tables = BaseFiveTables.Shared;
         Vector512<byte> spread = Vector512.Create(tables.Spread), shifts = Vector512.Create(tables.Shifts), triple = Vector512.Create((byte)127);
         // The first number that is no triple becomes the first that sets a byte's top bit.
-        Vector512<byte> above = Vector512.Create((byte)3), seen = default;
-        ref byte source = ref MemoryMarshal.GetReference(bytes);
-        int at = 0;
-        for (; rowBytes - at >= UnitBytes; at += UnitBytes)
+        Vector512<byte> above = Vector512.Create((byte)3);
+        int units = rowBytes / UnitBytes * UnitBytes;
+        Vector512<byte> rest = Vector512.LessThan(Vector512<byte>.Indices, Vector512.Create((byte)(rowBytes - units)));
+
+        // The last triple may be of fewer columns, and its last byte the row's.
+        (int last, int inLast) = ((columns - 1) / BaseFive.TripleColumns * BaseFive.TripleBits, ((columns - 1) % BaseFive.TripleColumns) + 1);
+        int lastByte = last / 8, lastShift = last % 8, end = inLast switch { 1 => 5, 2 => 25, _ => 125 }, lastMask = lastByte + 1 < rowBytes ? 0xFFFF : 0xFF;
+        for (int row = 0; row < rows; row++)
         {
-            seen |= (Triples(Vector512.LoadUnsafe(ref source, (nuint)at), spread, shifts) & triple) + above;
+            ref byte source = ref Unsafe.Add(ref first, row * rowBytes);
+            Vector512<byte> seen = (Triples(Vector512.LoadUnsafe(ref source, (nuint)units) & rest, spread, shifts) & triple) + above;
+            for (int at = 0; at < units; at += UnitBytes)
+            {
+                seen |= (Triples(Vector512.LoadUnsafe(ref source, (nuint)at), spread, shifts) & triple) + above;
+            }
+
+            int value = (Unsafe.ReadUnaligned<ushort>(ref Unsafe.Add(ref source, lastByte)) & lastMask) >> lastShift;
+            if (seen.ExtractMostSignificantBits() != 0 || value >= end)
+            {
+                return row;
+            }
         }
 
-        Span<byte> rest = stackalloc byte[Vector512<byte>.Count];
-        rest.Clear();
-        bytes[at..rowBytes].CopyTo(rest);
-        seen |= (Triples(Vector512.LoadUnsafe(ref MemoryMarshal.GetReference(rest)), spread, shifts) & triple) + above;
-        if (seen.ExtractMostSignificantBits() != 0)
-        {
-            return false;
-        }
-
-        // The last triple may be of fewer columns, and the last byte of fewer bits.
-        (int last, int inLast) = ((columns - 1) / BaseFive.TripleColumns, (columns - 1) % BaseFive.TripleColumns + 1);
-        int bit = last * BaseFive.TripleBits, value = bytes[bit / 8] | (bit / 8 + 1 < rowBytes ? bytes[bit / 8 + 1] << 8 : 0);
-        return value >> (bit % 8) < inLast switch { 1 => 5, 2 => 25, _ => 125 };
+        return -1;
     }
 
     /// <summary>Planes of a row without padding: a table gives what each triple has of them, multiply-adds put eight triples side by side, permutations make words.</summary>

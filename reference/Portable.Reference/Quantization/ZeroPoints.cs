@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace Portable.Reference.Quantization;
 
@@ -107,6 +108,36 @@ public sealed class ZeroPoints : IReadOnlyList<byte>
     /// <param name="bits">Bits of a field.</param>
     internal static ZeroPoints InPlace(ReadOnlyMemory<byte> padded, int rows, int groups, int bits) =>
         padded.Length == rows * BytesOf(groups, bits) + Slack ? new ZeroPoints(padded, rows, groups, bits) : throw new ArgumentException($"{padded.Length} bytes are not {rows} rows and {Slack}.", nameof(padded));
+
+    /// <summary>The first row with a zero point above a value, or bits behind its last; −1 where there is none.</summary>
+    /// <param name="largest">At most what a field holds.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal int FirstRowAbove(int largest)
+    {
+        ReadOnlySpan<byte> rows = Bytes;
+        if (Groups == 1)
+        {
+            return rows.IndexOfAnyExceptInRange((byte)0, (byte)largest);
+        }
+
+        int bits = Bits, most = (1 << bits) - 1, used = Groups * bits, rowBytes = RowBytes;
+        ReadOnlySpan<byte> fields = _padded.Span;
+        for (int row = 0; (largest < most || used % 8 != 0) && row < Rows; row++, fields = fields[rowBytes..])
+        {
+            bool above = used % 8 != 0 && fields[rowBytes - 1] >> (used % 8) != 0;
+            for (int bit = 0; largest < most && bit < used; bit += bits)
+            {
+                above |= ((BinaryPrimitives.ReadUInt16LittleEndian(fields[(bit >> 3)..]) >> (bit & 7)) & most) > largest;
+            }
+
+            if (above)
+            {
+                return row;
+            }
+        }
+
+        return -1;
+    }
 
     /// <summary>The same in fields of other sizes.</summary>
     internal ZeroPoints Repacked(int rows, int groups, int bits) => (Rows, Groups, Bits) == (rows, groups, bits) ? this : Pack(this, rows, groups, bits);

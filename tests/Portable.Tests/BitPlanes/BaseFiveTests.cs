@@ -37,7 +37,7 @@ public class BaseFiveTests
         Assert.Equal(!spoilt, BaseFive.Unpack(row, rowBytes, new RowBlocks(new GroupLayout(k)), new ulong[3 * ((k + 63) / 64)]));
         if (BaseFiveUnits.IsSupported)
         {
-            Assert.Equal(!spoilt, BaseFiveUnits.IsValid(row, rowBytes, k));
+            Assert.Equal(spoilt ? 0 : -1, BaseFiveUnits.FirstInvalid(row, 1, rowBytes, k));
         }
 
         // Bits behind the last triple belong to nothing.
@@ -45,8 +45,34 @@ public class BaseFiveTests
         {
             row[rowBytes - 1] |= 0x80;
             Assert.False(BaseFive.Unpack(row, rowBytes, new RowBlocks(new GroupLayout(k)), new ulong[3 * ((k + 63) / 64)]));
-            Assert.False(BaseFiveUnits.IsSupported && BaseFiveUnits.IsValid(row, rowBytes, k));
+            Assert.False(BaseFiveUnits.IsSupported && BaseFiveUnits.FirstInvalid(row, 1, rowBytes, k) < 0);
         }
+    }
+
+    [Property(MaxTest = 200)]
+    public void TheFirstRowThatIsNoneIsTheFirst(int seed, ushort columns, byte rows, byte slack)
+    {
+        Random random = new(seed);
+        int k = 1 + columns % 700, n = 1 + rows % 12, rowBytes = (int)BaseFive.RowBytes(k), triples = (k + 2) / 3, expected = -1;
+        List<byte> all = [];
+        for (int i = 0; i < n; i++)
+        {
+            byte[] row = new byte[rowBytes];
+            int wrong = random.Next(8) == 0 ? random.Next(triples) : -1;
+            for (int t = 0; t < triples; t++)
+            {
+                int count = Math.Min(3, k - (3 * t)) switch { 1 => 5, 2 => 25, _ => 125 };
+                Put(row, 7 * t, t == wrong ? random.Next(count, 128) : random.Next(count));
+            }
+
+            expected = wrong >= 0 && expected < 0 ? i : expected;
+            all.AddRange(row);
+        }
+
+        // What lies behind the rows belongs to others.
+        byte[] behind = new byte[slack % 80];
+        random.NextBytes(behind);
+        Assert.True(!BaseFiveUnits.IsSupported || expected == BaseFiveUnits.FirstInvalid([.. all, .. behind], n, rowBytes, k));
     }
 
     [Theory]

@@ -104,6 +104,24 @@ public class WeightScalesTests
         Assert.Equal(values, ZeroPoints.FromPacked(packed.Bytes, rows, groups, bits));
     }
 
+    [Property(MaxTest = 300)]
+    public void TheFirstRowWithAZeroPointAboveIsFound(int seed, byte n, byte g, byte b, byte most, bool spoilt)
+    {
+        int rows = 1 + n % 20, groups = 1 + g % 12, bits = 1 + b % 8, largest = most % (1 << bits), unused = -groups * bits & 7;
+        Random random = new(seed);
+        byte[] values = [.. Enumerable.Range(0, rows * groups).Select(_ => (byte)random.Next(random.Next(30) == 0 ? 1 << bits : largest + 1))];
+        int expected = Array.FindIndex(values, v => v > largest) is var at and >= 0 ? at / groups : -1;
+        byte[] bytes = ZeroPoints.Pack(values, rows, groups, bits).Bytes.ToArray();
+        if (spoilt && unused > 0)
+        {
+            int row = random.Next(rows);
+            bytes[((row + 1) * bytes.Length / rows) - 1] |= (byte)(1 << (8 - 1 - random.Next(unused)));
+            expected = expected < 0 ? row : Math.Min(row, expected);
+        }
+
+        Assert.Equal(expected, ZeroPoints.FromPacked(bytes, rows, groups, bits).FirstRowAbove(largest));
+    }
+
     [Fact]
     public void AZeroPointThatDoesNotFitIsRefused() => Assert.Throws<ArgumentException>(() => ZeroPoints.Pack([3, 8], 1, 2, 3));
 

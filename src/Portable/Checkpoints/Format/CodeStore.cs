@@ -21,7 +21,7 @@ internal abstract class CodeStore
     private const int ChunkBytes = 8 << 20;
 
     // Pieces of a file that threads map at a time.
-    private const int PopulatedWords = 1 << 20, PopulatedBytes = 1 << 20;
+    private const int PieceWords = 1 << 20, PieceBytes = 1 << 20;
 
     // What is read is still in the second-level cache when it is unpacked.
     private const int StretchBytes = 256 << 10;
@@ -103,10 +103,10 @@ internal abstract class CodeStore
         int rows = (int)tensor.Shape[0], rowBytes = (int)tensor.Shape[1], rowWords = layout.Blocks * format.Bits, bad = int.MaxValue;
         if (IsVerbatim(layout) && BitConverter.IsLittleEndian && file.MapWords(tensor) is { } inPlace)
         {
-            WorkerPool.Run((inPlace.Length + PopulatedWords - 1) / PopulatedWords, piece =>
+            WorkerPool.Run((inPlace.Length + PieceWords - 1) / PieceWords, piece =>
             {
-                int first = piece * PopulatedWords;
-                MappedFile.Populate(inPlace.Slice(first, Math.Min(PopulatedWords, inPlace.Length - first)));
+                int first = piece * PieceWords;
+                MappedFile.Touch(inPlace.Slice(first, Math.Min(PieceWords, inPlace.Length - first)));
             });
             return new BitPlaneMatrix(rows, layout, format, inPlace);
         }
@@ -141,27 +141,15 @@ internal abstract class CodeStore
     /// <summary>Rows in base five in place: all threads look whether they are codes.</summary>
     private static BitPlaneMatrix ReadBaseFive(SafetensorsFile file, TensorInfo tensor, GroupLayout layout)
     {
-        int rows = (int)tensor.Shape[0], rowBytes = (int)tensor.Shape[1], bad = int.MaxValue, stretch = Math.Max(1, PopulatedBytes / rowBytes);
+        int rows = (int)tensor.Shape[0], rowBytes = (int)tensor.Shape[1], bad = int.MaxValue, stretch = Math.Max(1, PieceBytes / rowBytes);
         ReadOnlyMemory<byte> bytes = file.Map(tensor);
         WorkerPool.Run((rows + stretch - 1) / stretch, piece =>
         {
-            int first = piece * stretch, end = Math.Min(first + stretch, rows);
-            ReadOnlyMemory<byte> own = bytes[(first * rowBytes)..(end * rowBytes)];
-            MappedFile.Populate(own);
-            for (int row = first; row < end; row++)
+            int first = piece * stretch, count = Math.Min(stretch, rows - first);
+            int wrong = BaseFiveUnits.FirstInvalid(bytes.Span[(first * rowBytes)..], count, rowBytes, layout.Columns);
+            if (wrong >= 0)
             {
-                ReadOnlySpan<byte> from = bytes.Span[(row * rowBytes)..];
-                if (from.Length < rowBytes + Slack)
-                {
-                    byte[] copy = new byte[rowBytes + Slack];
-                    from[..rowBytes].CopyTo(copy);
-                    from = copy;
-                }
-
-                if (!BaseFiveUnits.IsValid(from, rowBytes, layout.Columns))
-                {
-                    Lower(ref bad, row);
-                }
+                Lower(ref bad, first + wrong);
             }
         });
         return bad == int.MaxValue ? new BitPlaneMatrix(layout, new BaseFiveRows(rows, layout, bytes)) : throw NoCodes(file, tensor, bad);

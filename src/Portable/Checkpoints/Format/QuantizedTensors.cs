@@ -150,26 +150,21 @@ internal static class QuantizedTensors
         ZeroPoints zeroPoints = file.MapPadded(tensor, ZeroPoints.Slack) is { } padded
             ? ZeroPoints.InPlace(padded, rows, groups, bits)
             : ZeroPoints.FromPacked(TensorReader.Values<byte>(file, tensor), rows, groups, bits);
-        ReadOnlySpan<byte> bytes = zeroPoints.Bytes;
-        int rest = groups * bits % 8;
-        for (int row = 0; (rest != 0 || largest < (1 << bits) - 1) && row < rows; row++)
+        int row = zeroPoints.FirstRowAbove(largest);
+        if (row < 0)
         {
-            int last = ((row + 1) * zeroPoints.RowBytes) - 1;
-            if (rest != 0 && bytes[last] >> rest != 0)
-            {
-                throw TensorReader.Bad(file, tensor, last, $"has bits set behind the last zero point of row {row}");
-            }
+            return zeroPoints;
+        }
 
-            for (int group = 0; largest < (1 << bits) - 1 && group < groups; group++)
+        for (int group = 0; group < groups; group++)
+        {
+            if (zeroPoints[row, group] > largest)
             {
-                if (zeroPoints[row, group] > largest)
-                {
-                    throw TensorReader.Bad(file, tensor, (row * zeroPoints.RowBytes) + (group * bits / 8), $"holds the zero point {zeroPoints[row, group]} of row {row}, group {group}, above the largest code {largest}");
-                }
+                throw TensorReader.Bad(file, tensor, (row * zeroPoints.RowBytes) + (group * bits / 8), $"holds the zero point {zeroPoints[row, group]} of row {row}, group {group}, above the largest code {largest}");
             }
         }
 
-        return zeroPoints;
+        throw TensorReader.Bad(file, tensor, ((row + 1) * zeroPoints.RowBytes) - 1, $"has bits set behind the last zero point of row {row}");
     }
 
     private static float[]? ReadBias(SafetensorsFile file, LinearName name)
