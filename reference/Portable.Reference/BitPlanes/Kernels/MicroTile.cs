@@ -48,11 +48,37 @@ internal static unsafe class MicroTile<TDot, TRegister, V, TRows>
         {
             int count = TDot.Defers ? Math.Min(steps, deferral) : steps;
             steps -= count;
-            V p00 = TDot.Defers ? default : s00, p01 = TDot.Defers ? default : s01;
-            V p10 = TDot.Defers ? default : s10, p11 = TDot.Defers ? default : s11;
-            V p20 = TDot.Defers ? default : s20, p21 = TDot.Defers ? default : s21;
-            V p30 = TDot.Defers ? default : s30, p31 = TDot.Defers ? default : s31;
-            do
+            V p00 = s00, p01 = s01, p10 = s10, p11 = s11, p20 = s20, p21 = s21, p30 = s30, p31 = s31;
+            if (TDot.Defers)
+            {
+                // The first step of 16-bit sums has nothing to be added to: one addition in eight with weights of 4 bits.
+                V w0 = TRegister.Load(w), w1 = TRegister.Load(w + bytes);
+                V x0 = TRegister.Broadcast(x[0]);
+                p00 = TDot.MultiplyAdd(default, w0, x0);
+                p01 = TDot.MultiplyAdd(default, w1, x0);
+                if (TRows.Value > 1)
+                {
+                    V x1 = TRegister.Broadcast(x[1]);
+                    p10 = TDot.MultiplyAdd(default, w0, x1);
+                    p11 = TDot.MultiplyAdd(default, w1, x1);
+                }
+
+                if (TRows.Value > 2)
+                {
+                    V x2 = TRegister.Broadcast(x[2]);
+                    p20 = TDot.MultiplyAdd(default, w0, x2);
+                    p21 = TDot.MultiplyAdd(default, w1, x2);
+                    V x3 = TRegister.Broadcast(x[3]);
+                    p30 = TDot.MultiplyAdd(default, w0, x3);
+                    p31 = TDot.MultiplyAdd(default, w1, x3);
+                }
+
+                w += 2 * bytes;
+                x += RowStride;
+                count--;
+            }
+
+            for (; count > 0; count--)
             {
                 V w0 = TRegister.Load(w), w1 = TRegister.Load(w + bytes);
                 V x0 = TRegister.Broadcast(x[0]);
@@ -78,7 +104,6 @@ internal static unsafe class MicroTile<TDot, TRegister, V, TRows>
                 w += 2 * bytes;
                 x += RowStride;
             }
-            while (--count > 0);
 
             s00 = TDot.Defers ? TDot.AddWidened(s00, p00) : p00;
             s01 = TDot.Defers ? TDot.AddWidened(s01, p01) : p01;
