@@ -1,3 +1,4 @@
+using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
 using Portable.Reference.Threading;
@@ -12,7 +13,7 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// A step is taken only where it lowers E. Sums run in four fixed lanes of doubles, unfused, rows apart: the same bits on every
 /// machine and any number of threads.
 /// </remarks>
-internal static class CodeDescent
+internal static unsafe class CodeDescent
 {
     // So many rows share each row of H, which comes from far away.
     private const int RowTile = 8;
@@ -26,70 +27,101 @@ internal static class CodeDescent
     /// <param name="scales">What scales are rounded to.</param>
     public static void Improve(float[] weights, double[] hessian, double damping, WeightCodes codes, int rounds, ScaleFormat scales = ScaleFormat.Single)
     {
-        int columns = codes.Layout.Columns;
+        int columns = codes.Layout.Columns, groups = codes.Layout.Groups;
         double lambda = Gptq.Lambda(hessian, columns, damping);
         WorkerPool.Run((codes.Rows + RowTile - 1) / RowTile, tile =>
         {
-            int first = tile * RowTile;
-            Row[] rows = [.. Enumerable.Range(first, Math.Min(RowTile, codes.Rows - first)).Select(n => new Row(weights, hessian, lambda, codes, scales, n))];
-            for (int k = 0; k < columns; k++)
+            int first = tile * RowTile, count = Math.Min(RowTile, codes.Rows - first), size = (3 + groups) * columns;
+            fixed (double* state = new double[count * size], h = hessian)
             {
-                foreach (Row row in rows)
+                double* begin = state;
+                Row[] rows = [.. Enumerable.Range(0, count).Select(r => new Row(weights, hessian, lambda, codes, scales, first + r, begin + r * size))];
+                AddColumns(rows, h, columns, lambda, 0, columns, row => row.Residual, row => row.Gradient);
+                for (int round = 0; round < rounds && rows.Length > 0; round++)
                 {
-                    row.AddGradient(k);
-                }
-            }
-
-            for (int round = 0; round < rounds && rows.Length > 0; round++)
-            {
-                for (int k = 0; k < columns; k++)
-                {
-                    foreach (Row row in rows)
+                    for (int g = 0; g < groups; g++)
                     {
-                        row.AddImage(k);
-                    }
-                }
+                        int group = g, start = codes.Layout.FirstColumn(g);
+                        foreach (Row row in rows)
+                        {
+                            new Span<double>((double*)row.Image(group), columns).Clear();
+                        }
 
-                rows = [.. rows.Where(row => row.Rescale() | row.Recode())];
+                        AddColumns(rows, h, columns, lambda, start, start + codes.Layout.ColumnsIn(g), row => row.Levels, row => row.Image(group));
+                    }
+
+                    rows = [.. rows.Where(row => row.Rescale() | row.Recode())];
+                }
             }
         });
     }
 
+    /// <summary>Adds columns from … end − 1 of the damped H, each times a row's factor for it, to what the row has: in their order.</summary>
+    private static void AddColumns(Row[] rows, double* h, int columns, double lambda, int from, int end, Func<Row, nint> factors, Func<Row, nint> targets)
+    {
+        Span<nint> a = stackalloc nint[rows.Length], left = stackalloc nint[rows.Length], right = stackalloc nint[rows.Length];
+        for (int start = from; start < end; start += Gptq.Panel)
+        {
+            int behind = Math.Min(start + Gptq.Panel, end);
+            for (int r = 0; r < rows.Length; r++)
+            {
+                double* target = (double*)targets(rows[r]), factor = (double*)factors(rows[r]);
+                (a[r], left[r], right[r]) = ((nint)(factor + start), (nint)target, (nint)(target + behind));
+
+                // λ comes between two columns.
+                for (int k = start; k < behind; k++)
+                {
+                    if (factor[k] != 0)
+                    {
+                        Gptq.Subtract(new Span<double>(target + start, behind - start), -factor[k], new ReadOnlySpan<double>(h + (long)k * columns + start, behind - start));
+                        target[k] += factor[k] * lambda;
+                    }
+                }
+            }
+
+            double* panel = h + (long)start * columns;
+            OrderedProduct.Add(a, panel, columns, behind - start, left, start);
+            OrderedProduct.Add(a, panel + behind, columns, behind - start, right, columns - behind);
+        }
+    }
+
     private sealed class Row
     {
-        private readonly double[] _h, _residual, _gradient;
-        private readonly double[][] _images;
+        private readonly double[] _h;
+        private readonly double* _residual, _gradient, _levels, _images;
         private readonly double _lambda;
         private readonly WeightCodes _codes;
         private readonly ScaleFormat _scaleFormat;
         private readonly int _row, _columns;
 
-        public Row(float[] weights, double[] hessian, double lambda, WeightCodes codes, ScaleFormat scaleFormat, int row)
+        // state: residual, gradient, levels and an image of every group, zeros.
+        public Row(float[] weights, double[] hessian, double lambda, WeightCodes codes, ScaleFormat scaleFormat, int row, double* state)
         {
             (_h, _lambda, _codes, _scaleFormat, _row, _columns) = (hessian, lambda, codes, scaleFormat, row, codes.Layout.Columns);
-            _residual = new double[_columns];
-            _gradient = new double[_columns];
-            _images = [.. Enumerable.Range(0, codes.Layout.Groups).Select(_ => new double[_columns])];
+            _residual = state;
+            _gradient = state + _columns;
+            _levels = _gradient + _columns;
+            _images = _levels + _columns;
             for (int k = 0; k < _columns; k++)
             {
-                _residual[k] = weights[row * _columns + k] - codes.Grid(row, k).Decode(codes.Codes[row * _columns + k]);
+                WeightGrid grid = codes.Grid(row, k);
+                short code = codes.Codes[row * _columns + k];
+                _residual[k] = weights[row * _columns + k] - grid.Decode(code);
+                _levels[k] = code - grid.ZeroPoint;
             }
         }
 
-        /// <summary>Adds a column's residual to H·(w − ŵ).</summary>
-        public void AddGradient(int k) => AddColumn(_gradient, k, _residual[k]);
+        /// <summary>w − ŵ.</summary>
+        public nint Residual => (nint)_residual;
 
-        /// <summary>Adds a column's level to what H makes of the levels of its group, for <see cref="Rescale"/>.</summary>
-        public void AddImage(int k)
-        {
-            double[] image = _images[k / _codes.Layout.GroupSize];
-            if (k % _codes.Layout.GroupSize == 0)
-            {
-                Array.Clear(image);
-            }
+        /// <summary>H·(w − ŵ).</summary>
+        public nint Gradient => (nint)_gradient;
 
-            AddColumn(image, k, Level(k));
-        }
+        /// <summary>code − zero point.</summary>
+        public nint Levels => (nint)_levels;
+
+        /// <summary>What H makes of the levels of a group, for <see cref="Rescale"/>.</summary>
+        public nint Image(int group) => (nint)(_images + (long)group * _columns);
 
         /// <summary>Every code to its best value in turn.</summary>
         public bool Recode()
@@ -114,7 +146,8 @@ internal static class CodeDescent
 
                 code = (short)best;
                 _residual[k] -= step;
-                AddColumn(_gradient, k, -step);
+                _levels[k] = best - grid.ZeroPoint;
+                AddColumn(k, -step);
                 changed = true;
             }
 
@@ -129,13 +162,35 @@ internal static class CodeDescent
             double[] normal = new double[groups * groups], right = new double[groups];
             for (int g = 0; g < groups; g++)
             {
-                for (int i = 0; i < layout.ColumnsIn(g); i++)
+                int first = layout.FirstColumn(g), end = first + layout.ColumnsIn(g);
+                for (int k = first; k < end; k++)
                 {
-                    int k = layout.FirstColumn(g) + i;
-                    right[g] += Level(k) * _gradient[k];
-                    for (int j = 0; j < groups; j++)
+                    right[g] += _levels[k] * _gradient[k];
+                }
+
+                int j = 0;
+                for (; j <= groups - 4; j += 4)
+                {
+                    double* i0 = _images + (long)j * _columns, i1 = i0 + _columns, i2 = i1 + _columns, i3 = i2 + _columns;
+                    double n0 = 0, n1 = 0, n2 = 0, n3 = 0;
+                    for (int k = first; k < end; k++)
                     {
-                        normal[g * groups + j] += Level(k) * _images[j][k];
+                        double level = _levels[k];
+                        n0 += level * i0[k];
+                        n1 += level * i1[k];
+                        n2 += level * i2[k];
+                        n3 += level * i3[k];
+                    }
+
+                    (normal[g * groups + j], normal[g * groups + j + 1], normal[g * groups + j + 2], normal[g * groups + j + 3]) = (n0, n1, n2, n3);
+                }
+
+                for (; j < groups; j++)
+                {
+                    double* image = _images + (long)j * _columns;
+                    for (int k = first; k < end; k++)
+                    {
+                        normal[g * groups + j] += _levels[k] * image[k];
                     }
                 }
             }
@@ -145,32 +200,30 @@ internal static class CodeDescent
                 return false;
             }
 
-            double[] change = new double[groups], residual = [.. _residual], gradient = [.. _gradient];
+            ReadOnlySpan<double> before = new(_residual, _columns), slope = new(_gradient, _columns);
+            double[] residual = before.ToArray(), gradient = slope.ToArray();
             float[] scales = new float[groups];
             for (int g = 0; g < groups; g++)
             {
-                double before = _codes.Grids[_row * groups + g].Scale;
-                scales[g] = WeightScales.Nearest(before + right[g], _scaleFormat);
-                change[g] = scales[g] - before;
-                for (int i = 0; i < layout.ColumnsIn(g); i++)
+                double scale = _codes.Grids[_row * groups + g].Scale;
+                scales[g] = WeightScales.Nearest(scale + right[g], _scaleFormat);
+                double change = scales[g] - scale;
+                int first = layout.FirstColumn(g);
+                for (int k = first; k < first + layout.ColumnsIn(g); k++)
                 {
-                    int k = layout.FirstColumn(g) + i;
-                    residual[k] -= change[g] * Level(k);
+                    residual[k] -= change * _levels[k];
                 }
 
-                for (int k = 0; k < _columns; k++)
-                {
-                    gradient[k] -= change[g] * _images[g][k];
-                }
+                Gptq.Subtract(gradient, change, new ReadOnlySpan<double>(_images + (long)g * _columns, _columns));
             }
 
-            if (!(Error(residual, gradient) < Error(_residual, _gradient)))
+            if (!(Error(residual, gradient) < Error(before, slope)))
             {
                 return false;
             }
 
-            residual.CopyTo(_residual, 0);
-            gradient.CopyTo(_gradient, 0);
+            residual.CopyTo(new Span<double>(_residual, _columns));
+            gradient.CopyTo(new Span<double>(_gradient, _columns));
             for (int g = 0; g < groups; g++)
             {
                 _codes.Grids[_row * groups + g] = _codes.Grids[_row * groups + g] with { Scale = scales[g] };
@@ -179,9 +232,7 @@ internal static class CodeDescent
             return true;
         }
 
-        private int Level(int k) => _codes.Codes[_row * _columns + k] - _codes.Grid(_row, k).ZeroPoint;
-
-        private static double Error(double[] residual, double[] gradient)
+        private static double Error(ReadOnlySpan<double> residual, ReadOnlySpan<double> gradient)
         {
             double sum = 0;
             for (int k = 0; k < residual.Length; k++)
@@ -192,16 +243,11 @@ internal static class CodeDescent
             return sum;
         }
 
-        /// <summary>target += factor · column k of the damped H.</summary>
-        private void AddColumn(double[] target, int k, double factor)
+        /// <summary>gradient += factor · column k of the damped H.</summary>
+        private void AddColumn(int k, double factor)
         {
-            if (factor == 0)
-            {
-                return;
-            }
-
-            Gptq.Subtract(target, -factor, _h.AsSpan(k * _columns, _columns));
-            target[k] += factor * _lambda;
+            Gptq.Subtract(new Span<double>(_gradient, _columns), -factor, _h.AsSpan(k * _columns, _columns));
+            _gradient[k] += factor * _lambda;
         }
 
         /// <summary>Solves a symmetric positive definite system in place; groups without a level keep their scale.</summary>

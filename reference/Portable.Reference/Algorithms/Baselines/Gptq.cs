@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Quantization;
 using Portable.Reference.Threading;
 
@@ -16,7 +17,11 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// </remarks>
 internal static class Gptq
 {
-    private const int RowTile = 8;
+    /// <summary>Rows that share each row of the factor, which comes from far away.</summary>
+    public const int RowTile = 8;
+
+    /// <summary>Columns whose errors reach the columns before them together.</summary>
+    public const int Panel = 64;
 
     /// <summary>Quantizes a matrix.</summary>
     /// <param name="weights">N×K, row-major; not changed.</param>
@@ -59,14 +64,47 @@ internal static class Gptq
                 }
             }
 
-            for (int p = columns - 1; p >= 0; p--)
+            for (int end = columns, start; end > 0; end = start)
             {
-                for (int r = 0; r < count; r++)
-                {
-                    Compensate(w.AsSpan(r * columns, p + 1), factor.Rows.AsSpan(p * columns, p + 1), grid(first + r, order[p]), rounding, out codes[(first + r) * columns + order[p]]);
-                }
+                start = Math.Max(0, end - Panel);
+                Compensate(w, count, factor, start, end, (r, p) => grid(first + r, order[p]), rounding, (r, p, code) => codes[(first + r) * columns + order[p]] = code);
             }
         });
+    }
+
+    /// <summary>Quantizes a panel of the columns of some rows, the last first, and compensates what that does in the columns before.</summary>
+    /// <param name="w">The rows, in the order of the factor.</param>
+    /// <param name="rows">How many, up to <see cref="RowTile"/>.</param>
+    /// <param name="factor">The factor.</param>
+    /// <param name="start">First column of the panel.</param>
+    /// <param name="end">The column behind it, at most <see cref="Panel"/> further.</param>
+    /// <param name="grid">Grid of the weight at (row, position).</param>
+    /// <param name="rounding">Treatment of ties.</param>
+    /// <param name="take">Takes the code at (row, position).</param>
+    internal static unsafe void Compensate(double[] w, int rows, InverseFactor factor, int start, int end, Func<int, int, WeightGrid> grid, Rounding rounding, Action<int, int, short> take)
+    {
+        int columns = w.Length / rows;
+        double* errors = stackalloc double[RowTile * Panel];
+        for (int p = end - 1; p >= start; p--)
+        {
+            for (int r = 0; r < rows; r++)
+            {
+                double error = Compensate(w.AsSpan(r * columns + start, p + 1 - start), factor.Rows.AsSpan(p * columns + start, p + 1 - start), grid(r, p), rounding, out short code);
+                errors[r * Panel + end - 1 - p] = -error;
+                take(r, p, code);
+            }
+        }
+
+        fixed (double* all = w, above = factor.Rows)
+        {
+            Span<nint> a = stackalloc nint[rows], c = stackalloc nint[rows];
+            for (int r = 0; r < rows; r++)
+            {
+                (a[r], c[r]) = ((nint)(errors + r * Panel), (nint)(all + r * columns));
+            }
+
+            OrderedProduct.Add(a, above + (long)(end - 1) * columns, -columns, end - start, c, start);
+        }
     }
 
     /// <summary>Quantizes the last of a row's weights and compensates what that does in those before it.</summary>

@@ -10,8 +10,6 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// </summary>
 internal static class GroupedGptq
 {
-    private const int RowTile = 8;
-
     /// <summary>An order of columns that takes one group after the other: groups of the largest mean diag(H) first, and so within each.</summary>
     /// <param name="diagonal">diag(H), K values.</param>
     /// <param name="layout">The groups.</param>
@@ -42,9 +40,9 @@ internal static class GroupedGptq
     public static void Quantize(float[] weights, InverseFactor factor, int[] order, WeightCodes codes, GridFinder search)
     {
         (int rows, int columns, GroupLayout layout) = (codes.Rows, codes.Layout.Columns, codes.Layout);
-        WorkerPool.Run((rows + RowTile - 1) / RowTile, tile =>
+        WorkerPool.Run((rows + Gptq.RowTile - 1) / Gptq.RowTile, tile =>
         {
-            int first = tile * RowTile, count = Math.Min(RowTile, rows - first);
+            int first = tile * Gptq.RowTile, count = Math.Min(Gptq.RowTile, rows - first);
             double[] w = new double[count * columns], h = new double[columns];
             for (int p = 0; p < columns; p++)
             {
@@ -58,23 +56,20 @@ internal static class GroupedGptq
             }
 
             WeightGrid[] grids = new WeightGrid[count];
-            for (int p = columns - 1, group = -1; p >= 0; p--)
+            for (int end = columns, start; end > 0; end = start)
             {
-                int g = order[p] / layout.GroupSize;
-                if (g != group)
-                {
-                    group = g;
-                    int start = p + 1 - layout.ColumnsIn(g);
-                    for (int r = 0; r < count; r++)
-                    {
-                        grids[r] = search(w.AsSpan(r * columns + start, layout.ColumnsIn(g)), h.AsSpan(start, layout.ColumnsIn(g)));
-                        codes.Grids[(first + r) * layout.Groups + g] = grids[r];
-                    }
-                }
-
+                int g = order[end - 1] / layout.GroupSize;
+                start = end - layout.ColumnsIn(g);
                 for (int r = 0; r < count; r++)
                 {
-                    Gptq.Compensate(w.AsSpan(r * columns, p + 1), factor.Rows.AsSpan(p * columns, p + 1), grids[r], Rounding.HalfEven, out codes.Codes[(first + r) * columns + order[p]]);
+                    grids[r] = search(w.AsSpan(r * columns + start, layout.ColumnsIn(g)), h.AsSpan(start, layout.ColumnsIn(g)));
+                    codes.Grids[(first + r) * layout.Groups + g] = grids[r];
+                }
+
+                for (int last = end, from; last > start; last = from)
+                {
+                    from = Math.Max(start, last - Gptq.Panel);
+                    Gptq.Compensate(w, count, factor, from, last, (r, _) => grids[r], Rounding.HalfEven, (r, p, code) => codes.Codes[(first + r) * columns + order[p]] = code);
                 }
             }
         });

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Threading;
 
 namespace Portable.Reference.Algorithms.Baselines;
@@ -9,7 +10,7 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// W* = W·C·(H + λI)⁻¹ with H = Σ x̂·x̂ᵀ and C = Σ x·x̂ᵀ + λI, x the exact and x̂ the quantized input. Since
 /// ‖W·x − Ŵ·x̂‖² = ‖(W* − Ŵ)·x̂‖² + a constant, GPTQ on W* with H minimises the true output error, activations included.
 /// </summary>
-internal static class TargetCorrection
+internal static unsafe class TargetCorrection
 {
     // So many rows of W share each row of C and of the factor, which come from far away.
     private const int RowTile = 8;
@@ -32,13 +33,13 @@ internal static class TargetCorrection
         {
             int start = tile * RowTile, count = Math.Min(RowTile, rows - start);
             double[] product = missing?[(start * columns)..((start + count) * columns)] ?? new double[count * columns], permuted = new double[count * columns], solved = new double[count * columns];
-            for (int k = 0; k < columns; k++)
+            Span<nint> left = stackalloc nint[count], right = stackalloc nint[count];
+            double[] rowsOfWeights = Array.ConvertAll(source[(start * columns)..((start + count) * columns)], w => (double)w);
+            fixed (double* a = rowsOfWeights, b = cross, c = product)
             {
-                ReadOnlySpan<double> row = cross.AsSpan(k * columns, columns);
-                for (int r = 0; r < count; r++)
-                {
-                    AddScaled(product.AsSpan(r * columns, columns), source[(start + r) * columns + k], row);
-                }
+                Point(left, a, columns);
+                Point(right, c, columns);
+                OrderedProduct.Add(left, b, columns, columns, right, columns);
             }
 
             for (int i = 0; i < permuted.Length; i++)
@@ -47,13 +48,26 @@ internal static class TargetCorrection
                 permuted[i] = product[at] + lambda * source[start * columns + at];
             }
 
-            // (H + λI)⁻¹ = L⁻ᵀ·L⁻¹, row by row of L⁻¹.
-            for (int p = 0; p < columns; p++)
+            // (H + λI)⁻¹ = L⁻ᵀ·L⁻¹, a panel of rows of L⁻¹ after the other: those columns first that the panel's own diagonal is among.
+            double[] dots = new double[count * Gptq.Panel];
+            fixed (double* a = dots, b = factor.Rows, c = solved)
             {
-                ReadOnlySpan<double> row = factor.Rows.AsSpan(p * columns, p + 1);
-                for (int r = 0; r < count; r++)
+                for (int from = 0; from < columns; from += Gptq.Panel)
                 {
-                    AddScaled(solved.AsSpan(r * columns, p + 1), Dot(row, permuted.AsSpan(r * columns, p + 1)), row);
+                    int width = Math.Min(Gptq.Panel, columns - from);
+                    for (int p = from; p < from + width; p++)
+                    {
+                        ReadOnlySpan<double> row = factor.Rows.AsSpan(p * columns, p + 1);
+                        Dots(row, permuted, columns, dots.AsSpan(p - from), count);
+                        for (int r = 0; r < count; r++)
+                        {
+                            AddScaled(solved.AsSpan(r * columns + from, p + 1 - from), dots[r * Gptq.Panel + p - from], row[from..]);
+                        }
+                    }
+
+                    Point(left, a, Gptq.Panel);
+                    Point(right, c, columns);
+                    OrderedProduct.Add(left, b + (long)from * columns, columns, width, right, from);
                 }
             }
 
@@ -63,6 +77,14 @@ internal static class TargetCorrection
             }
         });
         return corrected;
+    }
+
+    private static void Point(Span<nint> rows, double* first, int stride)
+    {
+        for (int r = 0; r < rows.Length; r++)
+        {
+            rows[r] = (nint)(first + r * stride);
+        }
     }
 
     private static void AddScaled(Span<double> target, double factor, ReadOnlySpan<double> direction)
@@ -81,17 +103,51 @@ internal static class TargetCorrection
         }
     }
 
-    private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
+    /// <summary>A row of L⁻¹ times every row of what is solved for, in four partial sums each; four rows go along it side by side.</summary>
+    private static void Dots(ReadOnlySpan<double> row, double[] values, int stride, Span<double> dots, int count)
     {
-        ReadOnlySpan<Vector256<double>> x = MemoryMarshal.Cast<double, Vector256<double>>(a), y = MemoryMarshal.Cast<double, Vector256<double>>(b);
-        Vector256<double> s = default;
-        for (int v = 0; v < x.Length; v++)
+        ReadOnlySpan<Vector256<double>> x = MemoryMarshal.Cast<double, Vector256<double>>(row);
+        int r = 0;
+        for (; r <= count - 4; r += 4)
         {
-            s += x[v] * y[v];
+            ReadOnlySpan<double> y0 = values.AsSpan(r * stride, row.Length), y1 = values.AsSpan((r + 1) * stride, row.Length);
+            ReadOnlySpan<double> y2 = values.AsSpan((r + 2) * stride, row.Length), y3 = values.AsSpan((r + 3) * stride, row.Length);
+            ReadOnlySpan<Vector256<double>> v0 = MemoryMarshal.Cast<double, Vector256<double>>(y0), v1 = MemoryMarshal.Cast<double, Vector256<double>>(y1);
+            ReadOnlySpan<Vector256<double>> v2 = MemoryMarshal.Cast<double, Vector256<double>>(y2), v3 = MemoryMarshal.Cast<double, Vector256<double>>(y3);
+            Vector256<double> s0 = default, s1 = default, s2 = default, s3 = default;
+            for (int v = 0; v < x.Length; v++)
+            {
+                s0 += x[v] * v0[v];
+                s1 += x[v] * v1[v];
+                s2 += x[v] * v2[v];
+                s3 += x[v] * v3[v];
+            }
+
+            dots[r * Gptq.Panel] = Ended(s0, row, y0);
+            dots[(r + 1) * Gptq.Panel] = Ended(s1, row, y1);
+            dots[(r + 2) * Gptq.Panel] = Ended(s2, row, y2);
+            dots[(r + 3) * Gptq.Panel] = Ended(s3, row, y3);
         }
 
+        for (; r < count; r++)
+        {
+            ReadOnlySpan<double> y = values.AsSpan(r * stride, row.Length);
+            ReadOnlySpan<Vector256<double>> vectors = MemoryMarshal.Cast<double, Vector256<double>>(y);
+            Vector256<double> s = default;
+            for (int v = 0; v < x.Length; v++)
+            {
+                s += x[v] * vectors[v];
+            }
+
+            dots[r * Gptq.Panel] = Ended(s, row, y);
+        }
+    }
+
+    /// <summary>The partial sums pairwise, and what is behind the last whole four one by one.</summary>
+    private static double Ended(Vector256<double> s, ReadOnlySpan<double> a, ReadOnlySpan<double> b)
+    {
         double sum = (s[0] + s[1]) + (s[2] + s[3]);
-        for (int i = x.Length * Vector256<double>.Count; i < a.Length; i++)
+        for (int i = a.Length / Vector256<double>.Count * Vector256<double>.Count; i < a.Length; i++)
         {
             sum += a[i] * b[i];
         }
