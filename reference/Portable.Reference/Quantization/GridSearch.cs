@@ -161,7 +161,8 @@ internal static class GridSearch
         ReadOnlySpan<Vector256<double>> w = MemoryMarshal.Cast<double, Vector256<double>>(values), h = MemoryMarshal.Cast<double, Vector256<double>>(importance);
         for (int i = 0; i < w.Length; i++)
         {
-            Vector256<double> d = Vector256.Min(Vector256.Max(Vector256.Round(w[i] / scale), minimum), maximum), e = w[i] - scale * d, hd = h[i] * d;
+            // Which zero it is when both are does not matter here, and nothing is NaN.
+            Vector256<double> d = Vector256.MinNative(Vector256.MaxNative(Vector256.Round(w[i] / scale), minimum), maximum), e = w[i] - scale * d, hd = h[i] * d;
             errors += h[i] * (e * e);
             products += hd * w[i];
             squares += hd * d;

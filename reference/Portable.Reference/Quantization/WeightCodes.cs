@@ -91,9 +91,14 @@ public sealed class WeightCodes
     /// <param name="rounding">Treatment of ties.</param>
     public void Round(ReadOnlySpan<float> weights, Rounding rounding = Rounding.HalfEven) => ForEachRow(weights, Rows, Layout.Columns, (n, row) =>
     {
-        for (int k = 0; k < row.Length; k++)
+        for (int g = 0; g < Layout.Groups; g++)
         {
-            Codes[n * Layout.Columns + k] = (short)Grid(n, k).Encode(row[k], rounding);
+            WeightGrid grid = Grids[n * Layout.Groups + g];
+            int first = Layout.FirstColumn(g), end = first + Layout.ColumnsIn(g);
+            for (int k = first; k < end; k++)
+            {
+                Codes[n * Layout.Columns + k] = (short)grid.Encode(row[k], rounding);
+            }
         }
     });
 
