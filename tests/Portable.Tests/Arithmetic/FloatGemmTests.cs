@@ -1,6 +1,7 @@
 using FsCheck.Xunit;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Arithmetic.Gemm;
+using Portable.Reference.Threading;
 
 namespace Portable.Tests.Arithmetic;
 
@@ -8,8 +9,11 @@ namespace Portable.Tests.Arithmetic;
 public class FloatGemmTests
 {
     [Property(MaxTest = 40)]
-    public void ProductsAreSequentialFusedSums(int seed, byte rows, byte columns, ushort inner, bool accumulate)
+    public void ProductsAreSequentialFusedSums(int seed, byte rows, byte columns, ushort inner, bool accumulate, byte threads)
     {
+        using WorkerPool pool = new(1 + threads % 5);
+        using WorkerPool.Scope scope = pool.Use();
+
         // Beyond a strip of rows, a panel of columns and a block of steps.
         (int m, int n, int k) = (1 + rows % 60, 1 + columns % 140, 1 + inner % 700);
         float[] x = AwkwardValues.Activations(m * k, seed), w = AwkwardValues.Create(n * k, seed + 1, 6), y = AwkwardValues.Activations(m * n, seed + 2);

@@ -36,7 +36,9 @@ internal static unsafe class GemmDriver
         where TVector : struct
         where TAdd : IMultiplyAdd
     {
-        (int width, int blockSteps, int stripPanels) = TSimd.ManyRegisters ? (4 * TSimd.Lanes, 512, 2) : (2 * TSimd.Lanes, 256, 4);
+        // Threads that share a panel pack it once each: narrow ones where there are more threads than wide ones.
+        bool wide = TSimd.ManyRegisters && n >= 4 * TSimd.Lanes * WorkerPool.Threads;
+        (int width, int stripPanels, int blockSteps) = (wide ? 4 * TSimd.Lanes : 2 * TSimd.Lanes, wide ? 2 : 4, TSimd.ManyRegisters ? 512 : 256);
         int panels = (n + width - 1) / width, wanted = 2 * WorkerPool.Threads;
         int strips = Math.Max((panels + stripPanels - 1) / stripPanels, Math.Min(panels, wanted));
         int parts = Math.Clamp(wanted / strips, 1, Math.Max(1, m / MinimumRows));
