@@ -28,7 +28,7 @@ internal static unsafe class MatmulDriver
         byte* packed = Scratch.Get<byte>(Scratch.Activations, tiles * tileBytes);
         Pack(rows, kernel, packed, tiles, tileBytes);
 
-        int channelBlock = ChannelBlock(kernel, parts, rows.Count), channelBlocks = 0;
+        int threads = Threads(parts, rows.Count), channelBlock = ChannelBlock(kernel, parts, rows.Count, threads), channelBlocks = 0;
         MatmulPart[] all = new MatmulPart[parts.Length];
         for (int i = 0; i < all.Length; i++)
         {
@@ -73,7 +73,7 @@ internal static unsafe class MatmulDriver
                     }
                 }
             }
-        });
+        }, threads);
         GC.KeepAlive(x);
     }
 
@@ -112,11 +112,30 @@ internal static unsafe class MatmulDriver
         });
     }
 
+    // A thread that is handed less than it reads in the time of a meeting makes the meeting longer and the work no shorter (16 cores:
+    // 8 KB make steps of a small model 0.87 to 0.96 of their time with 8 and 16 threads)..
+    private static int Threads(ReadOnlySpan<MatmulPart> parts, int rows)
+    {
+        const long ThreadBytes = 8192;
+        if (rows > FewRows || WorkerPool.Threads <= 2)
+        {
+            return WorkerPool.Threads;
+        }
+
+        long bytes = 0;
+        foreach (MatmulPart part in parts)
+        {
+            bytes += (long)part.Weights.Rows * part.Weights.RowWords * sizeof(ulong);
+        }
+
+        return (int)Math.Clamp(bytes / ThreadBytes, 1, WorkerPool.Threads);
+    }
+
     // Channels of a piece, at least a tile of the kernel: those with which the thread that has the most is done first. Of many rows a
     // piece is long beside what else it takes: then as many pieces as level out threads that are not equally fast.
-    private static int ChannelBlock(MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts, int rows)
+    private static int ChannelBlock(MatmulKernel kernel, ReadOnlySpan<MatmulPart> parts, int rows, int threads)
     {
-        int best = kernel.ChannelBlock, bestPieces = 0, threads = WorkerPool.Threads, fixedPart = rows > FewRows ? 0 : PieceChannels;
+        int best = kernel.ChannelBlock, bestPieces = 0, fixedPart = rows > FewRows ? 0 : PieceChannels;
         long least = long.MaxValue;
         for (int block = kernel.ChannelBlock; block >= Math.Max(SmallestBlock, kernel.Tile.Channels); block /= 2)
         {

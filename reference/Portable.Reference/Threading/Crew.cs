@@ -23,15 +23,18 @@ internal sealed class Crew(int size)
     private volatile bool _stopped;
 
     /// <summary>Runs all pieces; returns when all are done.</summary>
-    public void Run(int count, Action<int> body)
+    /// <param name="count">Pieces.</param>
+    /// <param name="body">Runs a piece.</param>
+    /// <param name="most">Threads that are to take part at most, 2 … pieces.</param>
+    public void Run(int count, Action<int> body, int most)
     {
         Job job = Interlocked.Exchange(ref _spare.Job, null) ?? new Job(size + 1);
         long start = Environment.TickCount64;
         bool together = !_stopped && _crowding.Allows(start);
-        job.Begin(count, body, together ? Math.Min(size + 1, count) : 1);
+        job.Begin(count, body, together ? Math.Min(size + 1, most) : 1);
         if (together)
         {
-            Invite(job, Math.Min(size, count - 1));
+            Invite(job, Math.Min(size, most - 1));
         }
 
         int own = job.Lead();

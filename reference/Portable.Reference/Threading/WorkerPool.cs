@@ -40,13 +40,16 @@ internal sealed class WorkerPool : IDisposable
     public int Size { get; }
 
     /// <summary>Calls <paramref name="body"/> once for each of 0 … <paramref name="count"/> − 1 and returns when all are done.</summary>
+    /// <param name="count">Pieces.</param>
+    /// <param name="body">Runs a piece.</param>
+    /// <param name="most">Threads that the work is worth; the pool may have fewer.</param>
     /// <remarks>
     /// Several threads may do so at once; the helpers share themselves out. Inside a piece of work the calls run in order on
     /// the calling thread. An exception ends the work early and reaches the caller.
     /// </remarks>
-    public static void Run(int count, Action<int> body)
+    public static void Run(int count, Action<int> body, int most = int.MaxValue)
     {
-        if (count <= 1 || Threads == 1 || Job.Inside)
+        if (count <= 1 || most <= 1 || Threads == 1 || Job.Inside)
         {
             for (int i = 0; i < count; i++)
             {
@@ -57,7 +60,7 @@ internal sealed class WorkerPool : IDisposable
         }
 
         WorkerPool pool = s_current ?? Shared.Value;
-        pool._crew.Run(count, body);
+        pool._crew.Run(count, body, Math.Min(count, most));
         GC.KeepAlive(pool);
     }
 
