@@ -44,6 +44,9 @@ internal sealed class QuantizationContext
     /// <summary>Reports progress of the preparation: what, done, total.</summary>
     public required Action<string, int, int> Progress { get; init; }
 
+    /// <summary>Told what a method begins to do with a block, for blocks that take long; cancels there, too.</summary>
+    public Action<string> Step { get; set; } = _ => { };
+
     /// <summary>Cancels the run.</summary>
     public required CancellationToken Cancellation { get; init; }
 

@@ -14,7 +14,7 @@ public class BlockPaceTests
         BlockPace pace = new(3, 1000, TimeSpan.Zero, said.Add);
         for (int index = 0; index < 3; index++)
         {
-            pace.Begin();
+            pace.Begin(index);
             pace.End(index, told: index == 0);
         }
 
@@ -22,11 +22,22 @@ public class BlockPaceTests
     }
 
     [Fact]
+    public void StepsOfABlockThatTakesLongAreTold()
+    {
+        List<string> said = [];
+        BlockPace pace = new(80, 0, TimeSpan.Zero, said.Add);
+        pace.Begin(4);
+        pace.Step("columns of q");
+        Assert.Equal("block 5 of 80, 0 s so far: columns of q", Assert.Single(said));
+    }
+
+    [Fact]
     public void ShortRunsAreSilent()
     {
         List<string> said = [];
         BlockPace pace = new(2, 0, TimeSpan.FromHours(1), said.Add);
-        pace.Begin();
+        pace.Begin(0);
+        pace.Step("columns of q");
         pace.End(0, told: false);
         Assert.Empty(said);
     }

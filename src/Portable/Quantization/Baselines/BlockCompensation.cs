@@ -42,6 +42,7 @@ internal sealed class BlockCompensation(QuantizationContext context, Compensatio
         Dictionary<string, WeightCodes> quantized = [];
         foreach (BlockInput input in BlockInputs.All)
         {
+            context.Step($"inputs of {string.Join(", ", block.Reading(input).Select(l => l.Name))}");
             using InputMoments moments = all?[input]
                 ?? (_floats is null ? InputMoments.Observe(partial, stream, input) : InputMoments.Observe(input, partial, stream, block, _floats));
             foreach ((LinearWeights linear, WeightCodes codes) in Quantize(block.Reading(input), moments))
@@ -94,9 +95,11 @@ internal sealed class BlockCompensation(QuantizationContext context, Compensatio
         GroupLayout layout = new(moments.Columns, context.Scheme.GroupSize);
         double[] diagonal = moments.Hessian.Diagonal();
         int[] order = options is { Searches: true, ActivationOrder: true } ? GroupedGptq.Order(diagonal, layout) : Gptq.Order(diagonal, options.ActivationOrder);
+        context.Step($"factor of {moments.Columns} columns");
         using IColumnFactor factor = HessianFactor.Of(linears, diagonal, () => moments.Hessian.Factorise(order, options.Damping));
         foreach (LinearWeights linear in linears)
         {
+            context.Step($"columns of {linear.Name}");
             WeightCodes codes = options.Searches ? new(linear.OutputFeatures, layout, format, new WeightGrid[linear.OutputFeatures * layout.Groups]) : grids(linear, linear.ReadWeights());
             factor.Quantize(linear, codes, part);
             yield return (linear, codes);

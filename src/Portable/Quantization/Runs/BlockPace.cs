@@ -11,11 +11,28 @@ namespace Portable.Quantization.Runs;
 internal sealed class BlockPace(int layers, long tokens, TimeSpan every, Action<string> say)
 {
     private readonly Stopwatch _all = new();
-    private TimeSpan _said;
-    private int _done;
+    private TimeSpan _said, _begun;
+    private int _done, _index;
 
     /// <summary>A block that was not there yet is begun.</summary>
-    public void Begin() => _all.Start();
+    /// <param name="index">Index of the block.</param>
+    public void Begin(int index)
+    {
+        _index = index;
+        _begun = _all.Elapsed;
+        _all.Start();
+    }
+
+    /// <summary>A step of it is begun: told where the block takes long.</summary>
+    /// <param name="what">The step.</param>
+    public void Step(string what)
+    {
+        if (_all.Elapsed - _said >= every)
+        {
+            _said = _all.Elapsed;
+            say($"block {_index + 1} of {layers}, {TimeLeft.Text((_all.Elapsed - _begun).TotalSeconds)} so far: {what}");
+        }
+    }
 
     /// <summary>It is done, and what enters the next one is known.</summary>
     /// <param name="index">Index of the block.</param>

@@ -46,6 +46,11 @@ internal static class BlockPipeline
         // Where a device computes, blocks are reported and written by the host while the next one is under way.
         using OrderedWork aside = new(concurrent: context.Device is not null);
         BlockPace pace = new(layers, stream is null ? 0 : calibration!.Windows.Sum(w => (long)w.Length), BetweenLines, context.Say);
+        context.Step = what =>
+        {
+            context.Cancellation.ThrowIfCancellationRequested();
+            pace.Step(what);
+        };
         for (int index = 0; index < layers; index++)
         {
             context.Cancellation.ThrowIfCancellationRequested();
@@ -55,7 +60,7 @@ internal static class BlockPipeline
             bool fresh = behind is null, told = false;
             if (behind is null)
             {
-                pace.Begin();
+                pace.Begin(index);
                 QuantizedBlock quantized = quantizer.Quantize(index, exact, stream);
                 int at = index;
                 aside.Run(() => done(at, quantized, reporter.Report(exact, quantized)));
