@@ -1,16 +1,9 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Portable.Execution;
-using Portable.Inference;
-using Portable.Models;
-using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
-using Portable.Reference.Operations;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
-using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Operations;
 using Portable.Vulkan.Shaders;
