@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text;
 using Portable.Cli.CommandLine;
 using Portable.Vulkan;
 
@@ -18,13 +17,12 @@ internal static class Program
             return helped;
         }
 
+        StandardStreams.HoldClosed();
         Tool.Foresee(args);
 
         // Before the encoding changes.
         bool unicode = ReaderEncoding.IsUnicode;
-
-        // JSON and generated text are UTF-8 whatever the console's code page is, and carry no byte order mark.
-        Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+        StandardStreams.Prepare();
 
         using var cancellation = new CancellationTokenSource();
         bool terminated = false;

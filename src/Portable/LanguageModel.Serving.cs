@@ -32,8 +32,7 @@ public sealed partial class LanguageModel
     /// <exception cref="ArgumentException">The prompt is empty or fills the context, or an option is out of range.</exception>
     internal Answer Serve(int[] prompt, GenerationOptions options, Func<TextRequest, TextRequest>? adjust = null, CancellationToken cancellation = default)
     {
-        options.Validate();
-        TextRequest request = Request(prompt, options);
+        TextRequest request = Request(prompt, Valid(options));
         return Engine.Submit(adjust?.Invoke(request) ?? request, Tokenizer, cancellation);
     }
 
@@ -48,7 +47,7 @@ public sealed partial class LanguageModel
     /// <exception cref="ArgumentException">The conversation fills the context, or an option is out of range.</exception>
     internal ServedChat ServeChat(IEnumerable<ChatTurn> turns, GenerationOptions options, ChatOptions chat, Func<TextRequest, TextRequest>? adjust = null, CancellationToken cancellation = default)
     {
-        options.Validate();
+        options = Valid(options);
         ToolCallFormat format = chat.Tools is null ? ToolCallFormat.None : ToolCallFormat;
         int[] prompt = _chat.Value.Render(new ChatRequest(ChatTurn.Json(turns), chat.Tools, AddGenerationPrompt: true, chat.Variables), chat.Template, chat.TrustMessages).Ids;
         TextRequest request = Request(prompt, options) with { Ends = ChatEnd(), KeepSpecial = format != ToolCallFormat.None };

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text;
 using Portable.Chat.Templates;
 using Portable.Checkpoints;
 using Portable.Execution;
@@ -20,7 +21,9 @@ internal static class ErrorLine
         bool fault = exception is NullReferenceException or IndexOutOfRangeException or InvalidCastException or KeyNotFoundException;
         return exception switch
         {
-            OutOfMemoryException => "out of memory: " + message,
+            // The framework's own words name types, and a byte's place in a buffer.
+            OutOfMemoryException => "out of memory" + (message.Contains("System.", StringComparison.Ordinal) || message.Length == 0 ? "" : ": " + message),
+            DecoderFallbackException => "standard input: not UTF-8",
             // The library speaks of its devices; here they are chosen by an option.
             DeviceException => message.Replace("the device cpu", "--device cpu", StringComparison.Ordinal).Replace("The device cpu", "--device cpu", StringComparison.Ordinal),
             CheckpointException => message.Replace("(overwrite replaces it)", "(--overwrite replaces it)", StringComparison.Ordinal).Replace("or overwrite it", "or discard it with --overwrite", StringComparison.Ordinal),

@@ -119,10 +119,11 @@ internal sealed class ServeVerb : Verb
     {
         if (parsed.GetValue(_keyFile) is { } file)
         {
-            return [.. ModelFiles.ReadText(file).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+            string[] keys = ModelFiles.ReadText(file).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            return keys.Length > 0 ? keys : throw new UsageException($"{_keyFile.Name}: {file} holds no key");
         }
 
-        string? single = parsed.GetValue(_key) ?? Environment.GetEnvironmentVariable(KeyVariable);
-        return string.IsNullOrEmpty(single) ? [] : [single];
+        // A key that is given and empty is a mistake (a variable that is not set), and no wish to serve without one.
+        return parsed.GetValue(_key) is { } given ? [given] : Environment.GetEnvironmentVariable(KeyVariable) is { Length: > 0 } set ? [set] : [];
     }
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Portable.Checkpoints.Files;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Tokenizers;
@@ -84,7 +85,10 @@ internal sealed class TokenizeVerb : Verb
             return parsed.GetValue(_withSpecial) ? [.. tokenizer.Before, .. encoded, .. tokenizer.After] : encoded;
         }
 
-        string Decode(int[] of) => tokenizer.Decode(of, parsed.GetValue(_keepSpecial));
+        int vocabulary = decoding ? Vocabulary(tokenizer, parsed.GetValue(_model)!) : 0;
+        string Decode(int[] of) => Array.FindIndex(of, id => (uint)id >= (uint)vocabulary) is >= 0 and int wrong
+            ? throw new ArgumentException($"Token id {of[wrong]} is outside the vocabulary 0…{vocabulary - 1}.")
+            : tokenizer.Decode(of, parsed.GetValue(_keepSpecial));
         if (ids is not null)
         {
             terminal.Result(new DecodeReport(Decode(ids)), JsonReports.Default.DecodeReport, r => terminal.Line(r.Text));
@@ -104,6 +108,21 @@ internal sealed class TokenizeVerb : Verb
         }
 
         return ExitCode.Done;
+    }
+
+    // A model's vocabulary may be padded: ids that it has and its tokenizer lacks have no text, and are no mistake.
+    private static int Vocabulary(ITokenizer tokenizer, string directory)
+    {
+        string file = Path.Combine(directory, "config.json");
+        if (!File.Exists(file))
+        {
+            return tokenizer.VocabularySize;
+        }
+
+        using JsonDocument config = JsonFile.Read(file);
+        return config.RootElement.TryGetProperty("vocab_size", out JsonElement size) && size.ValueKind == JsonValueKind.Number && size.TryGetInt32(out int padded)
+            ? Math.Max(tokenizer.VocabularySize, padded)
+            : tokenizer.VocabularySize;
     }
 
     private static void Print(Terminal terminal, ITokenizer tokenizer, int[] ids)

@@ -25,7 +25,7 @@ internal sealed class Access
         _loopback = IPAddress.IsLoopback(Address);
         if (keys.Any(k => k.Length == 0 || k.Any(c => c is <= ' ' or > '~')))
         {
-            throw new ArgumentException("A key is one word of visible ASCII characters.");
+            throw new ArgumentException("A key is one word of visible ASCII characters, and not empty.");
         }
 
         if (!_loopback && keys.Count == 0)

@@ -12,6 +12,17 @@ public sealed class ModelVerbTests
     private static readonly string Model = Path.Combine(AppContext.BaseDirectory, "demo", "tiny-llama");
     private static readonly string Text = Path.Combine(AppContext.BaseDirectory, "demo", "evaluation.txt");
 
+    [Theory]
+    [InlineData("2048")]
+    [InlineData("5,99999")]
+    [InlineData("-1")]
+    public void IdsBeyondTheVocabularyHaveNoText(string ids)
+    {
+        ToolRun run = ToolRun.Here("tokenize", DemoModel.Directory, "--decode", ids);
+        Assert.Equal(1, run.Code);
+        Assert.Contains("is outside the vocabulary 0…2047", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void HashOfOnePositionIsTheHashOfItsLogits()
     {

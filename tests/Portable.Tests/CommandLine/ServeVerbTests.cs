@@ -30,6 +30,7 @@ public sealed class ServeVerbTests
     [InlineData("--port 70000", "--port")]
     [InlineData("--parallel 0", "--parallel")]
     [InlineData("--cors example.org", "is no origin")]
+    [InlineData("--api-key ", "not empty")]
     public void WhatMakesNoSenseIsBadUsage(string options, string said)
     {
         ToolRun run = ToolRun.Here(["serve", DemoModel.Directory, .. options.Split(' ')]);

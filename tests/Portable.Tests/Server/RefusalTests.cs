@@ -31,6 +31,8 @@ public sealed class RefusalTests(ServedModel served)
     [InlineData(Chat, "{" + Hello + ",\"stop\":[\"\"]}", 400, "stop", "invalid_value")]
     [InlineData(Chat, "{" + Hello + ",\"top_logprobs\":2}", 400, "top_logprobs", "invalid_value")]
     [InlineData(Chat, "{" + Hello + ",\"logit_bias\":{\"x\":1}}", 400, "logit_bias", "invalid_value")]
+    [InlineData(Chat, "{" + Hello + ",\"logit_bias\":{\"99999\":1}}", 400, null, "invalid_value")]
+    [InlineData(Text, "{\"prompt\":\"a\",\"logit_bias\":{\"99999\":1}}", 400, null, "invalid_value")]
     [InlineData(Chat, "{" + Hello + ",\"min_tokens\":4}", 400, "min_tokens", "unsupported_parameter")]
     [InlineData(Chat, "{" + Hello + ",\"chat_template\":\"x\"}", 400, "chat_template", "unsupported_parameter")]
     [InlineData(Chat, "{" + Hello + ",\"modalities\":[\"audio\"]}", 400, "modalities", "unsupported_parameter")]

@@ -1,0 +1,64 @@
+using System.Diagnostics;
+using Portable.Tests.Support;
+using Xunit;
+
+namespace Portable.Tests.CommandLine;
+
+/// <summary>Standard streams that are closed, full or hold no text: messages that cannot be written stop nothing.</summary>
+public sealed class StandardStreamsTests
+{
+    [Theory]
+    [InlineData("generate MODEL --prompt a --tokens 3 2>&-", 0)]
+    [InlineData("generate MODEL --prompt a --tokens 3 2>/dev/full", 0)]
+    [InlineData("generate MODEL --prompt a --seed 7 --tokens 3 2>/dev/full", 0)]
+    [InlineData("inspect nosuch 2>&-", 1)]
+    [InlineData("inspect nosuch 2>/dev/full", 1)]
+    [InlineData("inspect MODEL --no-such-option 2>&-", 2)]
+    public void AMessageThatCannotBeWrittenChangesNoExitCode(string line, int code)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            Assert.Equal(code, Shell(line).Code);
+        }
+    }
+
+    [Fact]
+    public void ACheckpointIsMadeWhereTheErrorStreamIsClosedAndIsTheSame()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        DirectoryInfo directory = Directory.CreateTempSubdirectory("portable-streams");
+        Assert.Equal(0, Shell($"quantize MODEL --method rtn --scheme W4A8 --output {directory.FullName}/closed 2>&-").Code);
+        Assert.Equal(0, ToolRun.Here("quantize", DemoModel.Directory, "--method", "rtn", "--scheme", "W4A8", "--output", $"{directory.FullName}/open").Code);
+        string[] names = [.. Directory.EnumerateFiles($"{directory.FullName}/open").Select(f => Path.GetFileName(f)).Order()];
+        Assert.Equal(names, Directory.EnumerateFiles($"{directory.FullName}/closed").Select(f => Path.GetFileName(f)).Order());
+        Assert.All(names, n => Assert.Equal(File.ReadAllBytes($"{directory.FullName}/open/{n}"), File.ReadAllBytes($"{directory.FullName}/closed/{n}")));
+        directory.Delete(recursive: true);
+    }
+
+    [Theory]
+    [InlineData("generate MODEL --prompt-file - --tokens 3")]
+    [InlineData("render MODEL --messages -")]
+    public void WhatIsPipedInAndIsNoUtf8IsRefused(string line)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            ToolRun run = Shell(line, "printf 'a\\377b' | ");
+            Assert.Equal((1, "error: standard input: not UTF-8"), (run.Code, run.Error.Trim()));
+        }
+    }
+
+    private static ToolRun Shell(string line, string before = "")
+    {
+        string tool = $"dotnet '{Path.Combine(AppContext.BaseDirectory, "Portable.Cli.dll")}' ";
+        ProcessStartInfo start = new("sh", ["-c", before + tool + line.Replace("MODEL", $"'{DemoModel.Directory}'", StringComparison.Ordinal)]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using Process process = Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return new ToolRun(process.ExitCode, output, error.Result);
+    }
+}
