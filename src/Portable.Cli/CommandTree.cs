@@ -48,7 +48,7 @@ internal static class CommandTree
     public static Command Create(Option<bool> json, Option<int> threads, string? first = null)
     {
         // Not a RootCommand: that one takes its name from the assembly, and users type "portable".
-        var root = new Command("portable", "Quantizes LLaMA- and OPT-family models to any bit-width and runs them with the same bits on every CPU and GPU.");
+        var root = new Command("portable", "Quantizes large language models to any bit-width and runs them with the same bits on every CPU and GPU.");
         var demo = new DemoVerb();
         root.Options.Add(json);
         root.Options.Add(threads);

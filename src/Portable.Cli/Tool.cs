@@ -38,6 +38,12 @@ internal static class Tool
         Option<bool> json = CommandTree.CreateJsonOption();
         Option<int> threads = CommandTree.CreateThreadsOption();
         ParseResult parsed = CommandTree.Create(json, threads, args.FirstOrDefault()).Parse(args, CommandTree.Settings);
+        // The parser takes such a word for a directive, which the tool has none of.
+        if (args is [['[', .., ']'] directive, ..])
+        {
+            return Complain(error, $"unknown verb '{directive}' (try portable --help)", ExitCode.BadUsage);
+        }
+
         if (Complaint.Of(parsed) is { } complaint)
         {
             return Complain(error, $"{complaint} (try {Complaint.PathOf(parsed.CommandResult.Command)} --help)", ExitCode.BadUsage);
@@ -60,7 +66,7 @@ internal static class Tool
         }
         catch (Exception e)
         {
-            return Complain(error, ErrorLine.Of(e), ExitCode.Failed);
+            return Complain(error, ErrorLine.Of(e, parsed.CommandResult.Command is not Verb { NeedsGpu: true }), ExitCode.Failed);
         }
     }
 

@@ -6,7 +6,7 @@ public sealed record LanguageModelOptions
     /// <summary>Positions that a text can have, prompt and continuation together; 0 = the model's maximum. Memory grows with it.</summary>
     public int Context { get; init; }
 
-    /// <summary>How many texts can be under way at once, at least 1.</summary>
+    /// <summary>How many texts can be under way at once, at least 1 (the default). One more does not wait: it is refused with <see cref="InvalidOperationException"/>.</summary>
     public int Sequences { get; init; } = 1;
 
     /// <summary>

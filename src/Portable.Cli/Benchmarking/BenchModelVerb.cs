@@ -90,7 +90,9 @@ internal sealed class BenchModelVerb : Verb
             throw new UsageException($"--context {length} and --tokens {count} are more than the {config.MaximumPositions} positions of {name}");
         }
 
-        using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(_device)!).Open(terminal.Message);
+        Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
+        HostRoom.Require(where, config, widths, sequences, length + count);
+        using OpenedDevice opened = where.Open(terminal.Message);
         Executor executor = opened.CreateExecutor();
         var gpu = executor as VulkanExecutor;
         ProfilingExecutor? profiler = parsed.GetValue(_profile) && gpu is null ? new ProfilingExecutor(executor) : null;

@@ -39,6 +39,9 @@ internal sealed class BenchPipelinesVerb : Verb
     }
 
     /// <inheritdoc/>
+    public override bool NeedsGpu => true;
+
+    /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         if (DeviceOption.Parse(parsed.GetValue(_device)!) is not VulkanDevice where)

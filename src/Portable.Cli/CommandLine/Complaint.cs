@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Numerics;
 
 namespace Portable.Cli.CommandLine;
 
@@ -10,14 +11,15 @@ internal static class Complaint
     /// <summary>The complaint of a command line that did not parse, or null where nothing is wrong with it.</summary>
     public static string? Of(ParseResult parsed) =>
         parsed.UnmatchedTokens.Concat(Swallowed(parsed)).FirstOrDefault() is { } unknown ? Unknown(unknown, parsed.CommandResult.Command)
-        : Values(parsed).FirstOrDefault() ?? (parsed.Errors.Count == 0 ? null : Missing(parsed) ?? parsed.Errors[0].Message);
+        : Values(parsed).FirstOrDefault() ?? (parsed.Errors.Count == 0 ? PathOption.ComplaintOf(parsed) : Missing(parsed) ?? parsed.Errors[0].Message);
 
     /// <summary>A command's words from the root on.</summary>
     public static string PathOf(Command command) => string.Join(' ', Ancestry(command).Reverse().Select(c => c.Name));
 
     /// <summary>A word that the command does not know.</summary>
     public static string Unknown(string word, Command command) =>
-        word.StartsWith('-') ? $"unknown option '{word}'{Suggestions.DidYouMean(word.Split('=')[0], Options(command).Where(o => !o.Hidden || word.Length > 3).Select(o => o.Name))}"
+        word.StartsWith('-') && Options(command).Any(o => o.Name == word.Split('=')[0]) ? $"'{word}' is no option behind --, which ends options; leave -- out, or give it before the text that begins with -"
+        : word.StartsWith('-') ? $"unknown option '{word}'{Suggestions.DidYouMean(word.Split('=')[0], Options(command).Where(o => !o.Hidden || word.Length > 3).Select(o => o.Name))}"
         : command.Subcommands.Count > 0 ? $"unknown verb '{word}'{Suggestions.DidYouMean(word, command.Subcommands.Select(c => c.Name))}"
         : $"unknown argument '{word}'; a value of several words needs quotes";
 
@@ -60,12 +62,19 @@ internal static class Complaint
         }
     }
 
-    // The parser itself takes "0,7" for 7.
-    private static string? Kind(Type type, string word) =>
-        type == typeof(int) && !int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)
-            ? long.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) ? $"a whole number up to {int.MaxValue}" : "a whole number"
-        : type == typeof(double) && !double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? "a number, with a point for decimals"
-        : null;
+    // The parser itself takes "0,7" for 7, and speaks of .NET's types.
+    private static string? Kind(Type declared, string word)
+    {
+        Type type = Nullable.GetUnderlyingType(declared) ?? declared;
+        return type == typeof(int) ? Whole(word, int.MinValue, int.MaxValue)
+            : type == typeof(long) ? Whole(word, long.MinValue, long.MaxValue)
+            : type == typeof(double) && !double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? "a number, with a point for decimals"
+            : null;
+    }
+
+    private static string? Whole(string word, long least, long most) =>
+        !BigInteger.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out BigInteger number) ? "a whole number"
+        : number > most ? $"a whole number up to {most}" : number < least ? $"a whole number from {least}" : null;
 
     private static string? Missing(ParseResult parsed)
     {

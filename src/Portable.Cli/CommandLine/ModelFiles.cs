@@ -36,6 +36,15 @@ internal static class ModelFiles
         }
     }
 
+    /// <summary>Reads a UTF-8 text that is not empty: of a file, or of standard input.</summary>
+    /// <param name="path">The file; - is standard input.</param>
+    /// <param name="input">Standard input.</param>
+    /// <param name="cancellation">Ends waiting.</param>
+    /// <exception cref="IOException">The text is empty, or not UTF-8.</exception>
+    public static string ReadText(string path, TextReader input, CancellationToken cancellation) =>
+        path != "-" ? Waiting.For(() => ReadText(path), cancellation)
+        : Waiting.For(input.ReadToEnd, cancellation) is { Length: > 0 } text ? text : throw new IOException("standard input: the text is empty");
+
     /// <summary>Bytes of all files of a directory, those behind links for the links.</summary>
     public static long DirectoryBytes(string directory) =>
         Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Sum(FileLength.Of);

@@ -10,7 +10,9 @@ namespace Portable.Cli.Output;
 internal static class ErrorLine
 {
     /// <summary>The reason on one line: messages of expected failures as they are, others with the exception's type.</summary>
-    public static string Of(Exception exception)
+    /// <param name="exception">What happened.</param>
+    /// <param name="cpu">Whether the verb runs on the CPU, too.</param>
+    public static string Of(Exception exception, bool cpu = true)
     {
         while ((exception is AggregateException or TargetInvocationException) && exception.InnerException is { } inner)
         {
@@ -22,9 +24,11 @@ internal static class ErrorLine
         return exception switch
         {
             // The framework's own words name types, and a byte's place in a buffer.
-            OutOfMemoryException => "out of memory" + (message.Contains("System.", StringComparison.Ordinal) || message.Length == 0 ? "" : ": " + message),
+            OutOfMemoryException => "out of memory",
             DecoderFallbackException => "standard input: not UTF-8",
+            OverflowException => "a size is larger than this program can count: give smaller ones",
             // The library speaks of its devices; here they are chosen by an option.
+            DeviceException when !cpu => message.Replace(" The device cpu always works.", "", StringComparison.Ordinal),
             DeviceException => message.Replace("the device cpu", "--device cpu", StringComparison.Ordinal).Replace("The device cpu", "--device cpu", StringComparison.Ordinal),
             CheckpointException => message.Replace("(overwrite replaces it)", "(--overwrite replaces it)", StringComparison.Ordinal).Replace("or overwrite it", "or discard it with --overwrite", StringComparison.Ordinal),
             // A template's own words do not say whose they are.

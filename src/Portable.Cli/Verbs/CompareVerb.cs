@@ -42,13 +42,13 @@ internal sealed class CompareVerb : Verb
 {
     private readonly Argument<string> _float = new("FLOAT") { Description = "Directory of the model that the others are compared with, the float one as a rule." };
     private readonly Argument<string[]> _quantized = new("QUANTIZED") { Description = "Directories of the models to compare: Portable checkpoints of it, one or more.", Arity = ArgumentArity.OneOrMore };
-    private readonly Option<string> _text = new("--text") { Description = "UTF-8 text to compare on; never the one that you calibrated on.", HelpName = "FILE", Required = true };
+    private readonly PathOption _text = new("--text") { Description = "UTF-8 text to compare on (- = standard input); never the one that you calibrated on.", HelpName = "FILE", Required = true };
     private readonly Option<int> _context = new("--context") { Description = "Tokens per window; each window is scored on its own.", HelpName = "N", DefaultValueFactory = _ => 512 };
     private readonly Option<int> _windows = new("--windows") { Description = "Only the first N windows (0 = all).", HelpName = "N" };
     private readonly Option<int> _skip = new("--skip") { Description = "Positions at the start of each window that are read and not scored. llama-perplexity scores the second half of a window: N is then half of --context.", HelpName = "N" };
     private readonly Option<string> _device = DeviceOption.Create("Where quantized models run; a float one runs on the CPU");
     private readonly Option<int> _memory = new("--memory") { Description = "Memory for the models that are loaded at a time, MiB (0 = three quarters of what there is). Those that do not fit have the float model run again; figures stay the same.", HelpName = "MIB" };
-    private readonly Option<string?> _report = new("--report") { Description = "Also write a page with table, divergence over bits and errors of the layers: one file that asks for no other.", HelpName = "FILE.html" };
+    private readonly PathOption _report = new("--report") { Description = "Also write a page with table, divergence over bits and errors of the layers: one file that asks for no other.", HelpName = "FILE.html" };
 
     /// <summary>Defines the verb.</summary>
     public CompareVerb()
@@ -83,8 +83,8 @@ internal sealed class CompareVerb : Verb
         {
             Reference = parsed.GetValue(_float)!,
             Models = parsed.GetValue(_quantized)!,
-            Text = ModelFiles.ReadText(text),
-            TextName = Path.GetFileName(text),
+            Text = ModelFiles.ReadText(text, terminal.Input, cancellation),
+            TextName = text == "-" ? "standard input" : Path.GetFileName(text),
             Context = context,
             Windows = OptionValues.AtLeast(parsed, _windows, 0),
             Skip = skip,

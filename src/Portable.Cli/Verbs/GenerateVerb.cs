@@ -26,7 +26,7 @@ internal sealed class GenerateVerb : Verb
 {
     private readonly Argument<string> _model = ModelFiles.CreateArgument();
     private readonly Option<string> _prompt = new("--prompt") { Description = "The text to continue.", HelpName = "TEXT" };
-    private readonly Option<string> _promptFile = new("--prompt-file") { Description = "The text to continue, from a file (- = standard input).", HelpName = "FILE" };
+    private readonly PathOption _promptFile = new("--prompt-file") { Description = "The text to continue, from a file (- = standard input).", HelpName = "FILE" };
     private readonly Option<bool> _chat = new("--chat") { Description = "The prompt is a person's turn in a conversation (chat template, recommended sampling)." };
     private readonly Option<bool> _trust = new("--trust-messages") { Description = "With --chat: special tokens that the prompt spells are special tokens." };
     private readonly SamplingArguments _sampling = new();
@@ -135,7 +135,7 @@ internal sealed class GenerateVerb : Verb
         terminal.Result(report, JsonReports.Default.GenerateReport, r =>
         {
             terminal.Line("");
-            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{r.Ids.Length} tokens, {r.TokensPerSecond:F1} tokens/s on {r.Device}"));
+            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{r.Ids.Length} {(r.Ids.Length == 1 ? "token" : "tokens")}, {r.TokensPerSecond:F1} tokens/s on {r.Device}"));
             if (r.Stopped == "context")
             {
                 terminal.Message(string.Create(CultureInfo.InvariantCulture, $"stopped: the context is full ({loaded.Model.Context:N0} tokens{(loaded.Model.Context < loaded.Model.Config.MaximumPositions ? "; --context makes more room" : $"; {loaded.Model.Config.ContextText}")})"));

@@ -21,7 +21,7 @@ internal sealed record PerplexityReport(double Perplexity, double Nll, long Toke
 internal sealed class PerplexityVerb : Verb
 {
     private readonly Argument<string> _model = ModelFiles.CreateArgument();
-    private readonly Option<string> _text = new("--text") { Description = "UTF-8 text to score.", HelpName = "FILE", Required = true };
+    private readonly PathOption _text = new("--text") { Description = "UTF-8 text to score (- = standard input).", HelpName = "FILE", Required = true };
     private readonly Option<int> _context = new("--context") { Description = "Tokens per window; each window is scored on its own.", HelpName = "N", DefaultValueFactory = _ => 512 };
     private readonly Option<int> _windows = new("--windows") { Description = "Only the first N windows (0 = all).", HelpName = "N" };
     private readonly Option<string> _device = DeviceOption.Create();
@@ -47,7 +47,7 @@ internal sealed class PerplexityVerb : Verb
         int length = OptionValues.AtLeast(parsed, _context, 2), limit = OptionValues.AtLeast(parsed, _windows, 0);
         Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
         using LanguageModel loaded = Loading.Open(parsed.GetValue(_model)!, where, terminal, cancellation, context: length);
-        string scored = ModelFiles.ReadText(parsed.GetValue(_text)!);
+        string scored = ModelFiles.ReadText(parsed.GetValue(_text)!, terminal.Input, cancellation);
         PerplexityResult result = terminal.Track("perplexity", bar => loaded.Perplexity(scored, length, limit, bar, cancellation));
         var report = new PerplexityReport(result.Perplexity, result.MeanNll, result.Predictions, result.Windows, length, result.Seconds, loaded.DeviceName);
         terminal.Result(report, JsonReports.Default.PerplexityReport, r =>

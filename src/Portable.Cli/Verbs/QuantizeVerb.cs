@@ -23,9 +23,9 @@ internal sealed class QuantizeVerb : Verb
     };
 
     private readonly Option<string> _scheme = new("--scheme") { Description = "W<1-8>[*]A<1-8|16>[g<K>][a<K>][KV<2-8|16>][H<2-8|16>], for example W4A8, W4A8g128a64, W2*A8KV8H8.", HelpName = "S", Required = true };
-    private readonly Option<string> _output = new("--output") { Description = "Directory to make; an unfinished one goes on.", HelpName = "DIR", Required = true };
+    private readonly PathOption _output = new("--output") { Description = "Directory to make; an unfinished one goes on.", HelpName = "DIR", Required = true };
     private readonly Option<int> _format = new("--format") { Description = "Checkpoint format, 1 or 2.", HelpName = "V", DefaultValueFactory = _ => PortableFormat.NewestVersion };
-    private readonly Option<string?> _calibration = new("--calibration") { Description = "UTF-8 text to calibrate on; never the text that you evaluate on.", HelpName = "TEXT" };
+    private readonly PathOption _calibration = new("--calibration") { Description = "UTF-8 text to calibrate on (- = standard input); never the text that you evaluate on.", HelpName = "TEXT" };
     private readonly Option<int> _samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };
     private readonly Option<int> _context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Context };
     private readonly Option<int> _seed = new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Seed };
@@ -78,7 +78,7 @@ internal sealed class QuantizeVerb : Verb
                 Overwrite = parsed.GetValue(_overwrite),
                 Device = DeviceOption.Parse(parsed.GetValue(_device)!),
                 CalibrationMemory = (long)OptionValues.AtLeast(parsed, _memory, 0) << 20,
-                CalibrationText = text is null ? null : ModelFiles.ReadText(text),
+                CalibrationText = text is null ? null : ModelFiles.ReadText(text, terminal.Input, cancellation),
                 CalibrationWindows = OptionValues.AtLeast(parsed, _samples, 1),
                 CalibrationContext = OptionValues.AtLeast(parsed, _context, 2),
                 Seed = parsed.GetValue(_seed),

@@ -26,11 +26,11 @@ internal sealed class RenderVerb : Verb
     private const long LongestFile = 64 << 20;
 
     private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a model, or of its tokenizer files alone." };
-    private readonly Option<string> _messages = new("--messages") { Description = "JSON array of messages with role and content (- = standard input).", HelpName = "FILE.json|-" };
-    private readonly Option<string> _tools = new("--tools") { Description = "JSON array of tool definitions.", HelpName = "FILE.json" };
-    private readonly Option<string> _variables = new("--variables") { Description = "JSON object of more names for the template.", HelpName = "FILE.json" };
+    private readonly PathOption _messages = new("--messages") { Description = "JSON array of messages with role and content (- = standard input).", HelpName = "FILE.json|-" };
+    private readonly PathOption _tools = new("--tools") { Description = "JSON array of tool definitions.", HelpName = "FILE.json" };
+    private readonly PathOption _variables = new("--variables") { Description = "JSON object of more names for the template.", HelpName = "FILE.json" };
     private readonly Option<bool> _noPrompt = new("--no-generation-prompt") { Description = "End with the last message, not with the start of an answer." };
-    private readonly Option<string> _chats = new("--chats") { Description = "JSON array of {messages, tools, add_generation_prompt, variables}.", HelpName = "FILE.json" };
+    private readonly PathOption _chats = new("--chats") { Description = "JSON array of {messages, tools, add_generation_prompt, variables}.", HelpName = "FILE.json" };
     private readonly Option<string> _template = new("--template") { Description = "Name of the template, where the model has several.", HelpName = "NAME" };
     private readonly Option<bool> _plain = new("--plain") { Description = "Special tokens that messages spell are ordinary text, as in chat." };
 
@@ -82,7 +82,7 @@ internal sealed class RenderVerb : Verb
             terminal.Result(report, JsonReports.Default.RenderedReport, r =>
             {
                 terminal.Line(Printable.Of(r.Text!));
-                terminal.Message($"{r.Ids!.Length} tokens");
+                terminal.Message($"{r.Ids!.Length} {(r.Ids.Length == 1 ? "token" : "tokens")}");
             });
             return ExitCode.Done;
         }

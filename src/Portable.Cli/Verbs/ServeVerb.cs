@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
+using Portable.Checkpoints.Format;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
+using Portable.Models;
 using Portable.Reference.Threading;
 using Portable.Server;
 
@@ -29,7 +31,7 @@ internal sealed class ServeVerb : Verb
     private readonly Option<int> _context = new("--context") { Description = "Tokens that a text can have (default: the model's, at most what memory allows).", HelpName = "N" };
     private readonly Option<int> _tokens = new("--cache-tokens") { Description = "Tokens that the cache of all texts together has room for, in pages of 64 (default: texts × context, at most what memory allows).", HelpName = "N" };
     private readonly Option<string> _key = new("--api-key") { Description = $"Key that requests must bear (others on the machine can read it here: better in {KeyVariable}, or a file).", HelpName = "KEY" };
-    private readonly Option<string> _keyFile = new("--api-key-file") { Description = "File of keys, one a line; prefixes are reused within one key.", HelpName = "FILE" };
+    private readonly PathOption _keyFile = new("--api-key-file") { Description = "File of keys, one a line; prefixes are reused within one key.", HelpName = "FILE" };
     private readonly Option<string[]> _cors = new("--cors") { Description = "Origin whose pages may call (several).", HelpName = "ORIGIN" };
     private readonly Option<string> _otlp = new("--otlp") { Description = "Address of an OpenTelemetry collector that gets traces and metrics, such as http://127.0.0.1:4318 (default: as OTEL_EXPORTER_OTLP_ENDPOINT says).", HelpName = "URL" };
     private readonly Option<string> _device = DeviceOption.Create();
@@ -67,6 +69,14 @@ internal sealed class ServeVerb : Verb
             Defaults = _sampling.Read(parsed, GenerationDefaults.Read(directory)),
             Messages = terminal.Message,
         };
+
+        // Before anybody is told that the server listens.
+        if (asked > 0)
+        {
+            using IModelSource source = Checkpoint.Open(directory);
+            _ = asked <= source.Config.MaximumPositions ? 0
+                : throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"--context {asked:N0} is more than the model takes ({source.Config.ContextText})"));
+        }
 
         // A trailing separator is no part of the name.
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));

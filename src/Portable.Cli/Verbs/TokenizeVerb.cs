@@ -30,12 +30,12 @@ internal sealed class TokenizeVerb : Verb
 {
     private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a checkpoint, or of tokenizer files alone." };
     private readonly Option<string> _text = new("--text") { Description = "The text.", HelpName = "TEXT" };
-    private readonly Option<string> _file = new("--file") { Description = "A UTF-8 file with the text.", HelpName = "FILE" };
-    private readonly Option<string> _strings = new("--strings") { Description = "A JSON array of texts.", HelpName = "FILE" };
+    private readonly PathOption _file = new("--file") { Description = "A UTF-8 file with the text.", HelpName = "FILE" };
+    private readonly PathOption _strings = new("--strings") { Description = "A JSON array of texts.", HelpName = "FILE" };
     private readonly Option<bool> _withSpecial = new("--with-special") { Description = "What the model would be fed: with what it wants in front of the text and behind it." };
     private readonly Option<bool> _plain = new("--plain") { Description = "The text of special tokens is ordinary text." };
     private readonly Option<string> _decode = new("--decode") { Description = "Token ids whose text to show.", HelpName = "1,2,3" };
-    private readonly Option<string> _decodeIds = new("--decode-ids") { Description = "A JSON array of arrays of token ids.", HelpName = "FILE" };
+    private readonly PathOption _decodeIds = new("--decode-ids") { Description = "A JSON array of arrays of token ids.", HelpName = "FILE" };
     private readonly Option<bool> _keepSpecial = new("--keep-special") { Description = "Show special tokens in decoded text." };
 
     /// <summary>Defines the verb.</summary>
@@ -58,7 +58,7 @@ internal sealed class TokenizeVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        Option<string>[] given = [.. new[] { _text, _file, _strings, _decode, _decodeIds }.Where(o => parsed.GetResult(o) is not null)];
+        Option<string>[] given = [.. new Option<string>[] { _text, _file, _strings, _decode, _decodeIds }.Where(o => parsed.GetResult(o) is not null)];
         if (given.Length != 1)
         {
             throw new UsageException("tokenize wants one of --text, --file, --strings, --decode and --decode-ids");
@@ -133,7 +133,7 @@ internal sealed class TokenizeVerb : Verb
             Visible(tokenizer.Token(id) ?? ""),
             tokenizer.IsSpecial(id) ? "special" : Convert.ToHexString(tokenizer.Bytes(id)),
         }));
-        terminal.Line($"{ids.Length} tokens");
+        terminal.Line($"{ids.Length} {(ids.Length == 1 ? "token" : "tokens")}");
     }
 
     private static string Visible(string piece) =>

@@ -25,6 +25,9 @@ internal abstract class Verb : Command
     /// <summary>Whether an interrupted run goes on when the same command is run again.</summary>
     public virtual bool GoesOn => false;
 
+    /// <summary>Whether it works on GPUs alone, so that the CPU is no advice.</summary>
+    public virtual bool NeedsGpu => false;
+
     /// <summary>Runs the verb on its parsed options.</summary>
     public Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {

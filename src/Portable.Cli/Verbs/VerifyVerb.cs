@@ -19,7 +19,7 @@ internal sealed class VerifyVerb : Verb
         DefaultValueFactory = _ => "cpu",
     };
 
-    private readonly Option<string?> _report = new("--report")
+    private readonly PathOption _report = new("--report")
     {
         Description = "Also write a file worth attaching to an issue: this machine's devices, drivers, hashes and first times, and nothing else.",
         HelpName = "FILE",

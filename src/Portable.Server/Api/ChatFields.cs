@@ -93,7 +93,7 @@ internal static class ChatFields
         }
 
         StringBuilder text = new();
-        JsonElement[] parts = message.Array("content")!;
+        JsonElement[] parts = message.Array("content", "a string or an array of parts")!;
         for (int i = 0; i < parts.Length; i++)
         {
             string where = $"{place}.content[{i}]";

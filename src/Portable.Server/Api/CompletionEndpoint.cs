@@ -114,13 +114,14 @@ internal static class CompletionEndpoint
     // A text, several, token ids, or several lists of them.
     private static int[][] Prompts(Fields fields, Service service)
     {
+        const string Wanted = "a string, or an array of strings, token ids or arrays of token ids";
         JsonElement prompt = fields.Any("prompt") ?? throw new ApiException(400, "'prompt' is needed.", "prompt", "missing_required_parameter");
         if (prompt.ValueKind == JsonValueKind.String)
         {
             return [service.Model.Encode(prompt.GetString()!)];
         }
 
-        JsonElement[] items = fields.Array("prompt")!;
+        JsonElement[] items = fields.Array("prompt", Wanted)!;
         if (items.Length == 0)
         {
             throw new ApiException(400, "'prompt' is empty.", "prompt", "invalid_value");
@@ -134,7 +135,7 @@ internal static class CompletionEndpoint
         return items.Length <= MostPrompts
             ? [.. items.Select(item => item.ValueKind == JsonValueKind.String ? service.Model.Encode(item.GetString()!)
                 : item.ValueKind == JsonValueKind.Array ? Ids([.. item.EnumerateArray()])
-                : throw Fields.Wrong("prompt", "a string, strings, token ids, or arrays of token ids", item))]
+                : throw Fields.Wrong("prompt", Wanted, item))]
             : throw new ApiException(400, $"'prompt' must be at most {MostPrompts} texts.", "prompt", "invalid_value");
     }
 

@@ -25,7 +25,7 @@ internal static class ResponseFields
             return turns;
         }
 
-        JsonElement[] items = fields.Array("input")!;
+        JsonElement[] items = fields.Array("input", "a string or an array of items")!;
         if (items.Length == 0)
         {
             throw new ApiException(400, "'input' must hold at least one item.", "input", "invalid_value");

@@ -32,18 +32,19 @@ internal readonly struct Fields(JsonElement element, string path = "")
         : value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) && number >= least && number <= most ? number
         : throw Wrong(path + name, string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}"), value);
 
-    public JsonElement[]? Array(string name) =>
-        Any(name) is not { } value ? null : value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : throw Wrong(path + name, "an array", value);
+    public JsonElement[]? Array(string name, string wanted = "an array") =>
+        Any(name) is not { } value ? null : value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : throw Wrong(path + name, wanted, value);
 
     public Fields? Object(string name) => Any(name) is { } value ? Of(value, path + name) : null;
 
     /// <summary>A text or an array of texts.</summary>
     public string[]? Texts(string name)
     {
+        const string Wanted = "a string or an array of strings";
         string place = path + name;
         return Any(name) is not { } value ? null
             : value.ValueKind == JsonValueKind.String ? [value.GetString()!]
-            : Array(name)!.Select(t => t.ValueKind == JsonValueKind.String ? t.GetString()! : throw Wrong(place, "a string or an array of strings", t)).ToArray();
+            : Array(name, Wanted)!.Select(t => t.ValueKind == JsonValueKind.String ? t.GetString()! : throw Wrong(place, Wanted, t)).ToArray();
     }
 
     /// <summary>Names of the fields.</summary>

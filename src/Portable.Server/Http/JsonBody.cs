@@ -43,11 +43,24 @@ internal static class JsonBody
         }
         catch (JsonException e)
         {
-            throw new ApiException(400, $"The request is not JSON: {e.Message}", code: "invalid_json");
+            throw new ApiException(400, $"The request {(Repeats(body) ? "has a key twice" : "is not JSON")}: {e.Message}", code: "invalid_json");
         }
         catch (InvalidOperationException)
         {
             throw new ApiException(400, "The request holds a text with an unpaired surrogate.", code: "invalid_json");
+        }
+    }
+
+    private static bool Repeats(ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(body, Strict with { AllowDuplicateProperties = true });
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
         }
     }
 

@@ -41,7 +41,7 @@ internal static class Perplexity
         int total = tokens.Length / context;
         if (total == 0)
         {
-            throw new ArgumentException($"The text has {tokens.Length} tokens: not one window of {context}.");
+            throw new ArgumentException($"The text has {tokens.Length} {(tokens.Length == 1 ? "token" : "tokens")}: not one window of {context}.");
         }
 
         total = windows > 0 ? Math.Min(windows, total) : total;

@@ -39,6 +39,14 @@ public sealed class ServeVerbTests
     }
 
     [Fact]
+    public void AContextThatTheModelDoesNotTakeIsToldBeforeTheServerListens()
+    {
+        ToolRun run = ToolRun.Here("serve", DemoModel.Directory, "--port", "0", "--context", "5000");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("--context 5,000 is more than the model takes", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void AModelThatIsNotThereIsAnError()
     {
         ToolRun run = ToolRun.Here("serve", "/nowhere", "--port", "0");

@@ -39,6 +39,22 @@ public sealed class StandardStreamsTests
         directory.Delete(recursive: true);
     }
 
+    [Fact]
+    public void WhereTheWorkingDirectoryIsNoUtf8NothingIsWrittenBesideIt()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        DirectoryInfo directory = Directory.CreateTempSubdirectory("portable-names");
+        ToolRun run = Shell("quantize MODEL --method rtn --scheme W4A8 --output o", $"cd {directory.FullName} && mkdir \"$(printf 'n\\377')\" && cd \"$(printf 'n\\377')\" && ");
+        Assert.Equal(2, run.Code);
+        Assert.Contains("the working directory's name is not UTF-8", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+        Assert.Single(directory.GetFileSystemInfos());
+        Shell("devices", $"rm -r {directory.FullName}; ");
+    }
+
     [Theory]
     [InlineData("generate MODEL --prompt-file - --tokens 3")]
     [InlineData("render MODEL --messages -")]

@@ -38,6 +38,37 @@ public sealed class UsageTests
         Assert.Single(run.ErrorLines);
     }
 
+    [Theory]
+    [InlineData("the model needs", "bench", "model", "--shape", "small-llama", "--scheme", "W8A8", "--context", "8", "--batch", "10000000")]
+    [InlineData("the model needs", "bench", "serve", "--shape", "small-llama", "--scheme", "W8A8", "--streams", "10000000")]
+    [InlineData("a size is larger than this program can count", "bench", "matmul", "--shapes", "1x100000000x100000000")]
+    public void WhatNoMachineHoldsIsRefusedBeforeAnyOfItIsMade(string says, params string[] args)
+    {
+        ToolRun run = ToolRun.Here(args);
+        Assert.Equal(1, run.Code);
+        Assert.Contains(says, Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ATextMayComeFromStandardInput()
+    {
+        string text = string.Join(' ', Enumerable.Repeat("the little house by the sea", 40)), file = Path.GetTempFileName();
+        File.WriteAllText(file, text);
+        double nll = ToolRun.Here("perplexity", DemoModel.Directory, "--text", file, "--context", "32", "--json").Json().GetProperty("nll").GetDouble();
+        Assert.Equal(nll, ToolRun.WithInput(text, "perplexity", DemoModel.Directory, "--text", "-", "--context", "32", "--json").Json().GetProperty("nll").GetDouble());
+        Assert.Contains("standard input: the text is empty", ToolRun.WithInput("", "perplexity", DemoModel.Directory, "--text", "-").Error, StringComparison.Ordinal);
+        File.Delete(file);
+    }
+
+    [Fact]
+    public void TheCpuIsNoAdviceWhereAGpuIsNeeded()
+    {
+        Portable.Vulkan.Instances.VulkanException none = new("No Vulkan device: none. The device cpu always works.");
+        Assert.Equal("No Vulkan device: none. --device cpu always works.", Portable.Cli.Output.ErrorLine.Of(none));
+        Assert.Equal("No Vulkan device: none.", Portable.Cli.Output.ErrorLine.Of(none, cpu: false));
+        Assert.Equal("out of memory", Portable.Cli.Output.ErrorLine.Of(new OutOfMemoryException()));
+    }
+
     [Fact]
     public void TimesOfAVerificationAreToldWhereTheyAreAskedFor()
     {

@@ -59,6 +59,15 @@ public sealed class RefusalTests(ServedModel served)
         Assert.NotEmpty(error.GetProperty("message").GetString()!);
     }
 
+    [Theory]
+    [InlineData(Text, "{\"prompt\":\"a\",\"stop\":5}", "'stop' must be a string or an array of strings, not 5.")]
+    [InlineData(Text, "{\"prompt\":5}", "'prompt' must be a string, or an array of strings, token ids or arrays of token ids, not 5.")]
+    [InlineData(Chat, "{\"messages\":[{\"role\":\"user\",\"content\":5}]}", "'messages[0].content' must be a string or an array of parts, not 5.")]
+    [InlineData("/v1/responses", "{\"input\":5}", "'input' must be a string or an array of items, not 5.")]
+    [InlineData(Chat, "{\"a\":1,\"a\":2}", "The request has a key twice: ")]
+    public async Task WhatWouldBeRightIsSaid(string path, string body, string said) =>
+        Assert.StartsWith(said, (await served.Post(path, body)).Item2.GetProperty("error").GetProperty("message").GetString()!, StringComparison.Ordinal);
+
     [Fact]
     public async Task ATextThatFillsTheContextIsRefusedByNameAndSoIsABodyTooLong()
     {

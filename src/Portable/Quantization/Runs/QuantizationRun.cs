@@ -65,7 +65,7 @@ internal static class QuantizationRun
         if (calibration is { Windows.Count: var found } && found < request.Options.Samples)
         {
             Warn(progress, string.Create(
-                CultureInfo.InvariantCulture, $"the calibration text holds {found} of the {request.Options.Samples} windows of {calibration.Context} tokens that were asked for; {found} are used"));
+                CultureInfo.InvariantCulture, $"the calibration text holds {found} of the {request.Options.Samples} windows of {calibration.Context} tokens that were asked for; {found} {(found == 1 ? "is" : "are")} used"));
         }
 
         using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(request.Output, Header(request, method, calibration), request.Overwrite);
