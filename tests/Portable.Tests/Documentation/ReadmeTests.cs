@@ -54,6 +54,9 @@ public sealed partial class ReadmeTests
         Assert.All(examples, e => AssertParses(e.CommandLine));
     }
 
+    [Fact]
+    public void TheReadmeIsShort() => Assert.InRange(Readme.Count(c => c == '\n'), 1, 150);
+
     /// <summary>The programs that the README shows are those of samples/, which are compiled with everything else, and short.</summary>
     [Theory]
     [InlineData("Generate")]
