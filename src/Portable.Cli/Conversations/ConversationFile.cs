@@ -28,7 +28,7 @@ internal static class ConversationFile
     /// <exception cref="CheckpointException">It cannot be written, or what stands beside it is in the way.</exception>
     public static void Write(string path, IReadOnlyList<ChatMessage> messages)
     {
-        string target = File.Exists(path) && File.ResolveLinkTarget(path, returnFinalTarget: true) is { } end ? end.FullName : path;
+        string target = FileLink.End(path);
         if (File.Exists(target + AtomicFile.Unfinished))
         {
             throw new CheckpointException(target + AtomicFile.Unfinished, "is in the way: messages are written there first; rename it or save under another name");

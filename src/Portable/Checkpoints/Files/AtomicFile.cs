@@ -7,6 +7,8 @@ internal static class AtomicFile
     public const string Unfinished = ".tmp";
 
     /// <summary>Writes a file.</summary>
+    /// <param name="path">The file; replaced if it exists. A link is followed and stays one.</param>
+    /// <param name="write">Writes its bytes.</param>
     public static void Write(string path, Action<Stream> write)
     {
         // A rename would put a plain file in a device's place.
@@ -15,6 +17,7 @@ internal static class AtomicFile
             throw new CheckpointException(path, "a device, not a file");
         }
 
+        path = FileLink.End(path);
         string beside = path + Unfinished;
         try
         {

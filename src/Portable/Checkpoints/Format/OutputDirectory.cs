@@ -29,12 +29,12 @@ internal sealed class OutputDirectory : IDisposable
     private string StateDirectory => Path.Combine(Partial, StateName);
 
     /// <summary>Starts or resumes.</summary>
-    /// <param name="directory">The target.</param>
+    /// <param name="directory">The target; a link is followed and stays one.</param>
     /// <param name="identity">What is going to be made; compared with what an unfinished run was making.</param>
     /// <param name="overwrite">Replace a finished checkpoint, and discard an unfinished one of another command.</param>
     public static OutputDirectory Open(string directory, JsonObject identity, bool overwrite)
     {
-        OutputDirectory output = new(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)), PortableFormat.ToBytes(identity));
+        OutputDirectory output = new(FileLink.End(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory))), PortableFormat.ToBytes(identity));
         try
         {
             output.CheckTarget(overwrite);
