@@ -47,6 +47,70 @@ public sealed class ResumeTests : IDisposable
         }
     }
 
+    /// <summary>Every shard, tables too, is proved by its hash, and by the manifest's where the kept ones are gone already.</summary>
+    [Fact]
+    public void Any_changed_byte_of_a_finished_shard_is_found()
+    {
+        RandomQuantizedBlocks.Write(_checkpoint, Output, Scheme);
+        Directory.Move(Output, Partial);
+        Spoil();
+        using (PortableCheckpointWriter first = Open())
+        {
+            first.Forget(0, Layers + 1);
+            RandomQuantizedBlocks.WriteMissing(_checkpoint, first, Scheme);
+        }
+
+        File.Delete(Path.Combine(Partial, "manifest.json"));
+        Spoil();
+        Directory.Delete(Path.Combine(Partial, "state"), recursive: true);
+        using PortableCheckpointWriter old = Open();
+        Assert.All(Enumerable.Range(0, Layers + 1), i => Assert.Null(old.IsIntact(i)));
+
+        void Spoil()
+        {
+            using PortableCheckpointWriter writer = Open();
+            Random random = new(Layers);
+            for (int i = 0; i < 40; i++)
+            {
+                int index = i % (Layers + 1);
+                string path = Path.Combine(Partial, writer.ShardName(index));
+                byte[] right = File.ReadAllBytes(path), wrong = [.. right];
+                wrong[random.Next(wrong.Length)] ^= (byte)(1 << random.Next(8));
+                Assert.True(writer.IsIntact(index));
+                File.WriteAllBytes(path, wrong);
+                Assert.False(writer.IsIntact(index));
+                File.WriteAllBytes(path, right);
+            }
+        }
+    }
+
+    /// <summary>What changed between a shard's end and the run's is not sealed, and the same command finds it.</summary>
+    [Fact]
+    public void A_shard_that_changes_during_its_run_is_not_sealed()
+    {
+        string whole = Whole();
+        using (PortableCheckpointWriter first = Open())
+        {
+            RandomQuantizedBlocks.WriteMissing(_checkpoint, first, Scheme);
+            string path = Path.Combine(Partial, first.ShardName(1));
+            byte[] bytes = File.ReadAllBytes(path);
+            bytes[^1] ^= 1;
+            File.WriteAllBytes(path, bytes);
+            CheckpointException e = Assert.Throws<CheckpointException>(() => first.Finish());
+            Assert.Contains("run the same command again", e.Message, StringComparison.Ordinal);
+            Assert.IsType<IOException>(e.InnerException);
+        }
+
+        using (PortableCheckpointWriter second = Open())
+        {
+            Assert.False(second.IsIntact(1));
+            second.Forget(1, 1);
+        }
+
+        RandomQuantizedBlocks.Write(_checkpoint, Output, Scheme);
+        AssertFinished(whole);
+    }
+
     [Fact]
     public void An_exception_in_the_middle_of_a_file_leaves_the_block_unfinished()
     {

@@ -9,7 +9,8 @@ internal static class AtomicFile
     /// <summary>Writes a file.</summary>
     /// <param name="path">The file; replaced if it exists. A link is followed and stays one.</param>
     /// <param name="write">Writes its bytes.</param>
-    public static void Write(string path, Action<Stream> write)
+    /// <param name="complete">Given the finished file that is still beside, before it has its name; null for nothing.</param>
+    public static void Write(string path, Action<Stream> write, Action<string>? complete = null)
     {
         // A rename would put a plain file in a device's place.
         if (Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal) && File.Exists(path))
@@ -27,6 +28,7 @@ internal static class AtomicFile
                 stream.Flush(flushToDisk: true);
             }
 
+            complete?.Invoke(beside);
             File.Move(beside, path, overwrite: true);
         }
         catch (DirectoryNotFoundException e)

@@ -15,7 +15,7 @@ namespace Portable.Checkpoints.Format;
 internal static class BlockShard
 {
     /// <summary>Writes a block.</summary>
-    public static void Write(string path, int version, ModelNames names, int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType normType)
+    public static void Write(string path, int version, ModelNames names, int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType normType, Action<string>? complete = null)
     {
         Dictionary<string, LayerReport> byName = reports.ToDictionary(r => r.Name, StringComparer.Ordinal);
         List<LinearRecord> records = [];
@@ -27,7 +27,7 @@ internal static class BlockShard
             tensors.AddRange(QuantizedTensors.ToTensors(linear.Name, linear.Quantized!, record));
         }
 
-        SafetensorsWriter.Write(path, tensors, ShardMetadata.Of(version, new JsonObject { ["block"] = index }, "linears", records));
+        SafetensorsWriter.Write(path, tensors, ShardMetadata.Of(version, new JsonObject { ["block"] = index }, "linears", records), complete);
     }
 
     /// <summary>Reads a block with its reports.</summary>

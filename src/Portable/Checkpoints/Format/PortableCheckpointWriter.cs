@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Portable.Checkpoints.Files;
@@ -15,16 +17,22 @@ namespace Portable.Checkpoints.Format;
 /// </summary>
 /// <remarks>
 /// Blocks, tables and state may be written in any order, each at most once per run; what <see cref="IsBlockFinished"/>
-/// reports as finished need not be written again. Only one process writes a directory at a time.
+/// reports as finished need not be written again, as long as <see cref="IsIntact"/> does not deny it. Only one process writes
+/// a directory at a time.
 /// </remarks>
 internal sealed class PortableCheckpointWriter : IDisposable
 {
+    private const string HashEnding = ".sha256";
+
     private readonly OutputDirectory _output;
     private readonly CheckpointHeader _header;
     private readonly JsonObject _identity;
     private readonly ModelConfig _config;
     private readonly ModelNames _names;
     private readonly JsonObject _sourceConfig;
+
+    // Of the manifest, where a run was killed behind it: the hashes kept beside the shards are gone by then.
+    private readonly Dictionary<string, string> _sealed;
 
     private PortableCheckpointWriter(OutputDirectory output, CheckpointHeader header, JsonObject identity)
     {
@@ -34,6 +42,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
         using JsonDocument document = JsonFile.Read(path);
         _names = new ModelNames(_config);
         _sourceConfig = JsonObject.Create(document.RootElement.Clone())!;
+        _sealed = Sealed(output.PathOf(PortableFormat.ManifestName));
     }
 
     /// <summary>The directory that <see cref="Finish"/> makes appear.</summary>
@@ -65,6 +74,26 @@ internal sealed class PortableCheckpointWriter : IDisposable
     /// <summary>Whether a block was written, in this run or in an interrupted one.</summary>
     public bool IsBlockFinished(int index) => File.Exists(ShardPath(index));
 
+    /// <summary>
+    /// Whether a finished block, or the tables for the index behind the last, has the bytes that were finished; null where no hash
+    /// was kept, as older versions of the program left it.
+    /// </summary>
+    public bool? IsIntact(int index) => KeptHash(ShardName(index)) is { } kept ? kept == FileHash.Sha256(ShardPath(index)) : null;
+
+    /// <summary>Removes finished blocks, which then are to be written again.</summary>
+    /// <param name="first">The first of them; the tables for the index behind the last.</param>
+    /// <param name="count">How many.</param>
+    public void Forget(int first, int count)
+    {
+        for (int index = first; index < first + count; index++)
+        {
+            File.Delete(ShardPath(index));
+        }
+    }
+
+    /// <summary>The file of a block, or of the tables for the index behind the last.</summary>
+    public string ShardName(int index) => PortableFormat.ShardName(index, _config.Layers);
+
     /// <summary>Reads a finished block back.</summary>
     /// <exception cref="CheckpointException">Its file is damaged.</exception>
     public (BlockWeights Block, IReadOnlyList<LayerReport> Reports) ReadBlock(int index) => BlockShard.Read(ShardPath(index), _header.Version, _names, index, new LargeMemory());
@@ -76,12 +105,12 @@ internal sealed class PortableCheckpointWriter : IDisposable
     /// <param name="tableType">The float checkpoint's element type: norms are stored in it where nothing is lost.</param>
     /// <exception cref="ArgumentException">A linear is not quantized, has no report or a code outside its scheme.</exception>
     public void WriteBlock(int index, BlockWeights block, IReadOnlyList<LayerReport> reports, ElementType tableType) =>
-        BlockShard.Write(ShardPath(index), _header.Version, _names, index, block, reports, tableType);
+        BlockShard.Write(ShardPath(index), _header.Version, _names, index, block, reports, tableType, beside => KeepHash(index, beside));
 
     /// <summary>Writes embedding, positions, final norm and head.</summary>
     /// <param name="tables">Embedding and head as the float model has them, or quantized where the scheme has an H part.</param>
     /// <param name="reports">A report for each that is quantized, named as the float checkpoint names it.</param>
-    public void WriteTables(ModelTables tables, IReadOnlyList<LayerReport> reports) => TableShard.Write(ShardPath(_config.Layers), _header.Version, _names, tables, reports);
+    public void WriteTables(ModelTables tables, IReadOnlyList<LayerReport> reports) => TableShard.Write(ShardPath(_config.Layers), _header.Version, _names, tables, reports, beside => KeepHash(_config.Layers, beside));
 
     /// <summary>The reports of finished tables; none where they are floats.</summary>
     /// <exception cref="CheckpointException">Their file is damaged.</exception>
@@ -91,13 +120,13 @@ internal sealed class PortableCheckpointWriter : IDisposable
         return [.. TableShard.Check(file, _header.Version, _names, _header.Scheme).Values.Select(r => r.Report)];
     }
 
-    /// <summary>What an interrupted run kept under a name, or null.</summary>
-    public byte[]? TryReadState(string name) => _output.TryReadState(name);
+    /// <summary>What an interrupted run kept under a name, or null; null, too, where its bytes are not those that were kept.</summary>
+    public byte[]? TryReadState(string name) => _output.TryReadState(name) is { Length: >= StateHead } bytes && bytes.AsSpan(0, StateHead).SequenceEqual(Head(bytes.AsSpan(StateHead))) ? bytes[StateHead..] : null;
 
     /// <summary>Keeps an intermediate result for a resumed run; <see cref="Finish"/> removes it.</summary>
     /// <param name="name">A plain file name.</param>
     /// <param name="bytes">Anything that does not depend on host or time.</param>
-    public void WriteState(string name, ReadOnlyMemory<byte> bytes) => _output.WriteState(name, bytes);
+    public void WriteState(string name, ReadOnlyMemory<byte> bytes) => _output.WriteState(name, (byte[])[.. Head(bytes.Span), .. bytes.Span]);
 
     /// <summary>Writes config, tokenizer files and manifest, and lets the directory appear.</summary>
     /// <param name="facts">What the method found or decided, for the manifest; null for nothing.</param>
@@ -136,11 +165,39 @@ internal sealed class PortableCheckpointWriter : IDisposable
     /// <summary>Lets go of the directory; unfinished, it can be resumed.</summary>
     public void Dispose() => _output.Dispose();
 
-    private string ShardPath(int index) => _output.PathOf(PortableFormat.ShardName(index, _config.Layers));
+    // SHA-256 in hexadecimal and a line feed.
+    private const int StateHead = 65;
+
+    private static byte[] Head(ReadOnlySpan<byte> state) => Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA256.HashData(state)) + "\n");
+
+    private static Dictionary<string, string> Sealed(string manifest)
+    {
+        try
+        {
+            return File.Exists(manifest) ? Manifest.Read(manifest).Files.ToDictionary(f => f.Name, f => f.Sha256, StringComparer.Ordinal) : [];
+        }
+        catch (Exception e) when (e is CheckpointException or ArgumentException)
+        {
+            return []; // It will be written again.
+        }
+    }
+
+    private string ShardPath(int index) => _output.PathOf(ShardName(index));
+
+    // Before the shard has its name: one that is found without a hash is an older version's.
+    private void KeepHash(int index, string beside) => _output.WriteState(ShardName(index) + HashEnding, Encoding.ASCII.GetBytes(FileHash.Sha256(beside)));
+
+    private string? KeptHash(string name) => _output.TryReadState(name + HashEnding) is { } kept ? Encoding.ASCII.GetString(kept) : _sealed.GetValueOrDefault(name);
 
     private JsonObject Describe(string name)
     {
-        string path = _output.PathOf(name);
-        return new JsonObject { ["name"] = name, ["bytes"] = new FileInfo(path).Length, ["sha256"] = FileHash.Sha256(path) };
+        string path = _output.PathOf(name), hash = FileHash.Sha256(path);
+        if (KeptHash(name) is { } kept && kept != hash && name.EndsWith(".safetensors", StringComparison.Ordinal))
+        {
+            // As an error of the disk, behind which the same command finds the shard and makes it again.
+            throw new CheckpointException(path, "its SHA-256 is not that of what was written; run the same command again", inner: new IOException("The bytes of a finished file changed."));
+        }
+
+        return new JsonObject { ["name"] = name, ["bytes"] = new FileInfo(path).Length, ["sha256"] = hash };
     }
 }

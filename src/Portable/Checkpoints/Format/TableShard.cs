@@ -21,7 +21,8 @@ internal static class TableShard
     /// <param name="names">The model.</param>
     /// <param name="tables">Embedding and head both of floats, or both of codes.</param>
     /// <param name="reports">A report for each table of codes.</param>
-    public static void Write(string path, int version, ModelNames names, ModelTables tables, IReadOnlyList<LayerReport> reports)
+    /// <param name="complete">Given the finished file before it has its name; null for nothing.</param>
+    public static void Write(string path, int version, ModelNames names, ModelTables tables, IReadOnlyList<LayerReport> reports, Action<string>? complete = null)
     {
         List<TensorSource> tensors = [.. FloatVectors.ToTensors(names.FinalNorm.Name, tables.FinalNorm, tables.Type)];
         List<LinearRecord> records = [];
@@ -43,7 +44,7 @@ internal static class TableShard
             tensors.Add(FloatVectors.ToTensor(names.Positions, positions));
         }
 
-        SafetensorsWriter.Write(path, tensors, records.Count == 0 ? [] : ShardMetadata.Of(version, [], List, records));
+        SafetensorsWriter.Write(path, tensors, records.Count == 0 ? [] : ShardMetadata.Of(version, [], List, records), complete);
     }
 
     /// <summary>Checks names, types, shapes and metadata, without reading values.</summary>

@@ -31,8 +31,9 @@ internal static class SafetensorsWriter
     /// <param name="path">The file; replaced if it exists.</param>
     /// <param name="tensors">Its tensors.</param>
     /// <param name="metadata">Its <c>__metadata__</c>.</param>
+    /// <param name="complete">Given the finished file before it has its name; null for nothing.</param>
     /// <exception cref="CheckpointException">The file cannot be written.</exception>
-    public static void Write(string path, IEnumerable<TensorSource> tensors, IReadOnlyDictionary<string, string> metadata)
+    public static void Write(string path, IEnumerable<TensorSource> tensors, IReadOnlyDictionary<string, string> metadata, Action<string>? complete = null)
     {
         TensorSource[] ordered = [.. tensors.OrderByDescending(t => TensorTypes.SizeOf(t.Type)).ThenBy(t => t.Name, StringComparer.Ordinal)];
         byte[] header = Header(ordered, metadata);
@@ -51,7 +52,7 @@ internal static class SafetensorsWriter
                     throw new InvalidOperationException($"{tensor.Name}: {stream.Position - start} bytes were written, not {tensor.Length}.");
                 }
             }
-        });
+        }, complete);
     }
 
     private static byte[] Header(TensorSource[] tensors, IReadOnlyDictionary<string, string> metadata)

@@ -120,7 +120,7 @@ internal static class QuantizationRun
             writer.WriteBlock(index, block.Weights, layers, tableType);
             (reports[index], training[index]) = (layers, block.Training);
         });
-        if (!writer.AreTablesFinished)
+        if (!writer.AreTablesFinished || !IsProved(source.Config.Layers, 1))
         {
             context.Progress("embedding and head", 0, 1);
             (ModelTables tables, IReadOnlyList<LayerReport> found) = ModelTables.Of(source).Quantized(new ModelNames(source.Config), request.Scheme, context.Scales);
@@ -134,7 +134,9 @@ internal static class QuantizationRun
 
         BlockWeights? Finished(int index)
         {
-            if (!writer.IsBlockFinished(index))
+            // Blocks behind one that is made again were calibrated on it.
+            int behind = context.Calibration is null ? 1 : source.Config.Layers - index;
+            if (!writer.IsBlockFinished(index) || !IsProved(index, behind))
             {
                 return null;
             }
@@ -142,6 +144,22 @@ internal static class QuantizationRun
             (BlockWeights block, reports[index]) = writer.ReadBlock(index);
             training[index] = BlockTraining.FromJson(context.Recall(TrainingState(index)));
             return block;
+        }
+
+        bool IsProved(int index, int count)
+        {
+            bool? intact = writer.IsIntact(index);
+            if (intact is null)
+            {
+                context.Warn($"{writer.ShardName(index)}: no hash of it was kept by the version that finished it; it is taken as it is");
+            }
+            else if (intact is false)
+            {
+                context.Warn($"{writer.ShardName(index)}: not the bytes that were finished (their SHA-256 differs); it is made again{(count > 1 ? ", and so are the blocks behind it" : "")}");
+                writer.Forget(index, count);
+            }
+
+            return intact is not false;
         }
 
         static string TrainingState(int index) => $"training-{index}";
