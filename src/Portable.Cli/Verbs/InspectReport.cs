@@ -1,3 +1,5 @@
+using Portable.Checkpoints.Format;
+
 namespace Portable.Cli.Verbs;
 
 /// <summary>A linear layer of a checkpoint.</summary>
@@ -52,3 +54,11 @@ internal sealed record InspectReport(
     string ModelType, int Hidden, int Blocks, int Heads, int KeyValueHeads, int Vocabulary, int Positions, int KeyValueBits,
     string Method, string? Scheme, double BitsPerWeight, IReadOnlyList<InspectType> Types, IReadOnlyList<InspectLayer> Layers, long LinearBytes, long FileBytes,
     IReadOnlyList<InspectLayer> Tables, InspectMemory? Memory);
+
+/// <summary>The answer of <c>portable inspect --verify</c>.</summary>
+/// <param name="Intact">Whether all files are as the manifest says, and no others are there.</param>
+/// <param name="Files">Files that the manifest names.</param>
+/// <param name="Bytes">Their bytes, as it names them.</param>
+/// <param name="Manifest">SHA-256 of the manifest itself, which nothing in the directory vouches for.</param>
+/// <param name="Differences">What is not as the manifest says.</param>
+internal sealed record InspectVerification(bool Intact, int Files, long Bytes, string Manifest, IReadOnlyList<FileDifference> Differences);

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Format;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
@@ -18,6 +20,7 @@ internal sealed class InspectVerb : Verb
     private readonly Option<int> _context = new("--context") { Description = "Print the memory that texts of N tokens take on the CPU (default: the model's context).", HelpName = "N" };
     private readonly Option<int> _batch = new("--batch") { Description = "The same for B texts at a time (default: 1).", HelpName = "B" };
     private readonly Option<string?> _scheme = new("--scheme") { Description = "The same for the model quantized under a scheme, for example W4A8KV8H8 (default: as it is).", HelpName = "S" };
+    private readonly Option<bool> _verify = new("--verify") { Description = "Instead, hash every file and compare with manifest.json; refuses what differs, is missing or is not named there." };
 
     /// <summary>Defines the verb.</summary>
     public InspectVerb()
@@ -27,10 +30,11 @@ internal sealed class InspectVerb : Verb
             new Example("portable inspect llama-w4", "tables of layer types and of layers"),
             new Example("portable inspect llama-w4 --context 8192 --batch 4", "and the CPU's memory for four texts of 8,192 tokens"),
             new Example("portable inspect llama --scheme W4A8KV8H8 --context 8192", "what the float model would take under a scheme"),
+            new Example("portable inspect llama-w4 --verify", "are all bytes those that were written?"),
             new Example("portable inspect llama-w4 --json", "the same for programs"))
     {
         Arguments.Add(_model);
-        foreach (Option option in (Option[])[_context, _batch, _scheme])
+        foreach (Option option in (Option[])[_context, _batch, _scheme, _verify])
         {
             Options.Add(option);
         }
@@ -41,6 +45,11 @@ internal sealed class InspectVerb : Verb
     {
         string directory = parsed.GetValue(_model)!;
         bool memory = new Option[] { _context, _batch, _scheme }.Any(o => parsed.GetResult(o) is { Implicit: false });
+        if (parsed.GetValue(_verify))
+        {
+            return memory ? throw new UsageException("--verify goes alone: it reads files and computes no memory") : VerifyFiles(directory, terminal, cancellation);
+        }
+
         int length = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 1) : 0;
         int texts = parsed.GetResult(_batch) is { Implicit: false } ? OptionValues.AtLeast(parsed, _batch, 1) : 1;
         QuantizationScheme? scheme = parsed.GetValue(_scheme) is { } text ? OptionValues.Scheme(text) : null;
@@ -61,6 +70,29 @@ internal sealed class InspectVerb : Verb
             layers, layers.Sum(l => l.Bytes), ModelFiles.DirectoryBytes(directory), [.. Tables(source, quantized, stored)], memory ? Memory(source, scheme, length, texts) : null);
         terminal.Result(report, JsonReports.Default.InspectReport, r => Print(terminal, r, config.ContextText));
         return ExitCode.Done;
+    }
+
+    private static int VerifyFiles(string directory, Terminal terminal, CancellationToken cancellation)
+    {
+        string path = Path.Combine(directory, PortableFormat.ManifestName);
+        if (!File.Exists(path))
+        {
+            throw new CheckpointException(path, "no such file; it holds the hashes to verify, and only quantized checkpoints have one");
+        }
+
+        Manifest manifest = Manifest.Read(path);
+        IReadOnlyList<FileDifference> differences = terminal.Track("hashing", bar => ManifestCheck.Differences(directory, manifest, done => bar.Report((double)done / manifest.Files.Count), cancellation));
+        InspectVerification result = new(differences.Count == 0, manifest.Files.Count, manifest.Files.Sum(f => f.Bytes), FileHash.Sha256(path), differences);
+        terminal.Result(result, JsonReports.Default.InspectVerification, r =>
+        {
+            if (r.Intact)
+            {
+                terminal.Line(string.Create(CultureInfo.InvariantCulture, $"all {r.Files} files ({r.Bytes / 1048576.0:F2} MiB) are as the manifest says; SHA-256 of manifest.json: {r.Manifest}"));
+            }
+        });
+        const int Most = 5;
+        return result.Intact ? ExitCode.Done : throw new CheckpointException(
+            path, $"not as it says: {string.Join(", ", differences.Take(Most).Select(d => $"{d.Name} ({d.Problem})"))}{(differences.Count > Most ? $", and {differences.Count - Most} more (--json lists all)" : "")}");
     }
 
     private static InspectLayer Describe(LinearWeights linear, LayerReport? made, Dictionary<string, long> stored)

@@ -12,6 +12,7 @@ namespace Portable.Cli.Verbs;
 [JsonSerializable(typeof(DevicesReport))]
 [JsonSerializable(typeof(GenerateReport))]
 [JsonSerializable(typeof(InspectReport))]
+[JsonSerializable(typeof(InspectVerification))]
 [JsonSerializable(typeof(PerplexityReport))]
 [JsonSerializable(typeof(TokenizeManyReport))]
 [JsonSerializable(typeof(TokenizeReport))]

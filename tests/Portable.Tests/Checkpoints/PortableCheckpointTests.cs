@@ -46,7 +46,7 @@ public class PortableCheckpointTests
 
         all.AddRange(tableReports);
         Assert.Equivalent(all, ((PortableCheckpoint)quantized).Manifest.Layers, strict: true);
-        ((PortableCheckpoint)quantized).VerifyHashes();
+        Assert.Empty(ManifestCheck.Differences(output, ((PortableCheckpoint)quantized).Manifest));
     }
 
     [Property(MaxTest = 20)]

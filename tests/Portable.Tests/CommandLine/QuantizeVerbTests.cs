@@ -51,6 +51,75 @@ public sealed class QuantizeVerbTests : IDisposable
         Assert.Contains("W6A8", ToolRun.Here("inspect", Output).Output);
     }
 
+    /// <summary>Opening looks at lengths; --verify finds any byte of any file, what is missing, and what nobody wrote.</summary>
+    [Fact]
+    public void VerifyingReadsEveryByte()
+    {
+        Assert.Equal(0, Quantize("rtn", "W4A8").Code);
+        JsonElement intact = ToolRun.Here("inspect", Output, "--verify", "--json").Json();
+        string[] files = [.. Directory.EnumerateFiles(Output).Select(f => Path.GetFileName(f)).Where(f => f != "manifest.json")];
+        Assert.True(intact.GetProperty("intact").GetBoolean());
+        Assert.Equal(files.Length, intact.GetProperty("files").GetInt32());
+        Assert.Equal(files.Sum(f => new FileInfo(Path.Combine(Output, f)).Length), intact.GetProperty("bytes").GetInt64());
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(Output, "manifest.json")))), intact.GetProperty("manifest").GetString());
+        Assert.Contains($"all {files.Length} files", ToolRun.Here("inspect", Output, "--verify").Output, StringComparison.Ordinal);
+        Assert.Contains("tokenizer.model", files);
+        Random random = new(2);
+        foreach (string file in files)
+        {
+            string path = Path.Combine(Output, file);
+            byte[] right = File.ReadAllBytes(path), wrong = [.. right];
+            wrong[random.Next(wrong.Length)] ^= (byte)(1 << random.Next(8));
+            File.WriteAllBytes(path, wrong);
+            Refused(file, "differs");
+            File.WriteAllBytes(path, right[..^1]);
+            Refused(file, "differs");
+            File.Delete(path);
+            Refused(file, "missing");
+            File.WriteAllBytes(path, right);
+        }
+
+        Directory.CreateDirectory(Path.Combine(Output, "additional_chat_templates"));
+        File.WriteAllText(Path.Combine(Output, "additional_chat_templates", "x.jinja"), "x");
+        Refused("additional_chat_templates/x.jinja", "extra");
+        Directory.Delete(Path.Combine(Output, "additional_chat_templates"), recursive: true);
+        File.WriteAllText(Path.Combine(Output, ".gitattributes"), "");
+        Assert.Equal(0, ToolRun.Here("inspect", Output, "--verify").Code);
+        Assert.Equal(2, ToolRun.Here("inspect", Output, "--verify", "--context", "8").Code);
+        ToolRun none = ToolRun.Here("inspect", Model, "--verify");
+        Assert.Equal(1, none.Code);
+        Assert.Contains("manifest.json", Assert.Single(none.ErrorLines), StringComparison.Ordinal);
+
+        void Refused(string name, string problem)
+        {
+            ToolRun run = ToolRun.Here("inspect", Output, "--verify", "--json");
+            Assert.Equal(1, run.Code);
+            Assert.Contains($"{name} ({problem})", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+            using JsonDocument json = JsonDocument.Parse(run.Output);
+            Assert.False(json.RootElement.GetProperty("intact").GetBoolean());
+            JsonElement difference = Assert.Single(json.RootElement.GetProperty("differences").EnumerateArray());
+            Assert.Equal((name, problem), (difference.GetProperty("name").GetString(), difference.GetProperty("problem").GetString()));
+        }
+    }
+
+    /// <summary>A template in a folder of its own is copied, named in the manifest, and no reason to refuse the checkpoint.</summary>
+    [Fact]
+    public void TemplatesInTheirFolderAreCopiedAndOpened()
+    {
+        string model = Path.Combine(_folder, "model"), templates = Path.Combine("additional_chat_templates", "tool_use.jinja");
+        Directory.CreateDirectory(Path.Combine(model, "additional_chat_templates"));
+        foreach (string file in Directory.EnumerateFiles(Model))
+        {
+            File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
+        }
+
+        File.WriteAllText(Path.Combine(model, templates), "{{ messages }}");
+        Assert.Equal(0, ToolRun.Here("quantize", model, "--method", "rtn", "--scheme", "W4A8", "--output", Output).Code);
+        Assert.Equal("{{ messages }}", File.ReadAllText(Path.Combine(Output, templates)));
+        Assert.Equal(0, ToolRun.Here("logits", Output, "--ids", "1").Code);
+        Assert.Equal(0, ToolRun.Here("inspect", Output, "--verify").Code);
+    }
+
     [Fact]
     public void OptionsThatAMethodDoesNotUseAreNamed()
     {

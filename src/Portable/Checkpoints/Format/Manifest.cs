@@ -4,7 +4,7 @@ using Portable.Checkpoints.Files;
 namespace Portable.Checkpoints.Format;
 
 /// <summary>A file of a quantized checkpoint as its manifest describes it.</summary>
-/// <param name="Name">Plain file name.</param>
+/// <param name="Name">Name in the directory; '/' in front of what lies in a folder of it.</param>
 /// <param name="Bytes">Length.</param>
 /// <param name="Sha256">64 hexadecimal digits.</param>
 internal sealed record ManifestFile(string Name, long Bytes, string Sha256);
@@ -48,9 +48,10 @@ internal sealed class Manifest
         List<ManifestFile> files = [.. Objects(fields, "files").Select(f => new ManifestFile(f.Text("name"), (long)f.Number("bytes", 0, long.MaxValue), f.Text("sha256")))];
         foreach (ManifestFile file in files)
         {
-            if (file.Name.Length == 0 || file.Name is "." or ".." || file.Name.AsSpan().ContainsAny('/', '\\', '\0'))
+            // A path could reach anywhere.
+            if (file.Name.AsSpan().ContainsAny('\\', ':', '\0') || file.Name.Split('/').Any(part => part is "" or "." or ".."))
             {
-                throw fields.Error("files", $"'{file.Name}' is not a plain file name");
+                throw fields.Error("files", $"'{file.Name}' is not the name of a file in the checkpoint");
             }
         }
 

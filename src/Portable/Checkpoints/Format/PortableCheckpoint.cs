@@ -10,7 +10,7 @@ namespace Portable.Checkpoints.Format;
 
 /// <summary>
 /// A quantized checkpoint. On opening: config, manifest, presence and length of every file, and in every shard names, types
-/// and shapes of the tensors; values (scales, zero points, codes) when a block is loaded; hashes when asked for.
+/// and shapes of the tensors; values (scales, zero points, codes) when a block is loaded. Bytes: <see cref="ManifestCheck"/>.
 /// </summary>
 internal sealed class PortableCheckpoint : IModelSource
 {
@@ -121,20 +121,6 @@ internal sealed class PortableCheckpoint : IModelSource
         }
 
         return new PortableCheckpoint(directory, config, scheme, manifest);
-    }
-
-    /// <summary>Compares every file with its hash in the manifest.</summary>
-    /// <exception cref="CheckpointException">A file differs.</exception>
-    public void VerifyHashes()
-    {
-        foreach (ManifestFile file in Manifest.Files)
-        {
-            string path = Path.Combine(Directory, file.Name), hash = FileHash.Sha256(path);
-            if (hash != file.Sha256)
-            {
-                throw new CheckpointException(path, $"SHA-256 {hash} is not the manifest's {file.Sha256}");
-            }
-        }
     }
 
     /// <inheritdoc/>
