@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
 
 namespace Portable;
 
@@ -19,7 +21,7 @@ internal static class GenerationDefaults
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
+            using JsonDocument document = JsonDocument.Parse(JsonFile.Text(file, int.MaxValue));
             JsonElement root = document.RootElement;
             double? Number(string name) => root.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
             if (root.TryGetProperty("do_sample", out JsonElement samples) && samples.ValueKind == JsonValueKind.True)
@@ -38,7 +40,7 @@ internal static class GenerationDefaults
             options.Validate();
             return options;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException or ArgumentException or FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or UnauthorizedAccessException or ArgumentException or FormatException or CheckpointException)
         {
             return new GenerationOptions();
         }

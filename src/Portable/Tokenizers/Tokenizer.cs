@@ -5,6 +5,7 @@ using Portable.Checkpoints.Files;
 using Portable.Tokenizers.Files;
 using Portable.Tokenizers.Pipeline;
 using Portable.Tokenizers.SentencePieces;
+using Portable.Tokenizers.Vocabularies;
 
 namespace Portable.Tokenizers;
 
@@ -29,16 +30,16 @@ internal static class Tokenizer
         string json = Path.Combine(directory, JsonName), model = Path.Combine(directory, ModelName), vocabulary = Path.Combine(directory, VocabularyName);
         if (File.Exists(json))
         {
-            return Read(json, bytes => Pipeline(directory, TokenizerJson.Parse(json, bytes), TokenizerConfig.Read(directory)));
+            return ReadText(json, text => Pipeline(directory, TokenizerJson.Parse(json, text.Span), TokenizerConfig.Read(directory)));
         }
 
         if (File.Exists(model))
         {
-            return Read(model, bytes => SentencePiece(directory, bytes));
+            return Read(model, file => FileBytes.Read(file, int.MaxValue), bytes => SentencePiece(directory, bytes));
         }
 
         return File.Exists(vocabulary)
-            ? Read(vocabulary, bytes => ByteLevel(directory, bytes))
+            ? ByteLevel(directory, ReadText(vocabulary, text => ByteLevelFiles.Vocabulary(text.Span)))
             : throw new CheckpointException(json, "no tokenizer found: tokenizer.json, tokenizer.model, or vocab.json with merges.txt is needed");
     }
 
@@ -59,7 +60,7 @@ internal static class Tokenizer
         return new(model, encoder, added, config.Legacy, Frame.Of(directory, config, Find, new(model.Begin >= 0 ? [model.Begin] : [], [])), config.Named);
     }
 
-    private static PipelineTokenizer ByteLevel(string directory, byte[] vocabulary)
+    private static PipelineTokenizer ByteLevel(string directory, TokenTable vocabulary)
     {
         string merges = Path.Combine(directory, MergesName);
         if (!File.Exists(merges))
@@ -75,18 +76,21 @@ internal static class Tokenizer
         }
 
         TokenizerConfig config = TokenizerConfig.Read(directory);
-        PipelineParts parts = Read(merges, lines => ByteLevelFiles.Parse(vocabulary, StrictUtf8.GetString(lines).Split('\n').Select(l => l.TrimEnd('\r')), config));
+        PipelineParts parts = ReadText(merges, lines => ByteLevelFiles.Parse(vocabulary, StrictUtf8.GetString(lines.Span).Split('\n').Select(l => l.TrimEnd('\r')), config));
         int size = Math.Max(parts.Model.Tokens.Size, parts.Added.Select(t => t.Id + 1).DefaultIfEmpty(0).Max());
         return Pipeline(directory, parts with { PostProcessor = new(ModelIds.Read(directory, "bos_token_id") is { } begin && begin < size ? [begin] : [], []) }, config);
     }
 
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
-    private static T Read<T>(string file, Func<byte[], T> read)
+    /// <summary>Reads a file of text, without a byte order mark.</summary>
+    private static T ReadText<T>(string file, Func<ReadOnlyMemory<byte>, T> read) => Read(file, path => JsonFile.Text(path, int.MaxValue), read);
+
+    private static T Read<TBytes, T>(string file, Func<string, TBytes> open, Func<TBytes, T> read)
     {
         try
         {
-            return read(FileBytes.Read(file, int.MaxValue));
+            return read(open(file));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
 
 namespace Portable.Chat.Templates;
 
@@ -79,6 +80,7 @@ internal sealed class ChatTemplateFiles
     {
         if (File.Exists(file))
         {
+            // A byte order mark is part of a template: the reference implementation feeds it to the model.
             _sources[name] = (file, Encoding.UTF8.GetString(Bytes(file)));
         }
     }
@@ -92,7 +94,7 @@ internal sealed class ChatTemplateFiles
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(Bytes(file, int.MaxValue));
+            using JsonDocument document = JsonDocument.Parse(JsonFile.Text(file, int.MaxValue));
             if (!document.RootElement.TryGetProperty("chat_template", out JsonElement template) || template.ValueKind == JsonValueKind.Null)
             {
                 return;
@@ -115,11 +117,11 @@ internal sealed class ChatTemplateFiles
         }
     }
 
-    private static byte[] Bytes(string file, long limit = MaximumBytes)
+    private static byte[] Bytes(string file)
     {
         try
         {
-            return new FileInfo(file).Length <= limit ? File.ReadAllBytes(file) : throw new CheckpointException(file, $"a chat template of more than {limit >> 20} MiB");
+            return new FileInfo(file).Length <= MaximumBytes ? File.ReadAllBytes(file) : throw new CheckpointException(file, $"a chat template of more than {MaximumBytes >> 20} MiB");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -8,13 +8,15 @@ namespace Portable.Tokenizers.Files;
 /// <summary><c>vocab.json</c> and <c>merges.txt</c> of the GPT-2 kind, as OPT uses them.</summary>
 internal static partial class ByteLevelFiles
 {
-    /// <summary>Reads a tokenizer.</summary>
+    // Every token of several characters is what some merge makes, but for special ones and for a few words that models of the
+    // kind fill their tables with (OPT's madeupword0000 … 2). More of them: the end of the list is missing.
+    private const int MostUnreached = 8;
+
+    /// <summary>Reads the vocabulary.</summary>
     /// <param name="vocabulary">The bytes of vocab.json.</param>
-    /// <param name="merges">The lines of merges.txt.</param>
-    /// <param name="config">The small files beside them.</param>
-    /// <exception cref="FormatException">A file is malformed.</exception>
-    /// <exception cref="JsonException">vocab.json is no object of tokens and ids.</exception>
-    public static PipelineParts Parse(byte[] vocabulary, IEnumerable<string> merges, TokenizerConfig config)
+    /// <exception cref="FormatException">An id is out of range.</exception>
+    /// <exception cref="JsonException">It is no object of tokens and ids.</exception>
+    public static TokenTable Vocabulary(ReadOnlySpan<byte> vocabulary)
     {
         VocabularyReader reader = new(vocabulary.Length);
         Utf8JsonReader json = new(vocabulary);
@@ -23,8 +25,18 @@ internal static partial class ByteLevelFiles
             throw new JsonException("not an object of tokens and ids");
         }
 
-        TokenTable tokens = reader.Tokens;
+        return reader.Tokens;
+    }
+
+    /// <summary>Reads a tokenizer.</summary>
+    /// <param name="tokens">The vocabulary.</param>
+    /// <param name="merges">The lines of merges.txt.</param>
+    /// <param name="config">The small files beside them.</param>
+    /// <exception cref="FormatException">merges.txt is malformed, or does not make the tokens of the vocabulary.</exception>
+    public static PipelineParts Parse(TokenTable tokens, IEnumerable<string> merges, TokenizerConfig config)
+    {
         PairTable table = new();
+        bool[] made = new bool[tokens.Size];
         int rank = 0;
         foreach (string line in merges.Where(l => l.Length > 0 && !l.StartsWith("#version", StringComparison.Ordinal)))
         {
@@ -35,7 +47,14 @@ internal static partial class ByteLevelFiles
                 throw new FormatException($"'{(line.Length > 40 ? line[..40] : line)}' is no pair of tokens");
             }
 
-            table.Set(Id(pair[0]), Id(pair[1]), rank++, Id(pair[0] + pair[1]));
+            int whole = Id(pair[0] + pair[1]);
+            table.Set(Id(pair[0]), Id(pair[1]), rank++, whole);
+            made[whole] = true;
+        }
+
+        if (rank == 0)
+        {
+            throw new FormatException("it holds no merge");
         }
 
         // <s>, <pad>, </s>, <unk>, <|endoftext|>: what these files do not say, but every model of the kind has.
@@ -47,6 +66,8 @@ internal static partial class ByteLevelFiles
             }
         }
 
+        RequireReached(tokens, made, config);
+
         return new PipelineParts
         {
             Added = SentencePieceFile.Added(config, tokens.Find, tokens.Size),
@@ -57,6 +78,15 @@ internal static partial class ByteLevelFiles
             DecodeSteps = () => [new ByteLevelDecodeStep()],
             PostProcessor = PostProcessor.None,
         };
+    }
+
+    private static void RequireReached(TokenTable tokens, bool[] made, TokenizerConfig config)
+    {
+        int[] unreached = [.. Enumerable.Range(0, tokens.Size).Where(id => !made[id] && tokens.Text(id) is { Length: > 1 } token && !config.Special.Contains(token) && !config.Added.ContainsKey(token))];
+        if (unreached.Length > MostUnreached)
+        {
+            throw new FormatException($"no merge makes {unreached.Length} tokens of vocab.json, '{tokens.Text(unreached[0])}' the first of them; its end is missing, or it belongs to another vocabulary");
+        }
     }
 
     [GeneratedRegex(@"^<(\|?)/?[A-Za-z_]+\1>$")]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
 
 namespace Portable.Tokenizers.Files;
 
@@ -25,7 +26,7 @@ internal static class ModelIds
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
+            using JsonDocument document = JsonDocument.Parse(JsonFile.Text(file, int.MaxValue));
             return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty(field, out JsonElement value) ? read(value) : default;
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Files;
 using Portable.Tokenizers.Pipeline;
 
 namespace Portable.Tokenizers.Files;
@@ -107,7 +108,7 @@ internal sealed class TokenizerConfig
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
+            using JsonDocument document = JsonDocument.Parse(JsonFile.Text(file, int.MaxValue));
             read(file, document.RootElement);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or IOException or UnauthorizedAccessException)
