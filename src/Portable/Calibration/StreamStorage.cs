@@ -6,7 +6,7 @@ namespace Portable.Calibration;
 
 /// <summary>
 /// Where hidden states of calibration windows are kept: in memory up to a budget, beyond it in one temporary file that
-/// vanishes with the storage. One file, because a slot per window and stream would meet the system's limit of open files.
+/// vanishes with the storage, and with the process however it ends. One file, because a slot per window and stream would meet the system's limit of open files.
 /// </summary>
 /// <param name="directory">Directory of the temporary file; created when first needed.</param>
 /// <param name="memoryBudget">Bytes kept in memory, over all slots.</param>
@@ -56,6 +56,11 @@ internal sealed class StreamStorage(string directory, long memoryBudget = Stream
         }
 
         _file.Dispose();
+        RemoveEmpty();
+    }
+
+    private void RemoveEmpty()
+    {
         if (Directory.Exists(directory) && !Directory.EnumerateFileSystemEntries(directory).Any())
         {
             Directory.Delete(directory);
@@ -66,6 +71,14 @@ internal sealed class StreamStorage(string directory, long memoryBudget = Stream
     {
         Directory.CreateDirectory(directory);
         string path = Path.Combine(directory, $"hidden-{Guid.NewGuid():N}");
-        return File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+        SafeFileHandle file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+        if (!OperatingSystem.IsWindows())
+        {
+            // Windows deletes it itself when a process is killed. Elsewhere an open file needs no name: without one nothing stays behind.
+            File.Delete(path);
+            RemoveEmpty();
+        }
+
+        return file;
     }
 }

@@ -82,6 +82,21 @@ public class CalibrationTests
         Assert.False(Directory.Exists(directory));
     }
 
+    /// <summary>The file has no name while it is used, so that a killed process leaves nothing behind.</summary>
+    [SkippableFact]
+    public void TheSpillHasNoName()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "The system deletes it there when the process ends.");
+        string directory = Path.Combine(Path.GetTempPath(), $"portable-spill-{Guid.NewGuid():N}");
+        using StreamStorage storage = new(directory, 0);
+        StreamSlot slot = storage.Allocate(1000);
+        float[] values = [.. Enumerable.Range(0, 1000).Select(i => (float)i)], back = new float[1000];
+        slot.Write(0, values);
+        slot.Read(0, back);
+        Assert.Equal(values, back);
+        Assert.False(Directory.Exists(directory));
+    }
+
     /// <summary>Slots in memory and in the file keep their own values, through being freed and taken again.</summary>
     [Property(MaxTest = 30)]
     public void SlotsKeepTheirValues(int seed, byte count)
