@@ -20,6 +20,8 @@ public sealed class ForeignLayoutTests : IDisposable
         ["sharded pickles"] = (["config.json", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin", "pytorch_model.bin.index.json"], "pickles"),
         ["original weights"] = (["consolidated.00.pth", "params.json"], "pickles"),
         ["no index"] = (["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"], "model.safetensors.index.json"),
+        ["quantized without config"] = (["manifest.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"], "config.json: no such file"),
+        ["shards without config"] = (["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"], "config.json: no such file"),
         ["no weights"] = (["config.json", "tokenizer.json"], "model.safetensors: no such file"),
         ["adapter"] = (["adapter_config.json", "adapter_model.safetensors"], "adapter"),
         ["cache"] = (["snapshots/5206a32e0bd3067aef1ce90f5528ade7d866253f/config.json", "refs/main"], "snapshots/5206a32e0bd3067aef1ce90f5528ade7d866253f"),

@@ -30,7 +30,8 @@ internal static partial class ForeignLayout
 
         if (Has("*.safetensors"))
         {
-            return Has("model-*-of-*.safetensors") && !File.Exists(Path.Combine(directory, "model.safetensors")) && !Has("*.safetensors.index.json")
+            // Without config.json, that is what is said: a quantized checkpoint has no index.
+            return config && Has("model-*-of-*.safetensors") && !File.Exists(Path.Combine(directory, "model.safetensors")) && !Has("*.safetensors.index.json")
                 ? "shards without model.safetensors.index.json, which says what is where; fetch that file, too"
                 : null;
         }
