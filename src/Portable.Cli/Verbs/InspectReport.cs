@@ -4,7 +4,7 @@ namespace Portable.Cli.Verbs;
 
 /// <summary>A linear layer of a checkpoint.</summary>
 /// <param name="Name">Module name.</param>
-/// <param name="Scheme">The layer's own scheme, or the element type of float weights.</param>
+/// <param name="Scheme">The layer's own scheme, or the element type of float weights in the file.</param>
 /// <param name="Rows">N: output features.</param>
 /// <param name="Columns">K: columns of the weights (FlattenQuant's expanded ones included).</param>
 /// <param name="Bytes">Weights, scales, zero points and sums in memory.</param>

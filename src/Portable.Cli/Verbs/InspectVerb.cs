@@ -3,6 +3,7 @@ using System.Globalization;
 using Portable.Checkpoints;
 using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Format;
+using Portable.Checkpoints.HuggingFace;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
 using Portable.Inference;
@@ -61,7 +62,8 @@ internal sealed class InspectVerb : Verb
         for (int block = 0; block < config.Layers; block++)
         {
             cancellation.ThrowIfCancellationRequested();
-            layers.AddRange(source.LoadBlock(block).Linears.Select(l => Describe(l, quantized?.Manifest.Layers[layers.Count], stored)));
+            BlockWeights weights = source.LoadBlock(block);
+            layers.AddRange(weights.Layout.Slots.Select(slot => Describe(weights[slot], quantized?.Manifest.Layers[layers.Count], stored, (source as HuggingFaceCheckpoint)?.StoredType(block, slot))));
         }
 
         var report = new InspectReport(
@@ -95,13 +97,14 @@ internal sealed class InspectVerb : Verb
             path, $"not as it says: {string.Join(", ", differences.Take(Most).Select(d => $"{d.Name} ({d.Problem})"))}{(differences.Count > Most ? $", and {differences.Count - Most} more (--json lists all)" : "")}");
     }
 
-    private static InspectLayer Describe(LinearWeights linear, LayerReport? made, Dictionary<string, long> stored)
+    private static InspectLayer Describe(LinearWeights linear, LayerReport? made, Dictionary<string, long> stored, ElementType? inFile = null)
     {
         if (linear.Quantized is not { } quantized)
         {
             FloatTable table = linear.Float!;
-            string type = table.Type switch { ElementType.Float16 => "f16", ElementType.BFloat16 => "bf16", _ => "f32" };
-            return new InspectLayer(linear.Name, type, table.Rows, table.Columns, table.Bytes, 8.0 * table.Bytes / table.Rows / table.Columns, null, null);
+            ElementType type = inFile ?? table.Type;
+            string name = type switch { ElementType.Float16 => "f16", ElementType.BFloat16 => "bf16", _ => "f32" };
+            return new InspectLayer(linear.Name, name, table.Rows, table.Columns, table.Bytes, 8.0 * ElementConversion.SizeOf(type), null, null);
         }
 
         // A weight that was cut into several columns is one weight of the model.

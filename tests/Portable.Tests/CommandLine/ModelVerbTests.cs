@@ -51,6 +51,18 @@ public sealed class ModelVerbTests
         Assert.InRange(json.GetProperty("perplexity").GetDouble(), 5, 200);
     }
 
+    /// <summary>Granite's factor is multiplied into two layers of a block in memory; what is shown is the file's type.</summary>
+    [Theory]
+    [InlineData("BF16", "bf16", 16)]
+    [InlineData("F32", "f32", 32)]
+    public void InspectShowsTheTypesOfTheFile(string stored, string shown, double bits)
+    {
+        using Checkpoints.TinyCheckpoint checkpoint = new("granite", stored, config => config["residual_multiplier"] = 0.22);
+        JsonElement json = ToolRun.Here("inspect", checkpoint.Directory, "--json").Json();
+        Assert.Equal(bits, json.GetProperty("bits_per_weight").GetDouble());
+        Assert.All(json.GetProperty("layers").EnumerateArray(), l => Assert.Equal((shown, bits), (l.GetProperty("scheme").GetString(), l.GetProperty("bits_per_weight").GetDouble())));
+    }
+
     [Fact]
     public void GenerateStreamsTextOrPrintsJson()
     {

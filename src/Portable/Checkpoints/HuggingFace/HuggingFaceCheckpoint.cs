@@ -3,6 +3,7 @@ using Portable.Checkpoints.Files;
 using Portable.Checkpoints.Safetensors;
 using Portable.Models;
 using Portable.Models.Architectures;
+using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 
 namespace Portable.Checkpoints.HuggingFace;
@@ -98,6 +99,9 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Config.Layers);
         return BlockWeights.Create(Config.Blocks[index], norm => Norm(_names.Norm(index, norm)), slot => Linear(index, slot));
     }
+
+    /// <summary>The element type that a linear layer has in the file; in a block it is F32 where a factor of the config is multiplied into it.</summary>
+    public ElementType StoredType(int block, BlockSlot slot) => _store.Table(InFile(_names.Source(block, slot).Name + ".weight")).Type;
 
     /// <inheritdoc/>
     public void Dispose() => _store.Dispose();
