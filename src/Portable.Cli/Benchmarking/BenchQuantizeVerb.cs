@@ -41,11 +41,13 @@ internal sealed record BenchQuantizeReport(
 /// <summary>Measures how long a method takes for a block of a well-known shape with synthetic weights.</summary>
 internal sealed class BenchQuantizeVerb : Verb
 {
+    private const int UsualContext = 2048;
+
     private readonly Option<string> _shape = new("--shape") { Description = $"One of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME", Required = true };
     private readonly Option<string> _method = new("--method") { Description = $"One of {string.Join(", ", QuantizationMethod.All.Select(m => m.Name))}.", HelpName = "NAME", Required = true };
     private readonly Option<string> _scheme = new("--scheme") { Description = "The scheme, for example W4A16g128.", HelpName = "S", Required = true };
     private readonly Option<int> _samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };
-    private readonly Option<int> _context = new("--context") { Description = "Tokens per calibration window.", HelpName = "N", DefaultValueFactory = _ => 2048 };
+    private readonly Option<int> _context = new("--context") { Description = "Tokens per calibration window (default: 2048, or the shape's context where that is less).", HelpName = "N" };
     private readonly Option<int> _blocks = new("--blocks") { Description = "Blocks to run; the last is not passed by the windows.", HelpName = "N", DefaultValueFactory = _ => 2 };
     private readonly Option<int> _memory = new("--memory") { Description = "Memory for calibration, MiB; the rest goes to a file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
     private readonly Option<string> _device = DeviceOption.Create("Where calibration computes");
@@ -95,7 +97,7 @@ internal sealed class BenchQuantizeVerb : Verb
         IQuantizationMethod method = QuantizationMethods.Find(chosen.Name);
         QuantizationScheme scheme = OptionValues.Scheme(parsed.GetValue(_scheme)!);
         ModelConfig whole = OptionValues.Shape(name);
-        int samples = OptionValues.AtLeast(parsed, _samples, 1), context = OptionValues.AtLeast(parsed, _context, 2), blocks = OptionValues.AtLeast(parsed, _blocks, 1);
+        int samples = OptionValues.AtLeast(parsed, _samples, 1), context = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 2) : Math.Min(UsualContext, whole.MaximumPositions), blocks = OptionValues.AtLeast(parsed, _blocks, 1);
         using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(_device)!).Open(terminal.Message);
         using SyntheticFloats source = new(whole with { Blocks = [.. whole.Blocks.Take(blocks)] });
         Random random = new(1);

@@ -177,6 +177,14 @@ public sealed class QuantizeVerbTests : IDisposable
         Assert.Contains("--arithmetic is not an option of --method rtn", run.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>Windows of a benchmark fit the shape by themselves.</summary>
+    [Fact]
+    public void ABenchmarksWindowsAreNoLongerThanTheShapesContext()
+    {
+        ToolRun run = ToolRun.Here("bench", "quantize", "--shape", "small-llama", "--method", "rtn", "--scheme", "W4A8", "--samples", "1", "--blocks", "1", "--json");
+        Assert.Equal(1024, run.Json().GetProperty("context").GetInt32());
+    }
+
     [SkippableFact]
     public void OptionsThatOthersSwitchOffAreNamed()
     {
