@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Portable.Cli.CommandLine;
+using Portable.Cli.Output;
 using Portable.Vulkan;
 
 namespace Portable.Cli;

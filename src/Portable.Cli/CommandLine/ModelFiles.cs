@@ -13,7 +13,7 @@ internal static class ModelFiles
     private const long LongestText = 1 << 30;
 
     /// <summary>Creates the argument MODEL.</summary>
-    public static Argument<string> CreateArgument() => new("MODEL")
+    public static DirectoryArgument<string> CreateArgument() => new("MODEL")
     {
         Description = "Directory of a Hugging Face checkpoint (float) or of a Portable checkpoint (quantized).",
     };

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Portable.Cli.Verbs;
 
 namespace Portable.Cli.CommandLine;
 
@@ -16,7 +15,7 @@ internal sealed class PathOption(string name) : Option<string>(name)
         Command command = parsed.CommandResult.Command;
         IEnumerable<(string Name, string? Wanted, string Word)> words =
         [
-            .. command is Verb ? command.Arguments.SelectMany(a => (parsed.GetResult(a)?.Tokens ?? []).Select(t => (a.Name, (string?)"a directory", t.Value))) : [],
+            .. command.Arguments.Where(a => a is DirectoryArgument<string> or DirectoryArgument<string[]>).SelectMany(a => (parsed.GetResult(a)?.Tokens ?? []).Select(t => (a.Name, (string?)"a directory", t.Value))),
             .. command.Options.OfType<PathOption>().SelectMany(o => (parsed.GetResult(o)?.Tokens ?? []).Select(t => (o.Name, o.HelpName, t.Value))),
         ];
         return words.Select(w => ComplaintOf(w.Name, w.Wanted, w.Word)).FirstOrDefault(c => c is not null);

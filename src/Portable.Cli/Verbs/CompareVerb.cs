@@ -40,8 +40,8 @@ internal sealed record CompareReport(IReadOnlyList<CompareRow> Rows, long Tokens
 /// <summary>Measures what quantization costs, against the float model.</summary>
 internal sealed class CompareVerb : Verb
 {
-    private readonly Argument<string> _float = new("FLOAT") { Description = "Directory of the model that the others are compared with, the float one as a rule." };
-    private readonly Argument<string[]> _quantized = new("QUANTIZED") { Description = "Directories of the models to compare: Portable checkpoints of it, one or more.", Arity = ArgumentArity.OneOrMore };
+    private readonly DirectoryArgument<string> _float = new("FLOAT") { Description = "Directory of the model that the others are compared with, the float one as a rule." };
+    private readonly DirectoryArgument<string[]> _quantized = new("QUANTIZED") { Description = "Directories of the models to compare: Portable checkpoints of it, one or more.", Arity = ArgumentArity.OneOrMore };
     private readonly PathOption _text = new("--text") { Description = "UTF-8 text to compare on (- = standard input); never the one that you calibrated on.", HelpName = "FILE", Required = true };
     private readonly Option<int> _context = new("--context") { Description = "Tokens per window; each window is scored on its own.", HelpName = "N", DefaultValueFactory = _ => 512 };
     private readonly Option<int> _windows = new("--windows") { Description = "Only the first N windows (0 = all).", HelpName = "N" };

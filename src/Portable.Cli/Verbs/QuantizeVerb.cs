@@ -14,7 +14,7 @@ namespace Portable.Cli.Verbs;
 /// <summary>Quantizes a float checkpoint.</summary>
 internal sealed class QuantizeVerb : Verb
 {
-    private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a Hugging Face checkpoint." };
+    private readonly DirectoryArgument<string> _model = new("MODEL") { Description = "Directory of a Hugging Face checkpoint." };
     private readonly Option<string> _method = new("--method")
     {
         Description = $"One of {string.Join(", ", QuantizationMethod.All.Select(m => m.NeedsCalibration ? m.Name + "*" : m.Name))} (* needs --calibration).",

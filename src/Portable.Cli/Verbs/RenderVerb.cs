@@ -25,7 +25,7 @@ internal sealed class RenderVerb : Verb
 {
     private const long LongestFile = 64 << 20;
 
-    private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a model, or of its tokenizer files alone." };
+    private readonly DirectoryArgument<string> _model = new("MODEL") { Description = "Directory of a model, or of its tokenizer files alone." };
     private readonly PathOption _messages = new("--messages") { Description = "JSON array of messages with role and content (- = standard input).", HelpName = "FILE.json|-" };
     private readonly PathOption _tools = new("--tools") { Description = "JSON array of tool definitions.", HelpName = "FILE.json" };
     private readonly PathOption _variables = new("--variables") { Description = "JSON object of more names for the template.", HelpName = "FILE.json" };

@@ -28,7 +28,7 @@ internal sealed record DecodeManyReport(string[] Texts);
 /// <summary>Shows the token ids of texts, or the texts of ids.</summary>
 internal sealed class TokenizeVerb : Verb
 {
-    private readonly Argument<string> _model = new("MODEL") { Description = "Directory of a checkpoint, or of tokenizer files alone." };
+    private readonly DirectoryArgument<string> _model = new("MODEL") { Description = "Directory of a checkpoint, or of tokenizer files alone." };
     private readonly Option<string> _text = new("--text") { Description = "The text.", HelpName = "TEXT" };
     private readonly PathOption _file = new("--file") { Description = "A UTF-8 file with the text.", HelpName = "FILE" };
     private readonly PathOption _strings = new("--strings") { Description = "A JSON array of texts.", HelpName = "FILE" };

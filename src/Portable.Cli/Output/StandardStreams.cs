@@ -1,8 +1,7 @@
 using System.Text;
 using Microsoft.Win32.SafeHandles;
-using Portable.Cli.Output;
 
-namespace Portable.Cli.CommandLine;
+namespace Portable.Cli.Output;
 
 /// <summary>The process's own streams, made fit for the tool.</summary>
 internal static class StandardStreams
