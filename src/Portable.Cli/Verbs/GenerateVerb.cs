@@ -135,7 +135,7 @@ internal sealed class GenerateVerb : Verb
         terminal.Result(report, JsonReports.Default.GenerateReport, r =>
         {
             terminal.Line("");
-            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{r.Ids.Length} {(r.Ids.Length == 1 ? "token" : "tokens")}, {r.TokensPerSecond:F1} tokens/s on {r.Device}"));
+            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{TokenCount.Text(r.Ids.Length)}, {r.TokensPerSecond:F1} tokens/s on {r.Device}"));
             if (r.Stopped == "context")
             {
                 terminal.Message(string.Create(CultureInfo.InvariantCulture, $"stopped: the context is full ({loaded.Model.Context:N0} tokens{(loaded.Model.Context < loaded.Model.Config.MaximumPositions ? "; --context makes more room" : $"; {loaded.Model.Config.ContextText}")})"));

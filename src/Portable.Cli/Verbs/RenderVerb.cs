@@ -82,7 +82,7 @@ internal sealed class RenderVerb : Verb
             terminal.Result(report, JsonReports.Default.RenderedReport, r =>
             {
                 terminal.Line(Printable.Of(r.Text!));
-                terminal.Message($"{r.Ids!.Length} {(r.Ids.Length == 1 ? "token" : "tokens")}");
+                terminal.Message(TokenCount.Text(r.Ids!.Length));
             });
             return ExitCode.Done;
         }

@@ -74,8 +74,10 @@ internal sealed class ServeVerb : Verb
         if (asked > 0)
         {
             using IModelSource source = Checkpoint.Open(directory);
-            _ = asked <= source.Config.MaximumPositions ? 0
-                : throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"--context {asked:N0} is more than the model takes ({source.Config.ContextText})"));
+            if (asked > source.Config.MaximumPositions)
+            {
+                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"--context {asked:N0} is more than the model takes ({source.Config.ContextText})"));
+            }
         }
 
         // A trailing separator is no part of the name.

@@ -133,7 +133,7 @@ internal sealed class TokenizeVerb : Verb
             Visible(tokenizer.Token(id) ?? ""),
             tokenizer.IsSpecial(id) ? "special" : Convert.ToHexString(tokenizer.Bytes(id)),
         }));
-        terminal.Line($"{ids.Length} {(ids.Length == 1 ? "token" : "tokens")}");
+        terminal.Line(TokenCount.Text(ids.Length));
     }
 
     private static string Visible(string piece) =>

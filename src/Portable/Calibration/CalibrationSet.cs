@@ -1,4 +1,5 @@
 using Portable.Reference.Arithmetic;
+using Portable.Tokenizers;
 
 namespace Portable.Calibration;
 
@@ -32,7 +33,7 @@ internal sealed class CalibrationSet
         int total = tokens.Length / context;
         if (total == 0)
         {
-            throw new ArgumentException($"The calibration text has {tokens.Length} {(tokens.Length == 1 ? "token" : "tokens")}: not one window of {context}.");
+            throw new ArgumentException($"The calibration text has {TokenCount.Text(tokens.Length)}: not one window of {context}.");
         }
 
         int[] windows = [.. Enumerable.Range(0, total)];

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Portable.Execution;
 using Portable.Inference;
 using Portable.Reference.Threading;
+using Portable.Tokenizers;
 
 namespace Portable.Evaluation;
 
@@ -41,7 +42,7 @@ internal static class Perplexity
         int total = tokens.Length / context;
         if (total == 0)
         {
-            throw new ArgumentException($"The text has {tokens.Length} {(tokens.Length == 1 ? "token" : "tokens")}: not one window of {context}.");
+            throw new ArgumentException($"The text has {TokenCount.Text(tokens.Length)}: not one window of {context}.");
         }
 
         total = windows > 0 ? Math.Min(windows, total) : total;
