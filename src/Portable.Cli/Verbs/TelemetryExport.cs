@@ -14,6 +14,9 @@ namespace Portable.Cli.Verbs;
 internal sealed class TelemetryExport : IDisposable
 {
     private const string Source = "Portable.Server", EndpointVariable = "OTEL_EXPORTER_OTLP_ENDPOINT", NameVariable = "OTEL_SERVICE_NAME";
+
+    // As long as an exporter waits for its collector by default; disposing alone gives up after half of it.
+    private const int LastSendingMilliseconds = 10_000;
     private readonly TracerProvider _traces;
     private readonly MeterProvider _metrics;
 
@@ -46,9 +49,11 @@ internal sealed class TelemetryExport : IDisposable
             Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource).AddMeter(Source).AddOtlpExporter((options, _) => To(options, address, "v1/metrics")).Build());
     }
 
-    /// <summary>Sends what is left.</summary>
+    /// <summary>Sends what is left, for 10 seconds each at most.</summary>
     public void Dispose()
     {
+        _traces.Shutdown(LastSendingMilliseconds);
+        _metrics.Shutdown(LastSendingMilliseconds);
         _traces.Dispose();
         _metrics.Dispose();
     }
