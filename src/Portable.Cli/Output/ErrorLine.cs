@@ -19,7 +19,9 @@ internal static class ErrorLine
             exception = inner;
         }
 
-        string message = string.Join(' ', exception.Message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        // To use the CPU is no advice where it cannot be used.
+        string whole = !cpu && exception is DeviceException device ? device.Reason : exception.Message;
+        string message = string.Join(' ', whole.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
         bool fault = exception is NullReferenceException or IndexOutOfRangeException or InvalidCastException or KeyNotFoundException;
         return exception switch
         {
@@ -28,8 +30,7 @@ internal static class ErrorLine
             DecoderFallbackException => "standard input: not UTF-8",
             OverflowException => "a size is larger than this program can count: give smaller ones",
             // The library speaks of its devices; here they are chosen by an option.
-            DeviceException when !cpu => message.Replace(" The device cpu always works.", "", StringComparison.Ordinal),
-            DeviceException => message.Replace("the device cpu", "--device cpu", StringComparison.Ordinal).Replace("The device cpu", "--device cpu", StringComparison.Ordinal),
+            DeviceException when cpu => message.Replace("the device cpu", "--device cpu", StringComparison.Ordinal).Replace("The device cpu", "--device cpu", StringComparison.Ordinal),
             CheckpointException => message.Replace("(overwrite replaces it)", "(--overwrite replaces it)", StringComparison.Ordinal).Replace("or overwrite it", "or discard it with --overwrite", StringComparison.Ordinal),
             // A template's own words do not say whose they are.
             TemplateException { IsRaised: true } => "the model's chat template refuses these messages: " + message,

@@ -6,6 +6,8 @@ namespace Portable.Vulkan.Devices;
 /// <summary>Lists Vulkan devices and chooses one.</summary>
 internal static class VulkanDevices
 {
+    private const string CpuWorks = "The device cpu always works.";
+
     /// <summary>Every device with its facts (features masked as the environment says); empty with a reason when there is no Vulkan.</summary>
     public static IReadOnlyList<VulkanDeviceFacts> List(out string? reason)
     {
@@ -32,7 +34,7 @@ internal static class VulkanDevices
     /// <param name="wanted">Null or "" for the best; an index; or part of a name.</param>
     /// <exception cref="VulkanException">There is none, or the one asked for cannot serve; the message says why and what would work.</exception>
     public static VulkanDeviceFacts Select(IReadOnlyList<VulkanDeviceFacts> devices, string? reason, string? wanted) => devices.Count == 0
-        ? throw new VulkanException($"No Vulkan device: {reason}. The device cpu always works.")
+        ? throw new VulkanException($"No Vulkan device: {reason}.", CpuWorks)
         : Choose(devices, wanted);
 
     /// <summary>Chooses among devices: discrete before integrated, virtual and CPU; ties by index.</summary>
@@ -45,7 +47,7 @@ internal static class VulkanDevices
         if (string.IsNullOrEmpty(wanted))
         {
             return devices.Where(d => d.Usable).OrderBy(d => d.Kind).ThenBy(d => d.Index).FirstOrDefault()
-                ?? throw new VulkanException($"No Vulkan device can serve: {string.Join("; ", devices.Select(d => $"{d.Name}: {d.Refusal}"))}. The device cpu always works.");
+                ?? throw new VulkanException($"No Vulkan device can serve: {string.Join("; ", devices.Select(d => $"{d.Name}: {d.Refusal}"))}.", CpuWorks);
         }
 
         VulkanDeviceFacts? device = int.TryParse(wanted, NumberStyles.None, CultureInfo.InvariantCulture, out int index)

@@ -12,6 +12,12 @@ internal sealed class VulkanException : DeviceException
     {
     }
 
+    /// <inheritdoc/>
+    public VulkanException(string reason, string advice)
+        : base(reason, advice)
+    {
+    }
+
     /// <summary>Creates an error from a result code.</summary>
     /// <param name="call">What was being done.</param>
     /// <param name="code">Its result.</param>

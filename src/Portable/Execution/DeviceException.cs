@@ -7,7 +7,14 @@ public class DeviceException : Exception
     /// <param name="message">One line.</param>
     /// <param name="inner">The cause, or null.</param>
     public DeviceException(string message, Exception? inner = null)
-        : base(message, inner)
-    {
-    }
+        : base(message, inner) => Reason = message;
+
+    /// <summary>Creates the error with advice that not every caller can follow.</summary>
+    /// <param name="reason">One line: why.</param>
+    /// <param name="advice">A sentence behind it: what would work.</param>
+    internal DeviceException(string reason, string advice)
+        : base($"{reason} {advice}") => Reason = reason;
+
+    /// <summary>The message without the advice behind it.</summary>
+    internal string Reason { get; }
 }

@@ -63,7 +63,7 @@ public sealed class UsageTests
     [Fact]
     public void TheCpuIsNoAdviceWhereAGpuIsNeeded()
     {
-        Portable.Vulkan.Instances.VulkanException none = new("No Vulkan device: none. The device cpu always works.");
+        Portable.Vulkan.Instances.VulkanException none = Assert.Throws<Portable.Vulkan.Instances.VulkanException>(() => Portable.Vulkan.Devices.VulkanDevices.Select([], "none", wanted: null));
         Assert.Equal("No Vulkan device: none. --device cpu always works.", Portable.Cli.Output.ErrorLine.Of(none));
         Assert.Equal("No Vulkan device: none.", Portable.Cli.Output.ErrorLine.Of(none, cpu: false));
         Assert.Equal("out of memory", Portable.Cli.Output.ErrorLine.Of(new OutOfMemoryException()));
