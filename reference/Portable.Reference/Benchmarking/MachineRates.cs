@@ -31,15 +31,6 @@ internal sealed record MachineRates(double StreamBytes, double Int8MultiplyAdds,
             Rate(static rounds => RegisterLoops.Float(rounds, fused: false), RegisterLoops.FloatsPerRound));
     }
 
-    /// <summary>Runs f32 fused multiply-adds from registers on the calling thread, for who measures in a way of their own.</summary>
-    /// <param name="rounds">Loop rounds.</param>
-    /// <returns>Multiply-adds done.</returns>
-    public static long RunFusedMultiplyAdds(long rounds)
-    {
-        RegisterLoops.Float(rounds, fused: true);
-        return rounds * RegisterLoops.FloatsPerRound;
-    }
-
     private static (double Rate, string Name) Int8()
     {
         (double, string) best = default;

@@ -59,15 +59,6 @@ internal sealed class TrainingBlock
         _ => _h.Values,
     };
 
-    /// <summary>The same after the activation quantizer: what the layer multiplies.</summary>
-    public float[] QuantizedInputOf(BlockSlot linear) => linear switch
-    {
-        BlockSlot.Query or BlockSlot.Key or BlockSlot.Value => _attentionInput.Tensor.Quantized,
-        BlockSlot.Output => _attended.Quantized,
-        BlockSlot.Gate or BlockSlot.Up => _mlpInput.Tensor.Quantized,
-        _ => _h.Quantized,
-    };
-
     /// <summary>y of a sequence; keeps what <see cref="Backward"/> needs.</summary>
     /// <param name="parameters">Weights as they are multiplied (quantized and dequantized for a student).</param>
     /// <param name="x">[token × hidden].</param>

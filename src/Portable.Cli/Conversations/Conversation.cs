@@ -27,9 +27,6 @@ internal sealed class Conversation
     /// <summary>The messages so far.</summary>
     public IReadOnlyList<ChatMessage> Messages => _messages;
 
-    /// <summary>Tokens of the context that the conversation takes.</summary>
-    public int Length => _messages.Count == 0 ? 0 : _model.EncodeChat(_messages, _chat).Length;
-
     /// <summary>Tokens that it can take.</summary>
     public int Context => _model.Context;
 

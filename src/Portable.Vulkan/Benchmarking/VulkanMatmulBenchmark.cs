@@ -37,13 +37,6 @@ internal sealed class VulkanMatmulBenchmark(VulkanContext gpu, Rooflines rooflin
     /// <summary>More than any last-level cache.</summary>
     public const long ColdBytes = 256L << 20;
 
-    /// <summary>The shapes of the published comparisons, M×N×K.</summary>
-    public static IReadOnlyList<(int M, int N, int K)> DefaultShapes { get; } =
-    [
-        (1, 4096, 4096), (1, 12288, 4096), (1, 11008, 4096), (1, 4096, 11008), (1, 4096, 14336), (1, 8192, 8192), (1, 28672, 8192), (1, 8192, 28672),
-        (8, 4096, 4096), (8, 12288, 4096), (8, 24576, 8192), (16, 12288, 4096), (32, 12288, 4096), (64, 12288, 4096), (512, 4096, 14336), (8192, 8192, 8192),
-    ];
-
     /// <summary>Measures one shape and scheme.</summary>
     /// <param name="m">Tokens.</param>
     /// <param name="n">Channels.</param>

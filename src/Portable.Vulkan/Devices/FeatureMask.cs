@@ -17,9 +17,6 @@ internal sealed record FeatureMask(IReadOnlySet<string> Names)
 
     private static readonly string[] Known = ["coopmat", "coopmat2", "dot", "storage8", "storage16"];
 
-    /// <summary>Nothing masked.</summary>
-    public static FeatureMask None { get; } = new(new HashSet<string>());
-
     /// <summary>Parses a list.</summary>
     /// <exception cref="FormatException">A name is unknown.</exception>
     public static FeatureMask Parse(string? text)

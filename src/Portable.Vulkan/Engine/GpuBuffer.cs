@@ -31,9 +31,6 @@ internal sealed unsafe class GpuBuffer : IDisposable
     /// <summary>Bytes.</summary>
     public long Size { get; }
 
-    /// <summary>Where it lives.</summary>
-    public MemoryKind Kind => Block.Kind;
-
     /// <summary>Host pointer of an <see cref="MemoryKind.Upload"/> or <see cref="MemoryKind.Readback"/> buffer, else null.</summary>
     public byte* Mapped => Block.Mapped is null ? null : Block.Mapped + Offset;
 

@@ -45,9 +45,6 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
     /// <summary>Address of the column map, or 0.</summary>
     public ulong Map => _map?.Address ?? 0;
 
-    /// <summary>Rows that the buffers hold.</summary>
-    public int Capacity { get; private set; }
-
     /// <summary>Where the codes lie.</summary>
     public ActivationAddresses Addresses => new(_codes!.Address, _highCodes?.Address ?? 0, _scales!.Address, _sums!.Address, _highSums?.Address ?? 0);
 
@@ -97,7 +94,6 @@ internal sealed class VulkanInput : DeviceInput, IRowStorage, IDeviceMemory
     public void Resize(VulkanContext gpu, int rows)
     {
         Release();
-        Capacity = rows;
         long codes = GpuActivations.TiledRows(rows) * (long)Spec.Layout.PaddedColumns, sums = (long)rows * Spec.Layout.Groups * sizeof(int);
         _codes = gpu.Allocate(codes);
         _scales = gpu.Allocate((long)rows * Scales.Count * 8);

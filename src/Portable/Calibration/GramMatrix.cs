@@ -15,9 +15,6 @@ internal sealed class GramMatrix(int size)
     private readonly double[] _sums = new double[size * size];
     private bool _mirrored = true;
 
-    /// <summary>K.</summary>
-    public int Size => size;
-
     /// <summary>K×K, row-major.</summary>
     public double[] Values
     {

@@ -18,9 +18,6 @@ internal sealed class StreamSlot : IDisposable
     /// <summary>The values, where they are in memory.</summary>
     public StoredRows? Memory { get; }
 
-    /// <summary>Whether the values are in a file.</summary>
-    public bool Spilled => _file is not null;
-
     /// <summary>Reads values.</summary>
     /// <param name="start">First value.</param>
     /// <param name="destination">Receives as many as it holds.</param>

@@ -42,7 +42,7 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
 
     /// <inheritdoc/>
     public override DeviceCache CreateCache(CacheShape shape) =>
-        new CpuCache(new KeyValueCache(shape.Sequences, shape.KeyValueHeads, shape.HeadSize, shape.Capacity, shape.Bits, shape.Wraps, shape.Table), shape);
+        new CpuCache(new KeyValueCache(shape.Sequences, shape.KeyValueHeads, shape.HeadSize, shape.Capacity, shape.Bits, shape.Wraps, shape.Table));
 
     /// <inheritdoc/>
     public override DeviceActivation CreateActivation(int columns) => new CpuActivation(MaximumRows, columns);

@@ -100,9 +100,7 @@ internal sealed class CpuRotary(RotaryTable table) : DeviceRotary
     public RotaryTable Table => table;
 }
 
-internal sealed class CpuCache(KeyValueCache cache, CacheShape shape) : DeviceCache
+internal sealed class CpuCache(KeyValueCache cache) : DeviceCache
 {
     public KeyValueCache Cache => cache;
-
-    public CacheShape Shape => shape;
 }

@@ -10,14 +10,7 @@ internal static class Verifier
 {
     private const int Batch = 256;
 
-    /// <summary>Runs all cases.</summary>
-    /// <param name="targets">The devices.</param>
-    /// <param name="progress">Told the fraction done, 0 … 1.</param>
-    /// <param name="cancellation">Stops between batches.</param>
-    public static VerificationReport Run(IReadOnlyList<IVerificationTarget> targets, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
-        Run(VerificationCases.All, targets, progress, cancellation);
-
-    /// <summary>Runs some cases.</summary>
+    /// <summary>Runs cases.</summary>
     /// <param name="cases">Cases in order.</param>
     /// <param name="targets">The devices.</param>
     /// <param name="progress">Told the fraction done, 0 … 1.</param>

@@ -48,9 +48,6 @@ internal sealed class StudentLinear
         Gradient = new LinearTensors(n, k, new float[n * k], original.Bias is null ? null : new float[n]);
     }
 
-    /// <summary>The float weights.</summary>
-    public LinearTensors Original => _original;
-
     /// <summary>What smoothing multiplies each row by.</summary>
     public float[] RowFactor => _factors.Row;
 

@@ -91,45 +91,6 @@ internal sealed class InverseFactor
         });
     }
 
-    /// <summary>Rows of L⁻¹, once the products with the rows above them are gone from what was zero: the block of L on the diagonal is solved for.</summary>
-    /// <param name="diagonal">The block of L, <see cref="Panel"/> elements a row.</param>
-    /// <param name="rows">The rows, n elements each; overwritten.</param>
-    /// <param name="first">The first of them.</param>
-    /// <param name="n">Size of the matrix.</param>
-    public static void FinishRows(double[] diagonal, double[] rows, int first, int n)
-    {
-        const int Strip = 64;
-        int width = Math.Min(Panel, n - first);
-        WorkerPool.Run((first + width + Strip - 1) / Strip, strip =>
-        {
-            int begin = strip * Strip, end = Math.Min(begin + Strip, first + width);
-            for (int i = 0; i < width; i++)
-            {
-                Span<double> row = rows.AsSpan(i * n + begin, end - begin);
-                for (int k = 0; k < i; k++)
-                {
-                    double factor = diagonal[i * Panel + k];
-                    ReadOnlySpan<double> above = rows.AsSpan(k * n + begin, end - begin);
-                    for (int c = 0; c < row.Length; c++)
-                    {
-                        row[c] -= factor * above[c];
-                    }
-                }
-
-                if (first + i >= begin && first + i < end)
-                {
-                    row[first + i - begin] += 1;
-                }
-
-                double pivot = diagonal[i * Panel + i];
-                for (int c = 0; c < row.Length; c++)
-                {
-                    row[c] /= pivot;
-                }
-            }
-        });
-    }
-
     /// <summary>Rows of L⁻¹ by forward substitution; a strip of columns is independent of every other.</summary>
     private static double[] Invert(double[] l, int n)
     {

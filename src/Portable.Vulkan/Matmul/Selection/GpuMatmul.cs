@@ -18,9 +18,6 @@ internal sealed class GpuMatmul
     /// <param name="forced">A technique to use always, or null for the best.</param>
     public GpuMatmul(VulkanContext gpu, SelfCheckResult check, string? forced = null) => (Gpu, Dispatcher) = (gpu, MatmulDispatcher.For(gpu, check, forced));
 
-    /// <summary>With a dispatcher of one's own.</summary>
-    internal GpuMatmul(VulkanContext gpu, MatmulDispatcher dispatcher) => (Gpu, Dispatcher) = (gpu, dispatcher);
-
     /// <summary>The device.</summary>
     public VulkanContext Gpu { get; }
 

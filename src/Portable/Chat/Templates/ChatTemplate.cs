@@ -9,21 +9,15 @@ internal sealed class ChatTemplate
 {
     private readonly IReadOnlyList<Statement> _statements;
 
-    private ChatTemplate(string source, IReadOnlyList<Statement> statements)
-    {
-        Source = source;
-        _statements = statements;
-    }
+    private ChatTemplate(IReadOnlyList<Statement> statements) => _statements = statements;
 
     /// <summary>The longest template that is read, in characters.</summary>
     public const int MaximumLength = 1 << 20;
 
-    public string Source { get; }
-
     /// <summary>Reads a template.</summary>
     /// <exception cref="TemplateException">Its syntax is wrong, or it needs what a chat template has no use for.</exception>
     public static ChatTemplate Parse(string source) => source.Length <= MaximumLength
-        ? new ChatTemplate(source, TemplateParser.Parse(source))
+        ? new ChatTemplate(TemplateParser.Parse(source))
         : throw new TemplateException($"the template is longer than {MaximumLength:N0} characters");
 
     /// <summary>Renders a conversation.</summary>

@@ -17,12 +17,6 @@ internal sealed class ChatTemplateFiles
 
     private ChatTemplateFiles(string directory) => _directory = directory;
 
-    /// <summary>Names of the templates.</summary>
-    public IReadOnlyCollection<string> Names => _sources.Keys;
-
-    /// <summary>Files and folders of templates in a model directory, relative to it: what a copy of the model takes along.</summary>
-    public static IReadOnlyList<string> FileNames { get; } = [JinjaName, JsonName, More];
-
     /// <summary>
     /// Finds the templates: <c>chat_template.jinja</c> and <c>additional_chat_templates/NAME.jinja</c>; else <c>chat_template</c> of
     /// tokenizer_config.json (a text, or a list of names and texts); else <c>chat_template.json</c>.

@@ -45,9 +45,6 @@ internal sealed class PortableCheckpointWriter : IDisposable
         _sealed = Sealed(output.PathOf(PortableFormat.ManifestName));
     }
 
-    /// <summary>The directory that <see cref="Finish"/> makes appear.</summary>
-    public string Directory => _output.Target;
-
     /// <summary>Whether the tables are written.</summary>
     public bool AreTablesFinished => File.Exists(ShardPath(_config.Layers));
 

@@ -34,7 +34,7 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
 
     private HuggingFaceCheckpoint(string directory, ModelConfig config)
     {
-        (Directory, Config, _names) = (directory, config, new ModelNames(config));
+        (Config, _names) = (config, new ModelNames(config));
         _store = new TensorStore(directory);
         _root = Wrappers.SelectMany(w => _names.Roots.Select(root => w.Replace("*", root, StringComparison.Ordinal))).FirstOrDefault(root => _store.Has(root + _names.Embedding[_names.Root.Length..]), _names.Root);
         try
@@ -48,17 +48,11 @@ internal sealed class HuggingFaceCheckpoint : IModelSource
         }
     }
 
-    /// <summary>The checkpoint's directory.</summary>
-    public string Directory { get; }
-
     /// <inheritdoc/>
     public ModelConfig Config { get; private set; }
 
     /// <inheritdoc/>
     public int KeyValueBits => 32;
-
-    /// <summary>The safetensors files, in the order of the index.</summary>
-    public IReadOnlyList<SafetensorsFile> Files => _store.Files;
 
     /// <summary>Opens a checkpoint.</summary>
     /// <exception cref="CheckpointException">A file is missing or damaged, or the model is one that Portable does not run.</exception>

@@ -51,8 +51,6 @@ internal sealed class TensorStore : IDisposable
     /// <summary>The file to name where a tensor is missing: the index, or the single file.</summary>
     public string Path { get; }
 
-    public IReadOnlyList<SafetensorsFile> Files => _files;
-
     public IEnumerable<(SafetensorsFile File, TensorInfo Tensor)> Tensors => _tensors.Values;
 
     public bool Has(string name) => _tensors.ContainsKey(name);

@@ -27,9 +27,6 @@ internal sealed class ByteAutomaton
     /// <summary>The state before any byte.</summary>
     public int Start { get; }
 
-    /// <summary>States met so far.</summary>
-    public int Count => _states.Count;
-
     /// <summary>Whether the text may end.</summary>
     public bool Accepts(int state) => _states[state].Accepts;
 

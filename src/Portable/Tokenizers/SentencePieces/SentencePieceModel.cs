@@ -56,9 +56,6 @@ internal sealed class SentencePieceModel
     /// <summary>The beginning-of-sequence piece, or −1.</summary>
     public int Begin { get; private set; } = -1;
 
-    /// <summary>The end-of-sequence piece, or −1.</summary>
-    public int End { get; private set; } = -1;
-
     /// <summary>The unknown piece.</summary>
     public int Unknown { get; private set; } = -1;
 
@@ -67,8 +64,8 @@ internal sealed class SentencePieceModel
     public static SentencePieceModel Parse(ReadOnlySpan<byte> message)
     {
         SentencePieceModel model = new();
-        string begin = "<s>", end = "</s>";
-        int beginId = 1, endId = 2;
+        string begin = "<s>";
+        int beginId = 1;
         for (ProtobufReader reader = new(message); reader.Next();)
         {
             switch (reader.Field)
@@ -85,10 +82,8 @@ internal sealed class SentencePieceModel
                             case 24: model.WhitespaceIsSuffix = trainer.Flag; break;
                             case 35: model.ByteFallback = trainer.Flag; break;
                             case 41: beginId = trainer.Integer; break;
-                            case 42: endId = trainer.Integer; break;
                             case 44: model.UnknownSurface = Text(trainer.Bytes); break;
                             case 46: begin = Text(trainer.Bytes); break;
-                            case 47: end = Text(trainer.Bytes); break;
                         }
                     }
 
@@ -127,7 +122,6 @@ internal sealed class SentencePieceModel
 
         // By its text, as the library does; a model whose begin token is turned off may still have a piece of that text.
         model.Begin = beginId < 0 ? -1 : model.Pieces.FindIndex(p => p.Kind == PieceKind.Control && p.Text == begin);
-        model.End = endId < 0 ? -1 : model.Pieces.FindIndex(p => p.Kind == PieceKind.Control && p.Text == end);
         return model;
     }
 

@@ -19,21 +19,6 @@ internal sealed class CodePointSet
     /// <summary>The code points at which membership changes, ascending: first of a range, then the one behind its last.</summary>
     public ReadOnlySpan<int> Bounds => _bounds;
 
-    /// <summary>Where <paramref name="contains"/> is true; asked of every code point.</summary>
-    public static CodePointSet Where(Func<int, bool> contains)
-    {
-        List<int> bounds = [];
-        for (int c = 0; c <= Last + 1; c++)
-        {
-            if ((c <= Last && contains(c)) != (bounds.Count % 2 == 1))
-            {
-                bounds.Add(c);
-            }
-        }
-
-        return new([.. bounds]);
-    }
-
     public static CodePointSet Of(int codePoint) => Range(codePoint, codePoint);
 
     public static CodePointSet Of(params ReadOnlySpan<int> codePoints)
