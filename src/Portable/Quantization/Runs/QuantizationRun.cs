@@ -69,7 +69,8 @@ internal static class QuantizationRun
         }
 
         using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(request.Output, Header(request, method, calibration), request.Overwrite);
-        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-{Environment.ProcessId}"), request.StreamBudget, request.Device);
+        // A directory of this run's own: it is removed with its file, while another run of the process may be making one.
+        using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-{Guid.NewGuid():N}"), request.StreamBudget, request.Device);
         QuantizationContext context = new()
         {
             Source = source,
