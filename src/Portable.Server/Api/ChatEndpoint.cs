@@ -28,11 +28,7 @@ internal static class ChatEndpoint
             throw new ApiException(400, "'top_logprobs' needs 'logprobs': true.", "top_logprobs", "invalid_value");
         }
 
-        if (tools is not null && service.Model.ToolCallFormat == ToolCallFormat.None)
-        {
-            throw new ApiException(400, "The model's chat template takes no tools, or writes calls in a way that is not read.", "tools", "unsupported_parameter");
-        }
-
+        service.AcceptTools(tools);
         ByteProgram? shape = ShapeFields.Read(fields, tools, service.Model);
         ChatOptions chat = new() { Tools = tools, Variables = fields.Object("chat_template_kwargs")?.All.ToDictionary(p => p.Name, p => p.Value) ?? [] };
         (bool stream, bool usage) = SamplingFields.Streaming(fields);

@@ -45,7 +45,7 @@ internal static class CompletionEndpoint
             TextAnswer head = new(Service.NewId("cmpl"), "text_completion", Service.Now, service.Name, service.Model.Fingerprint, [], null);
             if (stream)
             {
-                await StreamAsync(context, service, answers, head, echo, usage, limit.Token).ConfigureAwait(false);
+                await StreamAsync(context, service, answers, head, echo, usage ? () => UsageOf(answers, choices) : null, limit.Token).ConfigureAwait(false);
             }
             else
             {
@@ -79,7 +79,7 @@ internal static class CompletionEndpoint
         return new TextChoice(text.ToString(), index, likelihoods.Take(), Reason(answer));
     }
 
-    private static async Task StreamAsync(HttpContext context, Service service, List<Answer> answers, TextAnswer head, bool echo, bool usage, CancellationToken cancellation)
+    private static async Task StreamAsync(HttpContext context, Service service, List<Answer> answers, TextAnswer head, bool echo, Func<Usage>? usage, CancellationToken cancellation)
     {
         using EventStream events = new(context);
         await answers[0].Pieces.WaitToReadAsync(cancellation).ConfigureAwait(false);
@@ -92,16 +92,16 @@ internal static class CompletionEndpoint
             Likelihoods likelihoods = new(service, answer, echo);
             await foreach (AnswerPiece piece in answer.Pieces.ReadAllAsync(cancellation).ConfigureAwait(false))
             {
-                    likelihoods.Add(piece);
+                likelihoods.Add(piece);
                 await Send(start + piece.Text, likelihoods.Take(), null).ConfigureAwait(false);
                 start = string.Empty;
             }
 
             await Send(start, likelihoods.Take(), Reason(answer)).ConfigureAwait(false);
         })).ConfigureAwait(false);
-        if (usage)
+        if (usage is not null)
         {
-            await events.SendAsync(head with { Usage = UsageOf(answers, 1) }, Wire.Plain.TextAnswer).ConfigureAwait(false);
+            await events.SendAsync(head with { Usage = usage() }, Wire.Plain.TextAnswer).ConfigureAwait(false);
         }
 
         await events.SendAsync("[DONE]"u8.ToArray()).ConfigureAwait(false);

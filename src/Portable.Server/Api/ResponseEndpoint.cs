@@ -25,11 +25,7 @@ internal static class ResponseEndpoint
         List<ChatTurn> turns = ResponseFields.Turns(fields);
         long most = fields.Integer("max_output_tokens", 1, int.MaxValue) ?? int.MaxValue;
         GenerationOptions options = SamplingFields.Read(fields, service.Defaults, (int)most);
-        if (tools is not null && service.Model.ToolCallFormat == ToolCallFormat.None)
-        {
-            throw new ApiException(400, "The model's chat template takes no tools, or writes calls in a way that is not read.", "tools", "unsupported_parameter");
-        }
-
+        service.AcceptTools(tools);
         ByteProgram? shape = ShapeFields.ReadResponse(fields, tools, service.Model);
         bool stream = fields.Flag("stream") ?? false;
         string owner = Access.OwnerOf(context);

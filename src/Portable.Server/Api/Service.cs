@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
 using Portable.Chat.Templates;
+using Portable.Chat.Tools;
 using Portable.Checkpoints;
 using Portable.Execution;
 using Portable.Generation.Constraints;
@@ -80,6 +81,15 @@ internal sealed class Service : IDisposable
         }
     }
 
+    /// <summary>Refuses functions where the model has no way to call them.</summary>
+    public void AcceptTools(JsonElement? tools)
+    {
+        if (tools is not null && Model.ToolCallFormat == ToolCallFormat.None)
+        {
+            throw new ApiException(400, "The model's chat template takes no tools, or writes calls in a way that is not read.", "tools", "unsupported_parameter");
+        }
+    }
+
     /// <summary>What ends an answer: the client has left, it takes too long, or the server closes.</summary>
     public CancellationTokenSource Limit(HttpContext context)
     {
@@ -129,7 +139,7 @@ internal sealed class Service : IDisposable
         _ when context.RequestAborted.IsCancellationRequested => null,
         OperationCanceledException => new ApiException(503, "The answer took longer than this server gives it, or the server closes.", code: "cancelled"),
         ConstraintException e => new ApiException(400, e.Message, code: "unsupported_shape"),
-        ArgumentException e when e.Message.Contains("context", StringComparison.Ordinal) => new ApiException(400, e.Message, "messages", "context_length_exceeded"),
+        PromptLengthException e => new ApiException(400, e.Message, "messages", "context_length_exceeded"),
         ArgumentException e => new ApiException(400, e.Message, code: "invalid_value"),
         TemplateException e => new ApiException(400, $"The model's chat template refuses these messages: {e.Message}", "messages", "template_error"),
         CheckpointException => new ApiException(400, "The model has no chat template: it continues texts (/v1/completions) and holds no conversation.", "messages", "no_chat_template"),

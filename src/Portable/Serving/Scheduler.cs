@@ -55,7 +55,8 @@ internal sealed class Scheduler
     /// <param name="request">What is asked.</param>
     /// <param name="tokenizer">Makes text of tokens; null = tokens alone are wanted.</param>
     /// <param name="cancellation">Ends it between tokens.</param>
-    /// <exception cref="ArgumentException">The prompt is empty or fills the context, names an id outside the vocabulary, or an option is out of range.</exception>
+    /// <exception cref="PromptLengthException">The prompt fills the context.</exception>
+    /// <exception cref="ArgumentException">The prompt is empty, names an id outside the vocabulary, or an option is out of range.</exception>
     public Answer Submit(TextRequest request, ITokenizer? tokenizer, CancellationToken cancellation)
     {
         if (request.Prompt.Length == 0)
@@ -65,7 +66,7 @@ internal sealed class Scheduler
 
         if (request.Prompt.Length >= _model.Context)
         {
-            throw new ArgumentException($"The prompt has {request.Prompt.Length} tokens; the model's context is {_model.Context}.");
+            throw new PromptLengthException($"The prompt has {request.Prompt.Length} tokens; the model's context is {_model.Context}.");
         }
 
         foreach (int id in request.Prompt)

@@ -22,7 +22,7 @@ public sealed class AnswerTests(ServedModel served)
     }
 
     [Fact]
-    public async Task AnUnquantizedModelHasNoFingerprintAndASourceOfTextHasItsOwn()
+    public void AnUnquantizedModelHasNoFingerprintAndASourceOfTextHasItsOwn()
     {
         using LanguageModel exact = LanguageModel.Open(Support.DemoModel.Directory), same = Open(256), shorter = Open(128);
         Assert.Null(exact.Fingerprint);
@@ -38,7 +38,6 @@ public sealed class AnswerTests(ServedModel served)
         File.AppendAllText(Path.Combine(copy, "chat_template.jinja"), " ");
         using LanguageModel other = LanguageModel.Open(copy, Device.Cpu, new LanguageModelOptions { Context = 256 });
         Assert.NotEqual(served.Model.Fingerprint, other.Fingerprint);
-        await Task.CompletedTask;
     }
 
     [Fact]
@@ -105,8 +104,11 @@ public sealed class AnswerTests(ServedModel served)
         string ids = string.Join(',', prompt);
         (_, JsonElement json) = await served.Post("/v1/completions", $$"""{"prompt":[{{ids}}],"max_tokens":9,"temperature":1,"seed":5,"n":3,"stop":"e","logprobs":0}""");
         Assert.Equal(expected, json.GetProperty("choices").EnumerateArray().Select(c => c.GetProperty("text").GetString()!));
-        JsonElement[] events = await Stream("/v1/completions", $$"""{"prompt":[{{ids}}],"max_tokens":9,"temperature":1,"seed":5,"n":3,"stop":"e","stream":true}""");
-        Assert.Equal(expected, Enumerable.Range(0, 3).Select(i => string.Concat(events.Select(e => e.GetProperty("choices")[0]).Where(c => c.GetProperty("index").GetInt32() == i).Select(c => c.GetProperty("text").GetString()))));
+        JsonElement[] events = await Stream("/v1/completions", $$"""{"prompt":[{{ids}}],"max_tokens":9,"temperature":1,"seed":5,"n":3,"stop":"e","stream":true,"stream_options":{"include_usage":true} }""");
+        Assert.Equal(expected, Enumerable.Range(0, 3).Select(i => string.Concat(events[..^1].Select(e => e.GetProperty("choices")[0]).Where(c => c.GetProperty("index").GetInt32() == i).Select(c => c.GetProperty("text").GetString()))));
+
+        // A prompt counts once, however many answers it has.
+        Assert.All([json, events[^1]], answer => Assert.Equal(prompt.Length, answer.GetProperty("usage").GetProperty("prompt_tokens").GetInt32()));
     }
 
     private LanguageModel Open(int context) => LanguageModel.Open(served.Directory, Device.Cpu, new LanguageModelOptions { Context = context });

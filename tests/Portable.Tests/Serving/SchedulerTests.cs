@@ -75,7 +75,7 @@ public sealed class SchedulerTests : IClassFixture<SchedulerTests.Models>
         using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 4), new CpuExecutor());
         Scheduler scheduler = new(model, SequenceCache.Of(model), new Lock());
         Assert.Throws<ArgumentException>(() => scheduler.Submit(new TextRequest { Prompt = [] }, null, default));
-        Assert.Throws<ArgumentException>(() => scheduler.Submit(new TextRequest { Prompt = new int[160] }, null, default));
+        Assert.Throws<PromptLengthException>(() => scheduler.Submit(new TextRequest { Prompt = new int[160] }, null, default));
         Assert.Throws<ArgumentException>(() => scheduler.Submit(new TextRequest { Prompt = [97] }, null, default));
         Assert.False(scheduler.Step());
     }
