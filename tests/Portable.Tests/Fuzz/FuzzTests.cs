@@ -166,7 +166,8 @@ public sealed class FuzzTests : IDisposable
             File.WriteAllBytes(path, spoilt);
             try
             {
-                Task task = Task.Run(check);
+                // On a thread of its own: one of the pool might have to be waited for.
+                Task task = Task.Factory.StartNew(check, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
                 Assert.True(task.Wait(Hang), "hangs");
             }
             catch (Exception e)

@@ -1,5 +1,3 @@
-using Portable.Cli.Devices;
-using Portable.Cli.Verbs;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Matmul;
 using Portable.Verification;
@@ -31,29 +29,6 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
         Assert.NotEqual("dot", MatmulDispatcher.For(gpu, check).Choose(problem).Technique);
         Assert.Empty(SelfCheck.Load(gpu).Failures);
         VulkanFixture.AssertNoValidationMessages();
-    }
-
-    [SkippableFact]
-    public void DevicesNamesTheKernelsThatFailed()
-    {
-        VulkanDeviceFacts facts = vulkan.Context.Facts;
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("portable-devices");
-        string? before = Environment.GetEnvironmentVariable("PORTABLE_CACHE");
-        Environment.SetEnvironmentVariable("PORTABLE_CACHE", folder.FullName);
-        try
-        {
-            Assert.Null(SelfCheckResult.TryRead(facts));
-            new SelfCheckResult(new Dictionary<string, string> { ["dot"] = "3 of 7 results are wrong" }).Save(facts);
-            DeviceReport report = DeviceList.All().Single(d => d.Name == $"vulkan:{facts.Index}");
-            Assert.Equal(["dot"], report.FailedKernels!.Keys);
-            Assert.Contains("3 of 7", report.FailedKernels["dot"], StringComparison.Ordinal);
-            Assert.DoesNotContain("dot", MatmulDispatcher.For(vulkan.Context, SelfCheck.Load(vulkan.Context)).Choose(new MatmulProblem(1, 512, new GroupLayout(1024), new CodeFormat(4, true), new CodeFormat(8, true))).Technique, StringComparison.Ordinal);
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable("PORTABLE_CACHE", before);
-            folder.Delete(recursive: true);
-        }
     }
 
     /// <summary>The first meeting with a device times what it has proved; the dispatcher then passes over a technique that is slow there.</summary>

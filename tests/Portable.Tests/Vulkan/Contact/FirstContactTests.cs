@@ -48,26 +48,6 @@ public sealed class FirstContactTests(VulkanFixture vulkan)
         Assert.Contains("did not end within 1 s", check.Refusal, StringComparison.Ordinal);
     }
 
-    // Without a child the check runs in this process, between two marks: the first alone is what a crash leaves.
-    [SkippableFact]
-    public void AMarkWithoutItsSecondRefusesTheDeviceWhereNoChildCanBeStarted()
-    {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("portable-contact");
-        string? before = Environment.GetEnvironmentVariable("PORTABLE_CACHE");
-        Environment.SetEnvironmentVariable("PORTABLE_CACHE", folder.FullName);
-        try
-        {
-            File.WriteAllBytes(SelfCheckResult.PathOf(Invented) + ".begun", [1]);
-            SelfCheckResult check = FirstContact.Run(Invented, new ProcessStartInfo(Path.Combine(folder.FullName, "missing")) { RedirectStandardOutput = true, RedirectStandardError = true }, TimeSpan.FromMinutes(5));
-            Assert.Contains("an earlier first check did not end", check.Refusal, StringComparison.Ordinal);
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable("PORTABLE_CACHE", before);
-            folder.Delete(recursive: true);
-        }
-    }
-
     [SkippableFact]
     public void TheHelperProvesThisDevice()
     {
