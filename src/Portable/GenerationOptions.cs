@@ -8,10 +8,10 @@ public sealed record GenerationOptions
     /// <summary>The most tokens to make, at least 1.</summary>
     public int MaximumTokens { get; init; } = 128;
 
-    /// <summary>0: always the likeliest token. Otherwise logits are divided by it: 1 is as the model says, more is wilder.</summary>
+    /// <summary>At least 0. 0: always the likeliest token. Otherwise logits are divided by it: 1 is as the model says, more is wilder.</summary>
     public double Temperature { get; init; }
 
-    /// <summary>Draw from the K likeliest tokens; 0 = all.</summary>
+    /// <summary>Draw from the K likeliest tokens, K at least 0; 0 = all.</summary>
     public int TopK { get; init; }
 
     /// <summary>Draw from the likeliest tokens that together reach probability P, 0 &lt; P ≤ 1.</summary>
@@ -20,16 +20,16 @@ public sealed record GenerationOptions
     /// <summary>Draw from the tokens at least this often as likely as the likeliest, 0 ≤ P ≤ 1; 0 = all.</summary>
     public double MinP { get; init; }
 
-    /// <summary>Logits of tokens of prompt and answer are divided by it where positive, multiplied where negative; 1 = none.</summary>
+    /// <summary>Logits of tokens of prompt and answer are divided by it where positive, multiplied where negative (arXiv 1909.05858). Over 0; 1 = none.</summary>
     public double RepetitionPenalty { get; init; } = 1;
 
-    /// <summary>Taken from the logit of a token that the answer holds.</summary>
+    /// <summary>Taken from the logit of a token that the answer holds; any finite number, negative ones favour such tokens.</summary>
     public double PresencePenalty { get; init; }
 
-    /// <summary>Taken from the logit of a token once for every time that the answer holds it.</summary>
+    /// <summary>Taken from the logit of a token once for every time that the answer holds it; any finite number.</summary>
     public double FrequencyPenalty { get; init; }
 
-    /// <summary>Added to the logits of tokens, by id.</summary>
+    /// <summary>Added to the logits of tokens, by id (0 … vocabulary − 1); below 10⁶, −∞ never draws the token.</summary>
     public IReadOnlyDictionary<int, double> LogitBias { get; init; } = new Dictionary<int, double>();
 
     /// <summary>Texts that end the answer; nothing of them is part of it.</summary>

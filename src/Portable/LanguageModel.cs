@@ -86,7 +86,7 @@ public sealed partial class LanguageModel : IDisposable
     /// <exception cref="DeviceException">The device does not exist or cannot serve.</exception>
     public static LanguageModel Open(string directory, Device device) => Open(directory, device, new LanguageModelOptions());
 
-    /// <summary>Opens a model on a device, in a way of one's own.</summary>
+    /// <summary>Opens a model on a device, with options.</summary>
     /// <param name="directory">A Hugging Face checkpoint (float; on the CPU only) or a Portable checkpoint (quantized).</param>
     /// <param name="device">Where it runs.</param>
     /// <param name="options">Context, texts at once, progress and messages.</param>

@@ -18,10 +18,10 @@ public sealed record Quantizer
     /// <summary>Directory of the float checkpoint, as Hugging Face lays it out.</summary>
     public required string Source { get; init; }
 
-    /// <summary>How.</summary>
+    /// <summary>The method, with its own options.</summary>
     public required QuantizationMethod Method { get; init; }
 
-    /// <summary>The widths.</summary>
+    /// <summary>Bits of weights, activations, KV cache, embedding and head, and sizes of groups.</summary>
     public required QuantizationScheme Scheme { get; init; }
 
     /// <summary>Directory to make.</summary>
@@ -29,7 +29,7 @@ public sealed record Quantizer
 
     /// <summary>
     /// Version of the checkpoint format to write: 2, with scales of 16 bits, packed zero points and groups of activations; or 1, which
-    /// programs of before read.
+    /// older versions of this library read.
     /// </summary>
     public int Format { get; init; } = PortableFormat.NewestVersion;
 
@@ -45,7 +45,10 @@ public sealed record Quantizer
     /// <summary>Seed of every random choice.</summary>
     public int Seed { get; init; }
 
-    /// <summary>Where calibration computes: windows pass through blocks there, and what methods sum and factorise is computed there, to the CPU's bits.</summary>
+    /// <summary>
+    /// Where calibration computes: passes of calibration windows through the model, sums over their inputs, and training. The result is
+    /// the CPU's, byte for byte, unless the method's option arithmetic says otherwise.
+    /// </summary>
     public Device Device { get; init; } = Device.Cpu;
 
     /// <summary>Bytes of calibration inputs kept in memory; what is beyond lies in a temporary file.</summary>
@@ -63,6 +66,7 @@ public sealed record Quantizer
     /// <exception cref="CheckpointException">A file is missing, damaged or in the way.</exception>
     /// <exception cref="DeviceException">The device does not exist or cannot serve.</exception>
     /// <exception cref="ArgumentException">The calibration text is too short.</exception>
+    /// <exception cref="ArithmeticException">The float model does not compute finite values; the message names the layer.</exception>
     /// <exception cref="NonFiniteLossException">Training diverged; the message names the block.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public QuantizationResult Run(IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)

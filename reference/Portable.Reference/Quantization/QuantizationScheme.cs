@@ -15,7 +15,7 @@ public sealed partial record QuantizationScheme
     /// <param name="weightBits">Bits of a weight, 1…8.</param>
     /// <param name="activationBits">Bits of an activation, 1…8 or 16.</param>
     /// <param name="groupSize">Columns of K that share a weight scale, or 0 for the whole row.</param>
-    /// <param name="keyValueBits">Bits of the KV cache: 2…8, or 16 for half precision.</param>
+    /// <param name="keyValueBits">Bits of the integer codes in the KV cache: 2…8, or 16.</param>
     /// <param name="balanced">Five-level 2-bit weights, codes 0…4 (W2*, the bit balance of ABQ-LLM).</param>
     /// <param name="headBits">Bits of embedding and head: 2…8, or 16 for the checkpoint's own floats.</param>
     /// <param name="activationGroupSize">Columns of K that share a scale of an activation, or 0 for the whole token (or whatever the method has).</param>

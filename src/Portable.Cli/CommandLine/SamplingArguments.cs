@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Portable.Cli.CommandLine;
 
-/// <summary>The options of generate and chat that say how tokens are chosen.</summary>
+/// <summary>The options of generate, chat and serve that say how tokens are chosen.</summary>
 internal sealed class SamplingArguments
 {
     private readonly Option<double> _temperature = new("--temperature") { Description = "0 = always the likeliest token; 1 = as the model says.", HelpName = "T" };

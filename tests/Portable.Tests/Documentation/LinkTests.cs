@@ -29,6 +29,24 @@ public sealed partial class LinkTests
         Assert.True(dead.Length == 0, $"{page}: {string.Join(", ", dead)}");
     }
 
+    /// <summary>A path of the repository that a page names in code is there. Measurements and changes speak of their day; X is what is being added.</summary>
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void EveryPathLeadsSomewhere(string page)
+    {
+        if (page == "CHANGELOG.md" || page.StartsWith("docs/measurements/", StringComparison.Ordinal))
+        {
+            return;
+        }
+
+        string[] dead =
+        [
+            .. Paths().Matches(File.ReadAllText(Path.Combine(Repository.Root, page))).Select(m => m.Groups["path"].Value)
+                .Where(path => !Added().IsMatch(path) && !Path.Exists(Path.Combine(Repository.Root, path))),
+        ];
+        Assert.True(dead.Length == 0, $"{page}: {string.Join(", ", dead)}");
+    }
+
     /// <summary>A file that docs/adding.md names exists, unless its name has the X of what is being added.</summary>
     [Fact]
     public void TheListsOfAddingNameFilesThatThereAre()
@@ -63,6 +81,12 @@ public sealed partial class LinkTests
 
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
     private static partial Regex Links();
+
+    [GeneratedRegex(@"`(?<path>(src|tests|reference|docs|shaders|samples|\.ci)/[\w./-]+)`", RegexOptions.ExplicitCapture)]
+    private static partial Regex Paths();
+
+    [GeneratedRegex(@"X[\w]*\.\w+$|/x\.\w+$")]
+    private static partial Regex Added();
 
     [GeneratedRegex(@"^\| (?<files>`[^|]*) \|", RegexOptions.Multiline)]
     private static partial Regex Rows();

@@ -28,7 +28,7 @@ internal sealed record QuantizationRequest
     /// <summary>Bytes of calibration streams kept in memory; what is beyond lies in a temporary file. The result does not depend on it.</summary>
     public long StreamBudget { get; init; } = Calibration.StreamStorage.DefaultBudget;
 
-    /// <summary>Where calibration computes; null = the CPU. The result does not depend on it.</summary>
+    /// <summary>Where calibration computes; null = the CPU. The result does not depend on it, unless training is told to multiply by matrix units (<c>arithmetic</c>).</summary>
     public Calibration.ICalibrationDevice? Device { get; init; }
 
     /// <summary>Replace a finished checkpoint.</summary>
