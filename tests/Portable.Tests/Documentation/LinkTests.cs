@@ -79,6 +79,14 @@ public sealed partial class LinkTests
         }
     }
 
+    /// <summary>The index of measurements has every page.</summary>
+    [Fact]
+    public void EveryMeasurementIsInTheIndex()
+    {
+        string folder = Path.Combine(Repository.Root, "docs", "measurements"), index = File.ReadAllText(Path.Combine(folder, "README.md"));
+        Assert.All(Directory.EnumerateFiles(folder, "2*.md").Select(Path.GetFileName), page => Assert.Contains($"]({page})", index, StringComparison.Ordinal));
+    }
+
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
     private static partial Regex Links();
 
