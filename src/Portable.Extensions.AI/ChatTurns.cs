@@ -22,6 +22,7 @@ internal static class ChatTurns
 
         foreach (AIMessage message in messages)
         {
+            ArgumentNullException.ThrowIfNull(message, nameof(messages));
             Add(message, turns);
         }
 
@@ -33,25 +34,30 @@ internal static class ChatTurns
         StringBuilder text = new();
         List<ToolCall> calls = [];
         List<ChatTurn> results = [];
+        bool heard = message.Contents.Count == 0;
         foreach (AIContent content in message.Contents)
         {
+            heard |= !ForPeople(content);
             switch (content)
             {
                 case TextContent said: text.Append(said.Text); break;
                 case FunctionCallContent call: calls.Add(new ToolCall(call.Name, Json(call.Arguments), call.CallId)); break;
                 case FunctionResultContent result: results.Add(new ChatTurn("tool", Text(result.Result)) { CallId = result.CallId }); break;
-                case UsageContent or TextReasoningContent: break;
+                case var _ when ForPeople(content): break;
                 default: throw new NotSupportedException($"A message holds {content.GetType().Name}: the model takes text, calls of functions and their results.");
             }
         }
 
-        if (text.Length > 0 || calls.Count > 0 || results.Count == 0)
+        if (text.Length > 0 || calls.Count > 0 || (results.Count == 0 && heard))
         {
             turns.Add(new ChatTurn(message.Role.Value, text.ToString()) { Calls = calls, Name = message.Role == ChatRole.Tool ? message.AuthorName : null });
         }
 
         turns.AddRange(results);
     }
+
+    // What histories hold beside words: a template has no place for it.
+    private static bool ForPeople(AIContent content) => content is UsageContent or TextReasoningContent or ErrorContent or ToolApprovalRequestContent or ToolApprovalResponseContent;
 
     private static string Text(object? result) => result switch
     {

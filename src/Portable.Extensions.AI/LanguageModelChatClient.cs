@@ -95,6 +95,7 @@ internal sealed class LanguageModelChatClient(LanguageModel model, GenerationOpt
 
     private ServedChat Start(IEnumerable<AIMessage> messages, AIOptions? options, CancellationToken cancellation)
     {
+        AskedOptions asked = AskedOptions.Of(this, options, defaults, _metadata.DefaultModelId!);
         JsonElement? tools = options?.ToolMode is NoneChatToolMode ? null : ToolDefinitions.Of(options?.Tools);
         if (tools is not null && model.ToolCallFormat == ToolCallFormat.None)
         {
@@ -103,7 +104,7 @@ internal sealed class LanguageModelChatClient(LanguageModel model, GenerationOpt
 
         List<ChatTurn> turns = ChatTurns.Of(messages, options?.Instructions);
         ByteProgram? shape = Shape(options);
-        return model.ServeChat(turns, Options(options), new ChatOptions { Tools = tools }, r => shape is null ? r : r with { Shape = model.Shape(shape) }, cancellation);
+        return model.ServeChat(turns, asked.Generation, asked.Template with { Tools = tools }, r => shape is null ? r : r with { Shape = model.Shape(shape) }, cancellation);
     }
 
     private ByteProgram? Shape(AIOptions? options)
@@ -119,21 +120,6 @@ internal sealed class LanguageModelChatClient(LanguageModel model, GenerationOpt
             : functions.Length > 0 ? model.CallShape(functions, required: true, several: false)
             : throw new NotSupportedException("The call that is required (ToolMode) is of no function among the tools.");
     }
-
-    private GenerationOptions Options(AIOptions? asked) => defaults with
-    {
-        MaximumTokens = asked?.MaxOutputTokens ?? int.MaxValue,
-        Temperature = asked?.Temperature is { } temperature ? Exact(temperature) : defaults.Temperature,
-        TopK = asked?.TopK ?? defaults.TopK,
-        TopP = asked?.TopP is { } topP ? Exact(topP) : defaults.TopP,
-        FrequencyPenalty = asked?.FrequencyPenalty is { } frequency ? Exact(frequency) : defaults.FrequencyPenalty,
-        PresencePenalty = asked?.PresencePenalty is { } presence ? Exact(presence) : defaults.PresencePenalty,
-        Seed = asked?.Seed ?? defaults.Seed,
-        StopTexts = asked?.StopSequences is { } stops ? [.. stops] : defaults.StopTexts,
-    };
-
-    // 0.7f means 0.7.
-    private static double Exact(float value) => (double)(decimal)value;
 
     private static FunctionCallContent Call(ToolCall call)
     {

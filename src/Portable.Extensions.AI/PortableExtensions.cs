@@ -11,6 +11,16 @@ public static class PortableExtensions
     /// (<see cref="LanguageModelOptions.Sequences"/>) wait their turn, and each answer is the one that it would be alone. The client does
     /// not own the model.
     /// </summary>
+    /// <remarks>
+    /// Where a call says nothing, the answer is drawn as the model's makers recommend (<see cref="LanguageModel.RecommendedOptions"/>), from
+    /// the same seed each time: the same question has the same answer, unless <c>ChatOptions.Seed</c> differs. Without
+    /// <c>MaxOutputTokens</c> it may fill the context. <c>AdditionalProperties</c> take <c>min_p</c>, <c>repetition_penalty</c>,
+    /// <c>logit_bias</c> (numbers by token id) and <c>ignore_eos</c>; every other property, and those of an object
+    /// <c>chat_template_kwargs</c>, are variables of the chat template, such as <c>enable_thinking</c>, which
+    /// <c>Reasoning.Effort</c> sets too (None: false). <c>RawRepresentationFactory</c> may give <see cref="GenerationOptions"/> or
+    /// <see cref="ChatTemplateOptions"/> for the rest. What would change an answer and cannot be done is a <see cref="NotSupportedException"/>
+    /// that names it: <c>ConversationId</c>, <c>ContinuationToken</c>, another <c>ModelId</c>, tools that are no functions, images.
+    /// </remarks>
     /// <param name="model">An open model that has a chat template.</param>
     public static IChatClient AsIChatClient(this LanguageModel model)
     {

@@ -14,7 +14,7 @@ public sealed partial class LanguageModel
 
     /// <summary>
     /// Answers a conversation; the pieces come as they are made. Messages are text, whatever they hold: a special token that
-    /// somebody typed is no special token (unless <see cref="ChatOptions.TrustMessages"/>). What the cache still knows of the
+    /// somebody typed is no special token (unless <see cref="ChatTemplateOptions.TrustMessages"/>). What the cache still knows of the
     /// conversation is not computed again.
     /// </summary>
     /// <param name="messages">The conversation so far.</param>
@@ -26,7 +26,7 @@ public sealed partial class LanguageModel
     /// <exception cref="TemplateException">The template refuses these messages.</exception>
     /// <exception cref="ArgumentException">The conversation fills the context, or an option is out of range.</exception>
     /// <exception cref="InvalidOperationException">As many texts as the model takes are under way.</exception>
-    public IEnumerable<string> Chat(IReadOnlyList<ChatMessage> messages, GenerationOptions? options = null, ChatOptions? chat = null, CancellationToken cancellation = default)
+    public IEnumerable<string> Chat(IReadOnlyList<ChatTurn> messages, GenerationOptions? options = null, ChatTemplateOptions? chat = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
         options = Valid(options);
@@ -35,7 +35,7 @@ public sealed partial class LanguageModel
 
     /// <summary>Answers a conversation without holding up the caller: <see cref="Chat"/> on another thread.</summary>
     /// <inheritdoc cref="Chat"/>
-    public async IAsyncEnumerable<string> ChatAsync(IReadOnlyList<ChatMessage> messages, GenerationOptions? options = null, ChatOptions? chat = null, [EnumeratorCancellation] CancellationToken cancellation = default)
+    public async IAsyncEnumerable<string> ChatAsync(IReadOnlyList<ChatTurn> messages, GenerationOptions? options = null, ChatTemplateOptions? chat = null, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
         using IEnumerator<string> pieces = Chat(messages, options, chat, cancellation).GetEnumerator();
         while (await Task.Run(pieces.MoveNext, cancellation).ConfigureAwait(false))
@@ -46,12 +46,12 @@ public sealed partial class LanguageModel
 
     /// <summary>Token ids of a conversation up to the start of the model's answer, as the model is fed them.</summary>
     /// <inheritdoc cref="Chat"/>
-    public int[] EncodeChat(IReadOnlyList<ChatMessage> messages, ChatOptions? chat = null)
+    public int[] EncodeChat(IReadOnlyList<ChatTurn> messages, ChatTemplateOptions? chat = null)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        chat ??= new ChatOptions();
+        chat ??= new ChatTemplateOptions();
         ArgumentNullException.ThrowIfNull(chat.Variables);
-        foreach (ChatMessage message in messages)
+        foreach (ChatTurn message in messages)
         {
             ArgumentNullException.ThrowIfNull(message);
         }

@@ -45,7 +45,7 @@ public sealed partial class LanguageModel
     /// <exception cref="Checkpoints.CheckpointException">The model has no chat template.</exception>
     /// <exception cref="TemplateException">The template refuses these messages.</exception>
     /// <exception cref="ArgumentException">The conversation fills the context, or an option is out of range.</exception>
-    internal ServedChat ServeChat(IEnumerable<ChatTurn> turns, GenerationOptions options, ChatOptions chat, Func<TextRequest, TextRequest>? adjust = null, CancellationToken cancellation = default)
+    internal ServedChat ServeChat(IEnumerable<ChatTurn> turns, GenerationOptions options, ChatTemplateOptions chat, Func<TextRequest, TextRequest>? adjust = null, CancellationToken cancellation = default)
     {
         options = Valid(options);
         ToolCallFormat format = chat.Tools is null ? ToolCallFormat.None : ToolCallFormat;

@@ -34,8 +34,8 @@ internal sealed class ModelChat(string directory, ITokenizer tokenizer)
     }
 
     /// <summary>The request that messages make.</summary>
-    public static ChatRequest Request(IReadOnlyList<ChatMessage> messages, ChatOptions options, bool answer = true) =>
-        new(JsonSerializer.SerializeToElement(messages, ChatJson.Default.IReadOnlyListChatMessage), options.Tools, answer, options.Variables);
+    public static ChatRequest Request(IReadOnlyList<ChatTurn> messages, ChatTemplateOptions options, bool answer = true) =>
+        new(ChatTurn.Json(messages), options.Tools, answer, options.Variables);
 
     /// <summary>How models of the template write calls of functions.</summary>
     public ToolCallFormat ToolCalls => _toolCalls ??= FindToolCalls();
@@ -57,7 +57,7 @@ internal sealed class ModelChat(string directory, ITokenizer tokenizer)
         string text;
         try
         {
-            text = Render(Request([ChatMessage.User("Hello"), ChatMessage.Assistant(Probe)], new ChatOptions(), answer: false)).Text;
+            text = Render(Request([ChatTurn.User("Hello"), ChatTurn.Assistant(Probe)], new ChatTemplateOptions(), answer: false)).Text;
         }
         catch (Exception e) when (e is TemplateException or CheckpointException)
         {
@@ -79,7 +79,7 @@ internal sealed class ModelChat(string directory, ITokenizer tokenizer)
     {
         using JsonDocument tools = JsonDocument.Parse("""[{"type":"function","function":{"name":"probe","description":"","parameters":{"type":"object","properties":{}}}}]""");
         ChatTurn asked = new("user", Probe), called = new("assistant", string.Empty) { Calls = [new ToolCall("probe", "{}", "call_0aaaaaa")] };
-        string Text(JsonElement? given, params ChatTurn[] turns) => Render(new ChatRequest(ChatTurn.Json(turns), given, AddGenerationPrompt: false, new ChatOptions().Variables)).Text;
+        string Text(JsonElement? given, params ChatTurn[] turns) => Render(new ChatRequest(ChatTurn.Json(turns), given, AddGenerationPrompt: false, new ChatTemplateOptions().Variables)).Text;
         try
         {
             if (Text(tools.RootElement, asked) == Text(null, asked))

@@ -7,8 +7,8 @@ internal sealed class Conversation
 {
     private readonly LanguageModel _model;
     private readonly GenerationOptions _options;
-    private readonly ChatOptions _chat;
-    private readonly List<ChatMessage> _messages = [];
+    private readonly ChatTemplateOptions _chat;
+    private readonly List<ChatTurn> _messages = [];
     private int _retries;
 
     /// <summary>Starts a conversation.</summary>
@@ -16,16 +16,16 @@ internal sealed class Conversation
     /// <param name="options">How tokens are chosen; at most so many as the context has room for.</param>
     /// <param name="chat">Template and trust.</param>
     /// <param name="system">What the model is told to be, or null.</param>
-    public Conversation(LanguageModel model, GenerationOptions options, ChatOptions chat, string? system)
+    public Conversation(LanguageModel model, GenerationOptions options, ChatTemplateOptions chat, string? system)
     {
         (_model, _options, _chat) = (model, options, chat);
         SetSystem(system);
         // That the model has no template, or one that cannot be used, is known before anything is typed.
-        model.EncodeChat([.. _messages, ChatMessage.User("Hello.")], chat);
+        model.EncodeChat([.. _messages, ChatTurn.User("Hello.")], chat);
     }
 
     /// <summary>The messages so far.</summary>
-    public IReadOnlyList<ChatMessage> Messages => _messages;
+    public IReadOnlyList<ChatTurn> Messages => _messages;
 
     /// <summary>Tokens that it can take.</summary>
     public int Context => _model.Context;
@@ -33,7 +33,7 @@ internal sealed class Conversation
     /// <summary>Answers a message; the answer joins the conversation, as far as it was made, when its enumeration ends.</summary>
     public IEnumerable<string> Say(string text, CancellationToken cancellation)
     {
-        _messages.Add(ChatMessage.User(text));
+        _messages.Add(ChatTurn.User(text));
         _retries = 0;
         return Answer(cancellation);
     }
@@ -59,12 +59,12 @@ internal sealed class Conversation
         _messages.RemoveAll(m => m.Role == "system");
         if (!string.IsNullOrEmpty(text))
         {
-            _messages.Insert(0, ChatMessage.System(text));
+            _messages.Insert(0, ChatTurn.System(text));
         }
     }
 
     /// <summary>Takes another conversation's messages.</summary>
-    public void Load(IEnumerable<ChatMessage> messages)
+    public void Load(IEnumerable<ChatTurn> messages)
     {
         _messages.Clear();
         _messages.AddRange(messages);
@@ -108,7 +108,7 @@ internal sealed class Conversation
                 }
                 finally
                 {
-                    _messages.Add(ChatMessage.Assistant(said));
+                    _messages.Add(ChatTurn.Assistant(said));
                 }
             }
         }

@@ -16,9 +16,9 @@ internal static class ConversationFile
 
     /// <summary>Reads messages; the file is data and nothing else.</summary>
     /// <exception cref="CheckpointException">It is absent, too large, or something else.</exception>
-    public static List<ChatMessage> Read(string path)
+    public static List<ChatTurn> Read(string path)
     {
-        List<ChatMessage>? messages = WrittenJson.Read(path, MaximumBytes, bytes => JsonSerializer.Deserialize(bytes.Span, ChatJson.Default.ListChatMessage));
+        List<ChatTurn>? messages = WrittenJson.Read(path, MaximumBytes, bytes => JsonSerializer.Deserialize(bytes.Span, ChatJson.Default.ListChatTurn));
         return messages is not null && messages.TrueForAll(m => m is { Role: not null, Content: not null })
             ? messages
             : throw new CheckpointException(path, "not an array of messages with role and content");
@@ -26,7 +26,7 @@ internal static class ConversationFile
 
     /// <summary>Writes messages: beside, then renamed. A link stays one, and what it leads to is written.</summary>
     /// <exception cref="CheckpointException">It cannot be written, or what stands beside it is in the way.</exception>
-    public static void Write(string path, IReadOnlyList<ChatMessage> messages)
+    public static void Write(string path, IReadOnlyList<ChatTurn> messages)
     {
         string target = FileLink.End(path);
         if (File.Exists(target + AtomicFile.Unfinished))
@@ -34,6 +34,6 @@ internal static class ConversationFile
             throw new CheckpointException(target + AtomicFile.Unfinished, "is in the way: messages are written there first; rename it or save under another name");
         }
 
-        AtomicFile.Write(target, JsonSerializer.SerializeToUtf8Bytes(messages, Written.IReadOnlyListChatMessage));
+        AtomicFile.Write(target, JsonSerializer.SerializeToUtf8Bytes(messages, Written.IReadOnlyListChatTurn));
     }
 }

@@ -10,7 +10,7 @@ namespace Portable.Cli.Verbs;
 /// <param name="Messages">The conversation.</param>
 /// <param name="Device">The device that served.</param>
 /// <param name="Sampling">How tokens were chosen.</param>
-internal sealed record ChatReport(IReadOnlyList<ChatMessage> Messages, string Device, SamplingReport Sampling);
+internal sealed record ChatReport(IReadOnlyList<ChatTurn> Messages, string Device, SamplingReport Sampling);
 
 /// <summary>Holds a conversation on the terminal.</summary>
 internal sealed class ChatVerb : Verb
@@ -55,7 +55,7 @@ internal sealed class ChatVerb : Verb
             terminal.Message(idle);
         }
 
-        Conversation conversation = new(loaded, options, new ChatOptions { Template = parsed.GetValue(_template), TrustMessages = parsed.GetValue(_trust) }, parsed.GetValue(_system));
+        Conversation conversation = new(loaded, options, new ChatTemplateOptions { Template = parsed.GetValue(_template), TrustMessages = parsed.GetValue(_trust) }, parsed.GetValue(_system));
         ChatConsole console = new(terminal);
         bool well = console.Run(conversation, cancellation);
         if (terminal.Json)

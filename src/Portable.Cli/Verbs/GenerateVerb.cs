@@ -77,7 +77,7 @@ internal sealed class GenerateVerb : Verb
             if (asChat)
             {
                 ModelChat conversation = new(directory, words.Tokenizer);
-                start = conversation.Render(ModelChat.Request([ChatMessage.User(said)], new ChatOptions()), trust: parsed.GetValue(_trust)).Ids;
+                start = conversation.Render(ModelChat.Request([ChatTurn.User(said)], new ChatTemplateOptions()), trust: parsed.GetValue(_trust)).Ids;
                 ends = conversation.TurnEnd() is { } end ? [end] : [];
             }
             else

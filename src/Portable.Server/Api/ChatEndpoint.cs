@@ -30,7 +30,7 @@ internal static class ChatEndpoint
 
         service.AcceptTools(tools);
         ByteProgram? shape = ShapeFields.Read(fields, tools, service.Model);
-        ChatOptions chat = new() { Tools = tools, Variables = fields.Object("chat_template_kwargs")?.All.ToDictionary(p => p.Name, p => p.Value) ?? [] };
+        ChatTemplateOptions chat = new() { Tools = tools, Variables = fields.Object("chat_template_kwargs")?.All.ToDictionary(p => p.Name, p => p.Value) ?? [] };
         (bool stream, bool usage) = SamplingFields.Streaming(fields);
         using CancellationTokenSource limit = service.Limit(context);
         string owner = Access.OwnerOf(context);

@@ -33,7 +33,7 @@ internal static class ResponseEndpoint
         ServedChat? chat = null;
         try
         {
-            chat = service.Model.ServeChat(turns, options, new ChatOptions { Tools = tools }, r => r with { Owner = owner, Shape = shape is null ? null : service.Model.Shape(shape) }, limit.Token);
+            chat = service.Model.ServeChat(turns, options, new ChatTemplateOptions { Tools = tools }, r => r with { Owner = owner, Shape = shape is null ? null : service.Model.Shape(shape) }, limit.Token);
             ResponseWriter writer = new(fields, service.Name, service.Model.Fingerprint, options, tools);
             await (stream ? StreamAsync(context, chat, writer, limit.Token) : WholeAsync(context, chat, writer, limit.Token)).ConfigureAwait(false);
         }

@@ -1,4 +1,7 @@
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Portable.Chat.Tools;
 
 namespace Portable.Serving;
@@ -14,6 +17,9 @@ internal readonly record struct ChatPiece(string Text, IReadOnlyList<ToolCall> C
 /// <param name="format">How calls are written.</param>
 internal sealed class ServedChat(Answer answer, ToolCallFormat format)
 {
+    private const int IdLength = 9;
+    private const string Letters = "0123456789abcdefghijklmnopqrstuvwxyz";
+
     /// <summary>The answer's tokens and counts.</summary>
     public Answer Answer => answer;
 
@@ -26,6 +32,8 @@ internal sealed class ServedChat(Answer answer, ToolCallFormat format)
         ToolCallReader reader = new(format);
         await foreach (AnswerPiece piece in answer.Pieces.ReadAllAsync(cancellation).ConfigureAwait(false))
         {
+            // What is there already is read without a look at it.
+            cancellation.ThrowIfCancellationRequested();
             yield return Of(reader.Push(piece.Text), piece);
         }
 
@@ -38,9 +46,23 @@ internal sealed class ServedChat(Answer answer, ToolCallFormat format)
 
     private ChatPiece Of((string Text, IReadOnlyList<ToolCall> Calls) read, AnswerPiece piece)
     {
-        // A call needs a name of its own, and equal requests equal answers: its number in the answer.
-        ToolCall[] calls = [.. read.Calls.Select((c, i) => c with { Id = $"call_{Calls + i}" })];
+        ToolCall[] calls = [.. read.Calls.Select((c, i) => c with { Id = Identify(Calls + i) })];
         Calls += calls.Length;
         return new ChatPiece(read.Text, calls, piece);
+    }
+
+    // A call needs a name that no other call of the conversation has, and equal requests equal answers: so it comes from the conversation
+    // so far, the draw and the call's number. Nine letters and digits, for that is what templates of Mistral's models insist on.
+    private string Identify(int call)
+    {
+        TextRequest request = answer.Request;
+        byte[] hash = SHA256.HashData(MemoryMarshal.AsBytes<int>([.. request.Prompt, request.Sampling.Seed.GetHashCode(), request.Choice, call]));
+        return string.Create(IdLength, hash, static (id, bytes) =>
+        {
+            for (int i = 0; i < id.Length; i++)
+            {
+                id[i] = Letters[BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(2 * i)) % Letters.Length];
+            }
+        });
     }
 }

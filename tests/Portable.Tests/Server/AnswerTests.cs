@@ -45,7 +45,7 @@ public sealed class AnswerTests(ServedModel served)
     {
         using LanguageModel alone = Open(256);
         string system = string.Join(' ', Enumerable.Repeat("Be brief.", 20));
-        string expected = string.Concat(alone.Chat([ChatMessage.System(system), ChatMessage.User("Hello there")], Few));
+        string expected = string.Concat(alone.Chat([ChatTurn.System(system), ChatTurn.User("Hello there")], Few));
         string messages = $$""" "messages":[{"role":"developer","content":"{{system}}"},{"role":"user","content":[{"type":"text","text":"Hello "},{"type":"text","text":"there"}]}],"max_completion_tokens":12 """;
         (int status, JsonElement whole) = await served.Post("/v1/chat/completions", $$"""{"model":"tiny",{{messages}}}""");
         Assert.Equal(200, status);
@@ -55,7 +55,7 @@ public sealed class AnswerTests(ServedModel served)
         Assert.Equal(served.Model.Fingerprint, whole.GetProperty("system_fingerprint").GetString());
         JsonElement usage = whole.GetProperty("usage");
         Assert.Equal(12, usage.GetProperty("completion_tokens").GetInt32());
-        Assert.Equal(alone.EncodeChat([ChatMessage.System(system), ChatMessage.User("Hello there")]).Length, usage.GetProperty("prompt_tokens").GetInt32());
+        Assert.Equal(alone.EncodeChat([ChatTurn.System(system), ChatTurn.User("Hello there")]).Length, usage.GetProperty("prompt_tokens").GetInt32());
 
         JsonElement[] events = await Stream("/v1/chat/completions", $$"""{{{messages}},"stream":true,"stream_options":{"include_usage":true} }""");
         Assert.Equal(expected, string.Concat(events.Where(e => e.GetProperty("choices").GetArrayLength() > 0).Select(e => e.GetProperty("choices")[0].GetProperty("delta")).Select(d => d.TryGetProperty("content", out JsonElement c) ? c.GetString() : "")));

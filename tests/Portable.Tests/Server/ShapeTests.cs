@@ -80,7 +80,7 @@ public sealed class ShapeTests(ServedModel served)
         using JsonDocument tools = JsonDocument.Parse(Strict);
         JsonElement parameters = tools.RootElement[0].GetProperty("function").GetProperty("parameters");
         ByteProgram shape = served.Model.CallShape([("weather", parameters)], required: false, several: false);
-        ServedChat chat = served.Model.ServeChat([new ChatTurn("user", "Hi")], options, new ChatOptions { Tools = tools.RootElement }, r => r with { Shape = served.Model.Shape(shape) });
+        ServedChat chat = served.Model.ServeChat([new ChatTurn("user", "Hi")], options, new ChatTemplateOptions { Tools = tools.RootElement }, r => r with { Shape = served.Model.Shape(shape) });
         List<ToolCall> calls = [];
         await foreach (ChatPiece piece in chat.Pieces())
         {

@@ -4,4 +4,4 @@ namespace Portable.Chat.Tools;
 /// <param name="Name">Its name.</param>
 /// <param name="Arguments">Its arguments, a JSON object.</param>
 /// <param name="Id">What an answer to it refers to, or null.</param>
-internal sealed record ToolCall(string Name, string Arguments, string? Id = null);
+public sealed record ToolCall(string Name, string Arguments, string? Id = null);

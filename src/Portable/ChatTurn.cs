@@ -1,25 +1,39 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using Portable.Chat.Tools;
 
-namespace Portable.Chat.Tools;
+namespace Portable;
 
-/// <summary>A message as templates take it: with the calls of functions that it makes, or the call that it answers.</summary>
-/// <param name="Role">Who speaks.</param>
-/// <param name="Content">What is said; null where there are calls alone.</param>
-internal sealed record ChatTurn(string Role, string? Content)
+/// <summary>One message of a conversation, as chat templates take it.</summary>
+/// <param name="Role">Who speaks: system, user, assistant, tool, or another role that the model's chat template knows.</param>
+/// <param name="Content">What is said; null, like "", where a message makes <see cref="Calls"/> alone.</param>
+public sealed record ChatTurn(string Role, string? Content)
 {
-    /// <summary>Calls that the message makes.</summary>
+    /// <summary>Calls of functions that a message of the assistant makes; none by default.</summary>
+    [JsonIgnore]
     public IReadOnlyList<ToolCall> Calls { get; init; } = [];
 
-    /// <summary>The call that a message of the role tool answers.</summary>
+    /// <summary>The <see cref="ToolCall.Id"/> that a message of the role tool answers, or null.</summary>
+    [JsonIgnore]
     public string? CallId { get; init; }
 
-    /// <summary>Who speaks by name, or the function that answers.</summary>
+    /// <summary>Who speaks by name, or the function that answers; null where the template is to say neither.</summary>
+    [JsonIgnore]
     public string? Name { get; init; }
+
+    /// <summary>A message by the user.</summary>
+    public static ChatTurn User(string content) => new("user", content);
+
+    /// <summary>An answer of the model, earlier in the conversation.</summary>
+    public static ChatTurn Assistant(string content) => new("assistant", content);
+
+    /// <summary>Instructions to the model that hold for the whole conversation (the system prompt).</summary>
+    public static ChatTurn System(string content) => new("system", content);
 
     /// <summary>Messages as the JSON that templates of Hugging Face checkpoints know: arguments of calls are objects.</summary>
     /// <exception cref="JsonException">Arguments of a call are not JSON.</exception>
-    public static JsonElement Json(IEnumerable<ChatTurn> turns)
+    internal static JsonElement Json(IEnumerable<ChatTurn> turns)
     {
         ArrayBufferWriter<byte> buffer = new();
         using (Utf8JsonWriter writer = new(buffer))

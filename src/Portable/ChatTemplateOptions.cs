@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Portable;
 
 /// <summary>How a conversation is rendered by the model's chat template.</summary>
-public sealed record ChatOptions
+public sealed record ChatTemplateOptions
 {
     /// <summary>Tool definitions for the template, a JSON array; null = none.</summary>
     public JsonElement? Tools { get; init; }
