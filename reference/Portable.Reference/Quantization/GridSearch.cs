@@ -17,7 +17,8 @@ namespace Portable.Reference.Quantization;
 /// </remarks>
 internal static class GridSearch
 {
-    // Parts of its scale that are tried: from a little beyond it down to less than half.
+    // Parts of its scale that are tried: from a little beyond it down to less than half. Steps of 0.05 are not exact in binary: the 13th part is
+    // 0.45, and the next lies just below 0.4. The bytes of checkpoints rest on it.
     private const double LargestPart = 1.05, SmallestPart = 0.4, PartStep = 0.05;
     private const double CutFactor = 0.8, SmallestCut = 0.02;
     private const int ZeroReach = 2, Refined = 2, Turns = 6;
