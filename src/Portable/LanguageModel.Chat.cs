@@ -30,7 +30,7 @@ public sealed partial class LanguageModel
     {
         ArgumentNullException.ThrowIfNull(messages);
         options = Valid(options);
-        return Pieces(Steps(EncodeChat(messages, chat), options, cancellation, ChatEnd()), options.StopTexts);
+        return Pieces(Steps(EncodeChat(messages, chat), options, cancellation, ChatEnd()), options.StopTexts, []);
     }
 
     /// <summary>Answers a conversation without holding up the caller: <see cref="Chat"/> on another thread.</summary>

@@ -32,7 +32,7 @@ public sealed partial class LanguageModel
     /// <exception cref="ArgumentException">The prompt is empty or fills the context, or an option is out of range.</exception>
     internal Answer Serve(int[] prompt, GenerationOptions options, Func<TextRequest, TextRequest>? adjust = null, CancellationToken cancellation = default)
     {
-        TextRequest request = Request(prompt, Valid(options));
+        TextRequest request = Request(prompt, Valid(options)) with { Continues = true };
         return Engine.Submit(adjust?.Invoke(request) ?? request, Tokenizer, cancellation);
     }
 

@@ -176,13 +176,14 @@ public sealed partial class LanguageModel : IDisposable
     /// <summary>Continues a text; the pieces come as they are made.</summary>
     /// <param name="prompt">The text.</param>
     /// <param name="options">How; null = 128 tokens, always the likeliest.</param>
-    /// <returns>Pieces of new text, most of them a word; together the continuation.</returns>
+    /// <returns>Pieces of new text, most of them a word; together the continuation, with the space between it and the prompt.</returns>
     /// <exception cref="ArgumentException">The prompt is empty or fills the context, or an option is out of range.</exception>
     /// <exception cref="InvalidOperationException">As many texts as the model takes are under way.</exception>
     public IEnumerable<string> Generate(string prompt, GenerationOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        return Pieces(Generate(Encode(prompt), options), options?.StopTexts ?? []);
+        int[] ids = Encode(prompt);
+        return Pieces(Generate(ids, options), options?.StopTexts ?? [], ids);
     }
 
     /// <summary>Continues token ids; the new ids come as they are made.</summary>
@@ -204,14 +205,15 @@ public sealed partial class LanguageModel : IDisposable
     /// <param name="prompt">The text.</param>
     /// <param name="options">How; null = 128 tokens, always the likeliest.</param>
     /// <param name="cancellation">Stops between tokens.</param>
-    /// <returns>Pieces of new text, most of them a word; together the continuation.</returns>
+    /// <returns>Pieces of new text, most of them a word; together the continuation, with the space between it and the prompt.</returns>
     /// <exception cref="ArgumentException">The prompt is empty or fills the context, or an option is out of range.</exception>
     /// <exception cref="InvalidOperationException">As many texts as the model takes are under way.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async IAsyncEnumerable<string> GenerateAsync(string prompt, GenerationOptions? options = null, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        using IEnumerator<string> pieces = Pieces(Generate(Encode(prompt), options, cancellation), options?.StopTexts ?? []).GetEnumerator();
+        int[] ids = Encode(prompt);
+        using IEnumerator<string> pieces = Pieces(Generate(ids, options, cancellation), options?.StopTexts ?? [], ids).GetEnumerator();
         while (await Task.Run(pieces.MoveNext, cancellation).ConfigureAwait(false))
         {
             yield return pieces.Current;
@@ -342,9 +344,13 @@ public sealed partial class LanguageModel : IDisposable
         }
     }
 
-    private IEnumerable<string> Pieces(IEnumerable<int> ids, IReadOnlyList<string> stopTexts)
+    /// <summary>Pieces of text of new ids.</summary>
+    /// <param name="ids">The ids.</param>
+    /// <param name="stopTexts">Texts that end it.</param>
+    /// <param name="continued">The ids whose text goes on; none = the text is one of its own.</param>
+    private IEnumerable<string> Pieces(IEnumerable<int> ids, IReadOnlyList<string> stopTexts, int[] continued)
     {
-        StreamingDecoder decoder = new(Tokenizer);
+        StreamingDecoder decoder = new(Tokenizer, before: continued);
         StopTexts stops = new(stopTexts);
         foreach (int id in ids)
         {

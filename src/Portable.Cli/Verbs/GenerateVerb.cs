@@ -104,7 +104,7 @@ internal sealed class GenerateVerb : Verb
             terminal.Dimmed(Printable.Of(said));
         }
 
-        var decoder = new StreamingDecoder(loaded.Tokenizer);
+        var decoder = new StreamingDecoder(loaded.Tokenizer, before: asChat ? [] : start);
         long first = 0, last = 0;
         using IEnumerator<int> made = loaded.Generate(start, options, cancellation, ends).GetEnumerator();
 

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Portable.Generation.Constraints;
 using Portable.Server.Http;
 using Portable.Serving;
+using Portable.Tokenizers;
 
 namespace Portable.Server.Api;
 
@@ -149,6 +150,7 @@ internal static class CompletionEndpoint
         private readonly List<double?> _own = [];
         private readonly List<Dictionary<string, double>?> _likeliest = [];
         private readonly List<int> _offsets = [];
+        private readonly StreamingDecoder _text = new(service.Model.Tokenizer, before: echo ? [] : answer.Request.Prompt);
         private bool _prompt = echo;
         private int _offset;
 
@@ -207,7 +209,8 @@ internal static class CompletionEndpoint
 
             _likeliest.Add(likeliest);
             _offsets.Add(_offset);
-            _offset += text.Length;
+            // Where the next one begins in the text: in words that a token's own spelling may not have, such as a first space.
+            _offset += _text.Next(id).Length;
         }
     }
 }

@@ -42,7 +42,7 @@ internal sealed class Answer
         (Request, Cancellation, Beginning) = (request, cancellation, request.Prompt);
         _sampler = new Sampler(request.Sampling, request.Choice);
         _sampler.Observe(request.Prompt);
-        _decoder = tokenizer is null ? null : new StreamingDecoder(tokenizer, request.KeepSpecial);
+        _decoder = tokenizer is null ? null : new StreamingDecoder(tokenizer, request.KeepSpecial, request.Continues ? request.Prompt : []);
         _stops = new StopTexts(request.StopTexts);
     }
 

@@ -33,6 +33,9 @@ internal sealed record TextRequest
     /// <summary>Whether the text of special tokens is part of the answer's text.</summary>
     public bool KeepSpecial { get; init; }
 
+    /// <summary>Whether the answer's text goes on with the prompt's; else it is a text of its own, as in a conversation.</summary>
+    public bool Continues { get; init; }
+
     /// <summary>The shape of the answer; this answer's own. Null = any text.</summary>
     public TokenConstraint? Shape { get; init; }
 

@@ -17,7 +17,9 @@ public sealed class LanguageModelTests
         using LanguageModel model = Open();
         int[] ids = [.. model.Generate(model.Encode(Prompt), Few)];
         Assert.Equal(12, ids.Length);
-        Assert.Equal(model.Tokenizer.Decode(ids).TrimStart(), string.Concat(model.Generate(Prompt, Few)).TrimStart());
+        string whole = model.Tokenizer.Decode([.. model.Encode(Prompt), .. ids]);
+        Assert.Equal(whole, Prompt + string.Concat(model.Generate(Prompt, Few)));
+        Assert.StartsWith(Prompt + " ", whole, StringComparison.Ordinal);
     }
 
     /// <summary>What was begun ahead is used once, for the directory it was begun for; what cannot be read is told by opening.</summary>

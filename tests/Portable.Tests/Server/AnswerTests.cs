@@ -92,7 +92,35 @@ public sealed class AnswerTests(ServedModel served)
                 Assert.InRange(logprobs.GetProperty("top_logprobs")[i + 1].EnumerateObject().Count(), 1, 2);
             }
         });
-        Assert.Contains("The old lighthouse was", json.GetProperty("choices")[0].GetProperty("text").GetString(), StringComparison.Ordinal);
+        Assert.Equal("The old lighthouse was", json.GetProperty("choices")[0].GetProperty("text").GetString());
+    }
+
+    /// <summary>Echoed or not, whole or streamed, an answer is what its tokens add to the prompt's text, and each token lies where it is said to.</summary>
+    [Fact]
+    public async Task AnAnswerGoesOnWithThePromptsText()
+    {
+        const string Prompt = "The old lighthouse was", Body = "\"prompt\":\"" + Prompt + "\",\"max_tokens\":9,\"ignore_eos\":true,\"logprobs\":0";
+        using LanguageModel alone = Open(256);
+        string whole = alone.Tokenizer.Decode([.. alone.Encode(Prompt), .. alone.Generate(alone.Encode(Prompt), new GenerationOptions { MaximumTokens = 9, IgnoreEnd = true })]);
+        Assert.StartsWith(Prompt + " ", whole, StringComparison.Ordinal);
+        JsonElement plain = (await served.Post("/v1/completions", $"{{{Body}}}")).Json.GetProperty("choices")[0], echoed = (await served.Post("/v1/completions", $"{{{Body},\"echo\":true}}")).Json.GetProperty("choices")[0];
+        Assert.Equal(whole[Prompt.Length..], plain.GetProperty("text").GetString());
+        Assert.Equal(whole, echoed.GetProperty("text").GetString());
+        JsonElement[] events = await Stream("/v1/completions", $"{{{Body},\"stream\":true}}");
+        Assert.Equal(whole[Prompt.Length..], string.Concat(events.Select(e => e.GetProperty("choices")[0].GetProperty("text").GetString())));
+        foreach (JsonElement choice in (JsonElement[])[plain, echoed])
+        {
+            string text = choice.GetProperty("text").GetString()!;
+            JsonElement logprobs = choice.GetProperty("logprobs");
+            int[] offsets = [.. logprobs.GetProperty("text_offset").EnumerateArray().Select(o => o.GetInt32()), text.Length];
+            string[] tokens = [.. logprobs.GetProperty("tokens").EnumerateArray().Select(t => t.GetString()!)];
+            for (int i = 0; i < tokens.Length; i++)
+            {
+                string there = text[offsets[i]..offsets[i + 1]];
+                // A special token has no text, and the first word no space in front.
+                Assert.True(there == tokens[i] || there.Length == 0 || (offsets[i] == 0 && " " + there == tokens[i]), $"'{there}' is said to be '{tokens[i]}'");
+            }
+        }
     }
 
     [Fact]

@@ -81,6 +81,26 @@ public sealed class TokenizerTests
         Assert.Equal(text, string.Concat(ids.Select(decoder.Next)) + decoder.Finish());
     }
 
+    /// <summary>Wherever a text is cut between tokens, what was certain before and what the rest adds are the whole.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_continues_tokens_is_what_they_lack(bool pieces)
+    {
+        using TokenizerDirectory? json = pieces ? null : new(MetaspaceJson);
+        ITokenizer tokenizer = Tokenizer.Open(json?.Path ?? DemoModel.Directory);
+        foreach (string text in (string[])[" a b  é b", "a é😀 b", "  a", "b a"])
+        {
+            int[] ids = tokenizer.EncodeInput(text);
+            for (int cut = 0; cut <= ids.Length; cut++)
+            {
+                StreamingDecoder before = new(tokenizer), after = new(tokenizer, before: ids.AsSpan(0, cut));
+                string certain = string.Concat(ids[..cut].Select(before.Next));
+                Assert.Equal(tokenizer.Decode(ids), certain + string.Concat(ids[cut..].Select(after.Next)) + after.Finish());
+            }
+        }
+    }
+
     [Fact]
     public void Json_merges_by_rank_not_by_position()
     {
