@@ -25,22 +25,22 @@ public sealed record Comparison
     /// <summary>The text; never one that a model was calibrated on.</summary>
     public required string Text { get; init; }
 
-    /// <summary>Name of the text, for the report; null = none.</summary>
+    /// <summary>Name of the text, for the report; null, the default = none.</summary>
     public string? TextName { get; init; }
 
-    /// <summary>Tokens of a window, at least 2; windows do not overlap, each is scored on its own, and a partial last one is left out.</summary>
+    /// <summary>Tokens of a window, at least 2, 512 unless said; windows do not overlap, each is scored on its own, and a partial last one is left out.</summary>
     public int Context { get; init; } = 512;
 
-    /// <summary>The first so many windows; 0 = all.</summary>
+    /// <summary>The first so many windows; 0, the default = all.</summary>
     public int Windows { get; init; }
 
-    /// <summary>Positions at the start of each window that are read and not scored, 0 … <see cref="Context"/> − 2.</summary>
+    /// <summary>Positions at the start of each window that are read and not scored, 0 (the default) … <see cref="Context"/> − 2.</summary>
     public int Skip { get; init; }
 
-    /// <summary>Where quantized models run; float ones run on the CPU.</summary>
+    /// <summary>Where quantized models run; float ones run on the CPU, which is the default.</summary>
     public Device Device { get; init; } = Device.Cpu;
 
-    /// <summary>Bytes that models loaded at a time may take on the device; 0 = three quarters of its memory. Two models are loaded whatever it says.</summary>
+    /// <summary>Bytes that models loaded at a time may take on the device; 0, the default = three quarters of its memory. Two models are loaded whatever it says.</summary>
     public long Memory { get; init; }
 
     /// <summary>Compares.</summary>
@@ -104,31 +104,38 @@ public sealed record Comparison
     /// <param name="progress">Told the part that is done, 0 … 1.</param>
     /// <param name="messages">Told, a line each, what the user should know.</param>
     /// <param name="cancellation">Stops between batches.</param>
+    /// <returns>A row for the reference, then one for each model.</returns>
+    /// <exception cref="ArgumentException">An option is out of range, the text has no whole window, or a model has another vocabulary, another tokenizer or a shorter context.</exception>
+    /// <exception cref="CheckpointException">A file is missing, damaged, or of a kind that Portable does not run.</exception>
+    /// <exception cref="DeviceException">The device does not exist or cannot serve.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public Task<ComparisonResult> RunAsync(IProgress<double>? progress = null, Action<string>? messages = null, CancellationToken cancellation = default) =>
         Task.Run(() => Run(progress, messages, cancellation), cancellation);
 
     private void Validate()
     {
+        ArgumentNullException.ThrowIfNull(Reference);
+        ArgumentNullException.ThrowIfNull(Models);
         ArgumentNullException.ThrowIfNull(Text);
         ArgumentNullException.ThrowIfNull(Device);
         ArgumentOutOfRangeException.ThrowIfLessThan(Context, 2);
         ArgumentOutOfRangeException.ThrowIfNegative(Windows);
         ArgumentOutOfRangeException.ThrowIfNegative(Memory);
-        if (Models.Count == 0)
+        if (Models.Count == 0 || Models.Contains(null!))
         {
-            throw new ArgumentException("There is no model to compare.");
+            throw new ArgumentException(Models.Count == 0 ? "There is no model to compare." : "A model to compare is null.", nameof(Models));
         }
 
         if (Skip < 0 || Skip > Context - 2)
         {
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"A window of {Context} tokens has {Context - 1} predictions: 0 to {Context - 2} can be skipped, not {Skip}."));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"A window of {Context} tokens has {Context - 1} predictions: 0 to {Context - 2} can be skipped, not {Skip}."), nameof(Skip));
         }
     }
 
     private int WindowsOf(ComparedModel reference)
     {
         int whole = reference.Tokens.Length / Context;
-        return whole == 0 ? throw new ArgumentException($"The text has {reference.Tokens.Length} tokens: not one window of {Context}.") : Windows > 0 ? Math.Min(Windows, whole) : whole;
+        return whole == 0 ? throw new ArgumentException($"The text has {reference.Tokens.Length} tokens: not one window of {Context}.", nameof(Text)) : Windows > 0 ? Math.Min(Windows, whole) : whole;
     }
 
     /// <summary>Models that are loaded at a time, in their order.</summary>

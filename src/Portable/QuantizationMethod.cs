@@ -52,12 +52,21 @@ public sealed class QuantizationMethod
     /// <summary>A method by name.</summary>
     /// <param name="name">One of <see cref="All"/>'s: rtn, smoothquant, gptq, omniquant, flexq, abq, flatten.</param>
     /// <exception cref="MethodUsageException">There is none of that name.</exception>
-    public static QuantizationMethod Parse(string name) => new(QuantizationMethods.Find(name), new Dictionary<string, string>());
+    public static QuantizationMethod Parse(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return new(QuantizationMethods.Find(name), new Dictionary<string, string>());
+    }
 
     /// <summary>The method with an option set. An option that it does not have is accepted; the run says that it is not used.</summary>
     /// <param name="option">Name of the option.</param>
     /// <param name="value">Its value as text; checked when the run starts.</param>
-    public QuantizationMethod With(string option, string value) => new(_method, new Dictionary<string, string>(Settings) { [option] = value });
+    public QuantizationMethod With(string option, string value)
+    {
+        ArgumentNullException.ThrowIfNull(option);
+        ArgumentNullException.ThrowIfNull(value);
+        return new(_method, new Dictionary<string, string>(Settings) { [option] = value });
+    }
 
     /// <inheritdoc/>
     public override string ToString() => string.Join(' ', Settings.Select(s => $"{s.Key}={s.Value}").Prepend(Name));

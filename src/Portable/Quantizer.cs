@@ -28,33 +28,33 @@ public sealed record Quantizer
     public required string Output { get; init; }
 
     /// <summary>
-    /// Version of the checkpoint format to write: 2, with scales of 16 bits, packed zero points and groups of activations; or 1, which
+    /// Version of the checkpoint format to write: 2, the default, with scales of 16 bits, packed zero points and groups of activations; or 1, which
     /// older versions of this library read.
     /// </summary>
     public int Format { get; init; } = PortableFormat.NewestVersion;
 
-    /// <summary>Text to calibrate on, and never to evaluate on; null = none.</summary>
+    /// <summary>Text to calibrate on, and never to evaluate on; null, the default = none.</summary>
     public string? CalibrationText { get; init; }
 
-    /// <summary>Calibration windows, at least 1.</summary>
+    /// <summary>Calibration windows, at least 1; 128 unless said.</summary>
     public int CalibrationWindows { get; init; } = new MethodOptions().Samples;
 
-    /// <summary>Tokens of a calibration window, at least 2.</summary>
+    /// <summary>Tokens of a calibration window, at least 2; 512 unless said.</summary>
     public int CalibrationContext { get; init; } = new MethodOptions().Context;
 
-    /// <summary>Seed of every random choice.</summary>
+    /// <summary>Seed of every random choice; 0 unless said.</summary>
     public int Seed { get; init; }
 
     /// <summary>
-    /// Where calibration computes: passes of calibration windows through the model, sums over their inputs, and training. The result is
-    /// the CPU's, byte for byte, unless the method's option arithmetic says otherwise.
+    /// Where calibration computes: passes of calibration windows through the model, sums over their inputs, and training; the CPU unless
+    /// said. The result is the CPU's, byte for byte, unless the method's option arithmetic says otherwise.
     /// </summary>
     public Device Device { get; init; } = Device.Cpu;
 
-    /// <summary>Bytes of calibration inputs kept in memory; what is beyond lies in a temporary file.</summary>
+    /// <summary>Bytes of calibration inputs kept in memory; what is beyond lies in a temporary file. At least 0; 1 GiB unless said.</summary>
     public long CalibrationMemory { get; init; } = StreamStorage.DefaultBudget;
 
-    /// <summary>Replace a finished checkpoint, and discard an unfinished one with other settings.</summary>
+    /// <summary>Replace a finished checkpoint, and discard an unfinished one with other settings; false unless said.</summary>
     public bool Overwrite { get; init; }
 
     /// <summary>Quantizes.</summary>
@@ -65,12 +65,13 @@ public sealed record Quantizer
     /// <exception cref="FormatException">The method's quantizer refuses the scheme.</exception>
     /// <exception cref="CheckpointException">A file is missing, damaged or in the way.</exception>
     /// <exception cref="DeviceException">The device does not exist or cannot serve.</exception>
-    /// <exception cref="ArgumentException">The calibration text is too short.</exception>
+    /// <exception cref="ArgumentException">A property is null or out of range, or the calibration text too short.</exception>
     /// <exception cref="ArithmeticException">The float model does not compute finite values; the message names the layer.</exception>
     /// <exception cref="NonFiniteLossException">Training diverged; the message names the block.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public QuantizationResult Run(IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
     {
+        Validate();
         using OpenedDevice? device = Device == Device.Cpu ? null : Device.Open(line => progress?.Report(new QuantizationProgress("device", 0, 0, line, Warning: true)));
         return QuantizationRun.Run(
             new QuantizationRequest
@@ -99,6 +100,27 @@ public sealed record Quantizer
     /// <summary>Quantizes without holding up the caller; see <see cref="Run"/>.</summary>
     /// <param name="progress">Told of steps and messages, or null.</param>
     /// <param name="cancellation">Stops in good order; what is finished stays, and the next run goes on from there.</param>
+    /// <returns>What was done to each layer.</returns>
+    /// <exception cref="MethodUsageException">The method cannot serve the scheme or an option.</exception>
+    /// <exception cref="FormatException">The method's quantizer refuses the scheme.</exception>
+    /// <exception cref="CheckpointException">A file is missing, damaged or in the way.</exception>
+    /// <exception cref="DeviceException">The device does not exist or cannot serve.</exception>
+    /// <exception cref="ArgumentException">A property is null or out of range, or the calibration text too short.</exception>
+    /// <exception cref="ArithmeticException">The float model does not compute finite values; the message names the layer.</exception>
+    /// <exception cref="NonFiniteLossException">Training diverged; the message names the block.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public Task<QuantizationResult> RunAsync(IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default) =>
         Task.Run(() => Run(progress, cancellation), cancellation);
+
+    private void Validate()
+    {
+        ArgumentNullException.ThrowIfNull(Source);
+        ArgumentNullException.ThrowIfNull(Method);
+        ArgumentNullException.ThrowIfNull(Scheme);
+        ArgumentNullException.ThrowIfNull(Output);
+        ArgumentNullException.ThrowIfNull(Device);
+        ArgumentOutOfRangeException.ThrowIfLessThan(CalibrationWindows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(CalibrationContext, 2);
+        ArgumentOutOfRangeException.ThrowIfNegative(CalibrationMemory);
+    }
 }

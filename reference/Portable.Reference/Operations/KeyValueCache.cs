@@ -94,6 +94,14 @@ internal sealed class KeyValueCache
         return (pages == 0 ? sequences : BanksOf(pages, chunks)) * ((tokens * ((width * (bits switch { 32 => 4, 16 => 2, _ => 1 })) + (bits <= 16 ? 8 : 0) + (bits <= 8 ? 2 : 0))) + Overrun);
     }
 
+    /// <summary>The most positions of a sequence that a cache of such a shape takes: what its sums are exact for, and its arrays hold.</summary>
+    public static int LongestCapacity(int keyValueHeads, int headSize, int bits)
+    {
+        long row = (long)keyValueHeads * (bits == 16 ? (headSize + 1) / 2 * 2 : headSize) * (bits switch { 32 => 4, 16 => 2, _ => 1 });
+        long held = Math.Min((int.MaxValue / row) - 1, (Array.MaxLength - Overrun - Alignment) / row) / ChunkSize * ChunkSize;
+        return (int)Math.Min(held, bits switch { 32 => int.MaxValue, 16 => DigitCodes.MaximumCapacity, _ => MaximumQuantizedCapacity });
+    }
+
     /// <summary>The longest context of a quantized cache: Σ of 16-bit codes and both digit products stay within int32.</summary>
     public const int MaximumQuantizedCapacity = 32767;
 

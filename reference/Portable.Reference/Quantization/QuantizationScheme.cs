@@ -111,6 +111,7 @@ public sealed partial record QuantizationScheme
     /// <exception cref="FormatException">Not the grammar, or a width outside its range; the message says what is allowed.</exception>
     public static QuantizationScheme Parse(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         Match match = Grammar().Match(text);
         if (!match.Success)
         {

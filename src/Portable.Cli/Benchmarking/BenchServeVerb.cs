@@ -139,7 +139,7 @@ internal sealed class BenchServeVerb : Verb
 
         (double Seconds, double[] Waits) Serve()
         {
-            Scheduler scheduler = new(model, SequenceCache.Of(model), new Lock());
+            Scheduler scheduler = new(model, SequenceCache.Of(model), new PassGate());
             long start = Stopwatch.GetTimestamp();
             Answer[] answers = [.. Enumerable.Range(0, streams).Select(_ => scheduler.Submit(new TextRequest { Prompt = Text(prompt), MaximumTokens = tokens, IgnoreEnd = true }, null, cancellation))];
             while (scheduler.Step())

@@ -25,7 +25,7 @@ internal static class HostRoom
         }
 
         MemoryEstimate estimate = CpuMemory.Of(config, scheme, ElementType.Float16, sequences, context);
-        long room = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        long room = CacheRoom.MachineBytes;
         if (estimate.Total > room)
         {
             throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"the model needs {estimate} and this machine has {room / 1e9:F2} GB; use fewer bits, a shorter context, fewer texts at once, or fewer blocks"));

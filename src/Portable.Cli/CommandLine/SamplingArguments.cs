@@ -53,7 +53,7 @@ internal sealed class SamplingArguments
         }
         catch (ArgumentException e)
         {
-            throw new UsageException(e.Message);
+            throw new UsageException(e.Plain());
         }
     }
 

@@ -19,8 +19,13 @@ internal static class ErrorLine
             exception = inner;
         }
 
-        // To use the CPU is no advice where it cannot be used.
-        string whole = !cpu && exception is DeviceException device ? device.Reason : exception.Message;
+        // To use the CPU is no advice where it cannot be used, and nobody typed a parameter's name.
+        string whole = exception switch
+        {
+            DeviceException device when !cpu => device.Reason,
+            ArgumentException argument => argument.Plain(),
+            _ => exception.Message,
+        };
         string message = string.Join(' ', whole.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
         bool fault = exception is NullReferenceException or IndexOutOfRangeException or InvalidCastException or KeyNotFoundException;
         return exception switch
@@ -30,6 +35,9 @@ internal static class ErrorLine
             DecoderFallbackException => "standard input: not UTF-8",
             OverflowException => "a size is larger than this program can count: give smaller ones",
             // The library speaks of its devices; here they are chosen by an option.
+            DeviceMemoryException => message
+                .Replace("lower Context, Sequences or CacheTokens, or use the device cpu", "a shorter context or fewer texts at once, or --device cpu", StringComparison.Ordinal)
+                .Replace("lower Context, Sequences or CacheTokens", "use a shorter context or fewer texts at once", StringComparison.Ordinal),
             DeviceException when cpu => message.Replace("the device cpu", "--device cpu", StringComparison.Ordinal).Replace("The device cpu", "--device cpu", StringComparison.Ordinal),
             CheckpointException => message.Replace("(overwrite replaces it)", "(--overwrite replaces it)", StringComparison.Ordinal).Replace("or overwrite it", "or discard it with --overwrite", StringComparison.Ordinal),
             // A template's own words do not say whose they are.

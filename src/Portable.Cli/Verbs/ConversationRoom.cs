@@ -1,5 +1,6 @@
 using System.Globalization;
 using Portable.Cli.Output;
+using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
 
@@ -55,7 +56,7 @@ internal static class ConversationRoom
 
                 return opened;
             }
-            catch (InvalidOperationException) when (asked == 0 && tokens is null or 0 && Math.Max(room, shared) > 2048)
+            catch (DeviceMemoryException) when (asked == 0 && tokens is null or 0 && Math.Max(room, shared) > 2048)
             {
                 // A device that is full says so before it takes anything.
                 limit = (int)(Math.Max(room, shared) / 2);
@@ -66,16 +67,10 @@ internal static class ConversationRoom
         bool Shares(ModelConfig config) => tokens is not null && config.Blocks.All(b => b.Attention.Window == 0);
     }
 
-    // A quarter of the machine's memory for keys and values at their largest, 4 bytes each.
-    private const int Least = 256, LargestBits = 32;
+    // Keys and values at their largest, 4 bytes each.
+    private const int LargestBits = 32;
 
-    private static long Bytes => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
+    private static int Affordable(ModelConfig config, int sequences) => CacheRoom.Context(config, LargestBits, sequences, CacheRoom.Share(CacheRoom.MachineBytes));
 
-    private static int Affordable(ModelConfig config, int sequences) => Math.Max(Least, CpuMemory.LargestContext(config, LargestBits, sequences, Bytes));
-
-    private static long AffordableTokens(ModelConfig config)
-    {
-        const int Some = 64;
-        return Math.Max(Least, Bytes / CpuMemory.CacheBytes(config, LargestBits, 1, Some) * Some);
-    }
+    private static long AffordableTokens(ModelConfig config) => CacheRoom.Tokens(config, LargestBits, CacheRoom.Share(CacheRoom.MachineBytes));
 }

@@ -103,7 +103,7 @@ internal sealed class ServeVerb : Verb
         }
         catch (ArgumentException e)
         {
-            throw new UsageException(e.Message.TrimEnd('.') + (options.Keys.Count == 0 && e.Message.Contains("key is needed", StringComparison.Ordinal) ? $" (in {KeyVariable}, or --api-key-file)" : ""));
+            throw new UsageException(e.Plain().TrimEnd('.') + (options.Keys.Count == 0 && e.Message.Contains("key is needed", StringComparison.Ordinal) ? $" (in {KeyVariable}, or --api-key-file)" : ""));
         }
 
         await using (server.ConfigureAwait(false))

@@ -50,7 +50,7 @@ internal static class SamplingFields
         }
         catch (ArgumentException e)
         {
-            throw new ApiException(400, e.Message, code: "invalid_value");
+            throw new ApiException(400, e.Plain(), code: "invalid_value");
         }
     }
 

@@ -140,7 +140,7 @@ internal sealed class Service : IDisposable
         OperationCanceledException => new ApiException(503, "The answer took longer than this server gives it, or the server closes.", code: "cancelled"),
         ConstraintException e => new ApiException(400, e.Message, code: "unsupported_shape"),
         PromptLengthException e => new ApiException(400, e.Message, "messages", "context_length_exceeded"),
-        ArgumentException e => new ApiException(400, e.Message, code: "invalid_value"),
+        ArgumentException e => new ApiException(400, e.Plain(), code: "invalid_value"),
         TemplateException e => new ApiException(400, $"The model's chat template refuses these messages: {e.Message}", "messages", "template_error"),
         CheckpointException => new ApiException(400, "The model has no chat template: it continues texts (/v1/completions) and holds no conversation.", "messages", "no_chat_template"),
         ObjectDisposedException => new ApiException(503, "The server closes.", code: "closing"),

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
@@ -34,7 +35,9 @@ internal sealed class ServedLimits(VulkanDeviceFacts facts, string name)
 
         if (VulkanCache.Slots(shape) * VulkanCache.HeadWords(shape) > uint.MaxValue)
         {
-            throw new VulkanException($"A cache of {(long)VulkanCache.Pages(shape) * VulkanCache.ChunkTokens} tokens exceeds what shaders can count; use a smaller batch or context.");
+            long words = VulkanCache.Slots(shape) * VulkanCache.HeadWords(shape);
+            throw new DeviceMemoryException(
+                name, string.Create(CultureInfo.InvariantCulture, $"A block's keys take {words / 2.5e8:F2} GB"), shape.Sequences, shape.Capacity, sizeof(uint) * words, sizeof(uint) * (long)uint.MaxValue, elsewhere: true);
         }
     }
 }

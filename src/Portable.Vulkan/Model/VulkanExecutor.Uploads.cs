@@ -1,4 +1,3 @@
-using System.Globalization;
 using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
@@ -17,6 +16,7 @@ namespace Portable.Vulkan.Model;
 internal sealed partial class VulkanExecutor
 {
     /// <inheritdoc/>
+    /// <exception cref="DeviceException">It cannot run the model; a <see cref="DeviceMemoryException"/> where it has no room.</exception>
     public override void Reserve(IModelSource source, int sequences, int context, PageTable? table)
     {
         if (source.KeyValueBits == 32)
@@ -42,7 +42,7 @@ internal sealed partial class VulkanExecutor
         long free = _gpu.FreeBytes;
         if (estimate.Total > free)
         {
-            throw new VulkanException($"The model needs {estimate} and {Name} has {(free / 1e9).ToString("F2", CultureInfo.InvariantCulture)} GB; use fewer bits, a shorter context or fewer texts at once, or the device cpu.");
+            throw new DeviceMemoryException(Name, $"The model needs {estimate}", sequences, context, estimate.Total, free, elsewhere: true);
         }
     }
 

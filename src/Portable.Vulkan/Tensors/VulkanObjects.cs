@@ -155,7 +155,7 @@ internal sealed class VulkanCache(CacheShape shape, GpuBuffer keys, GpuBuffer va
     public static int Pages(CacheShape shape) => shape.Table?.Pages ?? shape.Sequences * Chunks(shape);
 
     /// <summary>Tokens × KV heads that it has room for.</summary>
-    public static long Slots(CacheShape shape) => (long)Pages(shape) * shape.KeyValueHeads * ChunkTokens;
+    public static long Slots(CacheShape shape) => (shape.Table?.Pages ?? (long)shape.Sequences * Chunks(shape)) * shape.KeyValueHeads * ChunkTokens;
 }
 
 /// <summary>An f32 activation; its memory follows the rows of the largest batch so far.</summary>

@@ -33,7 +33,7 @@ internal sealed class CalibrationSet
         int total = tokens.Length / context;
         if (total == 0)
         {
-            throw new ArgumentException($"The calibration text has {TokenCount.Text(tokens.Length)}: not one window of {context}.");
+            throw new ArgumentException($"The calibration text has {TokenCount.Text(tokens.Length)}: not one window of {context}.", "CalibrationText");
         }
 
         int[] windows = [.. Enumerable.Range(0, total)];

@@ -31,18 +31,19 @@ internal static class Perplexity
     /// <param name="windows">The first so many windows; 0 = all.</param>
     /// <param name="progress">Windows done, windows to do and the mean NLL so far.</param>
     /// <param name="cancellation">Stops between windows.</param>
+    /// <param name="passes">Lets one pass run at a time, where others may close the model; null = nobody does.</param>
     /// <exception cref="ArgumentException">The text has no whole window, or the context is out of range.</exception>
-    public static PerplexityResult Measure(Transformer model, int[] tokens, int context, int windows = 0, IProgress<(int Done, int Total, double MeanNll)>? progress = null, CancellationToken cancellation = default)
+    public static PerplexityResult Measure(Transformer model, int[] tokens, int context, int windows = 0, IProgress<(int Done, int Total, double MeanNll)>? progress = null, CancellationToken cancellation = default, PassGate? passes = null)
     {
         if (context < 2 || context > model.Context)
         {
-            throw new ArgumentException($"The context must be 2 to {model.Context} tokens, not {context}.");
+            throw new ArgumentException($"The context must be 2 to {model.Context} tokens, not {context}.", nameof(context));
         }
 
         int total = tokens.Length / context;
         if (total == 0)
         {
-            throw new ArgumentException($"The text has {TokenCount.Text(tokens.Length)}: not one window of {context}.");
+            throw new ArgumentException($"The text has {TokenCount.Text(tokens.Length)}: not one window of {context}.", "text");
         }
 
         total = windows > 0 ? Math.Min(windows, total) : total;
@@ -52,7 +53,7 @@ internal static class Perplexity
         for (int window = 0; window < total; window++)
         {
             cancellation.ThrowIfCancellationRequested();
-            Score(model, tokens.AsMemory(window * context, context), losses);
+            Score(model, tokens.AsMemory(window * context, context), losses, passes);
             foreach (double loss in losses)
             {
                 sum += loss;
@@ -69,13 +70,15 @@ internal static class Perplexity
     /// <param name="model">The model.</param>
     /// <param name="tokens">The sequence.</param>
     /// <param name="losses">tokens − 1 values, nats.</param>
-    public static void Score(Transformer model, ReadOnlyMemory<int> tokens, double[] losses)
+    /// <param name="passes">Lets one pass run at a time; null = nobody else runs the model.</param>
+    public static void Score(Transformer model, ReadOnlyMemory<int> tokens, double[] losses, PassGate? passes = null)
     {
         int vocabulary = model.Config.VocabularySize;
         for (int start = 0; start < tokens.Length - 1; start += model.MaximumLogitRows)
         {
             // The last token predicts nothing that is scored; it is not run.
             int rows = Math.Min(model.MaximumLogitRows, tokens.Length - 1 - start), first = start;
+            using PassGate.Pass pass = passes is null ? default : passes.Enter();
             ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens.Span.Slice(start, rows), start, allLogits: true));
             unsafe
             {

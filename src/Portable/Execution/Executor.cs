@@ -26,7 +26,7 @@ internal abstract class Executor : IDisposable
     /// <param name="sequences">Cache slots.</param>
     /// <param name="context">Positions of each.</param>
     /// <param name="table">Which pages sequences have; null = each its own.</param>
-    /// <exception cref="InvalidOperationException">The device has no room for it, or cannot run it.</exception>
+    /// <exception cref="DeviceException">The device cannot run it; a <see cref="DeviceMemoryException"/> where it has no room.</exception>
     public virtual void Reserve(IModelSource source, int sequences, int context, PageTable? table)
     {
     }

@@ -7,11 +7,9 @@ namespace Portable.Generation;
 /// <param name="model">The model.</param>
 /// <param name="sampler">Chooses tokens.</param>
 /// <param name="taken">The sequence to use, with room for the text: what it holds of the prompt is not fed again. Null = the first, from its beginning.</param>
-/// <param name="steps">Held while the model runs, where others run it too; null = nobody does.</param>
-internal sealed class Generator(Transformer model, Sampler sampler, TakenSequence? taken = null, Lock? steps = null)
+/// <param name="passes">Lets one pass run at a time, where others run the model too; null = nobody does.</param>
+internal sealed class Generator(Transformer model, Sampler sampler, TakenSequence? taken = null, PassGate? passes = null)
 {
-    private readonly Lock _steps = steps ?? new Lock();
-
     /// <summary>Yields new tokens as they are made.</summary>
     /// <param name="prompt">Token ids, BOS included where the model wants one; at least one.</param>
     /// <param name="count">The most tokens to make.</param>
@@ -19,6 +17,7 @@ internal sealed class Generator(Transformer model, Sampler sampler, TakenSequenc
     /// <param name="cancellation">Stops between tokens.</param>
     /// <param name="ends">End tokens beside the model's own.</param>
     /// <exception cref="ArgumentException">The prompt is empty or fills the context.</exception>
+    /// <exception cref="ObjectDisposedException">The model was closed.</exception>
     public IEnumerable<int> Generate(int[] prompt, int count, bool ignoreEnd = false, CancellationToken cancellation = default, params int[] ends)
     {
         if (prompt.Length == 0)
@@ -63,11 +62,9 @@ internal sealed class Generator(Transformer model, Sampler sampler, TakenSequenc
     // Logits are the model's until its next pass: the token is chosen before another may run it.
     private int Step(ReadOnlySpan<int> tokens, int position, bool choose)
     {
-        lock (_steps)
-        {
-            ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens, position, allLogits: false, taken?.Index ?? 0));
-            taken?.Add(tokens);
-            return choose ? sampler.Next(logits, position + tokens.Length) : 0;
-        }
+        using PassGate.Pass pass = passes is null ? default : passes.Enter();
+        ReadOnlySpan<float> logits = model.Forward(Batch.Consecutive(tokens, position, allLogits: false, taken?.Index ?? 0));
+        taken?.Add(tokens);
+        return choose ? sampler.Next(logits, position + tokens.Length) : 0;
     }
 }

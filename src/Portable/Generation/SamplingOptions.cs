@@ -37,25 +37,25 @@ internal sealed record SamplingOptions
     /// <exception cref="ArgumentException">A value is out of range.</exception>
     public void Validate()
     {
-        Require(Temperature >= 0 && double.IsFinite(Temperature), "Temperature must be 0 or more", Temperature);
-        Require(TopK >= 0, "Top-k must be 0 (all) or more", TopK);
-        Require(TopP is > 0 and <= 1, "Top-p must be over 0 and at most 1", TopP);
-        Require(MinP is >= 0 and <= 1, "Min-p must be between 0 and 1", MinP);
-        Require(RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), "The repetition penalty must be over 0", RepetitionPenalty);
-        Require(double.IsFinite(PresencePenalty), "The presence penalty must be a number", PresencePenalty);
-        Require(double.IsFinite(FrequencyPenalty), "The frequency penalty must be a number", FrequencyPenalty);
+        Require(Temperature >= 0 && double.IsFinite(Temperature), "Temperature must be 0 or more", Temperature, nameof(Temperature));
+        Require(TopK >= 0, "Top-k must be 0 (all) or more", TopK, nameof(TopK));
+        Require(TopP is > 0 and <= 1, "Top-p must be over 0 and at most 1", TopP, nameof(TopP));
+        Require(MinP is >= 0 and <= 1, "Min-p must be between 0 and 1", MinP, nameof(MinP));
+        Require(RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), "The repetition penalty must be over 0", RepetitionPenalty, nameof(RepetitionPenalty));
+        Require(double.IsFinite(PresencePenalty), "The presence penalty must be a number", PresencePenalty, nameof(PresencePenalty));
+        Require(double.IsFinite(FrequencyPenalty), "The frequency penalty must be a number", FrequencyPenalty, nameof(FrequencyPenalty));
         foreach ((int id, double bias) in LogitBias)
         {
-            Require(id >= 0, "A logit bias needs a token id of 0 or more", id);
-            Require(!double.IsNaN(bias) && bias < 1e6, $"The logit bias of token {id} must be a number below a million", bias);
+            Require(id >= 0, "A logit bias needs a token id of 0 or more", id, nameof(LogitBias));
+            Require(!double.IsNaN(bias) && bias < 1e6, $"The logit bias of token {id} must be a number below a million", bias, nameof(LogitBias));
         }
     }
 
-    private static void Require(bool holds, string rule, double value)
+    private static void Require(bool holds, string rule, double value, string name)
     {
         if (!holds)
         {
-            throw new ArgumentException(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{rule}, not {value}."));
+            throw new ArgumentException(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{rule}, not {value}."), name);
         }
     }
 }

@@ -83,14 +83,14 @@ internal static class CpuMemory
     /// <param name="bytes">Room for keys and values.</param>
     public static int LargestContext(ModelConfig config, int bits, int sequences, long bytes)
     {
-        int fits = 1, tooLong = config.MaximumPositions + 1;
+        long fits = 1, tooLong = config.MaximumPositions + 1L;
         while (tooLong - fits > 1)
         {
-            int middle = fits + ((tooLong - fits) / 2);
-            (fits, tooLong) = CacheBytes(config, bits, sequences, middle) <= bytes ? (middle, tooLong) : (fits, middle);
+            long middle = fits + ((tooLong - fits) / 2);
+            (fits, tooLong) = CacheRoom.BytesOf(config, bits, sequences, (int)middle, 0) <= bytes ? (middle, tooLong) : (fits, middle);
         }
 
-        return fits;
+        return (int)fits;
     }
 
     private static MemoryEstimate Of(ModelConfig config, long linears, IReadOnlyList<InputSpec> inputs, long tables, bool codes, int keyValueBits, int sequences, int context)

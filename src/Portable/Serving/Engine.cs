@@ -10,18 +10,21 @@ internal sealed class Engine : IDisposable
     private readonly Scheduler _scheduler;
     private readonly SequenceCache _cache;
     private readonly AutoResetEvent _wake = new(false);
+    private readonly PassGate _passes;
     private readonly WorkerPool _pool;
     private readonly Thread _thread;
+    private readonly Lock _arrivals = new();
     private volatile bool _closed;
+    private bool _ended;
 
     /// <summary>Starts it.</summary>
     /// <param name="model">The model.</param>
     /// <param name="cache">Its cache.</param>
-    /// <param name="passes">Held while the model runs.</param>
+    /// <param name="passes">Lets one pass run at a time, of others too.</param>
     /// <param name="threads">Threads that choose tokens.</param>
-    public Engine(Transformer model, SequenceCache cache, Lock passes, int threads)
+    public Engine(Transformer model, SequenceCache cache, PassGate passes, int threads)
     {
-        (_scheduler, _cache, _pool) = (new Scheduler(model, cache, passes), cache, new WorkerPool(threads));
+        (_scheduler, _cache, _passes, _pool) = (new Scheduler(model, cache, passes), cache, passes, new WorkerPool(threads));
         cache.Returned += Wake;
         _thread = new Thread(Run) { IsBackground = true, Name = "Portable engine" };
         _thread.Start();
@@ -32,10 +35,16 @@ internal sealed class Engine : IDisposable
 
     /// <summary>Puts a text in the queue.</summary>
     /// <inheritdoc cref="Scheduler.Submit"/>
+    /// <exception cref="ObjectDisposedException">The model was closed.</exception>
     public Answer Submit(TextRequest request, ITokenizer? tokenizer, CancellationToken cancellation)
     {
-        ObjectDisposedException.ThrowIf(_closed, this);
-        Answer answer = _scheduler.Submit(request, tokenizer, cancellation);
+        Answer answer;
+        lock (_arrivals)
+        {
+            // Nobody would end it any more.
+            answer = _closed || _ended ? throw _passes.Closed() : _scheduler.Submit(request, tokenizer, cancellation);
+        }
+
         if (cancellation.CanBeCanceled)
         {
             // A text that waits is told at once, not when there is room.
@@ -47,7 +56,7 @@ internal sealed class Engine : IDisposable
         return answer;
     }
 
-    /// <summary>Ends the texts under way without an answer, and the thread.</summary>
+    /// <summary>Ends the texts under way with <see cref="ObjectDisposedException"/>, and the thread.</summary>
     public void Dispose()
     {
         if (_closed)
@@ -66,7 +75,7 @@ internal sealed class Engine : IDisposable
     private void Run()
     {
         using WorkerPool.Scope scope = _pool.Use();
-        while (!_closed)
+        while (!_closed && !_passes.IsClosed)
         {
             try
             {
@@ -82,7 +91,12 @@ internal sealed class Engine : IDisposable
             }
         }
 
-        _scheduler.Abandon(new OperationCanceledException("The model was closed."));
+        lock (_arrivals)
+        {
+            _ended = true;
+        }
+
+        _scheduler.Abandon(_passes.Closed());
     }
 
     private void Wake()

@@ -21,7 +21,7 @@ internal sealed class Scheduler
 {
     private readonly Transformer _model;
     private readonly SequenceCache _cache;
-    private readonly Lock _passes;
+    private readonly PassGate _passes;
     private readonly ConcurrentQueue<Answer> _arrivals = new();
     private readonly FairQueue _queue = new();
     private readonly List<Answer> _active = [], _interrupted = [];
@@ -30,8 +30,8 @@ internal sealed class Scheduler
 
     /// <param name="model">The model.</param>
     /// <param name="cache">Its cache, which others may use too.</param>
-    /// <param name="passes">Held while the model runs.</param>
-    public Scheduler(Transformer model, SequenceCache cache, Lock passes) => (_model, _cache, _passes, PieceRows) = (model, cache, passes, Math.Max(model.MaximumRows / 4, 64));
+    /// <param name="passes">Lets one pass run at a time, of others too.</param>
+    public Scheduler(Transformer model, SequenceCache cache, PassGate passes) => (_model, _cache, _passes, PieceRows) = (model, cache, passes, Math.Max(model.MaximumRows / 4, 64));
 
     /// <summary>Texts that wait for room.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
@@ -85,34 +85,30 @@ internal sealed class Scheduler
 
     /// <summary>Runs one step.</summary>
     /// <returns>Whether anything was done; else the queue is empty or waits for room that others have.</returns>
+    /// <exception cref="ObjectDisposedException">The model was closed.</exception>
     public bool Step()
     {
-        lock (_passes)
-        {
-            bool done = Join();
-            done |= Leave();
-            done |= Pass(Roomy(Prompts()));
-            Leave();
-            done |= Pass(Roomy(_active.FindAll(a => !a.InPrompt).ConvertAll(a => (a, 1))));
-            Leave();
-            return done;
-        }
+        using PassGate.Pass pass = _passes.Enter();
+        bool done = Join();
+        done |= Leave();
+        done |= Pass(Roomy(Prompts()));
+        Leave();
+        done |= Pass(Roomy(_active.FindAll(a => !a.InPrompt).ConvertAll(a => (a, 1))));
+        Leave();
+        return done;
     }
 
-    /// <summary>Ends all texts without an answer.</summary>
+    /// <summary>Ends all texts without an answer, whether the model is closed or not; on the thread that calls <see cref="Step"/>.</summary>
     public void Abandon(Exception reason)
     {
-        lock (_passes)
+        Arrive();
+        foreach (Answer answer in TakeOut(_ => true))
         {
-            Arrive();
-            foreach (Answer answer in TakeOut(_ => true))
-            {
-                answer.Fail(reason);
-            }
-
-            _active.ForEach(a => a.Fail(reason));
-            Leave();
+            answer.Fail(reason);
         }
+
+        _active.ForEach(a => a.Fail(reason));
+        Leave();
     }
 
     private void Arrive()

@@ -33,6 +33,7 @@ internal sealed class PipelineTokenizer : ITokenizer
 
     public int[] Encode(string text, params ReadOnlySpan<Range> plain)
     {
+        ArgumentNullException.ThrowIfNull(text);
         PlainRanges ranges = new(plain, text.Length);
         List<int> ids = new(text.Length / 3);
         List<Piece> pieces = [], split = [];
@@ -83,7 +84,11 @@ internal sealed class PipelineTokenizer : ITokenizer
 
     public byte[] Bytes(int id) => Token(id) is { } token ? _bytes ? ByteAlphabet.Read(token) : PieceText.Bytes(token) : [];
 
-    public int? Find(string token) => _added.Find(token) ?? (_model.Tokens.Find(token) is >= 0 and int id ? id : null);
+    public int? Find(string token)
+    {
+        ArgumentNullException.ThrowIfNull(token);
+        return _added.Find(token) ?? (_model.Tokens.Find(token) is >= 0 and int id ? id : null);
+    }
 
     public bool IsSpecial(int id) => _added.Special.Contains(id);
 

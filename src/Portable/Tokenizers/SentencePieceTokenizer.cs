@@ -41,6 +41,7 @@ internal sealed class SentencePieceTokenizer : ITokenizer
 
     public int[] Encode(string text, params ReadOnlySpan<Range> plain)
     {
+        ArgumentNullException.ThrowIfNull(text);
         List<int> ids = [];
         List<Piece> pieces = _added.Extract(WellFormed.Text(text), new PlainRanges(plain, text.Length));
         if (!_legacy && _model.AddDummyPrefix && pieces is [{ IsText: false } first, ..] && !IsSpecial(first.Token))
@@ -80,7 +81,11 @@ internal sealed class SentencePieceTokenizer : ITokenizer
 
     public byte[] Bytes(int id) => Token(id) is { } token ? PieceText.Bytes(token) : [];
 
-    public int? Find(string token) => _added.Find(token) ?? (_encoder.Find(token) is >= 0 and int id ? id : null);
+    public int? Find(string token)
+    {
+        ArgumentNullException.ThrowIfNull(token);
+        return _added.Find(token) ?? (_encoder.Find(token) is >= 0 and int id ? id : null);
+    }
 
     public bool IsSpecial(int id) => _added.Special.Contains(id) || ((uint)id < (uint)_model.Pieces.Count && _model.Pieces[id].Kind == PieceKind.Control);
 

@@ -33,7 +33,7 @@ public sealed class SchedulerTests : IClassFixture<SchedulerTests.Models>
     {
         using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 4), new CpuExecutor(), sequences: 4, pages: 12);
         SequenceCache cache = SequenceCache.Of(model);
-        Scheduler scheduler = new(model, cache, new Lock());
+        Scheduler scheduler = new(model, cache, new PassGate());
         int[] begin = [.. Enumerable.Range(0, 100).Select(i => i * 7 % 97)];
         Answer Ask(string owner, params int[] rest) => scheduler.Submit(new TextRequest { Prompt = [.. begin, .. rest], MaximumTokens = 4, IgnoreEnd = true, Owner = owner }, null, default);
         Answer first = Ask("a", 1, 2, 3);
@@ -52,7 +52,7 @@ public sealed class SchedulerTests : IClassFixture<SchedulerTests.Models>
     public void OwnersTakeTurns()
     {
         using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 4), new CpuExecutor());
-        Scheduler scheduler = new(model, SequenceCache.Of(model), new Lock());
+        Scheduler scheduler = new(model, SequenceCache.Of(model), new PassGate());
         List<string> order = [];
         List<Answer> answers = [];
         foreach (string owner in (string[])["a", "a", "a", "b", "c", "b"])
@@ -73,7 +73,7 @@ public sealed class SchedulerTests : IClassFixture<SchedulerTests.Models>
     public void PromptsThatCannotBeAreRefused()
     {
         using Transformer model = new(RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 4), new CpuExecutor());
-        Scheduler scheduler = new(model, SequenceCache.Of(model), new Lock());
+        Scheduler scheduler = new(model, SequenceCache.Of(model), new PassGate());
         Assert.Throws<ArgumentException>(() => scheduler.Submit(new TextRequest { Prompt = [] }, null, default));
         Assert.Throws<PromptLengthException>(() => scheduler.Submit(new TextRequest { Prompt = new int[160] }, null, default));
         Assert.Throws<ArgumentException>(() => scheduler.Submit(new TextRequest { Prompt = [97] }, null, default));

@@ -44,7 +44,7 @@ internal sealed class Schedules : IDisposable
     {
         seats = Math.Clamp(seats, 1, _together.Sequences);
         PageCache cache = new(_together.Pages!, Context, _together.CopyPage, seats, pages == 0 ? seats * PagesOfText : Math.Clamp(pages, PagesOfText, seats * PagesOfText));
-        Scheduler scheduler = new(_together, cache, new Lock()) { PieceRows = pieceRows };
+        Scheduler scheduler = new(_together, cache, new PassGate()) { PieceRows = pieceRows };
         List<(Answer Answer, CancellationTokenSource Source, int Cancel)> running = [];
         int step = 0;
         foreach (Arrival arrival in arrivals)

@@ -90,8 +90,10 @@ public sealed class ExecutorTests(VulkanFixture vulkan)
     {
         using VulkanContext small = VulkanContext.Open(vulkan.Context.Facts with { MemoryBytes = 100_000 });
         RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8", 3);
-        VulkanException e = Assert.Throws<VulkanException>(() => new Transformer(source, new VulkanExecutor(small, SelfCheck.Of(small), false)));
+        DeviceMemoryException e = Assert.Throws<DeviceMemoryException>(() => new Transformer(source, new VulkanExecutor(small, SelfCheck.Of(small), false)));
         Assert.Contains("The model needs", e.Message, StringComparison.Ordinal);
+        Assert.Equal((1, source.Config.MaximumPositions, small.FreeBytes), (e.Sequences, e.Context, e.AvailableBytes));
+        Assert.True(e.NeededBytes > e.AvailableBytes);
         Assert.Equal(0, small.UsedBytes);
     }
 
