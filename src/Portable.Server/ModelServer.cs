@@ -43,6 +43,9 @@ public sealed class ModelServer : IAsyncDisposable
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(open);
         options ??= new ServerOptions();
+        ArgumentNullException.ThrowIfNull(options.Host, nameof(ServerOptions.Host));
+        ArgumentNullException.ThrowIfNull(options.Keys, nameof(ServerOptions.Keys));
+        ArgumentNullException.ThrowIfNull(options.Origins, nameof(ServerOptions.Origins));
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)options.Port, 65535u);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaximumBodyBytes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaximumWaiting, 1);

@@ -39,6 +39,7 @@ public static class BitPacking
     /// <param name="codes">Rows × columns codes.</param>
     public static void Unpack(BitPlaneMatrix matrix, Span<short> codes)
     {
+        ArgumentNullException.ThrowIfNull(matrix);
         GroupLayout layout = matrix.Layout;
         if (codes.Length != (long)matrix.Rows * layout.Columns)
         {

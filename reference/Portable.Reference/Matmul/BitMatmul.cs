@@ -14,8 +14,12 @@ public static unsafe class BitMatmul
     /// <param name="kernel">A kernel by name, or null for the best (or the one that <c>PORTABLE_KERNEL</c> names).</param>
     /// <exception cref="ArgumentException">Sums could overflow, layouts differ, or a buffer is too short.</exception>
     /// <exception cref="KernelException">The named kernel is unknown or cannot serve.</exception>
-    public static void Accumulate(QuantizedActivations x, BitPlaneMatrix w, Span<int> acc, Span<int> accHigh, string? kernel = null) =>
+    public static void Accumulate(QuantizedActivations x, BitPlaneMatrix w, Span<int> acc, Span<int> accHigh, string? kernel = null)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(w);
         Accumulate(x, w, acc, accHigh, KernelTable.Select(Shape(x, w), kernel));
+    }
 
     /// <summary>The same with a kernel that need not be in the table.</summary>
     internal static void Accumulate(QuantizedActivations x, BitPlaneMatrix w, Span<int> acc, Span<int> accHigh, MatmulKernel kernel)
@@ -41,8 +45,12 @@ public static unsafe class BitMatmul
     /// <param name="kernel">A kernel by name, or null for the best (or the one that <c>PORTABLE_KERNEL</c> names).</param>
     /// <exception cref="ArgumentException">Sums could overflow, layouts differ, or the output is too short.</exception>
     /// <exception cref="KernelException">The named kernel is unknown or cannot serve.</exception>
-    public static void Multiply(QuantizedActivations x, QuantizedLinear w, Span<float> y, int yStride, string? kernel = null) =>
+    public static void Multiply(QuantizedActivations x, QuantizedLinear w, Span<float> y, int yStride, string? kernel = null)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(w);
         Multiply(x, w, y, yStride, KernelTable.Select(Shape(x, w.Weights), kernel));
+    }
 
     /// <summary>The same with a kernel that need not be in the table.</summary>
     internal static void Multiply(QuantizedActivations x, QuantizedLinear w, Span<float> y, int yStride, MatmulKernel kernel)
@@ -67,6 +75,7 @@ public static unsafe class BitMatmul
     /// <exception cref="ArgumentException">Sums could overflow, layouts differ, or the output is too short.</exception>
     public static void Multiply(QuantizedActivations x, ReadOnlySpan<QuantizedLinear> layers, Span<float> y, int yStride)
     {
+        ArgumentNullException.ThrowIfNull(x);
         int channels = 0;
         foreach (QuantizedLinear layer in layers)
         {

@@ -21,6 +21,8 @@ public static class ActivationQuantization
     /// <exception cref="ArgumentException">Shapes, formats or groups do not fit, or the quantizer has no positive level.</exception>
     public static unsafe void Quantize(ReadOnlySpan<float> x, int rows, int columns, ActivationQuantizer quantizer, QuantizedActivations output)
     {
+        ArgumentNullException.ThrowIfNull(quantizer);
+        ArgumentNullException.ThrowIfNull(output);
         Check(x.Length, rows, columns, quantizer, output);
         output.Rows = rows;
         fixed (float* values = x)
@@ -37,6 +39,7 @@ public static class ActivationQuantization
     /// <param name="quantizer">A quantizer with <see cref="ActivationMode.Static"/>.</param>
     public static long CountClipped(ReadOnlySpan<float> x, int rows, int columns, ActivationQuantizer quantizer)
     {
+        ArgumentNullException.ThrowIfNull(quantizer);
         if (quantizer.Mode != ActivationMode.Static)
         {
             throw new ArgumentException("Only a static quantizer clips.", nameof(quantizer));

@@ -17,6 +17,9 @@ public sealed class QuantizedLinear
     /// <param name="groupSize">Columns that share a weight scale, whole groups of the weights' layout; 0 = all, null = each group has its own.</param>
     public QuantizedLinear(BitPlaneMatrix weights, WeightScales scales, ZeroPoints? zeroPoints, float[]? bias, ActivationQuantizer input, int? groupSize = null)
     {
+        ArgumentNullException.ThrowIfNull(weights);
+        ArgumentNullException.ThrowIfNull(scales);
+        ArgumentNullException.ThrowIfNull(input);
         ScaleGroups = weights.Layout.Scales(groupSize ?? weights.Layout.GroupSize);
         int expected = weights.Rows * ScaleGroups.Count;
         if (scales.Count != expected || (zeroPoints is not null && zeroPoints.Count != expected) || (bias is not null && bias.Length != weights.Rows))

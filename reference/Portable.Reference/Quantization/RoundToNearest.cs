@@ -25,8 +25,11 @@ public static class RoundToNearest
     }
 
     /// <summary>Asymmetric min-max grids per output channel or group, as the scheme says.</summary>
-    public static WeightGrid[] Grids(ReadOnlySpan<float> weights, int rows, int columns, QuantizationScheme scheme, ScaleFormat scales = ScaleFormat.Single) =>
-        WeightCodes.FindGrids(weights, rows, new GroupLayout(columns, scheme.GroupSize), WeightGranularity.Group, v => WeightGrid.Asymmetric(v, scheme.LargestWeightCode, scales));
+    public static WeightGrid[] Grids(ReadOnlySpan<float> weights, int rows, int columns, QuantizationScheme scheme, ScaleFormat scales = ScaleFormat.Single)
+    {
+        ArgumentNullException.ThrowIfNull(scheme);
+        return WeightCodes.FindGrids(weights, rows, new GroupLayout(columns, scheme.GroupSize), WeightGranularity.Group, v => WeightGrid.Asymmetric(v, scheme.LargestWeightCode, scales));
+    }
 
     /// <summary>Empty codes on these grids.</summary>
     internal static WeightCodes Codes(ReadOnlySpan<float> weights, int rows, int columns, QuantizationScheme scheme, ScaleFormat scales) =>
@@ -36,6 +39,7 @@ public static class RoundToNearest
     /// <exception cref="FormatException">A1.</exception>
     public static ActivationQuantizer PerToken(QuantizationScheme scheme)
     {
+        ArgumentNullException.ThrowIfNull(scheme);
         scheme.RequireSymmetric(weights: false, activations: true);
         return new ActivationQuantizer(new CodeFormat(scheme.ActivationBits, signed: true), ActivationMode.Symmetric, scheme.ActivationGroupSize);
     }

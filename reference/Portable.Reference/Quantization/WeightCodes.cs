@@ -28,6 +28,7 @@ public sealed class WeightCodes
     /// <param name="grids">A grid per row and group, [n × groups + group].</param>
     public WeightCodes(int rows, GroupLayout layout, CodeFormat format, WeightGrid[] grids)
     {
+        ArgumentNullException.ThrowIfNull(grids);
         if (grids.Length != rows * layout.Groups)
         {
             throw new ArgumentException($"{grids.Length} grids do not fit {rows} rows × {layout.Groups} groups.", nameof(grids));
@@ -63,6 +64,7 @@ public sealed class WeightCodes
     /// <param name="find">Grid of a run of values (several runs of one grid are seen as one span where they are adjacent).</param>
     public static WeightGrid[] FindGrids(ReadOnlySpan<float> weights, int rows, GroupLayout layout, WeightGranularity granularity, Func<float[], WeightGrid> find)
     {
+        ArgumentNullException.ThrowIfNull(find);
         WeightGrid[] grids = new WeightGrid[rows * layout.Groups];
         if (granularity == WeightGranularity.Tensor)
         {
@@ -142,6 +144,7 @@ public sealed class WeightCodes
     /// <param name="input">The quantizer of the input.</param>
     public QuantizedLinear ToLinear(float[]? bias, ActivationQuantizer input)
     {
+        ArgumentNullException.ThrowIfNull(input);
         GroupLayout cut = GroupLayout.Cut(Layout.Columns, Layout.Groups == 1 ? 0 : Layout.GroupSize, input.GroupSize);
         float[] scales = Array.ConvertAll(Grids, g => g.Scale);
         byte[]? zeros = Array.Exists(Grids, g => g.ZeroPoint != 0) ? Array.ConvertAll(Grids, g => (byte)g.ZeroPoint) : null;

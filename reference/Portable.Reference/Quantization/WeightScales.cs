@@ -62,6 +62,7 @@ public sealed class WeightScales : IReadOnlyList<float>
     /// <summary>Scales from f32: halves where all of them are exactly that.</summary>
     public static WeightScales FromSingles(float[] scales)
     {
+        ArgumentNullException.ThrowIfNull(scales);
         ushort[] halves = new ushort[scales.Length];
         for (int i = 0; i < scales.Length; i++)
         {
@@ -79,7 +80,11 @@ public sealed class WeightScales : IReadOnlyList<float>
 
     /// <summary>Scales from halves.</summary>
     /// <param name="halves">Each <see cref="IsScale"/>.</param>
-    public static WeightScales FromHalves(ushort[] halves) => FromHalves(halves.AsMemory());
+    public static WeightScales FromHalves(ushort[] halves)
+    {
+        ArgumentNullException.ThrowIfNull(halves);
+        return FromHalves(halves.AsMemory());
+    }
 
     /// <summary>Scales from halves, wherever they lie.</summary>
     /// <param name="halves">Each <see cref="IsScale"/>; they do not change.</param>

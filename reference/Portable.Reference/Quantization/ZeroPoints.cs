@@ -65,6 +65,7 @@ public sealed class ZeroPoints : IReadOnlyList<byte>
     /// <exception cref="ArgumentException">There are not so many, or one does not fit a field.</exception>
     public static ZeroPoints Pack(IReadOnlyList<byte> values, int rows, int groups, int bits)
     {
+        ArgumentNullException.ThrowIfNull(values);
         if (values.Count != (long)rows * groups)
         {
             throw new ArgumentException($"{values.Count} zero points are not {rows}×{groups}.", nameof(values));

@@ -78,5 +78,5 @@ internal static class CacheRoom
 
     /// <summary>Why a model is not opened on the CPU.</summary>
     public static DeviceMemoryException Refusal(int sequences, int context, long needed, long memory, Exception? inner = null) =>
-        new("cpu", string.Create(CultureInfo.InvariantCulture, $"Keys and values take {needed / 1e9:F2} GB"), sequences, context, needed, memory, inner: inner);
+        new("this process", string.Create(CultureInfo.InvariantCulture, $"Keys and values take {needed / 1e9:F2} GB"), sequences, context, needed, memory, inner: inner);
 }
