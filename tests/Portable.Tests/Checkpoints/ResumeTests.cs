@@ -224,6 +224,74 @@ public sealed class ResumeTests : IDisposable
         Assert.False(Directory.Exists(Partial));
     }
 
+    /// <summary>A directory that somebody stands in, or that is a mount, stays what it is.</summary>
+    [Fact]
+    public void An_empty_directory_is_filled_in_place_and_being_killed_meanwhile_changes_no_byte()
+    {
+        string whole = Whole();
+        Open().Dispose();
+        byte[] run = File.ReadAllBytes(Path.Combine(Partial, "run.json"));
+        RandomQuantizedBlocks.Write(_checkpoint, Output, Scheme);
+        string[] names = [.. Directory.EnumerateFiles(Output).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal).OrderBy(n => n == "manifest.json")];
+        for (int moved = 0; moved < names.Length; moved++)
+        {
+            // As a kill leaves it behind so many files.
+            Directory.Move(Output, Partial);
+            File.WriteAllBytes(Path.Combine(Partial, "run.json"), run);
+            Directory.CreateDirectory(Output);
+            const UnixFileMode Own = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherExecute;
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(Output, Own);
+            }
+
+            foreach (string name in names[..moved])
+            {
+                File.Move(Path.Combine(Partial, name), Path.Combine(Output, name));
+            }
+
+            RandomQuantizedBlocks.Write(_checkpoint, Output, Scheme);
+            Assert.True(OperatingSystem.IsWindows() || File.GetUnixFileMode(Output) == Own, "another directory took its place");
+            AssertFinished(whole);
+            RandomQuantizedBlocks.Write(_checkpoint, Output, Scheme);
+        }
+
+        // Somebody's own file is neither moved nor replaced, under one of the names too.
+        Directory.Move(Output, Partial);
+        File.WriteAllBytes(Path.Combine(Partial, "run.json"), run);
+        Directory.CreateDirectory(Output);
+        File.WriteAllText(Path.Combine(Output, names[0]), "mine");
+        Assert.Contains("holds no quantized checkpoint", Assert.Throws<CheckpointException>(() => Open()).Message, StringComparison.Ordinal);
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(Output, names[0])));
+
+        // Another command discards what the first had moved, with the rest.
+        File.Delete(Path.Combine(Output, names[0]));
+        File.Move(Path.Combine(Partial, names[0]), Path.Combine(Output, names[0]));
+        Assert.Throws<CheckpointException>(() => Open(scheme: "W4A8"));
+        using (PortableCheckpointWriter other = Open(scheme: "W4A8", overwrite: true))
+        {
+            Assert.Empty(Directory.EnumerateFileSystemEntries(Output));
+            Assert.False(other.IsBlockFinished(0));
+        }
+    }
+
+    [Fact]
+    public void Files_that_come_into_an_empty_directory_meanwhile_stay()
+    {
+        Directory.CreateDirectory(Output);
+        using (PortableCheckpointWriter first = Open())
+        {
+            RandomQuantizedBlocks.WriteMissing(_checkpoint, first, Scheme);
+            File.WriteAllText(Path.Combine(Output, "mine"), "mine");
+            Assert.Contains("cannot be completed", Assert.Throws<CheckpointException>(() => first.Finish()).Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(Output, "mine")));
+        File.Delete(Path.Combine(Output, "mine"));
+        RandomQuantizedBlocks.Write(_checkpoint, Output, Scheme);
+        Assert.True(File.Exists(Path.Combine(Output, "manifest.json")));
+    }
+
     [Fact]
     public void Two_runs_do_not_write_at_once()
     {
@@ -269,7 +337,7 @@ public sealed class ResumeTests : IDisposable
         return Convert.ToHexString(hash.GetHashAndReset());
     }
 
-    private PortableCheckpointWriter Open() => PortableCheckpointWriter.Open(Output, RandomQuantizedBlocks.Header(_checkpoint.Directory, Scheme));
+    private PortableCheckpointWriter Open(string scheme = Scheme, bool overwrite = false) => PortableCheckpointWriter.Open(Output, RandomQuantizedBlocks.Header(_checkpoint.Directory, scheme), overwrite);
 
     private string Whole()
     {

@@ -18,4 +18,23 @@ internal static class FileLink
             throw new CheckpointException(path, $"cannot be followed: {e.Message}", inner: e);
         }
     }
+
+    /// <summary>Whether a directory is another or lies in it, by whatever links they are named.</summary>
+    public static bool IsWithin(string directory, string other)
+    {
+        StringComparison comparison = OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
+        return (Path.TrimEndingDirectorySeparator(Real(directory)) + Path.DirectorySeparatorChar).StartsWith(Path.TrimEndingDirectorySeparator(Real(other)) + Path.DirectorySeparatorChar, comparison);
+    }
+
+    // Without a link in any part of it.
+    private static string Real(string path)
+    {
+        if (Path.GetDirectoryName(path) is not { } parent)
+        {
+            return path;
+        }
+
+        string plain = Path.Combine(Real(parent), Path.GetFileName(path)), end = End(plain);
+        return end == plain ? plain : Real(end);
+    }
 }

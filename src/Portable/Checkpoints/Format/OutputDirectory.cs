@@ -8,7 +8,7 @@ namespace Portable.Checkpoints.Format;
 /// A directory that appears under its name only when it is complete. Until then its files gather in NAME.partial, which says
 /// in run.json what it is going to be, so that an interrupted run can go on and another one keeps its hands off.
 /// </summary>
-/// <remarks>Every step is a rename, so that a kill at any moment leaves a state from which the same command goes on.</remarks>
+/// <remarks>A directory that is there already and empty is filled (<see cref="FilledDirectory"/>). Every step is a rename, so that a kill at any moment leaves a state from which the same command goes on.</remarks>
 internal sealed class OutputDirectory : IDisposable
 {
     private const string RunName = "run.json", StateName = "state";
@@ -85,6 +85,14 @@ internal sealed class OutputDirectory : IDisposable
                 File.Delete(leftover);
             }
 
+            if (Directory.Exists(Target) && !IsFinished(Target))
+            {
+                FilledDirectory.Fill(Partial, Target, RunName);
+                Dispose();
+                Remove(Partial);
+                return;
+            }
+
             Dispose();
             File.Delete(PathOf(RunName));
             if (Directory.Exists(Target))
@@ -136,8 +144,13 @@ internal sealed class OutputDirectory : IDisposable
             return;
         }
 
-        if (!File.Exists(Path.Combine(Target, PortableFormat.ManifestName)))
+        if (!IsFinished(Target))
         {
+            if (FilledDirectory.IsBegun(Partial, Target))
+            {
+                return;
+            }
+
             // Never replaced, whatever was asked for: these files are somebody's.
             throw new CheckpointException(Target, "the directory is not empty and holds no quantized checkpoint");
         }
@@ -145,6 +158,34 @@ internal sealed class OutputDirectory : IDisposable
         if (!overwrite)
         {
             throw new CheckpointException(Target, "holds a finished checkpoint already (overwrite replaces it)");
+        }
+
+        // A rename would take it from whoever stands in it, this process's shell too.
+        if (HoldsWorkingDirectory())
+        {
+            throw new CheckpointException(Target, "holds a finished checkpoint, and cannot be replaced while it is the working directory or holds it; start from another one");
+        }
+    }
+
+    private bool HoldsWorkingDirectory()
+    {
+        try
+        {
+            return FileLink.IsWithin(Directory.GetCurrentDirectory(), Target);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // It is gone.
+        }
+    }
+
+    private static bool IsFinished(string directory) => File.Exists(Path.Combine(directory, PortableFormat.ManifestName));
+
+    private void Withdraw()
+    {
+        if (Directory.Exists(Target) && !IsFinished(Target))
+        {
+            FilledDirectory.Withdraw(Partial, Target);
         }
     }
 
@@ -158,6 +199,7 @@ internal sealed class OutputDirectory : IDisposable
             }
 
             TakeLock(); // Not while that other command is at work.
+            Withdraw();
             Discard();
         }
 
@@ -168,6 +210,7 @@ internal sealed class OutputDirectory : IDisposable
         }
 
         TakeLock();
+        Withdraw();
     }
 
     /// <summary>What the run that began this directory was told otherwise, in words that follow "another command began"; null where it is this run.</summary>
