@@ -128,22 +128,25 @@ public sealed class ModelServer : IAsyncDisposable
 
     private static void Map(WebApplication app, Service service)
     {
-        app.MapGet("/", (RequestDelegate)Page.WriteAsync);
-        app.MapGet("/health", (RequestDelegate)(context => service.Loaded is null
+        Get("/", Page.WriteAsync);
+        Get("/health", context => service.Loaded is null
             ? Service.WriteAsync(context, new HealthAnswer("loading"), Wire.Plain.HealthAnswer, 503)
-            : Service.WriteAsync(context, new HealthAnswer("ok"), Wire.Plain.HealthAnswer)));
-        app.MapGet("/metrics", (RequestDelegate)(context =>
+            : Service.WriteAsync(context, new HealthAnswer("ok"), Wire.Plain.HealthAnswer));
+        Get("/metrics", context =>
         {
             context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
             return context.Response.WriteAsync(service.Telemetry.Text(service.Loaded), context.RequestAborted);
-        }));
-        app.MapGet("/v1/models", (RequestDelegate)(context => Service.WriteAsync(context, new ModelList("list", [service.Entry]), Wire.Plain.ModelList)));
-        app.MapGet("/v1/models/{id}", (RequestDelegate)(context => context.Request.RouteValues["id"] as string == service.Name
+        });
+        Get("/v1/models", context => Service.WriteAsync(context, new ModelList("list", [service.Entry]), Wire.Plain.ModelList));
+        Get("/v1/models/{id}", context => context.Request.RouteValues["id"] as string == service.Name
             ? Service.WriteAsync(context, service.Entry, Wire.Plain.ModelEntry)
-            : throw new ApiException(404, $"There is no such model here; there is '{service.Name}'.", "model", "model_not_found")));
+            : throw new ApiException(404, $"There is no such model here; there is '{service.Name}'.", "model", "model_not_found"));
         app.MapPost("/v1/chat/completions", (RequestDelegate)(context => Measured(context, service, "chat", ChatEndpoint.AnswerAsync)));
-        app.MapPost("/v1/responses", (RequestDelegate)(context => Measured(context, service, "chat", ResponseEndpoint.AnswerAsync)));
-        app.MapPost("/v1/completions", (RequestDelegate)(context => Measured(context, service, "text_completion", CompletionEndpoint.AnswerAsync)));
+        app.MapPost(ResponseEndpoint.Path, (RequestDelegate)(context => Measured(context, service, "chat", ResponseEndpoint.AnswerAsync)));
+        app.MapPost(CompletionEndpoint.Path, (RequestDelegate)(context => Measured(context, service, "text_completion", CompletionEndpoint.AnswerAsync)));
+
+        // Where a resource can be read its head can: the server sends no body behind it.
+        void Get(string pattern, RequestDelegate answer) => app.MapMethods(pattern, [HttpMethods.Get, HttpMethods.Head], answer);
     }
 
     private static async Task Measured(HttpContext context, Service service, string operation, Func<HttpContext, Service, Task> answer)
@@ -216,6 +219,11 @@ public sealed class ModelServer : IAsyncDisposable
             if (error.Status is 429 or 503)
             {
                 context.Response.Headers.RetryAfter = "1";
+            }
+
+            if (error.Status == 408)
+            {
+                context.Response.Headers.Connection = "close";
             }
 
             if (error.Status == 401)

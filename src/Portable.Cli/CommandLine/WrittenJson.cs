@@ -32,7 +32,7 @@ internal static class WrittenJson
         }
         catch (JsonException e)
         {
-            throw new CheckpointException(path, $"not the JSON that is expected, at line {(e.LineNumber ?? 0) + 1}, byte {(e.BytePositionInLine ?? 0) + 1} of it", inner: e);
+            throw new CheckpointException(path, $"not the JSON that is expected, at {JsonFault.Place(e)}", inner: e);
         }
     }
 }

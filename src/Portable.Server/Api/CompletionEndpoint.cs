@@ -11,6 +11,9 @@ namespace Portable.Server.Api;
 /// <summary>/v1/completions: texts continued, with the likelihoods of the prompt where asked for (echo).</summary>
 internal static class CompletionEndpoint
 {
+    /// <summary>Where it is.</summary>
+    public const string Path = "/v1/completions";
+
     private const int MostPrompts = 128, DefaultTokens = 16;
 
     public static async Task AnswerAsync(HttpContext context, Service service)

@@ -11,6 +11,9 @@ namespace Portable.Server.Api;
 /// <summary>/v1/responses in its common part: text and functions in and out, nothing kept between requests.</summary>
 internal static class ResponseEndpoint
 {
+    /// <summary>Where it is.</summary>
+    public const string Path = "/v1/responses";
+
     public static async Task AnswerAsync(HttpContext context, Service service)
     {
         Fields fields = new(await JsonBody.ReadAsync(context).ConfigureAwait(false));

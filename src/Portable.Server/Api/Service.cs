@@ -139,14 +139,22 @@ internal sealed class Service : IDisposable
         _ when context.RequestAborted.IsCancellationRequested => null,
         OperationCanceledException => new ApiException(503, "The answer took longer than this server gives it, or the server closes.", code: "cancelled"),
         ConstraintException e => new ApiException(400, e.Message, code: "unsupported_shape"),
-        PromptLengthException e => new ApiException(400, e.Message, "messages", "context_length_exceeded"),
+        PromptLengthException e => new ApiException(400, e.Message, PromptOf(context), "context_length_exceeded"),
         ArgumentException e => new ApiException(400, e.Plain(), code: "invalid_value"),
-        TemplateException e => new ApiException(400, $"The model's chat template refuses these messages: {e.Message}", "messages", "template_error"),
-        CheckpointException => new ApiException(400, "The model has no chat template: it continues texts (/v1/completions) and holds no conversation.", "messages", "no_chat_template"),
+        TemplateException e => new ApiException(400, $"The model's chat template refuses these messages: {e.Message}", PromptOf(context), "template_error"),
+        CheckpointException => new ApiException(400, "The model has no chat template: it continues texts (/v1/completions) and holds no conversation.", PromptOf(context), "no_chat_template"),
         ObjectDisposedException => new ApiException(503, "The server closes.", code: "closing"),
         DeviceException e => new ApiException(500, e.Message, code: "device_error"),
-        BadHttpRequestException e => new ApiException(e.StatusCode, "The request cannot be read."),
+        BadHttpRequestException e => JsonBody.Unreadable(e),
         _ => new ApiException(500, "The server failed at this request.", code: "internal_error"),
+    };
+
+    // The field that an endpoint takes its prompt from.
+    private static string PromptOf(HttpContext context) => context.Request.Path.Value switch
+    {
+        CompletionEndpoint.Path => "prompt",
+        ResponseEndpoint.Path => "input",
+        _ => "messages",
     };
 
     public static ErrorAnswer Body(ApiException error) => new(new ErrorBody(error.Message, ApiException.TypeOf(error.Status), error.Parameter, error.Code));

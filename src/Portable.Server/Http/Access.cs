@@ -65,6 +65,13 @@ internal sealed class Access
             throw new ApiException(403, "This server answers to localhost alone.", code: "host_not_allowed");
         }
 
+        IHeaderDictionary headers = context.Response.Headers;
+        if (_origins.Count > 0)
+        {
+            // What a cache keeps for one page's origin is no answer for another's, nor for none.
+            headers.Vary = "Origin";
+        }
+
         string? origin = request.Headers.Origin;
         if (origin is not null && origin != $"{request.Scheme}://{request.Host.Value}")
         {
@@ -73,13 +80,12 @@ internal sealed class Access
                 throw new ApiException(403, "Pages of this origin may not call.", code: "origin_not_allowed");
             }
 
-            IHeaderDictionary headers = context.Response.Headers;
             headers.AccessControlAllowOrigin = origin;
-            headers.Vary = "Origin";
             if (HttpMethods.IsOptions(request.Method))
             {
-                headers.AccessControlAllowMethods = "GET, POST";
-                headers.AccessControlAllowHeaders = "Authorization, Content-Type";
+                headers.Vary = "Origin, Access-Control-Request-Headers";
+                headers.AccessControlAllowMethods = "GET, HEAD, POST";
+                headers.AccessControlAllowHeaders = AllowedHeaders(request.Headers.AccessControlRequestHeaders.ToString());
                 headers.AccessControlMaxAge = "600";
                 context.Response.StatusCode = 204;
                 return false;
@@ -99,6 +105,13 @@ internal sealed class Access
 
         return true;
     }
+
+    // Clients send headers of their own (x-stainless-os and others): they change nothing here, and none gives a page more than its origin does.
+    private static string AllowedHeaders(string asked) =>
+        string.Join(", ", asked.Split(',', StringSplitOptions.TrimEntries).Where(IsHeaderName).Prepend("Content-Type").Prepend("Authorization").Distinct(StringComparer.OrdinalIgnoreCase));
+
+    // A token, as RFC 9110 has it (5.6.2).
+    private static bool IsHeaderName(string name) => name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c, StringComparison.Ordinal));
 
     private void CheckKey(HttpContext context)
     {

@@ -18,6 +18,7 @@ internal sealed class ApiException(int status, string message, string? parameter
     {
         401 => "authentication_error",
         403 => "permission_error",
+        408 => "timeout_error",
         429 => "rate_limit_error",
         >= 500 => "server_error",
         _ => "invalid_request_error",

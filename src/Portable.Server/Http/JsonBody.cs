@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Unicode;
 using Microsoft.AspNetCore.Http;
+using Portable.Checkpoints.Files;
 
 namespace Portable.Server.Http;
 
@@ -21,7 +22,7 @@ internal static class JsonBody
         }
         catch (BadHttpRequestException e)
         {
-            throw new ApiException(e.StatusCode, e.StatusCode == 413 ? "The request is longer than this server takes." : "The request cannot be read.");
+            throw Unreadable(e);
         }
 
         ReadOnlyMemory<byte> body = bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
@@ -43,7 +44,7 @@ internal static class JsonBody
         }
         catch (JsonException e)
         {
-            throw new ApiException(400, $"The request {(Repeats(body) ? "has a key twice" : "is not JSON")}: {e.Message}", code: "invalid_json");
+            throw new ApiException(400, Repeated(body) is { } key ? $"The request has a key twice: '{key}'." : $"The request is not JSON: {JsonFault.Place(e)}.", code: "invalid_json");
         }
         catch (InvalidOperationException)
         {
@@ -51,17 +52,38 @@ internal static class JsonBody
         }
     }
 
-    private static bool Repeats(ReadOnlyMemory<byte> body)
+    /// <summary>The error of a request that the server gave up reading.</summary>
+    public static ApiException Unreadable(BadHttpRequestException e) => e.StatusCode switch
+    {
+        408 => new ApiException(408, "The request did not come in time: its body stalled.", code: "request_timeout"),
+        413 => new ApiException(413, "The request is longer than this server takes."),
+        _ => new ApiException(e.StatusCode, "The request cannot be read."),
+    };
+
+    // The key that stands twice where nothing else is wrong, or null.
+    private static string? Repeated(ReadOnlyMemory<byte> body)
     {
         try
         {
             using JsonDocument document = JsonDocument.Parse(body, Strict with { AllowDuplicateProperties = true });
-            return true;
+            return Repeated(document.RootElement);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return false;
+            return null;
         }
+    }
+
+    private static string? Repeated(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.Array)
+        {
+            return element.EnumerateArray().Select(Repeated).FirstOrDefault(key => key is not null);
+        }
+
+        HashSet<string> names = new(StringComparer.Ordinal);
+        return element.ValueKind != JsonValueKind.Object ? null
+            : element.EnumerateObject().Select(property => names.Add(property.Name) ? Repeated(property.Value) : property.Name).FirstOrDefault(key => key is not null);
     }
 
     // Escapes can spell halves of characters, which no text has.

@@ -52,10 +52,7 @@ internal sealed partial class BlockStream : IDisposable
     {
         (_config, _windows, _device, _cancellation) = (source.Config, windows, device, cancellation);
         int context = windows.Max(w => w.Length);
-        if (context > _config.MaximumPositions)
-        {
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Calibration windows of {context:N0} tokens are more than the model takes ({_config.ContextText})."));
-        }
+        CheckContext(_config, context);
 
         _cpu = new BlockStage(new CpuExecutor(), _config.HiddenSize, 1, context);
         (_context, _keyValueBits, _storage) = (context, keyValueBits, storage);
@@ -65,6 +62,18 @@ internal sealed partial class BlockStream : IDisposable
         for (int window = 0; window < windows.Count; window++)
         {
             ForEachBatch(_cpu, window, read: false, write: true, "The embedding", null, null, _ => _cpu.Executor.Embed(rows, _config.EmbeddingScale, positions, _config.LearnedPositionOffset ?? 0, _cpu.X));
+        }
+    }
+
+    /// <summary>Refuses windows that the model does not take.</summary>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="context">Tokens of a window.</param>
+    /// <exception cref="ArgumentException">They are more than its positions.</exception>
+    public static void CheckContext(ModelConfig config, int context)
+    {
+        if (context > config.MaximumPositions)
+        {
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Calibration windows of {context:N0} tokens are more than the model takes ({config.ContextText})."));
         }
     }
 

@@ -43,6 +43,9 @@ internal static class Tokenizer
             : throw new CheckpointException(json, "no tokenizer found: tokenizer.json, tokenizer.model, or vocab.json with merges.txt is needed");
     }
 
+    /// <summary>Whether a directory holds a tokenizer, whatever it is.</summary>
+    public static bool Exists(string directory) => ((string[])[JsonName, ModelName, VocabularyName]).Any(name => File.Exists(Path.Combine(directory, name)));
+
     private static PipelineTokenizer Pipeline(string directory, PipelineParts parts, TokenizerConfig config)
     {
         Dictionary<string, int> added = parts.Added.DistinctBy(t => t.Content).ToDictionary(t => t.Content, t => t.Id);
@@ -99,7 +102,7 @@ internal static class Tokenizer
         catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException or OverflowException or ArgumentException)
         {
             // What the readers find wrong, and what System.Text.Json throws for values of another kind.
-            throw new CheckpointException(file, $"not a tokenizer that can be read ({e.Message})", inner: e);
+            throw new CheckpointException(file, $"not a tokenizer that can be read ({JsonFault.Words(e)})", inner: e);
         }
     }
 }

@@ -65,7 +65,8 @@ public sealed class RefusalTests(ServedModel served)
     [InlineData(Text, "{\"prompt\":5}", "'prompt' must be a string, or an array of strings, token ids or arrays of token ids, not 5.")]
     [InlineData(Chat, "{\"messages\":[{\"role\":\"user\",\"content\":5}]}", "'messages[0].content' must be a string or an array of parts, not 5.")]
     [InlineData("/v1/responses", "{\"input\":5}", "'input' must be a string or an array of items, not 5.")]
-    [InlineData(Chat, "{\"a\":1,\"a\":2}", "The request has a key twice: ")]
+    [InlineData(Chat, "{\"a\":1,\"a\":2}", "The request has a key twice: 'a'.")]
+    [InlineData(Chat, "{\n x", "The request is not JSON: line 2, byte 2.")]
     public async Task WhatWouldBeRightIsSaid(string path, string body, string said) =>
         Assert.StartsWith(said, (await served.Post(path, body)).Item2.GetProperty("error").GetProperty("message").GetString()!, StringComparison.Ordinal);
 

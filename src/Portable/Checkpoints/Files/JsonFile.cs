@@ -44,7 +44,7 @@ internal static class JsonFile
         catch (JsonException e)
         {
             long? at = e.LineNumber == 0 ? offset + e.BytePositionInLine : null;
-            throw new CheckpointException(path, $"not valid JSON: {e.Message}", offset: at, inner: e);
+            throw new CheckpointException(path, at is null ? $"not valid JSON, at {JsonFault.Place(e)}" : "not valid JSON", offset: at, inner: e);
         }
     }
 

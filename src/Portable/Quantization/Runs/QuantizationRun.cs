@@ -61,11 +61,16 @@ internal static class QuantizationRun
         }
 
         request = request with { Options = method.Settle(request.Options, request.Scheme, request.Device, message => progress?.Report(new QuantizationProgress(method.Name, 0, 0, message))) };
-        CalibrationSet? calibration = request.Options.CalibrationText is { } text ? Windows(request, text) : null;
+        CalibrationSet? calibration = request.Options.CalibrationText is { } text ? Windows(request, source.Config, text) : null;
         if (calibration is { Windows.Count: var found } && found < request.Options.Samples)
         {
             Warn(progress, string.Create(
                 CultureInfo.InvariantCulture, $"the calibration text holds {found} of the {request.Options.Samples} windows of {calibration.Context} tokens that were asked for; {found} {(found == 1 ? "is" : "are")} used"));
+        }
+
+        if (!Tokenizer.Exists(request.Model))
+        {
+            Warn(progress, $"{request.Model}: no tokenizer; the quantized model takes token ids alone, and no text, until one lies beside it");
         }
 
         using PortableCheckpointWriter writer = PortableCheckpointWriter.Open(request.Output, Header(request, method, calibration), request.Overwrite);
@@ -166,8 +171,10 @@ internal static class QuantizationRun
         static string TrainingState(int index) => $"training-{index}";
     }
 
-    private static CalibrationSet Windows(QuantizationRequest request, string text)
+    private static CalibrationSet Windows(QuantizationRequest request, ModelConfig model, string text)
     {
+        // Before anything is said of a text that holds few windows of a length that cannot be.
+        BlockStream.CheckContext(model, request.Options.Context);
         int[] ids = Tokenizer.Open(request.Model).EncodeInput(text);
         return CalibrationSet.FromTokens(ids, request.Options.Samples, request.Options.Context, request.Options.Seed);
     }

@@ -31,7 +31,7 @@ internal static class ModelIds
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException(file, e is JsonException ? $"not JSON ({e.Message})" : e.Message, inner: e);
+            throw new CheckpointException(file, JsonFault.Words(e), inner: e);
         }
     }
 }

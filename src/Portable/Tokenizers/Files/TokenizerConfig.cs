@@ -113,7 +113,7 @@ internal sealed class TokenizerConfig
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException(file, e is IOException or UnauthorizedAccessException ? e.Message : $"not what it should be ({e.Message})", inner: e);
+            throw new CheckpointException(file, e is IOException or UnauthorizedAccessException ? e.Message : $"not what it should be ({JsonFault.Words(e)})", inner: e);
         }
     }
 }
