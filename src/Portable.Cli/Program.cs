@@ -10,7 +10,7 @@ internal static class Program
 {
     /// <summary>Runs the tool.</summary>
     /// <param name="args">Verb and options; none runs the demo.</param>
-    /// <returns>0 done, 1 failed, 2 bad usage, 130 or 143 stopped by a signal.</returns>
+    /// <returns>0 done, 1 failed, 2 bad usage, 130 or 143 stopped by a signal, 141 its reader has left.</returns>
     public static int Main(string[] args)
     {
         if (VulkanBackend.RunsHelper(args, out int helped))
@@ -23,9 +23,8 @@ internal static class Program
 
         // Before the encoding changes.
         bool unicode = ReaderEncoding.IsUnicode;
-        StandardStreams.Prepare();
-
         using var cancellation = new CancellationTokenSource();
+        StandardStreams.Prepare(cancellation.Token);
         bool terminated = false;
         Action<PosixSignalContext> stop = context =>
         {

@@ -9,7 +9,7 @@ namespace Portable.Cli;
 /// <summary>
 /// The command line as a function of arguments and two streams, so that tests can call it in process. Its contract: the
 /// result goes to the output stream (with <c>--json</c> exactly one JSON object), everything else to the error stream; 0 is
-/// done, 1 is failed with one line that says why, 2 is bad usage, 130 is stopped from outside.
+/// done, 1 is failed with one line that says why, 2 is bad usage, 130 is stopped from outside, and 141, quietly, is that whoever read the result has left.
 /// </summary>
 internal static class Tool
 {
@@ -51,7 +51,7 @@ internal static class Tool
 
         try
         {
-            using var pool = new WorkerPool(OptionValues.AtLeast(parsed, threads, 1));
+            using var pool = new WorkerPool(OptionValues.Threads(parsed, threads));
             using WorkerPool.Scope scope = pool.Use();
             var call = new Call { Output = output, Error = error, Interactive = interactive, Json = parsed.GetValue(json), Unicode = unicode, Input = input ?? TextReader.Null, Typed = typed };
             return parsed.InvokeAsync(call, cancellation).GetAwaiter().GetResult();
@@ -59,6 +59,10 @@ internal static class Tool
         catch (UsageException e)
         {
             return Complain(error, $"{e.Message} (try {e.Page ?? $"{Complaint.PathOf(parsed.CommandResult.Command)} --help"})", ExitCode.BadUsage);
+        }
+        catch (ReaderLeftException)
+        {
+            return ExitCode.ReaderLeft;
         }
         catch (OperationCanceledException)
         {

@@ -144,7 +144,7 @@ public sealed partial record QuantizationScheme
 
         if (activations && ActivationBits == 1)
         {
-            throw new FormatException($"Scheme '{this}': symmetric 1-bit activations have no positive level; use A2 or wider.");
+            throw new FormatException($"Scheme '{this}': symmetric 1-bit activations have no positive level; use A2 or wider, or a method with asymmetric activations.");
         }
     }
 

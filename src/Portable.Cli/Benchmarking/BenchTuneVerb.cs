@@ -28,7 +28,7 @@ internal sealed class BenchTuneVerb : Verb
     private readonly Option<string?> _shape = new("--shape") { Description = $"Only what a model of this shape multiplies: one of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME" };
     private readonly Option<string> _scheme = new("--scheme") { Description = "With --shape: the schemes of its linears, apart by commas.", HelpName = "S,…", DefaultValueFactory = _ => "W4A8" };
     private readonly Option<int?> _seconds = new("--seconds") { Description = "Begin nothing new after this time, 420 s or 110 s with --shape; run again to go on.", HelpName = "N", };
-    private readonly PathOption _export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE" };
+    private readonly PathOption _export = new("--export") { Description = "Also write the device's best kernels as text, as they come with the tool (src/Portable.Vulkan/Measured).", HelpName = "FILE", IsWritten = true };
     private readonly Option<string> _device = DeviceOption.Create("Which device", "vulkan");
 
     /// <summary>Defines the verb.</summary>

@@ -15,6 +15,9 @@ internal static class ExitCode
     /// <summary>The verb was stopped by Ctrl-C: 128 and the signal's number, as shells count.</summary>
     public const int Interrupted = 130;
 
+    /// <summary>Whoever read standard output has left: 128 and the number of SIGPIPE, which would have ended a program that does not ask for errors.</summary>
+    public const int ReaderLeft = 141;
+
     /// <summary>The verb was stopped by SIGTERM.</summary>
     public const int Terminated = 143;
 }

@@ -22,6 +22,15 @@ internal static class OptionValues
         return value >= minimum ? value : throw new UsageException($"{option.Name} must be at least {minimum}, not {value}");
     }
 
+    /// <summary>A number of threads.</summary>
+    /// <exception cref="UsageException">It is under 1, or so many more than there are processors that they would only wait for one another.</exception>
+    public static int Threads(ParseResult parsed, Option<int> option)
+    {
+        const int EachProcessor = 4, Always = 64;
+        int value = AtLeast(parsed, option, 1), most = Math.Max(Always, EachProcessor * Environment.ProcessorCount);
+        return value <= most ? value : throw new UsageException($"{option.Name} must be at most {most} on {Environment.ProcessorCount} processors, not {value}: more threads wait for one another");
+    }
+
     /// <summary>A scheme.</summary>
     /// <exception cref="UsageException">It is not one.</exception>
     public static QuantizationScheme Scheme(string text)
@@ -60,7 +69,7 @@ internal static class OptionValues
     /// <exception cref="UsageException">There is none of that name.</exception>
     public static QuantizationMethod Method(string name) =>
         QuantizationMethod.All.FirstOrDefault(m => m.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
-        ?? throw new UsageException($"there is no method '{name}'{Suggestions.DidYouMean(name, QuantizationMethod.All.Select(m => m.Name))} Methods: {string.Join(", ", QuantizationMethod.All.Select(m => m.Name))}");
+        ?? throw new UsageException($"there is no method '{name}'{(Suggestions.DidYouMean(name, QuantizationMethod.All.Select(m => m.Name)) is { Length: > 0 } near ? near : $"; methods: {string.Join(", ", QuantizationMethod.All.Select(m => m.Name))}")}");
 
     /// <summary>A named model shape.</summary>
     /// <exception cref="UsageException">There is none of that name.</exception>

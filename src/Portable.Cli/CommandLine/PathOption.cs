@@ -9,6 +9,9 @@ internal sealed class PathOption(string name) : Option<string>(name)
     // What stands for bytes that are no UTF-8: a name that has it leads elsewhere, to a file of just that name.
     private const char Replacement = '\uFFFD';
 
+    /// <summary>Whether it names a file that the verb writes when its work is done: that it can be is found out before.</summary>
+    public bool IsWritten { get; init; }
+
     /// <summary>The complaint about a path of a command line, options and arguments of verbs alike; null where nothing is wrong.</summary>
     public static string? ComplaintOf(ParseResult parsed)
     {

@@ -17,7 +17,7 @@ internal sealed class ChatConsole(Terminal terminal)
         /retry          answer the last message again, by other draws
         /save FILE      write the conversation as JSON
         /load FILE      go on with a conversation from JSON
-        /exit           end (as Ctrl-D does)
+        /exit, /quit    end (as Ctrl-D does)
         A line that ends with \ goes on in the next; one that begins with // is a
         message that begins with /. Ctrl-C ends an answer.
         """;
@@ -36,8 +36,8 @@ internal sealed class ChatConsole(Terminal terminal)
 
         try
         {
-            ChatInput input = new(terminal.Input, text => Write(terminal.Typed ? text : string.Empty));
-            while (!cancellation.IsCancellationRequested && Read(input) is { } typed)
+            ChatInput input = new(terminal.Input, text => Write(terminal.Typed ? text : string.Empty), cancellation);
+            while (Read(input) is { } typed)
             {
                 if (typed.IsCommand)
                 {
@@ -124,7 +124,7 @@ internal sealed class ChatConsole(Terminal terminal)
                     Answer(conversation.Retry, cancellation);
                     break;
                 case "/save" when rest.Length > 0:
-                    Save(rest, conversation);
+                    Save(rest, conversation, cancellation);
                     break;
                 case "/load" when rest.Length > 0:
                     conversation.Load(Waiting.For(() => ConversationFile.Read(rest), cancellation));
@@ -136,7 +136,7 @@ internal sealed class ChatConsole(Terminal terminal)
                 case "/exit" or "/quit":
                     return false;
                 default:
-                    Refuse($"there is no command {Printable.Of(name)}{Suggestions.DidYouMean(name, ["/help", "/reset", "/system", "/retry", "/save", "/load", "/exit"])}; /help lists them, and // begins a message with /");
+                    Refuse($"there is no command {Printable.Of(name)}{Suggestions.DidYouMean(name, ["/help", "/reset", "/system", "/retry", "/save", "/load", "/exit", "/quit"])}; /help lists them, and // begins a message with /");
                     break;
             }
         }
@@ -148,7 +148,7 @@ internal sealed class ChatConsole(Terminal terminal)
         return true;
     }
 
-    private void Save(string file, Conversation conversation)
+    private void Save(string file, Conversation conversation, CancellationToken cancellation)
     {
         if (File.Exists(file))
         {
@@ -160,7 +160,7 @@ internal sealed class ChatConsole(Terminal terminal)
             }
 
             Write($"{Printable.Of(file)} exists; overwrite it? [y/N] ");
-            if (terminal.Input.ReadLine()?.Trim() is not ("y" or "Y" or "yes"))
+            if (Waiting.For(terminal.Input.ReadLine, cancellation)?.Trim() is not ("y" or "Y" or "yes"))
             {
                 terminal.Message("not saved");
                 return;

@@ -1,4 +1,5 @@
 using System.Text;
+using Portable.Cli.CommandLine;
 
 namespace Portable.Cli.Conversations;
 
@@ -11,7 +12,10 @@ internal readonly record struct Typed(string Text, bool IsCommand);
 /// Reads messages line by line. A line that ends with \ goes on in the next; what a terminal marks as pasted (bracketed paste)
 /// is one message, however many lines it has, and never a command. A line that begins with // is a message that begins with /.
 /// </summary>
-internal sealed class ChatInput(TextReader reader, Action<string> prompt)
+/// <param name="reader">Where lines come from.</param>
+/// <param name="prompt">Shows that a line is awaited.</param>
+/// <param name="cancellation">Ends waiting for one.</param>
+internal sealed class ChatInput(TextReader reader, Action<string> prompt, CancellationToken cancellation = default)
 {
     private const string PasteBegins = "\e[200~", PasteEnds = "\e[201~";
 
@@ -22,12 +26,13 @@ internal sealed class ChatInput(TextReader reader, Action<string> prompt)
     public const string LeavePastes = "\e[?2004l";
 
     /// <summary>The next message or command, or null at the end of the input.</summary>
+    /// <exception cref="OperationCanceledException">A signal came first.</exception>
     public Typed? Read()
     {
         prompt("> ");
         StringBuilder text = new();
         bool pasting = false, pasted = false, first = true;
-        while (reader.ReadLine() is { } line)
+        while (Waiting.For(reader.ReadLine, cancellation) is { } line)
         {
             if (line.Contains(PasteBegins, StringComparison.Ordinal))
             {

@@ -48,7 +48,7 @@ internal sealed class CompareVerb : Verb
     private readonly Option<int> _skip = new("--skip") { Description = "Positions at the start of each window that are read and not scored. llama-perplexity scores the second half of a window: N is then half of --context.", HelpName = "N" };
     private readonly Option<string> _device = DeviceOption.Create("Where quantized models run; a float one runs on the CPU");
     private readonly Option<int> _memory = new("--memory") { Description = "Memory for the models that are loaded at a time, MiB (0 = three quarters of what there is). Those that do not fit have the float model run again; figures stay the same.", HelpName = "MIB" };
-    private readonly PathOption _report = new("--report") { Description = "Also write a page with table, divergence over bits and errors of the layers: one file that asks for no other.", HelpName = "FILE.html" };
+    private readonly PathOption _report = new("--report") { Description = "Also write a page with table, divergence over bits and errors of the layers: one file that asks for no other.", HelpName = "FILE.html", IsWritten = true };
 
     /// <summary>Defines the verb.</summary>
     public CompareVerb()
@@ -78,7 +78,6 @@ internal sealed class CompareVerb : Verb
 
         string text = parsed.GetValue(_text)!;
         string? page = parsed.GetValue(_report);
-        RequireWritable(page);
         var comparison = new Comparison
         {
             Reference = parsed.GetValue(_float)!,
@@ -102,25 +101,6 @@ internal sealed class CompareVerb : Verb
             result.Predictions, result.Windows, context, skip, result.Seconds, result.Device);
         terminal.Result(report, JsonReports.Default.CompareReport, r => Print(terminal, r));
         return ExitCode.Done;
-    }
-
-    /// <summary>Says before minutes of work, not behind them, that the page has no place to go.</summary>
-    private static void RequireWritable(string? page)
-    {
-        if (page is null)
-        {
-            return;
-        }
-
-        if (Directory.Exists(page))
-        {
-            throw new IOException($"{page}: a directory, not a file for the page");
-        }
-
-        if (Path.GetDirectoryName(Path.GetFullPath(page)) is { } folder && !Directory.Exists(folder))
-        {
-            throw new IOException($"{page}: cannot be written: its directory does not exist");
-        }
     }
 
     private static void Print(Terminal terminal, CompareReport report)

@@ -35,14 +35,14 @@ internal static class ConversationRoom
                     contextOf: (config, _) =>
                     {
                         full = config.MaximumPositions;
-                        int most = tokens > 0 ? tokens.Value : Affordable(config, Shares(config) ? 1 : sequences);
+                        int most = tokens > 0 ? tokens.Value : Affordable(config, AreShared(config) ? 1 : sequences);
                         return room = asked > 0 ? asked : Math.Min(Math.Min(full, limit), most);
                     },
                     tokensOf: (config, context) =>
                     {
                         long most = asked > 0 ? int.MaxValue : Math.Min(limit, AffordableTokens(config));
                         shared = tokens > 0 ? tokens.Value : Math.Max(context, Math.Min((long)sequences * context, most));
-                        return tokens > 0 || Shares(config) ? (int)Math.Min(shared, int.MaxValue) : 0;
+                        return tokens > 0 || AreShared(config) ? (int)Math.Min(shared, int.MaxValue) : 0;
                     });
                 if (asked == 0 && room < full)
                 {
@@ -63,12 +63,36 @@ internal static class ConversationRoom
             }
         }
 
-        // What lies behind a window is given up, and such texts cannot share.
-        bool Shares(ModelConfig config) => tokens is not null && config.Blocks.All(b => b.Attention.Window == 0);
+        bool AreShared(ModelConfig config) => tokens is not null && Shares(config);
     }
 
-    // Keys and values at their largest, 4 bytes each.
-    private const int LargestBits = 32;
+    /// <summary>Refuses texts at once that the CPU's memory cannot hold: keys and values, and the logits of one position each.</summary>
+    /// <param name="source">The model.</param>
+    /// <param name="asked">The context asked for; 0 = as much as there is.</param>
+    /// <param name="sequences">Texts at once.</param>
+    /// <param name="tokens">Tokens that texts share the cache of; 0 = as <see cref="Open"/> takes them.</param>
+    /// <exception cref="ArgumentException">They take more than the machine has.</exception>
+    public static void RequireMemory(IModelSource source, int asked, int sequences, int tokens)
+    {
+        ModelConfig config = source.Config;
+        int least = Math.Min(asked > 0 ? asked : CacheRoom.Least, config.MaximumPositions);
+        // A cache that all share is no larger than memory allows, unless its size is asked for.
+        double cache = tokens > 0 ? CpuMemory.CacheBytes(config, source.KeyValueBits, 1, Some) / (double)Some * tokens : CpuMemory.CacheBytes(config, source.KeyValueBits, 1, least) * (asked > 0 || !Shares(config) ? (double)sequences : 1);
+        double logits = sizeof(float) * (double)sequences * config.VocabularySize;
+        double room = CacheRoom.MachineBytes;
+        if (cache + logits > room)
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{sequences:N0} texts at once take {(cache + logits) / 1e9:F1} GB (keys and values {cache / 1e9:F1}, logits {logits / 1e9:F1}) beside the model, and there are {room / 1e9:F1}: less --parallel, --context or --cache-tokens"));
+        }
+    }
+
+    // What lies behind a window is given up, and such texts cannot share.
+    private static bool Shares(ModelConfig config) => config.Blocks.All(b => b.Attention.Window == 0);
+
+    // Keys and values at their largest, 4 bytes each; tokens whose bytes are counted.
+    private const int LargestBits = 32, Some = 64;
 
     private static int Affordable(ModelConfig config, int sequences) => CacheRoom.Context(config, LargestBits, sequences, CacheRoom.Share(CacheRoom.MachineBytes));
 

@@ -22,7 +22,7 @@ internal sealed class QuantizeVerb : Verb
         Required = true,
     };
 
-    private readonly Option<string> _scheme = new("--scheme") { Description = "W<1-8>[*]A<1-8|16>[g<K>][a<K>][KV<2-8|16>][H<2-8|16>], for example W4A8, W4A8g128a64, W2*A8KV8H8.", HelpName = "S", Required = true };
+    private readonly Option<string> _scheme = new("--scheme") { Description = "W<1-8>[*]A<1-8|16>[g<K>][a<K>][KV<2-8|16>][H<2-8|16>], for example W4A8, W4A8g128a64, W2*A8KV8H8. A1 is for abq and omniquant; W1 for them, rtn and gptq.", HelpName = "S", Required = true };
     private readonly PathOption _output = new("--output") { Description = "Directory to make; an unfinished one goes on.", HelpName = "DIR", Required = true };
     private readonly Option<int> _format = new("--format") { Description = "Checkpoint format, 1 or 2.", HelpName = "V", DefaultValueFactory = _ => PortableFormat.NewestVersion };
     private readonly PathOption _calibration = new("--calibration") { Description = "UTF-8 text to calibrate on (- = standard input); never the text that you evaluate on.", HelpName = "TEXT" };

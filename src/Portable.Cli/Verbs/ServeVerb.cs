@@ -71,12 +71,18 @@ internal sealed class ServeVerb : Verb
         };
 
         // Before anybody is told that the server listens.
-        if (asked > 0)
+        if (asked > 0 || tokens > 0 || parsed.GetResult(_parallel) is { Implicit: false })
         {
             using IModelSource source = Checkpoint.Open(directory);
             if (asked > source.Config.MaximumPositions)
             {
                 throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"--context {asked:N0} is more than the model takes ({source.Config.ContextText})"));
+            }
+
+            // A GPU says itself that it is full.
+            if (where == Device.Cpu)
+            {
+                ConversationRoom.RequireMemory(source, asked, texts, tokens);
             }
         }
 
@@ -111,20 +117,34 @@ internal sealed class ServeVerb : Verb
             terminal.Message($"listening on {server.Address}");
             await server.Ready.WaitAsync(cancellation).ConfigureAwait(false);
             ServeReport report = new(server.Address.ToString(), name, opened!.DeviceName, opened.Context, texts, opened.CachedPositions.Room, opened.Fingerprint);
-            terminal.Result(report, JsonReports.Default.ServeReport, r =>
-            {
-                terminal.Message(string.Create(CultureInfo.InvariantCulture, $"serving {r.Model} on {r.Device}: {r.Parallel} texts at once, {r.Context:N0} tokens each, a cache of {r.CacheTokens:N0}"));
-                terminal.Message(r.SystemFingerprint is { } print
-                    ? $"fingerprint {print}: equal fingerprint and equal request mean equal text"
-                    : "no fingerprint: an unquantized model's bits differ from device to device");
-                terminal.Line(r.Url);
-            });
+            Report(report, terminal);
             await Task.Delay(Timeout.Infinite, cancellation).ContinueWith(_ => { }, TaskScheduler.Default).ConfigureAwait(false);
             terminal.Message("stopping: answers under way are finished (once more to end them)");
             await server.StopAsync().ConfigureAwait(false);
         }
 
         return ExitCode.Done;
+    }
+
+    // Who reads standard output may have left, or there is none: a server needs no more than its clients.
+    private static void Report(ServeReport report, Terminal terminal)
+    {
+        if (!terminal.Json)
+        {
+            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"serving {report.Model} on {report.Device}: {report.Parallel} texts at once, {report.Context:N0} tokens each, a cache of {report.CacheTokens:N0}"));
+            terminal.Message(report.SystemFingerprint is { } print
+                ? $"fingerprint {print}: equal fingerprint and equal request mean equal text"
+                : "no fingerprint: an unquantized model's bits differ from device to device");
+        }
+
+        try
+        {
+            terminal.Result(report, JsonReports.Default.ServeReport, r => terminal.Line(r.Url));
+        }
+        catch (Exception e) when (e is IOException or ReaderLeftException)
+        {
+            terminal.Warning($"{ErrorLine.Of(e)}; the server goes on");
+        }
     }
 
     private string[] Keys(ParseResult parsed)

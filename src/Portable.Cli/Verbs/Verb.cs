@@ -31,6 +31,11 @@ internal abstract class Verb : Command
     /// <summary>Runs the verb on its parsed options.</summary>
     public Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
+        foreach (string file in Options.OfType<PathOption>().Where(o => o.IsWritten).Select(o => parsed.GetValue(o)).OfType<string>())
+        {
+            WrittenFile.Require(file);
+        }
+
         var call = (Call)parsed.InvocationConfiguration;
         return Task.FromResult(Run(parsed, new Terminal(call), cancellation));
     }

@@ -23,6 +23,7 @@ internal sealed class VerifyVerb : Verb
     {
         Description = "Also write a file worth attaching to an issue: this machine's devices, drivers, hashes and first times, and nothing else.",
         HelpName = "FILE",
+        IsWritten = true,
     };
 
     private readonly Option<int> _every = new("--every")

@@ -18,6 +18,7 @@ public sealed class ComplaintTests
     [InlineData("unknown option '--a8-buget'; did you mean '--a8-budget'?", "quantize", "model", "--a8-buget", "1")]
     [InlineData("unknown argument 'keeper'; a value of several words needs quotes", "generate", "model", "--prompt", "The", "keeper")]
     [InlineData("there is no method 'gtpq'; did you mean 'gptq'?", "quantize", "model", "--method", "gtpq", "--scheme", "W4A8", "--output", "out")]
+    [InlineData("there is no method 'foo'; methods: rtn, ", "quantize", "model", "--method", "foo", "--scheme", "W4A8", "--output", "out")]
     [InlineData("did you mean 'W4A8'?", "quantize", "model", "--method", "rtn", "--scheme", "W4-A8", "--output", "out")]
     [InlineData("did you mean 'W8A8'?", "quantize", "model", "--method", "rtn", "--scheme", "W8A9", "--output", "out")]
     [InlineData("did you mean 'W6A6g128'?", "quantize", "model", "--method", "rtn", "--scheme", "W6A6-g128", "--output", "out")]

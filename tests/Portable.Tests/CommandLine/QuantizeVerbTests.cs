@@ -41,6 +41,48 @@ public sealed class QuantizeVerbTests : IDisposable
     }
 
     [Fact]
+    public void AModelWithoutATokenizerIsQuantizedAndThatIsSaid()
+    {
+        string model = Directory.CreateDirectory(Path.Combine(_folder, "bare")).FullName;
+        foreach (string name in (string[])["config.json", "model.safetensors"])
+        {
+            File.Copy(Path.Combine(Model, name), Path.Combine(model, name));
+        }
+
+        ToolRun run = ToolRun.Here("quantize", model, "--method", "rtn", "--scheme", "W8A8", "--output", Output);
+        Assert.Equal(0, run.Code);
+        Assert.StartsWith($"warning: {model}: no tokenizer;", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+        Assert.Empty(Quantize("rtn", "W8A8", "--overwrite").ErrorLines);
+    }
+
+    [Fact]
+    public void WindowsThatTheModelDoesNotTakeAreAllThatIsSaid()
+    {
+        ToolRun run = Quantize("gptq", "W4A8", "--calibration", Path.Combine(AppContext.BaseDirectory, "demo", "calibration.txt"), "--context", "1025");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("Calibration windows of 1,025 tokens are more than the model takes", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+    }
+
+    /// <summary>As the help has it: one bit where a method's grid is asymmetric.</summary>
+    [Theory]
+    [InlineData("rtn", "W1A8", true)]
+    [InlineData("rtn", "W4A1", false)]
+    [InlineData("gptq", "W4A1", false)]
+    [InlineData("smoothquant", "W1A8", false)]
+    [InlineData("smoothquant", "W4A1", false)]
+    [InlineData("flexq", "W1A8", false)]
+    [InlineData("flexq", "W4A1", false)]
+    [InlineData("flatten", "W4A1", false)]
+    [InlineData("abq", "W1A1", true)]
+    [InlineData("omniquant", "W1A1", true)]
+    public void OneBitIsForMethodsWithoutASymmetricGrid(string method, string scheme, bool serves)
+    {
+        string[] calibration = method is "rtn" ? [] : ["--calibration", Path.Combine(AppContext.BaseDirectory, "demo", "calibration.txt"), "--samples", "1", "--context", "8"];
+        ToolRun run = Quantize(method, scheme, [.. calibration, .. method is "abq" or "omniquant" ? (string[])["--epochs", "1"] : []]);
+        Assert.Equal(serves ? 0 : 2, run.Code);
+    }
+
+    [Fact]
     public void AFinishedCheckpointIsReplacedOnlyWhenAsked()
     {
         Assert.Equal(0, Quantize("rtn", "W8A8").Code);

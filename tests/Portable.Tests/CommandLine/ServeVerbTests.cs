@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Portable.Cli;
+using Portable.Cli.Output;
 using Portable.Tests.Support;
 
 namespace Portable.Tests.CommandLine;
@@ -46,12 +47,55 @@ public sealed class ServeVerbTests
         Assert.Contains("--context 5,000 is more than the model takes", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
     }
 
+    /// <summary>Clients are all that a server needs.</summary>
+    [Fact]
+    public async Task AServerWhoseOutputIsClosedGoesOn()
+    {
+        using CancellationTokenSource stop = new();
+        using ClosedOutput output = new();
+        using Said error = new("the server goes on");
+        Task<int> run = Task.Run(() => Tool.Invoke(["serve", DemoModel.Directory, "--port", "0", "--context", "64"], output, error, interactive: false, stop.Token));
+        Assert.Same(error.Heard, await Task.WhenAny(error.Heard, run));
+        string address = error.ToString().Split("listening on ")[1].Split('\n')[0].Trim();
+        using HttpClient client = new() { BaseAddress = new Uri(address) };
+        Assert.Contains("\"ok\"", await client.GetStringAsync("/health"), StringComparison.Ordinal);
+        await stop.CancelAsync();
+        Assert.Equal(0, await run);
+    }
+
+    [Theory]
+    [InlineData("--parallel", "2000000000")]
+    [InlineData("--parallel", "2000000000", "--context", "512")]
+    public void TextsThatNoMemoryHoldsAreRefusedBeforeTheServerListens(params string[] options)
+    {
+        ToolRun run = ToolRun.Here(["serve", DemoModel.Directory, "--port", "0", .. options]);
+        Assert.Equal(1, run.Code);
+        Assert.Contains("2,000,000,000 texts at once take ", Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void AModelThatIsNotThereIsAnError()
     {
         ToolRun run = ToolRun.Here("serve", "/nowhere", "--port", "0");
         Assert.Equal(1, run.Code);
         Assert.Contains("/nowhere", run.Error, StringComparison.Ordinal);
+    }
+
+    /// <summary>Tells when a text has been written.</summary>
+    private sealed class Said(string text) : StringWriter
+    {
+        private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Heard => _heard.Task;
+
+        public override void WriteLine(string? value)
+        {
+            base.WriteLine(value);
+            if (value?.Contains(text, StringComparison.Ordinal) == true)
+            {
+                _heard.TrySetResult();
+            }
+        }
     }
 
     /// <summary>What has been written when it is flushed first.</summary>

@@ -51,6 +51,39 @@ public sealed class StandardStreamsTests
         Assert.Equal((1, "error: standard input: not UTF-8"), (run.Code, run.Error.Trim()));
     }
 
+    [SkippableTheory]
+    [InlineData("generate MODEL --prompt-file - --tokens 3 <&-", "error: standard input is closed")]
+    [InlineData("perplexity MODEL --text - <&-", "error: standard input is closed")]
+    [InlineData("render MODEL --messages - <&-", "error: standard input is closed")]
+    [InlineData("inspect MODEL >&-", "error: standard output is closed")]
+    [InlineData("inspect MODEL --json <&- >&-", "error: standard output is closed")]
+    [InlineData("inspect MODEL --json >/dev/full", "error: standard output: No space left on device")]
+    public void AStreamThatIsClosedOrFullIsNamed(string line, string said)
+    {
+        ToolRun run = Shell(line);
+        Assert.Equal((1, said), (run.Code, run.Error.Trim()));
+    }
+
+    [SkippableFact]
+    public void AConversationWhoseInputIsClosedIsOver()
+    {
+        DirectoryInfo model = Directory.CreateTempSubdirectory("portable-chat");
+        string copy = $"cp '{DemoModel.Directory}'/* '{Repository.Root}/tests/clients/chat_template.jinja' {model.FullName} && ";
+        ToolRun run = Shell($"chat {model.FullName} <&-", copy);
+        Assert.Equal((0, ""), (run.Code, run.Output));
+        model.Delete(recursive: true);
+    }
+
+    [SkippableTheory]
+    [InlineData("generate MODEL --prompt hi --tokens 1000 --ignore-eos; echo $? >&2; } | head -c 10", "")]
+    [InlineData("generate MODEL --prompt hi --tokens 3 --json; echo $? >&2; } | true", "sleep 1; ")]
+    [InlineData("help; echo $? >&2; } | true", "sleep 1; ")]
+    public void WhereTheReaderHasLeftTheWorkEndsQuietly(string line, string first)
+    {
+        // What the text of 1,000 tokens would end with is not said: how many there were.
+        Assert.Equal("141", Shell(line, "{ " + first).Error.Trim());
+    }
+
     private static ToolRun Shell(string line, string before = "")
     {
         Skip.If(!OperatingSystem.IsLinux(), "A shell that closes streams, and names that are no UTF-8.");

@@ -1,3 +1,6 @@
+using System.CommandLine;
+using Portable.Cli;
+using Portable.Cli.CommandLine;
 using Portable.Tests.Support;
 
 namespace Portable.Tests.CommandLine;
@@ -11,6 +14,7 @@ public sealed class UsageTests
     [InlineData("devices", "stray")]
     [InlineData("devices", "--threads", "0")]
     [InlineData("--threads", "-1")]
+    [InlineData("devices", "--threads", "99999")]
     [InlineData("logits")]
     [InlineData("logits", "model", "--ids", "1,x")]
     [InlineData("logits", "model", "--ids", "1", "--device", "gpu")]
@@ -47,6 +51,32 @@ public sealed class UsageTests
         ToolRun run = ToolRun.Here(args);
         Assert.Equal(1, run.Code);
         Assert.Contains(says, Assert.Single(run.ErrorLines), StringComparison.Ordinal);
+    }
+
+    /// <summary>What a verb writes at its end has a place, or nothing is begun.</summary>
+    [SkippableTheory]
+    [InlineData("/nope/r.json", "cannot be written: its directory does not exist")]
+    [InlineData("/proc/r.json", "cannot be written: its directory takes no files")]
+    [InlineData("/tmp", "a directory, not a file to write")]
+    public void AFileThatCannotBeWrittenIsToldBeforeTheWork(string file, string says)
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "Paths of Linux.");
+        foreach (string[] line in (string[][])[["verify", "--report", file], ["compare", "/nowhere", "/nowhere", "--text", "/nowhere", "--report", file], ["bench", "tune", "--device", "cpu", "--export", file]])
+        {
+            ToolRun run = ToolRun.Here(line);
+            Assert.Equal((1, $"error: {file}: {says}"), (run.Code, Assert.Single(run.ErrorLines)));
+        }
+    }
+
+    [Fact]
+    public void EveryOptionThatNamesAFileToWriteIsCheckedBefore()
+    {
+        Command root = CommandTree.Create(CommandTree.CreateJsonOption(), CommandTree.CreateThreadsOption());
+        PathOption[] written = [.. Below(root).SelectMany(c => c.Options).OfType<PathOption>().Where(o => o.Description!.Contains("write ", StringComparison.OrdinalIgnoreCase))];
+        Assert.Equal(["--export", "--report", "--report"], written.Select(o => o.Name).Order(StringComparer.Ordinal));
+        Assert.All(written, o => Assert.True(o.IsWritten, o.Name));
+
+        static IEnumerable<Command> Below(Command command) => command.Subcommands.SelectMany(Below).Prepend(command);
     }
 
     [Fact]
