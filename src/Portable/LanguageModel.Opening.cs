@@ -71,7 +71,7 @@ public sealed partial class LanguageModel
     /// <param name="tokensOf">Positions that all texts share, of the model and its context, where the options do not say; null or 0 = texts × context.</param>
     /// <param name="memory">Bytes that the process may have; null = as the system says.</param>
     internal static LanguageModel Open(
-        string directory, Device device, LanguageModelOptions options, Func<ModelConfig, ModelText, int> contextOf, CancellationToken cancellation, Func<ModelConfig, int, int>? tokensOf = null, long? memory = null)
+        string directory, Device device, LanguageModelOptions options, Func<IModelSource, ModelText, int> contextOf, CancellationToken cancellation, Func<IModelSource, int, int>? tokensOf = null, long? memory = null)
     {
         // The device first: that it does not exist is known before a large file is read.
         long start = Stopwatch.GetTimestamp();
@@ -87,10 +87,10 @@ public sealed partial class LanguageModel
             }
 
             source = Checkpoint.Open(directory);
-            int asked = contextOf(source.Config, text);
+            int asked = contextOf(source, text);
             Refuse(directory, source, asked);
             int context = asked > 0 ? asked : Affordable(source, options, CacheRoom.Share(opened.FreeBytes ?? memory ?? CacheRoom.MachineBytes));
-            options = options with { CacheTokens = options.CacheTokens == 0 && tokensOf is not null ? tokensOf(source.Config, context) : options.CacheTokens };
+            options = options with { CacheTokens = options.CacheTokens == 0 && tokensOf is not null ? tokensOf(source, context) : options.CacheTokens };
             Transformer model = Load(source, opened, options, context, memory ?? CacheRoom.MachineBytes, mayShorten: asked == 0, cancellation);
             if (options.CacheTokens > 0 && model.Pages is null)
             {
@@ -103,7 +103,7 @@ public sealed partial class LanguageModel
             if (asked == 0 && model.Context < source.Config.MaximumPositions)
             {
                 options.Messages?.Invoke(string.Create(
-                    CultureInfo.InvariantCulture, $"texts can have {model.Context:N0} of the model's {source.Config.MaximumPositions:N0} tokens: memory has no room for more (Context asks for it all the same)"));
+                    CultureInfo.InvariantCulture, $"texts can have {model.Context:N0} of the model's {source.Config.MaximumPositions:N0} tokens: {CacheRoom.Why(source, model.Context)}"));
             }
 
             foreach (string note in source.Config.Notes)

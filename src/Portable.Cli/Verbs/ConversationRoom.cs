@@ -24,6 +24,7 @@ internal static class ConversationRoom
         {
             int full = 0, room = 0;
             long shared = 0;
+            string why = string.Empty;
             try
             {
                 LanguageModel opened = Loading.Open(
@@ -32,21 +33,23 @@ internal static class ConversationRoom
                     terminal,
                     cancellation,
                     sequences: sequences,
-                    contextOf: (config, _) =>
+                    contextOf: (source, _) =>
                     {
-                        full = config.MaximumPositions;
-                        int most = tokens > 0 ? tokens.Value : Affordable(config, AreShared(config) ? 1 : sequences);
-                        return room = asked > 0 ? asked : Math.Min(Math.Min(full, limit), most);
+                        full = source.Config.MaximumPositions;
+                        int most = Affordable(source, AreShared(source.Config) ? 1 : sequences);
+                        room = asked > 0 ? asked : Math.Min(Math.Min(full, limit), tokens > 0 ? Math.Min(tokens.Value, CacheRoom.Longest(source.Config, source.KeyValueBits)) : most);
+                        why = room < full ? CacheRoom.Why(source, room) : string.Empty;
+                        return room;
                     },
-                    tokensOf: (config, context) =>
+                    tokensOf: (source, context) =>
                     {
-                        long most = asked > 0 ? int.MaxValue : Math.Min(limit, AffordableTokens(config));
+                        long most = asked > 0 ? int.MaxValue : Math.Min(limit, AffordableTokens(source));
                         shared = tokens > 0 ? tokens.Value : Math.Max(context, Math.Min((long)sequences * context, most));
-                        return tokens > 0 || AreShared(config) ? (int)Math.Min(shared, int.MaxValue) : 0;
+                        return tokens > 0 || AreShared(source.Config) ? (int)Math.Min(shared, int.MaxValue) : 0;
                     });
                 if (asked == 0 && room < full)
                 {
-                    terminal.Message(string.Create(CultureInfo.InvariantCulture, $"the conversation can have {room:N0} of the model's {full:N0} tokens: memory has no room for more"));
+                    terminal.Message(string.Create(CultureInfo.InvariantCulture, $"the conversation can have {room:N0} of the model's {full:N0} tokens: {why}"));
                 }
 
                 if (tokens == 0 && shared < (long)sequences * room)
@@ -91,10 +94,10 @@ internal static class ConversationRoom
     // What lies behind a window is given up, and such texts cannot share.
     private static bool Shares(ModelConfig config) => config.Blocks.All(b => b.Attention.Window == 0);
 
-    // Keys and values at their largest, 4 bytes each; tokens whose bytes are counted.
-    private const int LargestBits = 32, Some = 64;
+    // Tokens whose bytes are counted.
+    private const int Some = 64;
 
-    private static int Affordable(ModelConfig config, int sequences) => CacheRoom.Context(config, LargestBits, sequences, CacheRoom.Share(CacheRoom.MachineBytes));
+    private static int Affordable(IModelSource source, int sequences) => CacheRoom.Context(source.Config, source.KeyValueBits, sequences, CacheRoom.Share(CacheRoom.MachineBytes));
 
-    private static long AffordableTokens(ModelConfig config) => CacheRoom.Tokens(config, LargestBits, CacheRoom.Share(CacheRoom.MachineBytes));
+    private static long AffordableTokens(IModelSource source) => CacheRoom.Tokens(source.Config, source.KeyValueBits, CacheRoom.Share(CacheRoom.MachineBytes));
 }

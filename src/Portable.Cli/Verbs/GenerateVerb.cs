@@ -72,7 +72,7 @@ internal sealed class GenerateVerb : Verb
         Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
         int room = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 1) : 0, count = options.MaximumTokens;
         int[] start = [], ends = [];
-        using LanguageModel loaded = Loading.Open(directory, where, terminal, cancellation, (config, words) =>
+        using LanguageModel loaded = Loading.Open(directory, where, terminal, cancellation, (source, words) =>
         {
             if (asChat)
             {
@@ -85,7 +85,7 @@ internal sealed class GenerateVerb : Verb
                 start = words.EncodeInput(said);
             }
 
-            return Room(config, start.Length, count, room);
+            return Room(source.Config, start.Length, count, room);
         });
         var ids = new List<int>();
         var text = new StringBuilder();

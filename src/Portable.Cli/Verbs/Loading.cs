@@ -25,6 +25,6 @@ internal static class Loading
     /// <param name="sequences">Texts at once.</param>
     /// <param name="tokensOf">Positions that all texts share, of the model and its context; null or 0 = texts × context.</param>
     public static LanguageModel Open(
-        string directory, Device device, Terminal terminal, CancellationToken cancellation, Func<ModelConfig, ModelText, int> contextOf, int sequences = 1, Func<ModelConfig, int, int>? tokensOf = null) =>
+        string directory, Device device, Terminal terminal, CancellationToken cancellation, Func<IModelSource, ModelText, int> contextOf, int sequences = 1, Func<IModelSource, int, int>? tokensOf = null) =>
         terminal.Track("loading", bar => LanguageModel.Open(directory, device, new LanguageModelOptions { Sequences = sequences, Progress = bar, Messages = line => bar.Say($"warning: {line}") }, contextOf, cancellation, tokensOf));
 }

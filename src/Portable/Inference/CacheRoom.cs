@@ -43,6 +43,13 @@ internal static class CacheRoom
         return CacheShape.For(b.Attention, bits, 1, config.MaximumPositions, CpuExecutor.Rows).Capacity <= holds ? config.MaximumPositions : holds;
     });
 
+    /// <summary>Why a text has no more positions, where the model has more.</summary>
+    /// <param name="source">The model.</param>
+    /// <param name="context">Positions of a text, fewer than the model's.</param>
+    public static string Why(IModelSource source, int context) => context < Longest(source.Config, source.KeyValueBits)
+        ? "memory has no room for more (a longer context can be asked for)"
+        : $"its cache of {source.KeyValueBits} bits holds no more";
+
     /// <summary>Refuses what memory does not hold.</summary>
     /// <param name="config">The model's shape.</param>
     /// <param name="bits">Bits of its caches.</param>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Portable.Cli.Conversations;
 using Portable.Cli.Devices;
 using Portable.Cli.Output;
@@ -224,6 +225,21 @@ public sealed class ChatVerbTests : IDisposable
         Assert.Contains("standard input: the file is empty", Assert.Single(ToolRun.WithInput(" ", "render", model, "--messages", "-").ErrorLines));
         File.WriteAllText(tools, "[1]");
         Assert.Contains("tool 1 is no object", Assert.Single(ToolRun.WithInput("""[{"role": "user", "content": "a"}]""", "render", model, "--messages", "-", "--tools", tools).ErrorLines));
+    }
+
+    /// <summary>Models of today have longer contexts than a quantized cache: a conversation is as long as it holds, and says so.</summary>
+    [Fact]
+    public void AConversationIsNoLongerThanItsCacheHolds()
+    {
+        string model = Model(), config = Path.Combine(model, "config.json"), quantized = Path.Combine(_folder, "quantized");
+        JsonObject changed = JsonNode.Parse(File.ReadAllText(config))!.AsObject();
+        changed["max_position_embeddings"] = 131_072;
+        File.WriteAllText(config, changed.ToJsonString());
+        Assert.Equal(0, ToolRun.Here("quantize", model, "--method", "rtn", "--scheme", "W4A8KV8", "--output", quantized).Code);
+        File.Copy(Path.Combine(model, "chat_template.jinja"), Path.Combine(quantized, "chat_template.jinja"), overwrite: true);
+        ToolRun run = ToolRun.WithInput("Hello", "chat", quantized, "--tokens", "2");
+        Assert.Equal(0, run.Code);
+        Assert.Contains(run.ErrorLines, line => line.Contains("32,767 of the model's 131,072 tokens: its cache of 8 bits holds no more", StringComparison.Ordinal));
     }
 
     [Theory]
