@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Portable.Tests.Support;
 using Xunit;
 
@@ -20,6 +21,7 @@ public sealed class InterruptTests : IDisposable
     public async Task ASignalEndsWaitingForAReaderOrAWriter(string signal, int code, bool writes)
     {
         Skip.If(OperatingSystem.IsWindows(), "There are no such signals.");
+        Skip.If(signal == "INT" && IsInterruptIgnored(), "A shell that starts something behind itself has it ignore Ctrl-C, and so do the programs that it starts.");
         string demo = Path.Combine(AppContext.BaseDirectory, "demo"), model = Path.Combine(_work.FullName, "model");
         Directory.CreateDirectory(model);
         foreach (string file in Directory.EnumerateFiles(Path.Combine(demo, "tiny-llama")).Append(Path.Combine(Repository.Root, "tests", "clients", "chat_template.jinja")))
@@ -62,6 +64,7 @@ public sealed class InterruptTests : IDisposable
     public void AnInterruptedQuantizationSaysHowToGoOn(string signal, int code)
     {
         Skip.If(OperatingSystem.IsWindows(), "There are no such signals.");
+        Skip.If(signal == "INT" && IsInterruptIgnored(), "A shell that starts something behind itself has it ignore Ctrl-C, and so do the programs that it starts.");
         string demo = Path.Combine(AppContext.BaseDirectory, "demo");
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string arg in (string[])[Path.Combine(AppContext.BaseDirectory, "Portable.Cli.dll"), "quantize", Path.Combine(demo, "tiny-llama"), "--method", "abq", "--scheme", "W4A8",
@@ -86,5 +89,14 @@ public sealed class InterruptTests : IDisposable
         Skip.If(tool.ExitCode == 0, "The quantization was faster than the signal.");
         Assert.Equal(code, tool.ExitCode);
         Assert.EndsWith("error: interrupted; run the same command to go on\n", rest, StringComparison.Ordinal);
+    }
+
+    // Of this process, and so of those that it starts.
+    private static bool IsInterruptIgnored()
+    {
+        const string Field = "SigIgn:", Status = "/proc/self/status";
+        const int Interrupt = 2;
+        string? mask = File.Exists(Status) ? File.ReadLines(Status).FirstOrDefault(l => l.StartsWith(Field, StringComparison.Ordinal))?[Field.Length..] : null;
+        return mask is not null && (ulong.Parse(mask.Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) >> (Interrupt - 1) & 1) != 0;
     }
 }
