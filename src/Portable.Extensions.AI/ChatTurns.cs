@@ -34,21 +34,24 @@ internal static class ChatTurns
         StringBuilder text = new();
         List<ToolCall> calls = [];
         List<ChatTurn> results = [];
-        bool heard = message.Contents.Count == 0;
-        foreach (AIContent content in message.Contents)
+        AIContent[] contents = [.. message.Contents.Where(c => !ForPeople(c))];
+        if (contents.Length == 0 && message.Contents.Count > 0)
         {
-            heard |= !ForPeople(content);
+            return;
+        }
+
+        foreach (AIContent content in contents)
+        {
             switch (content)
             {
                 case TextContent said: text.Append(said.Text); break;
                 case FunctionCallContent call: calls.Add(new ToolCall(call.Name, Json(call.Arguments), call.CallId)); break;
                 case FunctionResultContent result: results.Add(new ChatTurn("tool", Text(result.Result)) { CallId = result.CallId }); break;
-                case var _ when ForPeople(content): break;
                 default: throw new NotSupportedException($"A message holds {content.GetType().Name}: the model takes text, calls of functions and their results.");
             }
         }
 
-        if (text.Length > 0 || calls.Count > 0 || (results.Count == 0 && heard))
+        if (text.Length > 0 || calls.Count > 0 || results.Count == 0)
         {
             turns.Add(new ChatTurn(message.Role.Value, text.ToString()) { Calls = calls, Name = message.Role == ChatRole.Tool ? message.AuthorName : null });
         }

@@ -153,7 +153,7 @@ internal static class CompletionEndpoint
         private readonly List<double?> _own = [];
         private readonly List<Dictionary<string, double>?> _likeliest = [];
         private readonly List<int> _offsets = [];
-        private readonly StreamingDecoder _text = new(service.Model.Tokenizer, before: echo ? [] : answer.Request.Prompt);
+        private readonly Lazy<StreamingDecoder> _text = new(() => new StreamingDecoder(service.Model.Tokenizer, before: echo ? [] : answer.Request.Prompt));
         private bool _prompt = echo;
         private int _offset;
 
@@ -213,7 +213,7 @@ internal static class CompletionEndpoint
             _likeliest.Add(likeliest);
             _offsets.Add(_offset);
             // Where the next one begins in the text: in words that a token's own spelling may not have, such as a first space.
-            _offset += _text.Next(id).Length;
+            _offset += _text.Value.Next(id).Length;
         }
     }
 }
