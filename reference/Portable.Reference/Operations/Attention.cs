@@ -22,12 +22,12 @@ internal static class Attention
     /// <param name="layout">Heads, which are the cache's, and how they attend.</param>
     /// <param name="output">rows × (heads · head size).</param>
     /// <param name="queryStride">Elements from one row of queries to the next; 0 = heads · head size.</param>
-    /// <param name="prepare">
+    /// <param name="tokens">
     /// Makes the queries of a row that belong to a key and value head, and appends its key and value, just before they are attended to and
     /// by the same thread, which has them at hand then; null = all is there. Rows must be of different sequences.
     /// </param>
     /// <exception cref="ArgumentException">Shapes do not fit, or a sequence or position is outside the cache.</exception>
-    public static unsafe void Compute(ReadOnlySpan<float> queries, KeyValueCache cache, ReadOnlySpan<int> sequenceOfRow, ReadOnlySpan<int> positionOfRow, AttentionLayout layout, Span<float> output, int queryStride = 0, Action<int, int>? prepare = null)
+    public static unsafe void Compute(ReadOnlySpan<float> queries, KeyValueCache cache, ReadOnlySpan<int> sequenceOfRow, ReadOnlySpan<int> positionOfRow, AttentionLayout layout, Span<float> output, int queryStride = 0, INewTokens? tokens = null)
     {
         int width = layout.QueryWidth, rows = positionOfRow.Length;
         int stride = queryStride == 0 ? width : queryStride;
@@ -46,24 +46,47 @@ internal static class Attention
 
         fixed (float* q = queries, o = output)
         {
-            int parts = Parts(layout, rows);
-            AttentionCall call = new(q, stride, o, cache, positionOfRow.ToArray(), layout, layout.GroupHeads / parts);
-            AttentionPiece[] pieces = Cut(cache, sequenceOfRow, positionOfRow, layout, parts);
-            if (prepare is not null && pieces.Length != rows * layout.KeyValueHeads * parts)
+            AttentionPiece[] pieces = Cut(cache, sequenceOfRow, positionOfRow, layout, parts: 1);
+            bool alone = pieces.Length == rows * layout.KeyValueHeads;
+            if (tokens is not null && !alone)
             {
-                throw new ArgumentException("Rows of one sequence need each other's keys: they are appended before.", nameof(prepare));
+                throw new ArgumentException("Rows of one sequence need each other's keys: they are appended before.", nameof(tokens));
             }
 
-            // Several threads attend to a key that one of them would append.
-            for (int i = 0; parts > 1 && prepare is not null && i < rows * layout.KeyValueHeads; i++)
+            float* all = q;
+            int[] positions = positionOfRow.ToArray();
+            if (alone && cache.Bits == 16)
             {
-                prepare(i / layout.KeyValueHeads, i % layout.KeyValueHeads);
+                AttentionCall whole = new(q, stride, o, cache, positions, layout, layout.GroupHeads);
+                int stretches = ContextStretches.Count(pieces.Length, ContextStretches.Longest(whole, pieces), WorkerPool.Threads);
+                if (stretches > 1)
+                {
+                    ContextStretches.Run(whole, pieces, stretches, tokens);
+                    return;
+                }
             }
 
-            Action<int, int>? beside = parts == 1 ? prepare : null;
+            int parts = cache.Bits == 16 && alone ? 1 : Parts(layout, rows);
+            if (parts > 1)
+            {
+                pieces = Cut(cache, sequenceOfRow, positionOfRow, layout, parts);
+
+                // Several threads attend to a key that one of them would append.
+                for (int i = 0; tokens is not null && i < rows * layout.KeyValueHeads; i++)
+                {
+                    Prepare(i / layout.KeyValueHeads, i % layout.KeyValueHeads);
+                }
+            }
+
+            AttentionCall call = new(q, stride, o, cache, positions, layout, layout.GroupHeads / parts);
+            bool beside = parts == 1 && tokens is not null;
             WorkerPool.Run(pieces.Length, i =>
             {
-                beside?.Invoke(pieces[i].FirstRow, pieces[i].KeyValueHead);
+                if (beside)
+                {
+                    Prepare(pieces[i].FirstRow, pieces[i].KeyValueHead);
+                }
+
                 switch (cache.Bits, Vector512.IsHardwareAccelerated)
                 {
                     case (32, true): FloatAttention.Run<Simd512, Vector512<float>>(call, pieces[i]); break;
@@ -74,6 +97,13 @@ internal static class Attention
                     default: IntegerAttention.Run<Simd256, Vector256<float>>(call, pieces[i]); break;
                 }
             });
+
+            void Prepare(int row, int head)
+            {
+                int heads = layout.GroupHeads * layout.HeadSize;
+                tokens!.Turn(row, head, new Span<float>(all + ((long)row * stride) + ((long)head * heads), heads));
+                tokens.Append(row, head);
+            }
         }
     }
 
@@ -139,6 +169,9 @@ internal sealed unsafe class AttentionCall(float* queries, int queryStride, floa
     /// <summary>The first chunk that a row of the piece sees; earlier ones are not looked at.</summary>
     public int FirstChunk(AttentionPiece piece) => layout.FirstSeen(Position(piece, 0)) / KeyValueCache.ChunkSize;
 
+    /// <summary>The chunk behind the last that a piece sees.</summary>
+    public int Chunks(AttentionPiece piece) => (positions[piece.FirstRow + piece.Rows - 1] / KeyValueCache.ChunkSize) + 1;
+
     /// <summary>The first position that a query row sees.</summary>
     public int FirstSeen(AttentionPiece piece, int queryRow) => layout.FirstSeen(Position(piece, queryRow));
 
@@ -161,7 +194,6 @@ internal sealed unsafe class AttentionCall(float* queries, int queryStride, floa
         int position = Position(piece, queryRow), origin = FirstChunk(piece) * KeyValueCache.ChunkSize;
         return (layout.FirstSeen(position) - origin)..(position + 1 - origin);
     }
-
 
     /// <summary>Position of a query row, 0 … Rows · Group − 1.</summary>
     public int Position(AttentionPiece piece, int queryRow) => positions[piece.FirstRow + queryRow / Group];

@@ -39,13 +39,13 @@ internal static unsafe class DigitAttention
     {
         KeyValueCache cache = call.Cache;
         int size = cache.HeadSize, rows = piece.Rows * call.Group, width = Tiles.PanelColumns<TSimd, TVector>(), pairs = (size + 1) / 2;
-        int chunks = call.Position(piece, rows - 1) / ChunkSize + 1, padded = (size + width - 1) / width * width;
+        int chunks = call.Chunks(piece), padded = (size + width - 1) / width * width;
         int* queries = Scratch.Get<int>(0, (long)rows * 2 * pairs), scores = Scratch.Get<int>(1, (long)rows * 2 * ChunkSize);
         DigitRow* states = Scratch.Get<DigitRow>(2, rows);
         int* sums = Scratch.Get<int>(3, (long)rows * 2 * padded);
         float* attended = Scratch.Get<float>(4, (long)rows * padded);
         new Span<float>(attended, rows * padded).Clear();
-        bool streams = piece.Rows == 1 && (long)(chunks - call.FirstChunk(piece)) * ChunkSize * cache.KeyValueHeads * size * sizeof(int) > StreamedBytes;
+        bool streams = piece.Rows == 1 && Streams(call, piece);
         Span<int> codes = stackalloc int[size];
         for (int row = 0; row < rows; row++)
         {
@@ -57,25 +57,10 @@ internal static unsafe class DigitAttention
         {
             // Rows from first on have come to the chunk, those from past on have left it behind their window.
             int first = call.FirstSeeing(piece, c * ChunkSize), past = call.FirstPast(piece, c * ChunkSize + ChunkSize - 1);
-            CachePlace place = cache.PlaceOf(piece.Sequence, c);
-            int token = cache.TokenOf(piece.KeyValueHead, place);
-            fixed (float* keyScales = &cache.KeyScales[place.Bank][token], valueScales = &cache.ValueScales[place.Bank][token])
-            fixed (byte* keys = cache.KeyChunk(piece.KeyValueHead, place), values = cache.ValueChunk(piece.KeyValueHead, place))
-            {
-                MultiplyKeys<TSimd, TVector>(call, piece, c, first, queries, pairs, (float*)keys, scores, streams ? values : null);
-                for (int row = first; row < past; row += SoftmaxRows)
-                {
-                    Softmax(call, piece, c, row, Math.Min(row + SoftmaxRows, past), states, scores, keyScales, valueScales);
-                }
-
-                fixed (byte* next = streams && c + 1 < chunks ? cache.KeyChunk(piece.KeyValueHead, cache.PlaceOf(piece.Sequence, c + 1)) : default)
-                {
-                    MultiplyValues<TSimd, TVector>(call, piece, c, first, scores, (float*)values, size, sums, padded, next);
-                }
-            }
-
+            Multiply<TSimd, TVector>(call, piece, c, first, past, queries, pairs, states, scores, sums, padded, streams, chunks);
             for (int row = first; row < past; row++)
             {
+                states[row].Take(states[row].Stretch);
                 states[row].Add(sums + (long)row * 2 * padded, padded, attended + (long)row * padded);
             }
         }
@@ -83,6 +68,101 @@ internal static unsafe class DigitAttention
         for (int row = 0; row < rows; row++)
         {
             states[row].Finish(attended + (long)row * padded, call.Output(piece, row));
+        }
+    }
+
+    /// <summary>Chunks of one token's context, to be added by <see cref="Join"/> when all of them are there.</summary>
+    /// <param name="call">What all pieces share.</param>
+    /// <param name="piece">One row.</param>
+    /// <param name="begin">The first chunk.</param>
+    /// <param name="end">The chunk behind the last.</param>
+    /// <param name="turned">The piece's queries, heads × head size.</param>
+    /// <param name="parts">Of the first chunk: for each query head <see cref="PartFloats"/>; other chunks behind it.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void RunChunks<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int begin, int end, ReadOnlySpan<float> turned, float* parts)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        KeyValueCache cache = call.Cache;
+        int size = cache.HeadSize, rows = call.Group, pairs = (size + 1) / 2, padded = Padded(size), stride = PartFloats(size);
+        int* queries = Scratch.Get<int>(0, (long)rows * 2 * pairs), scores = Scratch.Get<int>(1, (long)rows * 2 * ChunkSize);
+        DigitRow* states = Scratch.Get<DigitRow>(2, rows);
+        int* sums = Scratch.Get<int>(3, (long)rows * 2 * padded);
+        bool streams = Streams(call, piece);
+        Span<int> codes = stackalloc int[size];
+        for (int row = 0; row < rows; row++)
+        {
+            states[row] = new DigitRow(DigitCodes.Quantize(turned.Slice(row * size, size), codes));
+            DigitCodes.StorePairs(codes, queries + (long)row * 2 * pairs);
+        }
+
+        for (int c = begin; c < end; c++)
+        {
+            Multiply<TSimd, TVector>(call, piece, c, 0, rows, queries, pairs, states, scores, sums, padded, streams, end);
+            for (int row = 0; row < rows; row++, parts += stride)
+            {
+                DigitRow.Round(sums + (long)row * 2 * padded, padded, parts);
+                *(DigitStretch*)(parts + padded) = states[row].Stretch;
+            }
+        }
+    }
+
+    /// <summary>Adds the chunks of one token's context in ascending order.</summary>
+    /// <param name="call">What all pieces share.</param>
+    /// <param name="piece">One row.</param>
+    /// <param name="chunks">How many its context has.</param>
+    /// <param name="parts">Of <see cref="RunChunks"/>, those of the first chunk first.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Join(AttentionCall call, AttentionPiece piece, int chunks, float* parts)
+    {
+        int size = call.Cache.HeadSize, padded = Padded(size), stride = PartFloats(size);
+        float* attended = Scratch.Get<float>(4, padded);
+        for (int row = 0; row < call.Group; row++)
+        {
+            DigitRow state = new(0);
+            new Span<float>(attended, padded).Clear();
+            for (int c = 0; c < chunks; c++)
+            {
+                float* part = parts + (((long)c * call.Group) + row) * stride;
+                state.Take(*(DigitStretch*)(part + padded));
+                state.Add(part, padded, attended);
+            }
+
+            state.Finish(attended, call.Output(piece, row));
+        }
+    }
+
+    /// <summary>Elements that a query head keeps of a chunk: its sums, and a <see cref="DigitStretch"/>; whole cache lines.</summary>
+    public static int PartFloats(int headSize) => Padded(headSize) + Line / sizeof(float);
+
+    private static bool Streams(AttentionCall call, AttentionPiece piece) =>
+        (long)(call.Chunks(piece) - call.FirstChunk(piece)) * ChunkSize * call.Cache.KeyValueHeads * call.Cache.HeadSize * sizeof(int) > StreamedBytes;
+
+    // A whole number of the widest vectors.
+    private static int Padded(int headSize) => (headSize + VectorContract.WideLanes - 1) / VectorContract.WideLanes * VectorContract.WideLanes;
+
+    /// <summary>Scores, codes and sums of a chunk, of the rows that see it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Multiply<TSimd, TVector>(AttentionCall call, AttentionPiece piece, int c, int first, int past, int* queries, int pairs, DigitRow* states, int* scores, int* sums, int padded, bool streams, int end)
+        where TSimd : ISimd<TVector>
+        where TVector : struct
+    {
+        KeyValueCache cache = call.Cache;
+        CachePlace place = cache.PlaceOf(piece.Sequence, c);
+        int token = cache.TokenOf(piece.KeyValueHead, place);
+        fixed (float* keyScales = &cache.KeyScales[place.Bank][token], valueScales = &cache.ValueScales[place.Bank][token])
+        fixed (byte* keys = cache.KeyChunk(piece.KeyValueHead, place), values = cache.ValueChunk(piece.KeyValueHead, place))
+        {
+            MultiplyKeys<TSimd, TVector>(call, piece, c, first, queries, pairs, (float*)keys, scores, streams ? values : null);
+            for (int row = first; row < past; row += SoftmaxRows)
+            {
+                Softmax(call, piece, c, row, Math.Min(row + SoftmaxRows, past), states, scores, keyScales, valueScales);
+            }
+
+            fixed (byte* next = streams && c + 1 < end ? cache.KeyChunk(piece.KeyValueHead, cache.PlaceOf(piece.Sequence, c + 1)) : default)
+            {
+                MultiplyValues<TSimd, TVector>(call, piece, c, first, scores, (float*)values, cache.HeadSize, sums, padded, next);
+            }
         }
     }
 

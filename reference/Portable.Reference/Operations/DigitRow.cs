@@ -22,9 +22,12 @@ internal unsafe struct DigitRow(float queryScale)
     private float _maximum = -3.4e38f;
     private float _total, _old, _new;
 
-    // Of the stretch at hand: its largest score, its mass, its largest contribution.
+    // Of the stretch at hand.
     private float _peak, _most;
     private int _mass;
+
+    /// <summary>The stretch at hand, once its contributions are codes.</summary>
+    public readonly DigitStretch Stretch => new(_peak, _most, _mass);
 
     /// <summary>Integer scores to f32, written over the sums of the high digits; −∞ where unseen among those that are looked at.</summary>
     /// <remarks>A stretch goes through this, <see cref="Weigh"/> and <see cref="Encode"/>: rows of a piece one step after the other, since each step of one row is a long chain of operations that wait for each other.</remarks>
@@ -122,12 +125,12 @@ internal unsafe struct DigitRow(float queryScale)
 
     /// <summary>
     /// Contributions to codes, written over them as pairs of int16: high digits in the first half of the 64 lanes of the scores of the
-    /// high digits, low digits in those of the low digits; unseen positions get 0. The stretch's mass is added to the row's.
+    /// high digits, low digits in those of the low digits; unseen positions get 0.
     /// </summary>
     /// <param name="scores">As <see cref="Weigh"/> left them.</param>
     /// <param name="seen">The same.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Encode(int* scores, int seen)
+    public readonly void Encode(int* scores, int seen)
     {
         float* s = (float*)scores;
         float levels = Contract.Reciprocal(_most) * DigitCodes.Maximum;
@@ -146,13 +149,20 @@ internal unsafe struct DigitRow(float queryScale)
             Vector256<short>.Zero.Store(digits + t);
             Vector256<short>.Zero.Store(digits + 2 * ChunkSize + t);
         }
+    }
 
+    /// <summary>Makes the stretch the next one of the row: adds its mass to the row's, and finds the factors with which it is added.</summary>
+    /// <param name="stretch">As <see cref="Stretch"/> had it.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Take(DigitStretch stretch)
+    {
         // Around the larger of the maximum so far and the stretch's: one of the two factors is exp of 0, which is exactly 1.
-        _old = _maximum >= _peak ? 1f : Contract.Exp(_maximum - _peak);
-        float factor = _peak >= _maximum ? 1f : Contract.Exp(_peak - _maximum);
-        _maximum = MathF.Max(_maximum, _peak);
-        _total = _total * _old + _mass * factor;
-        _new = _most * Unit * factor;
+        (float peak, float most, int mass) = stretch;
+        _old = _maximum >= peak ? 1f : Contract.Exp(_maximum - peak);
+        float factor = peak >= _maximum ? 1f : Contract.Exp(peak - _maximum);
+        _maximum = MathF.Max(_maximum, peak);
+        _total = _total * _old + mass * factor;
+        _new = most * Unit * factor;
     }
 
     /// <summary>attended = canonical(attended · old + Σ c·v · new).</summary>
@@ -179,6 +189,33 @@ internal unsafe struct DigitRow(float queryScale)
         {
             Vector256<float> sum = ExactSum.Nearest(Vector256.Load(sums + d), Vector256.Load(sums + padded + d));
             VectorContract.Canonical(Vector256.Load(attended + d) * before + sum * stretch).Store(attended + d);
+        }
+    }
+
+    /// <summary>The same of sums that are rounded already (<see cref="Round"/>).</summary>
+    /// <param name="sums">Σ c·v of each component.</param>
+    /// <param name="padded">Components, a multiple of 16.</param>
+    /// <param name="attended">As many.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public readonly void Add(float* sums, int padded, float* attended)
+    {
+        Vector256<float> before = Vector256.Create(_old), stretch = Vector256.Create(_new);
+        for (int d = 0; d < padded; d += VectorContract.Lanes)
+        {
+            VectorContract.Canonical(Vector256.Load(attended + d) * before + Vector256.Load(sums + d) * stretch).Store(attended + d);
+        }
+    }
+
+    /// <summary>Exact sums, each rounded once.</summary>
+    /// <param name="sums">Sums of the high digits, then of the low digits.</param>
+    /// <param name="padded">Components, a multiple of 16.</param>
+    /// <param name="rounded">As many.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Round(int* sums, int padded, float* rounded)
+    {
+        for (int d = 0; d < padded; d += VectorContract.Lanes)
+        {
+            ExactSum.Nearest(Vector256.Load(sums + d), Vector256.Load(sums + padded + d)).Store(rounded + d);
         }
     }
 
@@ -218,3 +255,9 @@ internal unsafe struct DigitRow(float queryScale)
     private static Vector256<int> Code(float* contributions, float levels) =>
         Vector256.ConvertToInt32Native(Vector256.MinNative(Vector256.Round(Vector256.Load(contributions) * Vector256.Create(levels)), Vector256.Create((float)DigitCodes.Maximum)));
 }
+
+/// <summary>What a row keeps of a stretch of 64 positions beside its sums.</summary>
+/// <param name="Peak">Its largest score.</param>
+/// <param name="Most">Its largest contribution.</param>
+/// <param name="Mass">Σ of its probabilities relative to the peak, in units of 2^-22.</param>
+internal readonly record struct DigitStretch(float Peak, float Most, int Mass);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace Portable.Reference.Threading;
@@ -13,13 +14,17 @@ internal sealed class Crew(int size)
     // The clock costs more than a look at the job, and a pause leaves the core to its other hyperthread.
     private const int SpinsPerLook = 16, PausesPerSpin = 1;
 
+    private const int Bits = 64;
+
     private readonly Lock _starting = new();
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly SemaphoreSlim[] _wake = [.. Enumerable.Range(0, size + 1).Select(_ => new SemaphoreSlim(0))];
     private readonly Crowding _crowding = new();
+
+    // A bit for each helper that sleeps: who calls wakes those alone that are to take part.
+    private readonly ulong[] _asleep = new ulong[size / Bits + 1];
     private Job? _job;
     private Spare _spare;
     private int _started;
-    private int _sleepers;
     private volatile bool _stopped;
 
     /// <summary>Runs all pieces; returns when all are done.</summary>
@@ -58,7 +63,10 @@ internal sealed class Crew(int size)
     public void Stop()
     {
         _stopped = true;
-        _wake.Release(Math.Max(1, size));
+        foreach (SemaphoreSlim wake in _wake)
+        {
+            wake.Release();
+        }
     }
 
     private static TimeSpan Await(Job job)
@@ -95,13 +103,18 @@ internal sealed class Crew(int size)
             Start(helpers);
         }
 
-        for (int sleepers; (sleepers = Volatile.Read(ref _sleepers)) > 0;)
+        for (int word = 0; word <= helpers / Bits; word++)
         {
-            int called = Math.Min(helpers, sleepers);
-            if (Interlocked.CompareExchange(ref _sleepers, sleepers - called, sleepers) == sleepers)
+            // Helpers 1 … helpers.
+            int last = helpers - word * Bits;
+            ulong wanted = last >= Bits - 1 ? ulong.MaxValue : (2UL << last) - 1;
+            while ((Volatile.Read(ref _asleep[word]) & wanted) is not 0 and ulong asleep)
             {
-                _wake.Release(called);
-                return;
+                int thread = word * Bits + BitOperations.TrailingZeroCount(asleep);
+                if (Rouse(thread))
+                {
+                    _wake[thread].Release();
+                }
             }
         }
     }
@@ -120,21 +133,23 @@ internal sealed class Crew(int size)
 
     private void Help(int thread)
     {
-        while (Next(thread) is { } job)
+        Job? known = null;
+        Job.Call call = default;
+        while (Next(thread, ref known, ref call))
         {
-            job.Help(thread);
+            known!.Help(call, thread);
         }
     }
 
-    /// <summary>The next job, or null when the pool ends.</summary>
-    private Job? Next(int thread)
+    /// <summary>Waits for the next call that a helper is to take part in; false when the pool ends.</summary>
+    private bool Next(int thread, ref Job? known, ref Job.Call call)
     {
         int spins = 0;
         for (long start = Stopwatch.GetTimestamp(); !_stopped;)
         {
-            if (Volatile.Read(ref _job) is { } job && job.HasPieces(thread))
+            if (IsCalled(thread, ref known, ref call))
             {
-                return job;
+                return true;
             }
 
             if (++spins % SpinsPerLook != 0)
@@ -148,30 +163,43 @@ internal sealed class Crew(int size)
                 continue;
             }
 
-            Interlocked.Increment(ref _sleepers);
+            Interlocked.Or(ref _asleep[thread / Bits], 1UL << (thread % Bits));
+
             // One who has offered a job since may or may not have seen this helper: if so, the call is on its way.
-            if (!(Volatile.Read(ref _job) is { } late && late.HasPieces(thread)) || !Leave())
+            bool called = IsCalled(thread, ref known, ref call);
+            if (!called || !Rouse(thread))
             {
-                _wake.Wait();
+                _wake[thread].Wait();
+            }
+
+            if (called)
+            {
+                return true;
             }
 
             start = Stopwatch.GetTimestamp();
         }
 
-        return null;
+        return false;
     }
 
-    private bool Leave()
+    /// <summary>Whether a call is on that a helper has not looked at yet and is to take part in.</summary>
+    private bool IsCalled(int thread, ref Job? known, ref Job.Call call)
     {
-        for (int sleepers; (sleepers = Volatile.Read(ref _sleepers)) > 0;)
+        if (Volatile.Read(ref _job) is not { } job || (job == known && job.Number == call.Number))
         {
-            if (Interlocked.CompareExchange(ref _sleepers, sleepers - 1, sleepers) == sleepers)
-            {
-                return true;
-            }
+            return false;
         }
 
-        return false;
+        (known, call) = (job, job.Look());
+        return thread < call.Used;
+    }
+
+    /// <summary>Takes a helper's bit; whether it was there, which one alone learns.</summary>
+    private bool Rouse(int thread)
+    {
+        ulong bit = 1UL << (thread % Bits);
+        return (Interlocked.And(ref _asleep[thread / Bits], ~bit) & bit) != 0;
     }
 
     // What callers write and helpers need not see, away from what these look at all the time.

@@ -162,9 +162,9 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
         using WorkerPool.Scope scope = _pool.Use();
         KeyValueCache store = ((CpuCache)cache).Cache;
         float[] values = ((CpuActivation)qkv).Reserve(Current.Rows);
-        int rows = Current.Rows, stride = qkv.Columns, size = layout.HeadSize, group = layout.GroupHeads;
+        int rows = Current.Rows, stride = qkv.Columns;
         Batch batch = Current;
-        RotaryTable? table = (parts.Rotary as CpuRotary)?.Table;
+        NewTokens tokens = new(values, stride, layout, (parts.Rotary as CpuRotary)?.Table, store, batch);
         bool alone = AreAlone(batch.Sequences);
         if (parts.QueryNorm is CpuNorm queryNorm && parts.KeyNorm is CpuNorm keyNorm)
         {
@@ -182,27 +182,14 @@ internal sealed class CpuExecutor(int threads = 0) : Executor
             {
                 for (int head = 0; head < layout.KeyValueHeads; head++)
                 {
-                    TurnAndAppend(row, head);
+                    tokens.Turn(row, head, tokens.Queries(row, head));
+                    tokens.Append(row, head);
                 }
             });
         }
 
         Reference.Operations.Attention.Compute(
-            values.AsSpan(0, rows * stride), store, batch.Sequences, batch.Positions, layout, ((CpuActivation)output).Rows(rows), stride, alone ? TurnAndAppend : null);
-
-        void TurnAndAppend(int row, int head)
-        {
-            Span<float> all = values.AsSpan(row * stride, stride);
-            Span<float> q = all.Slice(head * group * size, group * size), k = all.Slice(layout.QueryWidth + (head * size), size);
-            int position = batch.Positions[row];
-            if (table is not null)
-            {
-                Rotary.Apply(q, group, size, table.QueryCosine(position), table.QuerySine(position));
-                Rotary.Apply(k, 1, size, table.Cosine(position), table.Sine(position));
-            }
-
-            store.Append(batch.Sequences[row], position, head, k, all.Slice(layout.QueryWidth + layout.KeyValueWidth + (head * size), size));
-        }
+            values.AsSpan(0, rows * stride), store, batch.Sequences, batch.Positions, layout, ((CpuActivation)output).Rows(rows), stride, alone ? tokens : null);
     }
 
     /// <inheritdoc/>

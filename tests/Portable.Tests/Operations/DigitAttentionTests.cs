@@ -2,6 +2,7 @@ using FsCheck.Xunit;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.Blocks;
 using Portable.Reference.Operations;
+using Portable.Reference.Threading;
 using Portable.Tests.Arithmetic;
 using Portable.Tests.Oracle;
 using System.Runtime.Intrinsics;
@@ -129,6 +130,50 @@ public class DigitAttentionTests
         }
     }
 
+    /// <summary>Stretches of a context by several threads, each added by who comes last, have the bits of one thread; windows, uneven contexts and tokens that are only now appended included.</summary>
+    [Property(MaxTest = 40)]
+    public void HoweverManyThreadsShareAContextItHasTheSameBits(int seed, byte group, byte heads, byte size, ushort length, byte window, byte threads)
+    {
+        int headSize = size % 4 == 0 ? 128 : 1 + size % 140, tokens = 2 + length % 700;
+        AttentionLayout layout = new((1 + group % 4) * (1 + heads % 3), 1 + heads % 3, headSize) { Window = window % 2 == 0 ? 0 : 1 + window };
+        int[] positions = [tokens - 1, tokens / 3];
+        uint[] Run(int threads, bool fed)
+        {
+            using WorkerPool pool = new(threads);
+            using WorkerPool.Scope scope = pool.Use();
+            KeyValueCache cache = new(2, layout.KeyValueHeads, headSize, tokens, 16);
+            float[] queries = AwkwardValues.Activations(2 * layout.QueryWidth, seed), output = new float[queries.Length];
+            for (int s = 0; s < 2; s++)
+            {
+                for (int t = 0; t < positions[s] + (fed ? 0 : 1); t++)
+                {
+                    cache.Append(s, t, Keys(s, t), Values(s, t));
+                }
+            }
+
+            Fed late = new(cache, layout, positions, queries, s => Keys(s, positions[s]), s => Values(s, positions[s]));
+            Attention.Compute(fed ? new float[queries.Length] : queries, cache, [0, 1], positions, layout, output, tokens: fed ? late : null);
+            return AwkwardValues.Bits(output);
+        }
+
+        float[] Keys(int s, int t) => AwkwardValues.Activations(layout.KeyValueWidth, HashCode.Combine(seed, s, t));
+        float[] Values(int s, int t) => AwkwardValues.Activations(layout.KeyValueWidth, HashCode.Combine(seed, s, t, 1));
+        uint[] expected = Run(1, fed: false);
+        Assert.Equal(expected, Run(2 + threads % 15, fed: false));
+        Assert.Equal(expected, Run(2 + threads % 15, fed: true));
+        Assert.Equal(expected, Run(1, fed: true));
+    }
+
+    [Theory]
+    [InlineData(4, 8, 16, 4)]   // four heads of a token: each thread two chunks
+    [InlineData(4, 8, 4, 1)]
+    [InlineData(4, 8, 2, 1)]
+    [InlineData(1, 1, 16, 1)]
+    [InlineData(32, 8, 12, 1)]
+    [InlineData(32, 100, 12, 3)] // a third round of 12 threads would have 8 of 32 heads
+    public void ContextsAreSharedWhereThatIsDoneFirst(int pieces, int chunks, int threads, int stretches) =>
+        Assert.Equal(stretches, ContextStretches.Count(pieces, chunks, threads));
+
     /// <summary>A tail that 16-bit codes relative to the maximum of all would lose, e^-12 below it and 32,768 long, keeps its 17 %.</summary>
     [Fact]
     public void AFlatTailKeepsItsShare()
@@ -217,5 +262,18 @@ public class DigitAttentionTests
 
         public void AssertDefinition(int context) =>
             Assert.Equal(AwkwardValues.Bits(AttentionOracle.Digits(Query, Keys[..context], Values[..context])), AwkwardValues.Bits(Compute(context)));
+    }
+
+    /// <summary>Tokens that are not in the cache yet; nothing turns them.</summary>
+    private sealed class Fed(KeyValueCache cache, AttentionLayout layout, int[] positions, float[] queries, Func<int, float[]> keys, Func<int, float[]> values) : INewTokens
+    {
+        public void Turn(int row, int head, Span<float> target) =>
+            queries.AsSpan((row * layout.QueryWidth) + (head * layout.GroupHeads * layout.HeadSize), layout.GroupHeads * layout.HeadSize).CopyTo(target);
+
+        public void Append(int row, int head)
+        {
+            int start = head * layout.HeadSize;
+            cache.Append(row, positions[row], head, keys(row).AsSpan(start, layout.HeadSize), values(row).AsSpan(start, layout.HeadSize));
+        }
     }
 }

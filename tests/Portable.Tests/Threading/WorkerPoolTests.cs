@@ -57,6 +57,29 @@ public sealed class WorkerPoolTests
         GC.KeepAlive(job);
     }
 
+    // Calls are told apart by a number that comes again; threads that take no part for long keep an old one.
+    [Theory]
+    [InlineData(int.MaxValue - 3)]
+    [InlineData(-4)]
+    [InlineData((1 << 30) - 4)]
+    public void CallsAreToldApartWhenTheirNumberComesAgain(int number)
+    {
+        Job job = new(3, number);
+        for (int call = 0; call < 8; call++)
+        {
+            int used = call is 0 or 7 ? 3 : 1 + call % 2, ran = 0;
+            job.Begin(5, _ => ran++, used);
+            Assert.False(job.Done);
+            job.Lead();
+            Assert.True(job.Done);
+            Assert.Equal(5, ran);
+
+            // A helper that comes late finds nothing.
+            job.Help(job.Look(), used - 1);
+            Assert.Equal(5, ran);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference[] Work(Job job, int threads) => [.. Enumerable.Range(1, threads).Select(used =>
     {
