@@ -190,9 +190,4 @@ public sealed partial class LanguageModel
 
         return options.CacheTokens > 0 ? PageTable.ChunksOf(options.CacheTokens) : options.Sequences > 1 ? (long)options.Sequences * PageTable.ChunksOf(context) : 0;
     }
-
-    private sealed class Fraction(IProgress<double> progress, int total) : IProgress<int>
-    {
-        public void Report(int value) => progress.Report((double)value / total);
-    }
 }

@@ -53,6 +53,19 @@ public sealed class AssemblyArrowTests
     public void InternalsAreOpenAlongTheArrowsOnly(string assembly, string allowed) =>
         Assert.Equal(allowed.Split(' '), Assembly.Load(assembly).GetCustomAttributes<InternalsVisibleToAttribute>().Select(a => a.AssemblyName));
 
+    /// <summary>What an assembly sees in another is not written again: no two types have one name and the same methods.</summary>
+    [Fact]
+    public void NoTypeIsThereTwice()
+    {
+        const BindingFlags Own = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        Type[] types = [.. Products.SelectMany(p => Assembly.Load(p).GetTypes()).Where(t => t.FullName!.StartsWith("Portable.", StringComparison.Ordinal) && !t.IsEnum && !t.IsDefined(typeof(CompilerGeneratedAttribute), inherit: false))];
+        Assert.True(types.Length > 500);
+        Assert.Empty(types
+            .GroupBy(t => string.Join("; ", t.GetMethods(Own).Cast<MethodBase>().Concat(t.GetConstructors(Own)).Select(m => m.ToString()).Order(StringComparer.Ordinal).Prepend(t.Name)))
+            .Where(g => g.Count() > 1)
+            .Select(g => string.Join(" and ", g.Select(t => t.FullName))));
+    }
+
     private static string[] ReadReferences(string assembly) =>
         [.. Assembly.LoadFrom(PathOf(assembly)).GetReferencedAssemblies().Select(r => r.Name!)];
 

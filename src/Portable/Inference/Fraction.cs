@@ -1,4 +1,4 @@
-namespace Portable.Cli.Output;
+namespace Portable.Inference;
 
 /// <summary>Turns "so many done" into a fraction for a bar.</summary>
 /// <param name="bar">Takes fractions 0 … 1.</param>
