@@ -7,6 +7,7 @@ using Portable.Cli.Output;
 using Portable.Models;
 using Portable.Reference.Threading;
 using Portable.Server;
+using Portable.Server.Http;
 
 namespace Portable.Cli.Verbs;
 
@@ -109,7 +110,7 @@ internal sealed class ServeVerb : Verb
         }
         catch (ArgumentException e)
         {
-            throw new UsageException(e.Plain().TrimEnd('.') + (options.Keys.Count == 0 && e.Message.Contains("key is needed", StringComparison.Ordinal) ? $" (in {KeyVariable}, or --api-key-file)" : ""));
+            throw new UsageException(e.Plain().TrimEnd('.') + (e is KeyNeededException ? $" (in {KeyVariable}, or --api-key-file)" : ""));
         }
 
         await using (server.ConfigureAwait(false))

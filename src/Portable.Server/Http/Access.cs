@@ -17,7 +17,7 @@ internal sealed class Access
     /// <param name="host">The address to listen on.</param>
     /// <param name="keys">Keys, one of which a request must bear; none = none is needed.</param>
     /// <param name="origins">Origins of other pages that may call.</param>
-    /// <exception cref="ArgumentException">The address is none, an origin is none, or it is beyond loopback and there is no key.</exception>
+    /// <exception cref="ArgumentException">The address is none, an origin is none, or it is beyond loopback and there is no key (<see cref="KeyNeededException"/>).</exception>
     public Access(string host, IReadOnlyList<string> keys, IReadOnlyList<string> origins)
     {
         Address = host == "localhost" ? IPAddress.Loopback : IPAddress.TryParse(host, out IPAddress? address) ? address
@@ -30,7 +30,7 @@ internal sealed class Access
 
         if (!_loopback && keys.Count == 0)
         {
-            throw new ArgumentException($"{host} can be reached from other machines: a key is needed.");
+            throw new KeyNeededException(host);
         }
 
         foreach (string origin in origins)

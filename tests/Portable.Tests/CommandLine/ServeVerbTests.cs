@@ -26,7 +26,7 @@ public sealed class ServeVerbTests
     }
 
     [Theory]
-    [InlineData("--host 0.0.0.0", "a key is needed")]
+    [InlineData("--host 0.0.0.0", "a key is needed (in PORTABLE_API_KEY, or --api-key-file)")]
     [InlineData("--host nowhere", "is no address")]
     [InlineData("--port 70000", "--port")]
     [InlineData("--parallel 0", "--parallel")]
@@ -38,6 +38,11 @@ public sealed class ServeVerbTests
         Assert.Equal(2, run.Code);
         Assert.Contains(said, Assert.Single(run.ErrorLines), StringComparison.Ordinal);
     }
+
+    /// <summary>Words of the user's are no reason to speak of keys.</summary>
+    [Fact]
+    public void WhereAKeyIsGivenIsSaidWhereOneIsNeeded() =>
+        Assert.DoesNotContain("--api-key-file", Assert.Single(ToolRun.Here("serve", DemoModel.Directory, "--host", "a key is needed").ErrorLines), StringComparison.Ordinal);
 
     [Fact]
     public void AContextThatTheModelDoesNotTakeIsToldBeforeTheServerListens()

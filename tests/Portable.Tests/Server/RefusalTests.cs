@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Portable.Server;
+using Portable.Server.Http;
 
 namespace Portable.Tests.Server;
 
@@ -138,8 +139,13 @@ public sealed class RefusalTests(ServedModel served)
     [InlineData("0.0.0.0")]
     [InlineData("::")]
     [InlineData("192.0.2.1")]
-    [InlineData("example.org")]
     public async Task BeyondLoopbackAKeyIsNeeded(string host) =>
+        await Assert.ThrowsAsync<KeyNeededException>(() => served.Start(new ServerOptions { Host = host }));
+
+    [Theory]
+    [InlineData("example.org")]
+    [InlineData("a key is needed")]
+    public async Task AHostIsAnAddress(string host) =>
         await Assert.ThrowsAsync<ArgumentException>(() => served.Start(new ServerOptions { Host = host }));
 
     [Fact]
