@@ -68,10 +68,10 @@ public sealed partial class LanguageModel
     /// <param name="options">Texts at once, progress and messages.</param>
     /// <param name="contextOf">Positions wanted of the model, asked before anything is loaded; 0 = the model's maximum, or what memory has room for.</param>
     /// <param name="cancellation">Stops loading.</param>
-    /// <param name="tokensOf">Positions that all texts share, of the model and its context, where the options do not say; null or 0 = texts × context.</param>
+    /// <param name="roomOf">The room of a model, none larger than the second number; null = the context wanted, and what the options share.</param>
     /// <param name="memory">Bytes that the process may have; null = as the system says.</param>
     internal static LanguageModel Open(
-        string directory, Device device, LanguageModelOptions options, Func<IModelSource, ModelText, int> contextOf, CancellationToken cancellation, Func<IModelSource, int, int>? tokensOf = null, long? memory = null)
+        string directory, Device device, LanguageModelOptions options, Func<IModelSource, ModelText, int> contextOf, CancellationToken cancellation, Func<IModelSource, int, TextRoom>? roomOf = null, long? memory = null)
     {
         // The device first: that it does not exist is known before a large file is read.
         long start = Stopwatch.GetTimestamp();
@@ -89,17 +89,11 @@ public sealed partial class LanguageModel
             source = Checkpoint.Open(directory);
             int asked = contextOf(source, text);
             Refuse(directory, source, asked);
-            int context = asked > 0 ? asked : Affordable(source, options, CacheRoom.Share(opened.FreeBytes ?? memory ?? CacheRoom.MachineBytes));
-            options = options with { CacheTokens = options.CacheTokens == 0 && tokensOf is not null ? tokensOf(source, context) : options.CacheTokens };
-            Transformer model = Load(source, opened, options, context, memory ?? CacheRoom.MachineBytes, mayShorten: asked == 0, cancellation);
-            if (options.CacheTokens > 0 && model.Pages is null)
-            {
-                model.Dispose();
-                throw new ArgumentException(
-                    $"{directory}: texts cannot share a cache of {options.CacheTokens:N0} tokens, for blocks of the model see no more than a window and give up what lies behind; each text has a cache of its own.",
-                    nameof(LanguageModelOptions.CacheTokens));
-            }
-
+            long share = CacheRoom.Share(opened.FreeBytes ?? memory ?? CacheRoom.MachineBytes);
+            Func<int, TextRoom> room = roomOf is not null ? most => roomOf(source, most)
+                : most => new TextRoom(asked > 0 ? asked : Math.Min(most, Affordable(source, options, share)), options.CacheTokens);
+            // What somebody asks for is no smaller than that.
+            Transformer model = Load(directory, source, opened, options, room, memory ?? CacheRoom.MachineBytes, mayShorten: asked == 0 && options.CacheTokens == 0, cancellation);
             if (asked == 0 && model.Context < source.Config.MaximumPositions)
             {
                 options.Messages?.Invoke(string.Create(
@@ -154,11 +148,15 @@ public sealed partial class LanguageModel
         return options.CacheTokens > 0 ? Math.Min(each, options.CacheTokens) : each;
     }
 
-    private static Transformer Load(IModelSource source, OpenedDevice device, LanguageModelOptions options, int context, long memory, bool mayShorten, CancellationToken cancellation)
+    // The one place where texts are given less room than was hoped for.
+    private static Transformer Load(
+        string directory, IModelSource source, OpenedDevice device, LanguageModelOptions options, Func<int, TextRoom> roomOf, long memory, bool mayShorten, CancellationToken cancellation)
     {
+        int most = int.MaxValue;
         while (true)
         {
-            long pages = Pages(options, context);
+            TextRoom room = roomOf(most);
+            (int context, long pages) = (room.Context, Pages(options.Sequences, room));
             try
             {
                 CacheRoom.Require(source.Config, source.KeyValueBits, options.Sequences, context, pages, device.FreeBytes is not null, memory);
@@ -166,12 +164,21 @@ public sealed partial class LanguageModel
                 // Tables may be views of the mapped file: the source lives as long as the model. A model that cannot be loaded
                 // disposes of its executor itself.
                 IProgress<int>? blocks = options.Progress is { } progress ? new Fraction(progress, source.Config.Layers) : null;
-                return new Transformer(source, device.CreateExecutor(), options.Sequences, context, blocks, cancellation, (int)pages);
+                Transformer model = new(source, device.CreateExecutor(), options.Sequences, context, blocks, cancellation, (int)pages);
+                if (room.Shared == 0 || model.Pages is not null)
+                {
+                    return model;
+                }
+
+                model.Dispose();
+                throw new ArgumentException(
+                    string.Create(CultureInfo.InvariantCulture, $"{directory}: texts cannot share a cache of {room.Shared:N0} tokens, for blocks of the model see no more than a window and give up what lies behind; each text has a cache of its own."),
+                    nameof(LanguageModelOptions.CacheTokens));
             }
-            catch (DeviceMemoryException) when (mayShorten && context > CacheRoom.Least)
+            catch (DeviceMemoryException) when (mayShorten && Math.Max(context, room.Shared) > CacheRoom.Least)
             {
                 // A device that is full says so before it takes anything.
-                context = Math.Max(CacheRoom.Least, context / 2);
+                most = Math.Max(CacheRoom.Least, Math.Max(context, room.Shared) / 2);
             }
             catch (OutOfMemoryException e)
             {
@@ -181,13 +188,13 @@ public sealed partial class LanguageModel
     }
 
     // A model for one text needs no table of pages.
-    private static long Pages(LanguageModelOptions options, int context)
+    private static long Pages(int sequences, TextRoom room)
     {
-        if (options.CacheTokens > 0 && options.CacheTokens < context)
+        if (room.Shared > 0 && room.Shared < room.Context)
         {
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"A cache of {options.CacheTokens:N0} tokens has no room for one text of {context:N0}."), nameof(LanguageModelOptions.CacheTokens));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"A cache of {room.Shared:N0} tokens has no room for one text of {room.Context:N0}."), nameof(LanguageModelOptions.CacheTokens));
         }
 
-        return options.CacheTokens > 0 ? PageTable.ChunksOf(options.CacheTokens) : options.Sequences > 1 ? (long)options.Sequences * PageTable.ChunksOf(context) : 0;
+        return room.Shared > 0 ? PageTable.ChunksOf(room.Shared) : sequences > 1 ? (long)sequences * PageTable.ChunksOf(room.Context) : 0;
     }
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Portable.Cli.Output;
-using Portable.Execution;
 using Portable.Inference;
 using Portable.Models;
 
@@ -9,7 +8,7 @@ namespace Portable.Cli.Verbs;
 /// <summary>Opens a model for texts whose length nobody knows yet: with its whole context, or what memory has room for.</summary>
 internal static class ConversationRoom
 {
-    /// <summary>Opens it, and says where memory has no room for all.</summary>
+    /// <summary>Opens it, and says where memory has no room for all; what a full device has no room for is halved there (<see cref="LanguageModel"/>).</summary>
     /// <param name="directory">The checkpoint.</param>
     /// <param name="device">The device.</param>
     /// <param name="asked">The context asked for; 0 = as much as there is.</param>
@@ -19,54 +18,25 @@ internal static class ConversationRoom
     /// <param name="tokens">Tokens that texts share the cache of; 0 = texts × context, or what memory has room for. Null = each text has its own.</param>
     public static LanguageModel Open(string directory, Device device, int asked, int sequences, Terminal terminal, CancellationToken cancellation, int? tokens = null)
     {
-        int limit = int.MaxValue;
-        while (true)
+        TextRoom room = default;
+        LanguageModel opened = Loading.Open(directory, device, terminal, cancellation, (_, _) => asked, sequences, tokens ?? 0, (source, most) =>
         {
-            int full = 0, room = 0;
-            long shared = 0;
-            string why = string.Empty;
-            try
-            {
-                LanguageModel opened = Loading.Open(
-                    directory,
-                    device,
-                    terminal,
-                    cancellation,
-                    sequences: sequences,
-                    contextOf: (source, _) =>
-                    {
-                        full = source.Config.MaximumPositions;
-                        int most = Affordable(source, AreShared(source.Config) ? 1 : sequences);
-                        room = asked > 0 ? asked : Math.Min(Math.Min(full, limit), tokens > 0 ? Math.Min(tokens.Value, CacheRoom.Longest(source.Config, source.KeyValueBits)) : most);
-                        why = room < full ? CacheRoom.Why(source, room) : string.Empty;
-                        return room;
-                    },
-                    tokensOf: (source, context) =>
-                    {
-                        long most = asked > 0 ? int.MaxValue : Math.Min(limit, AffordableTokens(source));
-                        shared = tokens > 0 ? tokens.Value : Math.Max(context, Math.Min((long)sequences * context, most));
-                        return tokens > 0 || AreShared(source.Config) ? (int)Math.Min(shared, int.MaxValue) : 0;
-                    });
-                if (asked == 0 && room < full)
-                {
-                    terminal.Message(string.Create(CultureInfo.InvariantCulture, $"the conversation can have {room:N0} of the model's {full:N0} tokens: {why}"));
-                }
-
-                if (tokens == 0 && shared < (long)sequences * room)
-                {
-                    terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{sequences} texts share a cache of {shared:N0} tokens: memory has no room for {sequences} of {room:N0}"));
-                }
-
-                return opened;
-            }
-            catch (DeviceMemoryException) when (asked == 0 && tokens is null or 0 && Math.Max(room, shared) > 2048)
-            {
-                // A device that is full says so before it takes anything.
-                limit = (int)(Math.Max(room, shared) / 2);
-            }
+            bool together = tokens is not null && Shares(source.Config);
+            int context = Math.Min(most, tokens > 0 ? Math.Min(tokens.Value, CacheRoom.Longest(source.Config, source.KeyValueBits)) : Affordable(source, together ? 1 : sequences));
+            context = asked > 0 ? asked : context;
+            long whole = (long)sequences * context;
+            long shared = tokens > 0 ? tokens.Value
+                : !together ? 0
+                : asked > 0 ? whole
+                : Math.Max(context, Math.Min(whole, Math.Min(most, AffordableTokens(source))));
+            return room = new TextRoom(context, (int)Math.Min(shared, int.MaxValue));
+        });
+        if (tokens == 0 && room.Shared > 0 && room.Shared < (long)sequences * room.Context)
+        {
+            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{sequences} texts share a cache of {room.Shared:N0} tokens: memory has no room for {sequences} of {room.Context:N0}"));
         }
 
-        bool AreShared(ModelConfig config) => tokens is not null && Shares(config);
+        return opened;
     }
 
     /// <summary>Refuses texts at once that the CPU's memory cannot hold: keys and values, and the logits of one position each.</summary>

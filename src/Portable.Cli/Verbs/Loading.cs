@@ -1,4 +1,5 @@
 using Portable.Cli.Output;
+using Portable.Inference;
 using Portable.Models;
 using Portable.Tokenizers;
 
@@ -23,8 +24,10 @@ internal static class Loading
     /// <param name="cancellation">Stops loading.</param>
     /// <param name="contextOf">Positions wanted of the model, asked before anything is loaded; 0 = the model's maximum.</param>
     /// <param name="sequences">Texts at once.</param>
-    /// <param name="tokensOf">Positions that all texts share, of the model and its context; null or 0 = texts × context.</param>
+    /// <param name="tokens">Positions that all texts share; 0 = nobody says.</param>
+    /// <param name="roomOf">The room of a model, none larger than the second number; null = the context wanted, and what is shared.</param>
     public static LanguageModel Open(
-        string directory, Device device, Terminal terminal, CancellationToken cancellation, Func<IModelSource, ModelText, int> contextOf, int sequences = 1, Func<IModelSource, int, int>? tokensOf = null) =>
-        terminal.Track("loading", bar => LanguageModel.Open(directory, device, new LanguageModelOptions { Sequences = sequences, Progress = bar, Messages = line => bar.Say($"warning: {line}") }, contextOf, cancellation, tokensOf));
+        string directory, Device device, Terminal terminal, CancellationToken cancellation, Func<IModelSource, ModelText, int> contextOf, int sequences = 1, int tokens = 0, Func<IModelSource, int, TextRoom>? roomOf = null) =>
+        terminal.Track("loading", bar => LanguageModel.Open(
+            directory, device, new LanguageModelOptions { Sequences = sequences, CacheTokens = tokens, Progress = bar, Messages = line => bar.Say($"warning: {line}") }, contextOf, cancellation, roomOf));
 }
