@@ -97,9 +97,9 @@ internal sealed class LanguageModelChatClient(LanguageModel model, GenerationOpt
     {
         AskedOptions asked = AskedOptions.Of(this, options, defaults, _metadata.DefaultModelId!);
         JsonElement? tools = options?.ToolMode is NoneChatToolMode ? null : ToolDefinitions.Of(options?.Tools);
-        if (tools is not null && model.ToolCallFormat == ToolCallFormat.None)
+        if (tools is not null && model.ToolRefusal is { } reason)
         {
-            throw new NotSupportedException("The model's chat template takes no tools, or writes calls in a way that is not read.");
+            throw new NotSupportedException(reason);
         }
 
         List<ChatTurn> turns = ChatTurns.Of(messages, options?.Instructions);

@@ -73,6 +73,9 @@ public sealed partial class LanguageModel
     /// <summary>How the model writes calls of functions.</summary>
     internal ToolCallFormat ToolCallFormat => _chat.Value.ToolCalls;
 
+    /// <summary>Why the model is given no functions, for whoever refuses them; null where it takes them.</summary>
+    internal string? ToolRefusal => ToolCallFormat == ToolCallFormat.None ? "The model's chat template takes no tools, or writes calls in a way that is not read." : null;
+
     private static TextRequest Request(int[] prompt, GenerationOptions options) => new()
     {
         Prompt = prompt,

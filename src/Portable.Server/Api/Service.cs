@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
 using Portable.Chat.Templates;
-using Portable.Chat.Tools;
 using Portable.Checkpoints;
 using Portable.Execution;
 using Portable.Generation.Constraints;
@@ -84,9 +83,9 @@ internal sealed class Service : IDisposable
     /// <summary>Refuses functions where the model has no way to call them.</summary>
     public void AcceptTools(JsonElement? tools)
     {
-        if (tools is not null && Model.ToolCallFormat == ToolCallFormat.None)
+        if (tools is not null && Model.ToolRefusal is { } reason)
         {
-            throw new ApiException(400, "The model's chat template takes no tools, or writes calls in a way that is not read.", "tools", "unsupported_parameter");
+            throw new ApiException(400, reason, "tools", "unsupported_parameter");
         }
     }
 

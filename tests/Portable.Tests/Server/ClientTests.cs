@@ -4,6 +4,8 @@ using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using OpenAI;
 using Portable.Extensions.AI;
+using Portable.Server;
+using Portable.Tests.Door;
 using AIMessage = Microsoft.Extensions.AI.ChatMessage;
 using AIOptions = Microsoft.Extensions.AI.ChatOptions;
 
@@ -85,6 +87,24 @@ public sealed class ClientTests(ServedModel served)
         Assert.Same(provider.GetRequiredService<LanguageModel>(), client.GetService<LanguageModel>());
     }
 
-    private IChatClient Remote(string model = "tiny") =>
-        new OpenAIClient(new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri(served.Server.Address, "/v1") }).GetChatClient(model).AsIChatClient();
+    /// <summary>A template that knows no tools: server and client say so in one sentence, each in an error of its own.</summary>
+    [Fact]
+    public async Task ToolsThatAModelDoesNotTakeAreRefusedInTheSameWords()
+    {
+        using ModelCopy copy = new();
+        File.WriteAllText(Path.Combine(copy.Directory, "chat_template.jinja"), "{{ messages[0].content }}");
+        LanguageModel model = LanguageModel.Open(copy.Directory, Device.Cpu, new LanguageModelOptions { Context = 64 });
+        await using ModelServer server = await ModelServer.StartAsync("plain", () => model, new ServerOptions { Port = 0 });
+        await server.Ready;
+        AIOptions options = new() { Tools = [AIFunctionFactory.Create(() => 1, "one")], MaxOutputTokens = 3 };
+        Assert.Contains("takes no tools", model.ToolRefusal, StringComparison.Ordinal);
+        Assert.Equal(model.ToolRefusal, (await Assert.ThrowsAsync<NotSupportedException>(() => model.AsIChatClient().GetResponseAsync("Hi", options))).Message);
+        ClientResultException error = await Assert.ThrowsAsync<ClientResultException>(() => Remote("plain", server).GetResponseAsync("Hi", options));
+        Assert.Equal(400, error.Status);
+        Assert.Contains(model.ToolRefusal!, error.Message, StringComparison.Ordinal);
+        Assert.Null(served.Model.ToolRefusal);
+    }
+
+    private IChatClient Remote(string model = "tiny", ModelServer? server = null) =>
+        new OpenAIClient(new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri((server ?? served.Server).Address, "/v1") }).GetChatClient(model).AsIChatClient();
 }
