@@ -8,10 +8,6 @@ namespace Portable.Tokenizers.Files;
 /// <summary><c>vocab.json</c> and <c>merges.txt</c> of the GPT-2 kind, as OPT uses them.</summary>
 internal static partial class ByteLevelFiles
 {
-    // Every token of several characters is what some merge makes, but for special ones and for a few words that models of the
-    // kind fill their tables with (OPT's madeupword0000 … 2). More of them: the end of the list is missing.
-    private const int MostUnreached = 8;
-
     /// <summary>Reads the vocabulary.</summary>
     /// <param name="vocabulary">The bytes of vocab.json.</param>
     /// <exception cref="FormatException">An id is out of range.</exception>
@@ -80,13 +76,18 @@ internal static partial class ByteLevelFiles
         };
     }
 
+    // Every token of several characters is what some merge makes. Special ones are not, nor are words that models of the kind fill
+    // their tables with (OPT's madeupword0000 … 2): no merge could make those, for they are no two tokens side by side.
     private static void RequireReached(TokenTable tokens, bool[] made, TokenizerConfig config)
     {
-        int[] unreached = [.. Enumerable.Range(0, tokens.Size).Where(id => !made[id] && tokens.Text(id) is { Length: > 1 } token && !config.Special.Contains(token) && !config.Added.ContainsKey(token))];
-        if (unreached.Length > MostUnreached)
+        string[] unreached = [.. Enumerable.Range(0, tokens.Size).Where(id => !made[id]).Select(tokens.Text).OfType<string>().Where(t => t.Length > 1 && !config.Special.Contains(t) && !config.Added.ContainsKey(t) && IsPair(t))];
+        if (unreached.Length > 0)
         {
-            throw new FormatException($"no merge makes {unreached.Length} tokens of vocab.json, '{tokens.Text(unreached[0])}' the first of them; its end is missing, or it belongs to another vocabulary");
+            string which = unreached.Length == 1 ? $"the token '{unreached[0]}'" : $"{unreached.Length} tokens";
+            throw new FormatException($"no merge makes {which} of vocab.json{(unreached.Length == 1 ? "" : $", '{unreached[0]}' the first of them")}; its end is missing, or it belongs to another vocabulary");
         }
+
+        bool IsPair(string token) => Enumerable.Range(1, token.Length - 1).Any(cut => tokens.Find(token[..cut]) >= 0 && tokens.Find(token[cut..]) >= 0);
     }
 
     [GeneratedRegex(@"^<(\|?)/?[A-Za-z_]+\1>$")]
