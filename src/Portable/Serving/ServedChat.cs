@@ -37,7 +37,7 @@ internal sealed class ServedChat(Answer answer, ToolCallFormat format)
             yield return Of(reader.Push(piece.Text), piece);
         }
 
-        (string Text, IReadOnlyList<ToolCall> Calls) rest = reader.Finish();
+        (string Text, IReadOnlyList<ToolCall> Calls) rest = reader.Finish(cut: answer.End == AnswerEnd.Length);
         if (rest.Text.Length > 0 || rest.Calls.Count > 0)
         {
             yield return Of(rest, new AnswerPiece(-1, rest.Text, null));

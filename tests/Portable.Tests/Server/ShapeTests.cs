@@ -63,6 +63,38 @@ public sealed class ShapeTests(ServedModel served)
         Assert.Equal((400, "tool_choice"), (refused, error.GetProperty("error").GetProperty("param").GetString()));
     }
 
+    /// <summary>What the limit of tokens leaves of a call is neither text nor a call, whole, streamed, as a response and in the process.</summary>
+    [Theory]
+    [InlineData(16)]
+    [InlineData(24)]
+    [InlineData(32)]
+    public async Task ACallThatTheLimitCutsOffIsLeftOut(int most)
+    {
+        const string Function = """
+            "name":"weather","parameters":{"type":"object","properties":{"day":{"enum":["the day after tomorrow, or the one behind it, or the last of all days"]}},"required":["day"]}
+            """;
+        string body = $$"""{{{Hello}},"max_tokens":{{most}},"tools":[{"type":"function","function":{ {{Function}} } }],"tool_choice":"required","stream":""";
+        (int status, JsonElement whole) = await served.Post("/v1/chat/completions", body + "false}");
+        JsonElement choice = whole.GetProperty("choices")[0];
+        Assert.Equal((200, "length", ""), (status, choice.GetProperty("finish_reason").GetString(), choice.GetProperty("message").GetProperty("content").GetString()));
+        Assert.False(choice.GetProperty("message").TryGetProperty("tool_calls", out _));
+        Assert.Equal(most, whole.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+
+        using HttpResponseMessage stream = await served.Client.PostAsync("/v1/chat/completions", ServedModel.Body(body + "true}"));
+        string streamed = await stream.Content.ReadAsStringAsync();
+        Assert.Contains("\"finish_reason\":\"length\"", streamed, StringComparison.Ordinal);
+        Assert.DoesNotContain("tool_call", streamed, StringComparison.Ordinal);
+        Assert.DoesNotContain("weather", streamed, StringComparison.Ordinal);
+
+        (_, JsonElement response) = await served.Post("/v1/responses", $$"""{"input":"Hi","max_output_tokens":{{most}},"tools":[{"type":"function",{{Function}}}],"tool_choice":"required"}""");
+        Assert.Equal("incomplete", response.GetProperty("status").GetString());
+        Assert.DoesNotContain("tool_call", response.GetProperty("output").GetRawText(), StringComparison.Ordinal);
+
+        AIFunction weather = AIFunctionFactory.Create((string day) => day, "weather");
+        ChatResponse near = await served.Model.AsIChatClient().GetResponseAsync("Hi", new AIOptions { Tools = [weather], ToolMode = ChatToolMode.RequireAny, MaxOutputTokens = most });
+        Assert.Equal((ChatFinishReason.Length, "", 0), (near.FinishReason, near.Text, near.Messages.SelectMany(m => m.Contents).Count(c => c is FunctionCallContent)));
+    }
+
     [Fact]
     public async Task AStrictFunctionNeedNotBeCalled()
     {

@@ -5,12 +5,16 @@ namespace Portable.Chat.Tools;
 
 /// <summary>
 /// Separates calls of functions from the text of an answer as it comes. Text that could be the start of a call is held back until
-/// it is known; what turns out to be no call is text.
+/// it is known; what turns out to be no call is text. A call that the end of the answer cuts off is neither.
 /// </summary>
 /// <param name="format">How calls are written.</param>
 internal sealed class ToolCallReader(ToolCallFormat format)
 {
     private const string Open = "<tool_call>", Close = "</tool_call>", Python = "<|python_tag|>";
+
+    // So much of a tag is hardly anything else.
+    private const int Telling = 4;
+    private static readonly string[] Names = ["name", "arguments", "parameters", "type"];
     private readonly StringBuilder _held = new();
     private bool _text = format == ToolCallFormat.None, _calls;
 
@@ -28,7 +32,8 @@ internal sealed class ToolCallReader(ToolCallFormat format)
     }
 
     /// <summary>What is left when the answer has ended.</summary>
-    public (string Text, IReadOnlyList<ToolCall> Calls) Finish()
+    /// <param name="cut">Whether it was to go on (the limit of tokens): a call that has begun is no text then.</param>
+    public (string Text, IReadOnlyList<ToolCall> Calls) Finish(bool cut = false)
     {
         if (_text)
         {
@@ -37,20 +42,30 @@ internal sealed class ToolCallReader(ToolCallFormat format)
 
         if (format == ToolCallFormat.Tagged)
         {
-            return Tagged(ended: true);
+            return Tagged(ended: true, cut);
         }
 
         string all = _held.ToString();
         string body = all.TrimStart();
-        body = body.StartsWith(Python, StringComparison.Ordinal) ? body[Python.Length..] : body;
+        if (cut && body.Length >= Telling && body.Length < Python.Length && Python.StartsWith(body, StringComparison.Ordinal))
+        {
+            return (string.Empty, []);
+        }
+
+        bool marked = body.StartsWith(Python, StringComparison.Ordinal);
+        byte[] json = Encoding.UTF8.GetBytes((marked ? body[Python.Length..] : body).Trim());
+        if (cut && marked && json.Length == 0)
+        {
+            return (string.Empty, []);
+        }
+
         List<ToolCall> calls = [];
         // Several calls are parted by semicolons or line ends.
-        byte[] json = Encoding.UTF8.GetBytes(body.Trim());
         for (int at = 0; at < json.Length;)
         {
             if (Call(json.AsSpan(at), "parameters", out int length) is not { } call)
             {
-                return (all, []);
+                return cut && Begins(json.AsSpan(at)) ? (string.Empty, calls) : (all, []);
             }
 
             calls.Add(call);
@@ -77,7 +92,7 @@ internal sealed class ToolCallReader(ToolCallFormat format)
         return _held.ToString();
     }
 
-    private (string, IReadOnlyList<ToolCall>) Tagged(bool ended)
+    private (string, IReadOnlyList<ToolCall>) Tagged(bool ended, bool cut = false)
     {
         StringBuilder text = new();
         List<ToolCall> calls = [];
@@ -87,10 +102,11 @@ internal sealed class ToolCallReader(ToolCallFormat format)
             int open = held.IndexOf(Open, StringComparison.Ordinal);
             if (open < 0)
             {
-                int keep = ended ? 0 : Overlap(held, Open);
-                string known = held[..(held.Length - keep)];
+                int begun = Overlap(held, Open);
+                bool lost = cut && begun >= Telling;
+                string known = ended && !lost ? held : held[..(held.Length - begun)];
                 // Line ends around calls are the template's; elsewhere they are text.
-                string shown = ended && !_calls ? known : known.TrimEnd();
+                string shown = ended && !lost && !_calls ? known : known.TrimEnd();
                 text.Append(shown);
                 _held.Clear().Append(held.AsSpan(ended ? held.Length : shown.Length));
                 return (text.ToString(), calls);
@@ -101,17 +117,21 @@ internal sealed class ToolCallReader(ToolCallFormat format)
             {
                 string before = held[..open].TrimEnd();
                 text.Append(before);
-                _held.Remove(0, open);
+                _held.Remove(0, before.Length);
                 return (text.ToString(), calls);
             }
 
-            int stop = close < 0 ? held.Length : close;
+            int stop = close < 0 ? held.Length - Overlap(held[(open + Open.Length)..], Close) : close;
             byte[] body = Encoding.UTF8.GetBytes(held[(open + Open.Length)..stop].Trim());
             if (Call(body, "arguments", out int length) is { } call && length == body.Length)
             {
                 text.Append(held[..open].TrimEnd());
                 calls.Add(call);
                 _calls = true;
+            }
+            else if (close < 0 && cut && (body.Length == 0 || Begins(body)))
+            {
+                text.Append(held[..open].TrimEnd());
             }
             else
             {
@@ -144,6 +164,45 @@ internal sealed class ToolCallReader(ToolCallFormat format)
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
+        }
+    }
+
+    // Whether what is there may still become a call: the names in the object, as far as it goes, are those of calls.
+    private static bool Begins(ReadOnlySpan<byte> json)
+    {
+        Utf8JsonReader reader = new(json, isFinalBlock: false, default);
+        try
+        {
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            {
+                return false;
+            }
+
+            while (reader.Read())
+            {
+                string? name = reader.TokenType == JsonTokenType.PropertyName ? reader.GetString() : null;
+                if (name is null || !Names.Contains(name))
+                {
+                    return false; // The object is whole, and no call; or another's.
+                }
+
+                if (!reader.TrySkip())
+                {
+                    return true;
+                }
+
+                if (name == "name" && reader.TokenType != JsonTokenType.String)
+                {
+                    return false;
+                }
+            }
+
+            string rest = Encoding.UTF8.GetString(json[(int)reader.BytesConsumed..]).TrimStart(' ', '\t', '\r', '\n', ',');
+            return rest.Length == 0 || (rest[0] == '"' && Names.Any(n => n.StartsWith(rest[1..].TrimEnd('"'), StringComparison.Ordinal)));
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return false;
         }
     }
 
