@@ -3,7 +3,10 @@ namespace Portable.Generation.Constraints;
 /// <summary>Formats of strings (JSON Schema validation, section 7.3) as regular expressions. Each matches texts of the format only, and all but the most unusual of them.</summary>
 internal static class StringFormats
 {
-    private const string Day = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
+    // A year of which February has 29 days: four divides its last two digits, or, where these are 00, its first two.
+    private const string Fours = "0[48]|[2468][048]|[13579][26]", Leap = $"([0-9]{{2}}({Fours})|(00|{Fours})00)";
+    private const string Months = "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))";
+    private const string Day = $"([0-9]{{4}}-{Months}|{Leap}-02-29)";
     private const string Time = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])";
     private const string Number = "[0-9]{1,9}", Hex = "[0-9a-fA-F]", Group = "[0-9a-fA-F]{1,4}", Octet = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     private const string Label = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", Word = "[A-Za-z0-9_%+-]{1,64}";

@@ -75,9 +75,9 @@ public sealed class JsonShapeTests
         Assert.Contains(said, Assert.Throws<ConstraintException>(() => JsonShape.Of(Parse(schema))).Message, StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("date", "2026-11-27,1999-01-31", "2026-13-01,26-11-27,2026-11-27T")]
+    [InlineData("date", "2026-11-27,1999-01-31,0000-02-29", "2026-13-01,26-11-27,2026-11-27T,2026-02-30,2026-04-31,1900-02-29")]
     [InlineData("time", "12:30:59Z,00:00:00.125+02:00", "24:00:00Z,12:30Z,12:30:59")]
-    [InlineData("date-time", "2026-11-27T04:25:00Z", "2026-11-27 04:25:00Z,2026-11-27")]
+    [InlineData("date-time", "2026-11-27T04:25:00Z", "2026-11-27 04:25:00Z,2026-11-27,2026-02-30T04:25:00Z")]
     [InlineData("duration", "P3Y6M4DT12H30M5S,PT1M,P2W", "P,PT,P1S,1D")]
     [InlineData("uuid", "123e4567-e89b-12d3-a456-426614174000", "123e4567e89b12d3a456426614174000,g23e4567-e89b-12d3-a456-426614174000")]
     [InlineData("ipv4", "127.0.0.1,255.255.255.255", "256.1.1.1,1.2.3,01.2.3.4")]
@@ -90,6 +90,25 @@ public sealed class JsonShapeTests
         ByteProgram program = JsonShape.Of(Parse($$"""{"type":"string","format":"{{format}}"}"""));
         Assert.All(taken.Split(','), t => Assert.True(Takes(program, $"\"{t}\""), t));
         Assert.All(not.Split(','), t => Assert.False(Takes(program, $"\"{t}\""), t));
+    }
+
+    /// <summary>Dates are those of the calendar: each month's days, and the 29th of February where the year has it.</summary>
+    [Fact]
+    public void DatesAreDaysThatThereAre()
+    {
+        ByteProgram date = JsonShape.Of(Parse("""{"type":"string","format":"date"}""")), time = JsonShape.Of(Parse("""{"type":"string","format":"date-time"}"""));
+        ByteAutomaton dates = new(date), times = new(time);
+        (int, int, int)[] days =
+        [
+            .. Enumerable.Range(1, 9999).SelectMany(y => Enumerable.Range(28, 3).Select(d => (y, 2, d))),
+            .. from y in (int[])[1900, 2000, 2023, 2024] from m in Enumerable.Range(0, 15) from d in Enumerable.Range(0, 34) select (y, m, d),
+        ];
+        foreach ((int year, int month, int day) in days)
+        {
+            bool right = month is >= 1 and <= 12 && day >= 1 && day <= DateTime.DaysInMonth(year, month);
+            Assert.True(right == Takes(dates, $"\"{year:D4}-{month:D2}-{day:D2}\""), $"{year}-{month}-{day}");
+            Assert.True(right == Takes(times, $"\"{year:D4}-{month:D2}-{day:D2}T00:00:00Z\""), $"{year}-{month}-{day}");
+        }
     }
 
     /// <summary>Bounds of one or two sides, whole or not: a number is taken just when its value lies within.</summary>
@@ -208,9 +227,10 @@ public sealed class JsonShapeTests
         }
     }
 
-    private static bool Takes(ByteProgram program, string text)
+    private static bool Takes(ByteProgram program, string text) => Takes(new ByteAutomaton(program), text);
+
+    private static bool Takes(ByteAutomaton automaton, string text)
     {
-        ByteAutomaton automaton = new(program);
         int state = automaton.Start;
         foreach (byte value in Encoding.UTF8.GetBytes(text))
         {
