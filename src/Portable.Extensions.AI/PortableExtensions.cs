@@ -29,16 +29,32 @@ public static class PortableExtensions
     }
 
     /// <summary>Adds a model, opened when it is first asked for and closed with the container, and an <see cref="IChatClient"/> over it.</summary>
+    /// <remarks>
+    /// A client with more around it (functions that run by themselves, telemetry, a cache) is built by <c>AddChatClient</c> of
+    /// Microsoft.Extensions.AI over the model that is added here, and what is added last is the one that services get:
+    /// <c>services.AddChatClient(p => p.GetRequiredService&lt;LanguageModel&gt;().AsIChatClient()).UseFunctionInvocation()</c>.
+    /// </remarks>
     /// <param name="services">The container.</param>
     /// <param name="directory">The checkpoint.</param>
     /// <param name="device">Where it runs; null = <see cref="Device.Cpu"/>.</param>
     /// <param name="options">How it is opened; null = one text at a time, the model's whole context.</param>
-    public static IServiceCollection AddPortable(this IServiceCollection services, string directory, Device? device = null, LanguageModelOptions? options = null)
+    /// <returns>The container.</returns>
+    public static IServiceCollection AddPortable(this IServiceCollection services, string directory, Device? device = null, LanguageModelOptions? options = null) =>
+        services.AddKeyedPortable(null, directory, device, options);
+
+    /// <summary>Adds a model by a key, where a container has several: <see cref="AddPortable"/>, of which services ask for the <see cref="LanguageModel"/> and the <see cref="IChatClient"/> of that key.</summary>
+    /// <param name="services">The container.</param>
+    /// <param name="serviceKey">The key; null = none, as <see cref="AddPortable"/> has it.</param>
+    /// <param name="directory">The checkpoint.</param>
+    /// <param name="device">Where it runs; null = <see cref="Device.Cpu"/>.</param>
+    /// <param name="options">How it is opened; null = one text at a time, the model's whole context.</param>
+    /// <returns>The container.</returns>
+    public static IServiceCollection AddKeyedPortable(this IServiceCollection services, object? serviceKey, string directory, Device? device = null, LanguageModelOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(directory);
-        services.AddSingleton(_ => LanguageModel.Open(directory, device ?? Device.Cpu, options ?? new LanguageModelOptions()));
-        services.AddSingleton(provider => provider.GetRequiredService<LanguageModel>().AsIChatClient());
+        services.AddKeyedSingleton(serviceKey, (_, _) => LanguageModel.Open(directory, device ?? Device.Cpu, options ?? new LanguageModelOptions()));
+        services.AddKeyedSingleton(serviceKey, (provider, key) => (key is null ? provider.GetRequiredService<LanguageModel>() : provider.GetRequiredKeyedService<LanguageModel>(key)).AsIChatClient());
         return services;
     }
 }

@@ -115,6 +115,19 @@ public sealed partial class LibraryPageTests(ServedModel served)
     }
 
     [Fact]
+    public async Task ContainerOfSeveral()
+    {
+        string directory = served.Directory;
+        ServiceCollection services = new();
+        services.AddKeyedPortable("small", directory, options: new LanguageModelOptions { Context = 256 });
+        services.AddKeyedChatClient("agent", provider => provider.GetRequiredKeyedService<LanguageModel>("small").AsIChatClient()).UseFunctionInvocation();
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        IChatClient agent = provider.GetRequiredKeyedService<IChatClient>("agent");
+        Assert.NotNull(agent.GetService<FunctionInvokingChatClient>());
+        Assert.Same(provider.GetRequiredKeyedService<LanguageModel>("small"), agent.GetService<LanguageModel>());
+    }
+
+    [Fact]
     public void Measure()
     {
         string directory = served.Directory;

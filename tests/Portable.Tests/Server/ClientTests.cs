@@ -87,6 +87,28 @@ public sealed class ClientTests(ServedModel served)
         Assert.Same(provider.GetRequiredService<LanguageModel>(), client.GetService<LanguageModel>());
     }
 
+    /// <summary>Models of a container that have keys are apart from each other and from the one without; each is closed with the container.</summary>
+    [Fact]
+    public async Task AContainerHasModelsByKey()
+    {
+        ServiceCollection services = new();
+        Assert.Same(services, services.AddPortable(served.Directory, options: new LanguageModelOptions { Context = 64 }).AddKeyedPortable("long", served.Directory, options: new LanguageModelOptions { Context = 128 }));
+        services.AddKeyedPortable(3, served.Directory, Device.Cpu, new LanguageModelOptions { Context = 32 });
+        LanguageModel[] models;
+        await using (ServiceProvider provider = services.BuildServiceProvider())
+        {
+            IChatClient[] clients = [provider.GetRequiredService<IChatClient>(), provider.GetRequiredKeyedService<IChatClient>("long"), provider.GetRequiredKeyedService<IChatClient>(3)];
+            models = [.. clients.Select(c => c.GetRequiredService<LanguageModel>())];
+            Assert.Equal([64, 128, 32], models.Select(m => m.Context));
+            Assert.Same(clients[1], provider.GetRequiredKeyedService<IChatClient>("long"));
+            Assert.Same(models[1], provider.GetRequiredKeyedService<LanguageModel>("long"));
+            Assert.Null(provider.GetKeyedService<IChatClient>("other"));
+            Assert.NotEmpty((await clients[1].GetResponseAsync("Hi", new AIOptions { MaxOutputTokens = 3 })).Text);
+        }
+
+        Assert.All(models, m => Assert.Throws<ObjectDisposedException>(() => m.Encode("Hi")));
+    }
+
     /// <summary>A template that knows no tools: server and client say so in one sentence, each in an error of its own.</summary>
     [Fact]
     public async Task ToolsThatAModelDoesNotTakeAreRefusedInTheSameWords()
