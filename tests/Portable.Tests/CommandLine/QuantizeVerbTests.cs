@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Portable.Tests.Support;
@@ -91,6 +92,38 @@ public sealed class QuantizeVerbTests : IDisposable
         Assert.Contains("(--overwrite replaces it)", Assert.Single(again.ErrorLines));
         Assert.Equal(0, Quantize("rtn", "W6A8", "--overwrite").Code);
         Assert.Contains("W6A8", ToolRun.Here("inspect", Output).Output);
+    }
+
+    /// <summary>What a mount holds is not renamed, which is known before the work and not behind it.</summary>
+    [SkippableFact]
+    public void AMountPointIsToldBeforeTheWork()
+    {
+        Skip.IfNot(Shell("unshare -rm true").Code == 0, "No namespace of the user's own, to mount something in.");
+        Assert.Equal(0, Quantize("rtn", "W8A8").Code);
+        string[] before = [.. Directory.EnumerateFiles(Output).Order(StringComparer.Ordinal)];
+        string tool = Path.Combine(AppContext.BaseDirectory, "Portable.Cli.dll");
+        (int code, string error) = Shell($"unshare -rm sh -c \"mount --bind '{Output}' '{Output}' && exec dotnet '{tool}' quantize '{Model}' --method rtn --scheme W6A8 --output '{Output}' --overwrite\"");
+        Assert.Equal(1, code);
+        Assert.Contains("cannot be replaced, for it cannot be renamed, as a mount point cannot (", error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Output + ".partial"));
+        Assert.Equal(before, Directory.EnumerateFiles(Output).Order(StringComparer.Ordinal));
+        Assert.Contains("W8A8", ToolRun.Here("inspect", Output).Output, StringComparison.Ordinal);
+    }
+
+    private static (int Code, string Error) Shell(string line)
+    {
+        try
+        {
+            using Process shell = Process.Start(new ProcessStartInfo("sh", ["-c", line]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            Task<string> output = shell.StandardOutput.ReadToEndAsync();
+            string error = shell.StandardError.ReadToEnd();
+            shell.WaitForExit();
+            return (shell.ExitCode, error + output.Result);
+        }
+        catch (System.ComponentModel.Win32Exception e)
+        {
+            return (127, e.Message);
+        }
     }
 
     /// <summary>Opening looks at lengths; --verify finds any byte of any file, what is missing, and what nobody wrote.</summary>

@@ -203,6 +203,7 @@ internal sealed class OutputDirectory : IDisposable
             Discard();
         }
 
+        bool begun = Directory.Exists(Partial);
         Directory.CreateDirectory(Partial);
         if (!File.Exists(PathOf(RunName)))
         {
@@ -210,6 +211,16 @@ internal sealed class OutputDirectory : IDisposable
         }
 
         TakeLock();
+        if (IsFinished(Target) && DirectoryRename.Fault(Target, Partial) is { } fault)
+        {
+            if (!begun)
+            {
+                Discard();
+            }
+
+            throw new CheckpointException(Target, $"holds a finished checkpoint, and cannot be replaced, for it cannot be renamed, as a mount point cannot ({fault}); empty it, for an empty directory is filled in place, or write to another");
+        }
+
         Withdraw();
     }
 
