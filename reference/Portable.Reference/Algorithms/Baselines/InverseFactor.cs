@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Threading;
@@ -12,10 +13,13 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// out in the opposite order, U read backwards is exactly L⁻¹: no inverse of H is formed. Sums run in four fixed vectors of
 /// four lanes, or with lanes as independent outputs, so that the bits depend on neither instruction set nor threads.
 /// </remarks>
-internal sealed class InverseFactor
+internal sealed unsafe class InverseFactor
 {
     /// <summary>Columns that are factorised together.</summary>
     public const int Panel = 64;
+
+    // Rows below a panel that are finished side by side, and how many times so many are one thread's piece.
+    private const int RowLanes = 8, RowPiece = 4;
 
     private InverseFactor(int size, double[] rows) => (Size, Rows) = (size, rows);
 
@@ -26,116 +30,137 @@ internal sealed class InverseFactor
     public double[] Rows { get; }
 
     /// <summary>Factorises.</summary>
-    /// <param name="matrix">Symmetric positive definite K×K, row-major; the lower triangle is read and overwritten by L.</param>
+    /// <param name="matrix">Symmetric positive definite K×K, row-major; the lower triangle is read. L, and then L⁻¹ with zeros, take its place.</param>
     /// <param name="size">K.</param>
     /// <exception cref="ArithmeticException">The matrix is not positive definite.</exception>
     public static InverseFactor Of(double[] matrix, int size)
     {
-        Factorise(matrix, size);
-        return new InverseFactor(size, Invert(matrix, size));
+        fixed (double* a = matrix)
+        {
+            Factorise(a, size);
+            InverseRows.Replace(a, size);
+        }
+
+        return new InverseFactor(size, matrix);
     }
 
-    private static void Factorise(double[] a, int n)
+    private static void Factorise(double* a, int n)
     {
-        for (int start = 0; start < n; start += Panel)
+        using PanelProducts products = new(a, n);
+        double* diagonal = stackalloc double[Panel * Panel];
+        for (int first = 0; first < n; first += Panel)
         {
-            int first = start, end = Math.Min(n, start + Panel);
-            WorkerPool.Run(n - first, r =>
+            int width = Math.Min(Panel, n - first);
+            products.Subtract(first, width);
+            double* panel = a + ((nint)first * n) + first;
+            FinishDiagonal(panel, diagonal, width, first, n);
+            int below = n - first - width, piece = RowLanes * RowPiece;
+            WorkerPool.Run((below + piece - 1) / piece, p =>
             {
-                int i = first + r;
-                for (int j = first; j < Math.Min(end, i + 1); j++)
+                for (int r = p * piece; r < Math.Min(below, (p + 1) * piece); r += RowLanes)
                 {
-                    a[i * n + j] -= Dot(a.AsSpan(i * n, first), a.AsSpan(j * n, first));
+                    FinishRows(panel + ((nint)(width + r) * n), Math.Min(RowLanes, below - r), diagonal, width, n);
                 }
             });
-
-            FinishPanel(a, first * n + first, n, first, n);
         }
     }
 
-    /// <summary>The columns of a panel, once the products with the columns before them are gone from it.</summary>
-    /// <param name="a">Holds the panel.</param>
-    /// <param name="origin">Index of its first element, on the diagonal.</param>
-    /// <param name="stride">Elements between its rows.</param>
-    /// <param name="first">Its first column in the matrix.</param>
-    /// <param name="n">Size of the matrix.</param>
-    /// <exception cref="ArithmeticException">The matrix is not positive definite.</exception>
-    public static void FinishPanel(double[] a, int origin, int stride, int first, int n)
+    /// <summary>L of the block on the diagonal, once the products with the columns before it are gone from it; and a copy with rows of <see cref="Panel"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FinishDiagonal(double* panel, double* copy, int width, int first, int n)
     {
-        int width = Math.Min(Panel, n - first), rows = n - first;
+        for (int i = 0; i < width; i++)
+        {
+            new ReadOnlySpan<double>(panel + ((nint)i * n), i + 1).CopyTo(new Span<double>(copy + (i * Panel), Panel));
+        }
+
         for (int j = 0; j < width; j++)
         {
-            int diagonal = origin + j * stride;
-            double pivot = a[diagonal + j] - Dot(a.AsSpan(diagonal, j), a.AsSpan(diagonal, j));
+            double* diagonal = copy + (j * Panel);
+            double pivot = diagonal[j] - Dot(new(diagonal, j), new(diagonal, j));
             if (!(pivot > 0))
             {
                 throw new ArithmeticException($"The matrix is not positive definite: pivot {pivot} in column {first + j} of {n}.");
             }
 
-            a[diagonal + j] = Math.Sqrt(pivot);
+            diagonal[j] = Math.Sqrt(pivot);
             for (int i = j + 1; i < width; i++)
             {
-                int at = origin + i * stride;
-                a[at + j] = (a[at + j] - Dot(a.AsSpan(at, j), a.AsSpan(diagonal, j))) / a[diagonal + j];
+                double* row = copy + (i * Panel);
+                row[j] = (row[j] - Dot(new(row, j), new(diagonal, j))) / diagonal[j];
             }
         }
 
-        WorkerPool.Run(rows - width, r =>
+        for (int i = 0; i < width; i++)
         {
-            int at = origin + (width + r) * stride;
+            new ReadOnlySpan<double>(copy + (i * Panel), i + 1).CopyTo(new Span<double>(panel + ((nint)i * n), i + 1));
+        }
+    }
+
+    /// <summary>The same columns of rows below that block, which are the lanes of two vectors: each takes the sums of <see cref="Dot"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FinishRows(double* rows, int count, double* diagonal, int width, int n)
+    {
+        Vector256<double>* x = stackalloc Vector256<double>[2 * Panel], s = stackalloc Vector256<double>[2 * 16];
+        for (int r = 0; r < RowLanes; r++)
+        {
+            double* row = rows + ((nint)Math.Min(r, count - 1) * n);
             for (int j = 0; j < width; j++)
             {
-                int diagonal = origin + j * stride;
-                a[at + j] = (a[at + j] - Dot(a.AsSpan(at, j), a.AsSpan(diagonal, j))) / a[diagonal + j];
+                ((double*)x)[(j * RowLanes) + r] = row[j];
             }
-        });
-    }
+        }
 
-    /// <summary>Rows of L⁻¹ by forward substitution; a strip of columns is independent of every other.</summary>
-    private static double[] Invert(double[] l, int n)
-    {
-        const int Strip = 16;
-        int padded = (n + Strip - 1) / Strip * Strip;
-        double[] inverse = new double[n * n];
-        WorkerPool.Run(padded / Strip, s =>
+        for (int j = 0; j < width; j++)
         {
-            int c0 = s * Strip;
-            double[] block = new double[n * Strip];
-            ReadOnlySpan<Vector256<double>> vectors = MemoryMarshal.Cast<double, Vector256<double>>(block.AsSpan());
-            for (int i = c0; i < n; i++)
+            double* factors = diagonal + (j * Panel);
+            int whole = j / 16 * 16, vectors = j / 4 * 4;
+            for (int l = 0; l < 16; l++)
             {
-                Vector256<double> x0 = default, x1 = default, x2 = default, x3 = default;
-                for (int k = c0; k < i; k++)
+                Vector256<double> low = default, high = default;
+                for (int k = l; k < whole; k += 16)
                 {
-                    Vector256<double> factor = Vector256.Create(l[i * n + k]);
-                    x0 -= factor * vectors[k * 4];
-                    x1 -= factor * vectors[k * 4 + 1];
-                    x2 -= factor * vectors[k * 4 + 2];
-                    x3 -= factor * vectors[k * 4 + 3];
+                    Vector256<double> factor = Vector256.Create(factors[k]);
+                    low += x[2 * k] * factor;
+                    high += x[(2 * k) + 1] * factor;
                 }
 
-                Span<double> row = block.AsSpan(i * Strip, Strip);
-                x0.CopyTo(row);
-                x1.CopyTo(row[4..]);
-                x2.CopyTo(row[8..]);
-                x3.CopyTo(row[12..]);
-                if (i < c0 + Strip)
+                for (int k = whole + l; k < vectors && l < 4; k += 4)
                 {
-                    row[i - c0] += 1;
+                    Vector256<double> factor = Vector256.Create(factors[k]);
+                    low += x[2 * k] * factor;
+                    high += x[(2 * k) + 1] * factor;
                 }
 
-                double diagonal = l[i * n + i];
-                for (int c = 0; c < Strip; c++)
-                {
-                    row[c] /= diagonal;
-                }
-
-                row[..Math.Min(Strip, n - c0)].CopyTo(inverse.AsSpan(i * n + c0));
+                (s[2 * l], s[(2 * l) + 1]) = (low, high);
             }
-        });
-        return inverse;
+
+            for (int half = 0; half < 2; half++, s++)
+            {
+                Vector256<double> sum = (((s[0] + s[8]) + (s[16] + s[24])) + ((s[2] + s[10]) + (s[18] + s[26])))
+                    + (((s[4] + s[12]) + (s[20] + s[28])) + ((s[6] + s[14]) + (s[22] + s[30])));
+                for (int k = vectors; k < j; k++)
+                {
+                    sum += x[(2 * k) + half] * Vector256.Create(factors[k]);
+                }
+
+                x[(2 * j) + half] = (x[(2 * j) + half] - sum) / Vector256.Create(factors[j]);
+            }
+
+            s -= 2;
+        }
+
+        for (int r = 0; r < count; r++)
+        {
+            double* row = rows + ((nint)r * n);
+            for (int j = 0; j < width; j++)
+            {
+                row[j] = ((double*)x)[(j * RowLanes) + r];
+            }
+        }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
     {
         ReadOnlySpan<Vector256<double>> x = MemoryMarshal.Cast<double, Vector256<double>>(a), y = MemoryMarshal.Cast<double, Vector256<double>>(b);
