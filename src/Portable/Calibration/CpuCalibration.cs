@@ -4,6 +4,7 @@ using Portable.Models;
 using Portable.Reference.Algorithms.Baselines;
 using Portable.Reference.Algorithms.FlattenQuant;
 using Portable.Reference.Quantization;
+using Portable.Reference.Threading;
 
 namespace Portable.Calibration;
 
@@ -226,9 +227,16 @@ internal sealed class CpuCalibration : ICalibrationDevice
             }
 
             double[] aim = part.Target == 1 ? cross : new double[cross.Length];
-            for (int i = 0; i < aim.Length && part.Target != 1; i++)
+            if (part.Target != 1)
             {
-                aim[i] = hessian[i] + part.Target * (cross[i] - hessian[i]);
+                int columns = factor.Size;
+                WorkerPool.Run(columns, row =>
+                {
+                    for (int i = row * columns; i < (row + 1) * columns; i++)
+                    {
+                        aim[i] = hessian[i] + part.Target * (cross[i] - hessian[i]);
+                    }
+                });
             }
 
             double[]? missing = part is { Share: > 0, Missing: Cross { Values: var r } } ? Array.ConvertAll(r, v => v * part.Share) : null;

@@ -40,14 +40,23 @@ internal sealed class GramMatrix(int size)
         _mirrored = false;
     }
 
+    // By squares: down a column, every element lies in a page of its own.
     private void Mirror()
     {
-        for (int i = 0; i < size; i++)
+        const int Square = 32;
+        WorkerPool.Run((size + Square - 1) / Square, band =>
         {
-            for (int j = 0; j < i; j++)
+            int first = band * Square, end = Math.Min(first + Square, size);
+            for (int left = 0; left <= first; left += Square)
             {
-                _sums[i * size + j] = _sums[j * size + i];
+                for (int i = first; i < end; i++)
+                {
+                    for (int j = left; j < Math.Min(left + Square, i); j++)
+                    {
+                        _sums[i * size + j] = _sums[j * size + i];
+                    }
+                }
             }
-        }
+        });
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Portable.Reference.Arithmetic;
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Quantization;
@@ -15,8 +16,10 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// </remarks>
 internal static unsafe class CodeDescent
 {
-    // So many rows share each row of H, which comes from far away.
-    private const int RowTile = 8;
+    // Rows that share what is read of H, as many as this many bytes hold the images of; columns of H that a thread reads at a time.
+    private const int FewestRows = 8, MostRows = 64, Strip = 256;
+
+    private const long Room = 1L << 28;
 
     /// <summary>Improves codes and scales in place.</summary>
     /// <param name="weights">w, N×K, row-major.</param>
@@ -29,59 +32,90 @@ internal static unsafe class CodeDescent
     {
         int columns = codes.Layout.Columns, groups = codes.Layout.Groups;
         double lambda = Gptq.Lambda(hessian, columns, damping);
-        WorkerPool.Run((codes.Rows + RowTile - 1) / RowTile, tile =>
+        long size = (3L + groups) * columns;
+        int most = Math.Min(codes.Rows, (int)Math.Clamp(Room / (sizeof(double) * size), FewestRows, MostRows) / 4 * 4);
+        double* state = (double*)NativeMemory.AlignedAlloc((nuint)(most * size * sizeof(double)), 64);
+        try
         {
-            int first = tile * RowTile, count = Math.Min(RowTile, codes.Rows - first), size = (3 + groups) * columns;
-            fixed (double* state = new double[count * size], h = hessian)
+            fixed (double* h = hessian)
             {
-                double* begin = state;
-                Row[] rows = [.. Enumerable.Range(0, count).Select(r => new Row(weights, hessian, lambda, codes, scales, first + r, begin + r * size))];
-                AddColumns(rows, h, columns, lambda, 0, columns, row => row.Residual, row => row.Gradient);
-                for (int round = 0; round < rounds && rows.Length > 0; round++)
+                double* pinned = h;
+                for (int row = 0; row < codes.Rows; row += most)
                 {
-                    for (int g = 0; g < groups; g++)
-                    {
-                        int group = g, start = codes.Layout.FirstColumn(g);
-                        foreach (Row row in rows)
-                        {
-                            new Span<double>((double*)row.Image(group), columns).Clear();
-                        }
-
-                        AddColumns(rows, h, columns, lambda, start, start + codes.Layout.ColumnsIn(g), row => row.Levels, row => row.Image(group));
-                    }
-
-                    rows = [.. rows.Where(row => row.Rescale() | row.Recode())];
+                    int first = row;
+                    Row[] rows = new Row[Math.Min(most, codes.Rows - first)];
+                    WorkerPool.Run(rows.Length, r => rows[r] = new Row(weights, hessian, lambda, codes, scales, first + r, state + (r * size)));
+                    Improve(rows, pinned, codes.Layout, lambda, rounds);
                 }
             }
-        });
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(state);
+        }
     }
 
-    /// <summary>Adds columns from … end − 1 of the damped H, each times a row's factor for it, to what the row has: in their order.</summary>
-    private static void AddColumns(Row[] rows, double* h, int columns, double lambda, int from, int end, Func<Row, nint> factors, Func<Row, nint> targets)
+    /// <summary>Columns of H are strips side by side, each for all rows; then rows are, each by itself.</summary>
+    private static void Improve(Row[] rows, double* h, GroupLayout layout, double lambda, int rounds)
     {
-        Span<nint> a = stackalloc nint[rows.Length], left = stackalloc nint[rows.Length], right = stackalloc nint[rows.Length];
+        int columns = layout.Columns, strip = Math.Clamp(columns / (4 * WorkerPool.Threads) / Gptq.Panel * Gptq.Panel, Gptq.Panel, Strip), strips = (columns + strip - 1) / strip;
+        WorkerPool.Run(strips, s => AddColumns(rows, h, columns, lambda, 0, columns, s * strip, strip, row => row.Residual, row => row.Gradient));
+        for (int round = 0; round < rounds && rows.Length > 0; round++)
+        {
+            Row[] all = rows;
+            WorkerPool.Run(strips, s =>
+            {
+                int left = s * strip;
+                for (int g = 0; g < layout.Groups; g++)
+                {
+                    int group = g, start = layout.FirstColumn(g);
+                    foreach (Row row in all)
+                    {
+                        new Span<double>((double*)row.Image(group) + left, Math.Min(strip, columns - left)).Clear();
+                    }
+
+                    AddColumns(all, h, columns, lambda, start, start + layout.ColumnsIn(g), left, strip, row => row.Levels, row => row.Image(group));
+                }
+            });
+
+            bool[] better = new bool[all.Length];
+            WorkerPool.Run(all.Length, r => better[r] = all[r].Rescale() | all[r].Recode());
+            rows = [.. all.Where((_, r) => better[r])];
+        }
+    }
+
+    /// <summary>
+    /// Adds columns from … end − 1 of the damped H, each times a row's factor for it, to what the row has, in their order: to a strip of it.
+    /// </summary>
+    private static void AddColumns(Row[] rows, double* h, int columns, double lambda, int from, int end, int left, int strip, Func<Row, nint> factors, Func<Row, nint> targets)
+    {
+        int right = Math.Min(left + strip, columns);
+        Span<nint> a = stackalloc nint[rows.Length], before = stackalloc nint[rows.Length], after = stackalloc nint[rows.Length];
         for (int start = from; start < end; start += Gptq.Panel)
         {
-            int behind = Math.Min(start + Gptq.Panel, end);
+            int behind = Math.Min(start + Gptq.Panel, end), own = Math.Max(left, start), width = Math.Min(right, behind) - own, next = Math.Max(left, behind);
             for (int r = 0; r < rows.Length; r++)
             {
                 double* target = (double*)targets(rows[r]), factor = (double*)factors(rows[r]);
-                (a[r], left[r], right[r]) = ((nint)(factor + start), (nint)target, (nint)(target + behind));
+                (a[r], before[r], after[r]) = ((nint)(factor + start), (nint)(target + left), (nint)(target + next));
 
                 // λ comes between two columns.
-                for (int k = start; k < behind; k++)
+                for (int k = start; k < behind && width > 0; k++)
                 {
                     if (factor[k] != 0)
                     {
-                        Gptq.Subtract(new Span<double>(target + start, behind - start), -factor[k], new ReadOnlySpan<double>(h + (long)k * columns + start, behind - start));
-                        target[k] += factor[k] * lambda;
+                        Gptq.Subtract(new Span<double>(target + own, width), -factor[k], new ReadOnlySpan<double>(h + (long)k * columns + own, width));
+                        if (k >= own && k < own + width)
+                        {
+                            target[k] += factor[k] * lambda;
+                        }
                     }
                 }
             }
 
             double* panel = h + (long)start * columns;
-            OrderedProduct.Add(a, panel, columns, behind - start, left, start);
-            OrderedProduct.Add(a, panel + behind, columns, behind - start, right, columns - behind);
+            OrderedProduct.Add(a, panel + left, columns, behind - start, before, Math.Min(right, start) - left);
+            OrderedProduct.Add(a, panel + next, columns, behind - start, after, right - next);
         }
     }
 
@@ -94,7 +128,7 @@ internal static unsafe class CodeDescent
         private readonly ScaleFormat _scaleFormat;
         private readonly int _row, _columns;
 
-        // state: residual, gradient, levels and an image of every group, zeros.
+        // state: residual, gradient, levels and an image of every group.
         public Row(float[] weights, double[] hessian, double lambda, WeightCodes codes, ScaleFormat scaleFormat, int row, double* state)
         {
             (_h, _lambda, _codes, _scaleFormat, _row, _columns) = (hessian, lambda, codes, scaleFormat, row, codes.Layout.Columns);
@@ -102,6 +136,7 @@ internal static unsafe class CodeDescent
             _gradient = state + _columns;
             _levels = _gradient + _columns;
             _images = _levels + _columns;
+            new Span<double>(_gradient, _columns).Clear();
             for (int k = 0; k < _columns; k++)
             {
                 WeightGrid grid = codes.Grid(row, k);

@@ -18,7 +18,7 @@ namespace Portable.Reference.Algorithms.Baselines;
 internal static class Gptq
 {
     /// <summary>Rows that share each row of the factor, which comes from far away.</summary>
-    public const int RowTile = 8;
+    public const int RowTile = 32;
 
     /// <summary>Columns whose errors reach the columns before them together.</summary>
     public const int Panel = 64;
@@ -155,18 +155,30 @@ internal static class Gptq
         }
 
         mean /= columns;
-        double[] permuted = new double[columns * columns];
-        for (int i = 0; i < columns; i++)
+        // The factor neither reads nor leaves what is above the diagonal.
+        double[] permuted = GC.AllocateUninitializedArray<double>(columns * columns);
+        void Permute(int i)
         {
+            ReadOnlySpan<double> source = hessian.AsSpan(order[i] * columns, columns);
+            Span<double> row = permuted.AsSpan(i * columns, i + 1);
             for (int j = 0; j <= i; j++)
             {
-                permuted[i * columns + j] = hessian[order[i] * columns + order[j]];
+                row[j] = source[order[j]];
             }
 
             // Inputs that were never anything but zero: any positive diagonal leaves their columns uncoupled.
-            permuted[i * columns + i] += mean > 0 ? damping * mean : 1;
+            row[i] += mean > 0 ? damping * mean : 1;
         }
 
+        // A short row and a long one are a piece.
+        WorkerPool.Run((columns + 1) / 2, i =>
+        {
+            Permute(i);
+            if (columns - 1 - i != i)
+            {
+                Permute(columns - 1 - i);
+            }
+        });
         return InverseFactor.Of(permuted, columns);
     }
 

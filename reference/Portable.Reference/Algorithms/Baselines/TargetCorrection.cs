@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Portable.Reference.Arithmetic;
@@ -12,8 +13,10 @@ namespace Portable.Reference.Algorithms.Baselines;
 /// </summary>
 internal static unsafe class TargetCorrection
 {
-    // So many rows of W share each row of C and of the factor, which come from far away.
-    private const int RowTile = 8;
+    // So many rows of W share each row of C and of the factor, which come from far away; columns of the factor that are multiplied at a time.
+    private const int RowTile = 32, Stretch = 256;
+
+    private const int FactorSlot = 0, SumsSlot = 1;
 
     /// <summary>Computes W*.</summary>
     /// <param name="weights">W, N×K.</param>
@@ -50,15 +53,15 @@ internal static unsafe class TargetCorrection
 
             // (H + λI)⁻¹ = L⁻ᵀ·L⁻¹, a panel of rows of L⁻¹ after the other: those columns first that the panel's own diagonal is among.
             double[] dots = new double[count * Gptq.Panel];
-            fixed (double* a = dots, b = factor.Rows, c = solved)
+            fixed (double* a = dots, b = factor.Rows, c = solved, y = permuted)
             {
                 for (int from = 0; from < columns; from += Gptq.Panel)
                 {
                     int width = Math.Min(Gptq.Panel, columns - from);
+                    Dots(b + (long)from * columns, width, from, y, count, columns, a);
                     for (int p = from; p < from + width; p++)
                     {
                         ReadOnlySpan<double> row = factor.Rows.AsSpan(p * columns, p + 1);
-                        Dots(row, permuted, columns, dots.AsSpan(p - from), count);
                         for (int r = 0; r < count; r++)
                         {
                             AddScaled(solved.AsSpan(r * columns + from, p + 1 - from), dots[r * Gptq.Panel + p - from], row[from..]);
@@ -103,44 +106,89 @@ internal static unsafe class TargetCorrection
         }
     }
 
-    /// <summary>A row of L⁻¹ times every row of what is solved for, in four partial sums each; four rows go along it side by side.</summary>
-    private static void Dots(ReadOnlySpan<double> row, double[] values, int stride, Span<double> dots, int count)
+    /// <summary>
+    /// A panel of rows of L⁻¹, each up to its diagonal, times every row of what is solved for, in four partial sums each: up to the panel's first column,
+    /// where all rows are as long, two of them by four go side by side, a stretch of columns after the other.
+    /// </summary>
+    /// <param name="factor">First row of the panel.</param>
+    /// <param name="width">Its rows.</param>
+    /// <param name="from">Its first column, a multiple of four.</param>
+    /// <param name="values">What is solved for.</param>
+    /// <param name="count">Rows of it.</param>
+    /// <param name="columns">Elements from row to row of both.</param>
+    /// <param name="dots">Receives a row of <see cref="Gptq.Panel"/> for each row of it.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Dots(double* factor, int width, int from, double* values, int count, int columns, double* dots)
     {
-        ReadOnlySpan<Vector256<double>> x = MemoryMarshal.Cast<double, Vector256<double>>(row);
-        int r = 0;
-        for (; r <= count - 4; r += 4)
+        double* copy = Scratch.Get<double>(FactorSlot, Gptq.Panel * Stretch), sums = Scratch.Get<double>(SumsSlot, RowTile * Gptq.Panel * 4);
+        new Span<double>(sums, RowTile * Gptq.Panel * 4).Clear();
+        for (int k = 0; k < from; k += Stretch)
         {
-            ReadOnlySpan<double> y0 = values.AsSpan(r * stride, row.Length), y1 = values.AsSpan((r + 1) * stride, row.Length);
-            ReadOnlySpan<double> y2 = values.AsSpan((r + 2) * stride, row.Length), y3 = values.AsSpan((r + 3) * stride, row.Length);
-            ReadOnlySpan<Vector256<double>> v0 = MemoryMarshal.Cast<double, Vector256<double>>(y0), v1 = MemoryMarshal.Cast<double, Vector256<double>>(y1);
-            ReadOnlySpan<Vector256<double>> v2 = MemoryMarshal.Cast<double, Vector256<double>>(y2), v3 = MemoryMarshal.Cast<double, Vector256<double>>(y3);
-            Vector256<double> s0 = default, s1 = default, s2 = default, s3 = default;
-            for (int v = 0; v < x.Length; v++)
+            int length = Math.Min(Stretch, from - k);
+            for (int p = 0; p < width; p++)
             {
-                s0 += x[v] * v0[v];
-                s1 += x[v] * v1[v];
-                s2 += x[v] * v2[v];
-                s3 += x[v] * v3[v];
+                new ReadOnlySpan<double>(factor + (long)p * columns + k, length).CopyTo(new Span<double>(copy + p * length, length));
             }
 
-            dots[r * Gptq.Panel] = Ended(s0, row, y0);
-            dots[(r + 1) * Gptq.Panel] = Ended(s1, row, y1);
-            dots[(r + 2) * Gptq.Panel] = Ended(s2, row, y2);
-            dots[(r + 3) * Gptq.Panel] = Ended(s3, row, y3);
-        }
-
-        for (; r < count; r++)
-        {
-            ReadOnlySpan<double> y = values.AsSpan(r * stride, row.Length);
-            ReadOnlySpan<Vector256<double>> vectors = MemoryMarshal.Cast<double, Vector256<double>>(y);
-            Vector256<double> s = default;
-            for (int v = 0; v < x.Length; v++)
+            // What is missing in the last four and the last two is computed with others' values, and not used.
+            for (int r = 0; r < count; r += 4)
             {
-                s += x[v] * vectors[v];
+                double* y = values + (long)r * columns + k;
+                long next = r + 1 < count ? columns : 0, second = r + 2 < count ? 2L * columns : 0, third = r + 3 < count ? 3L * columns : 0;
+                for (int p = 0; p < width; p += 2)
+                {
+                    double* x = copy + p * length;
+                    AddProducts(x, p + 1 < width ? x + length : x, y, y + next, y + second, y + third, length, sums + (r * Gptq.Panel + p * 4) * 4);
+                }
             }
-
-            dots[r * Gptq.Panel] = Ended(s, row, y);
         }
+
+        for (int p = 0; p < width; p++)
+        {
+            ReadOnlySpan<double> x = new(factor + (long)p * columns + from, p + 1);
+            for (int r = 0; r < count; r++)
+            {
+                double* y = values + (long)r * columns + from;
+                Vector256<double> sum = Vector256.Load(sums + (r / 4 * 4 * Gptq.Panel + p * 4 + r % 4) * 4);
+                for (int k = 0; k + 4 <= x.Length; k += 4)
+                {
+                    sum += Vector256.Create(x.Slice(k, 4)) * Vector256.Load(y + k);
+                }
+
+                dots[r * Gptq.Panel + p] = Ended(sum, x, new(y, x.Length));
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddProducts(double* x0, double* x1, double* y0, double* y1, double* y2, double* y3, int length, double* sums)
+    {
+        Vector256<double> s00 = Vector256.Load(sums), s01 = Vector256.Load(sums + 4), s02 = Vector256.Load(sums + 8), s03 = Vector256.Load(sums + 12);
+        Vector256<double> s10 = Vector256.Load(sums + 16), s11 = Vector256.Load(sums + 20), s12 = Vector256.Load(sums + 24), s13 = Vector256.Load(sums + 28);
+        for (nint k = 0; k < length; k += 4)
+        {
+            Vector256<double> v0 = Vector256.Load(x0 + k), v1 = Vector256.Load(x1 + k), y = Vector256.Load(y0 + k);
+            s00 += v0 * y;
+            s10 += v1 * y;
+            y = Vector256.Load(y1 + k);
+            s01 += v0 * y;
+            s11 += v1 * y;
+            y = Vector256.Load(y2 + k);
+            s02 += v0 * y;
+            s12 += v1 * y;
+            y = Vector256.Load(y3 + k);
+            s03 += v0 * y;
+            s13 += v1 * y;
+        }
+
+        s00.Store(sums);
+        s01.Store(sums + 4);
+        s02.Store(sums + 8);
+        s03.Store(sums + 12);
+        s10.Store(sums + 16);
+        s11.Store(sums + 20);
+        s12.Store(sums + 24);
+        s13.Store(sums + 28);
     }
 
     /// <summary>The partial sums pairwise, and what is behind the last whole four one by one.</summary>
