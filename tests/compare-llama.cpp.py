@@ -12,7 +12,7 @@ speed does not depend on their values: Q4_0 beside 4 bits, Q8_0 beside 8, TQ2_0 
 and embedding are F16 on both sides, or Q6_K beside a scheme's H8 (W4A8H8). --blocks: only so many blocks of the shape, on
 both sides. Both sides' decoding is the mean over all tokens, by default 512 of small-llama's shape and 64 of others: of a small
 model's first 128 much is the process's, which compiles as it runs. A ratio above 1 says that Portable is faster."""
-import json, os, shutil, statistics, struct, subprocess, sys, tempfile
+import argparse, json, os, shutil, statistics, struct, subprocess, sys, tempfile
 
 SHAPES = {  # hidden, intermediate, blocks, heads, key/value heads, vocabulary: those of `portable bench model`
     "small-llama": (512, 1408, 6, 8, 4, 8192),
@@ -22,7 +22,7 @@ SHAPES = {  # hidden, intermediate, blocks, heads, key/value heads, vocabulary: 
 F32, F16, Q4_0, Q8_0, Q6_K, TQ2_0 = 0, 1, 2, 8, 14, 35
 BLOCKS = {F32: (1, 4), F16: (1, 2), Q4_0: (32, 18), Q8_0: (32, 34), Q6_K: (256, 210), TQ2_0: (256, 66)}
 SCALE = struct.pack("<e", 0.01)
-TYPES = {"W8": Q8_0, "W2": TQ2_0, "W2*": TQ2_0}
+TYPES = {"W4": (Q4_0, "Q4_0"), "W8": (Q8_0, "Q8_0"), "W2": (TQ2_0, "TQ2_0"), "W2*": (TQ2_0, "TQ2_0")}
 
 
 def values(kind, count):
@@ -74,37 +74,67 @@ def write_gguf(path, shape, blocks, kind, table, context):
             f.write(bytes(-f.tell() % 32))
 
 
-def main():
+def arguments():
     argv, command = sys.argv[1:], ["dotnet", "src/Portable.Cli/bin/Release/net10.0/Portable.Cli.dll"]
     if "--" in argv: argv, command = argv[:argv.index("--")], argv[argv.index("--") + 1:]
-    known = {"--shape": "small-llama", "--schemes": "W4A8,W8A8,W2A8", "--threads": f"1,{len(os.sched_getaffinity(0))}", "--context": "512", "--tokens": "0", "--pairs": "5", "--blocks": "0", "--llama-bench": "llama-bench", "--llama-root": ""}
-    if len(argv) % 2 or any(a not in known for a in argv[::2]): sys.exit(__doc__)
-    options = {**known, **dict(zip(argv[::2], argv[1::2]))}
-    name, context, tokens, pairs = options["--shape"], int(options["--context"]), int(options["--tokens"]), int(options["--pairs"])
-    if name not in SHAPES: sys.exit(f"--shape is one of {', '.join(SHAPES)}")
-    shape = SHAPES[name]
-    tokens = tokens or (512 if name == "small-llama" else 64)
-    blocks = int(options["--blocks"]) or shape[2]
-    bench, folder = [options["--llama-bench"]], None
-    if options["--llama-root"]:
-        root = os.path.abspath(options["--llama-root"])
-        libraries = os.path.join(root, "usr/lib/x86_64-linux-gnu")
-        bench = [os.path.join(root, "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", f"{libraries}:{libraries}/llama", os.path.join(root, "usr/bin/llama-bench")]
-        folder = os.path.join(libraries, "ggml/backends0")  # it looks for its CPU variants in the current folder, too
-    def run(argv, cwd=None):
-        p = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=cwd)
-        if p.returncode: sys.exit(f"{argv[0]} failed: {(p.stderr.strip().splitlines() or ['no message'])[-1]}")
-        return json.loads(p.stdout)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage=argparse.SUPPRESS, allow_abbrev=False)
+    def positive(text):
+        if not text.isdigit() or int(text) < 1: raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 on")
+        return int(text)
+    def numbers(text): return [positive(t) for t in text.split(",")]
+    def schemes(text):
+        for scheme in text.split(","):
+            if scheme.split("A")[0] not in TYPES: raise argparse.ArgumentTypeError(f"llama.cpp has nothing like '{scheme}': schemes of {', '.join(TYPES)}")
+        return text.split(",")
+    parser.add_argument("--shape", choices=list(SHAPES), default="small-llama")
+    parser.add_argument("--schemes", type=schemes, default=["W4A8", "W8A8", "W2A8"])
+    parser.add_argument("--threads", type=numbers, default=sorted({1, len(os.sched_getaffinity(0))}))
+    parser.add_argument("--context", type=positive, default=512)
+    parser.add_argument("--tokens", type=positive)
+    parser.add_argument("--pairs", type=positive, default=5)
+    parser.add_argument("--blocks", type=positive)
+    parser.add_argument("--llama-bench", default="llama-bench")
+    parser.add_argument("--llama-root")
+    return parser, parser.parse_args(argv), command
+
+
+def find_llama(parser, options):
+    """What starts llama-bench, and from which folder."""
+    if options.llama_root is None:
+        path = shutil.which(options.llama_bench)
+        if path is None: parser.error(f"there is no program {options.llama_bench}: install llama.cpp, or give --llama-bench PATH or --llama-root DIR")
+        return [path], None
+    libraries = os.path.join(os.path.abspath(options.llama_root), "usr/lib/x86_64-linux-gnu")
+    loader, program, folder = (os.path.join(os.path.abspath(options.llama_root), p) for p in ("usr/lib64/ld-linux-x86-64.so.2", "usr/bin/llama-bench", "usr/lib/x86_64-linux-gnu/ggml/backends0"))
+    for path in (loader, program, folder):
+        if not os.path.exists(path): parser.error(f"--llama-root: {path} is not there; unpack all packages that --help names")
+    return [loader, "--library-path", f"{libraries}:{libraries}/llama", program], folder  # it looks for its CPU variants in the current folder, too
+
+
+def run(argv, cwd=None):
+    try: p = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=cwd)
+    except OSError as e: sys.exit(f"{argv[0]} cannot be started: {e.strerror}")
+    if p.returncode: sys.exit(f"{argv[0]} failed: {(p.stderr.strip().splitlines() or ['no message'])[-1]}")
+    try: return json.loads(p.stdout)
+    except ValueError: sys.exit(f"{argv[0]} did not answer with JSON: {p.stdout.strip()[:200] or 'nothing'}")
+
+
+def main():
+    parser, options, command = arguments()
+    bench, folder = find_llama(parser, options)
+    name, context, shape = options.shape, options.context, SHAPES[options.shape]
+    tokens = options.tokens or (512 if name == "small-llama" else 64)
+    blocks = options.blocks or shape[2]
     work = tempfile.mkdtemp(prefix="compare-llama-")
     try:
-        print(f"{name}{f', {blocks} blocks' if blocks != shape[2] else ''}: medians of {pairs} pairs; tokens/s of Portable / llama.cpp")
-        for scheme in options["--schemes"].split(","):
-            kind = TYPES.get(scheme.split("A")[0], Q4_0)
+        print(f"{name}{f', {blocks} blocks' if blocks != shape[2] else ''}: medians of {options.pairs} pairs; tokens/s of Portable / llama.cpp")
+        for scheme in options.schemes:
+            kind, like = TYPES[scheme.split("A")[0]]
             path = os.path.join(work, "model.gguf")
             write_gguf(path, shape, blocks, kind, Q6_K if "H8" in scheme else F16, context + tokens)
-            for threads in options["--threads"].split(","):
+            for threads in map(str, options.threads):
                 rows = {"prefill": [], "decode": []}
-                for _ in range(pairs):
+                for _ in range(options.pairs):
                     ours = run([*command, "bench", "model", "--shape", name, "--scheme", scheme, "--context", str(context), "--tokens", str(tokens), "--blocks", str(blocks), "--threads", threads, "--json"])
                     common = [*bench, "-m", path, "-t", threads, "-r", "1", "-o", "json", "-ngl", "0"]
                     prefill = run([*common, "-p", str(context), "-n", "0"], folder)[0]["avg_ts"]
@@ -113,7 +143,7 @@ def main():
                     rows["decode"].append((1000 / ours["decode_mean_milliseconds"], decode))
                 for what, r in rows.items():
                     ratio, a, b = (statistics.median(v) for v in ([x / y for x, y in r], [x for x, _ in r], [y for _, y in r]))
-                    print(f"{scheme:10} {threads:>2} threads  {what:8}{context:>6}: {a:9.1f} / {b:9.1f} = {ratio:.2f}", flush=True)
+                    print(f"{scheme:8} / {like:5} {threads:>2} threads  {what:8}{context:>6}: {a:9.1f} / {b:9.1f} = {ratio:.2f}", flush=True)
             os.remove(path)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -76,7 +76,12 @@ internal sealed class BenchMatmulVerb : Verb
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         (int M, int N, int K)[] sizes = [.. OptionValues.List(parsed.GetValue(_shapes)!).Select(OptionValues.MatmulShape)];
-        QuantizationScheme[] widths = [.. (parsed.GetValue(_schemes) is "all" ? AllWidths() : OptionValues.List(parsed.GetValue(_schemes)!)).Select(OptionValues.Scheme)];
+        QuantizationScheme[] widths = [.. (parsed.GetValue(_schemes)!.Trim().Equals("all", StringComparison.OrdinalIgnoreCase) ? AllWidths() : OptionValues.List(parsed.GetValue(_schemes)!)).Select(OptionValues.Scheme)];
+        if (Array.Find(widths, w => w != w.Layer) is { } whole)
+        {
+            throw new UsageException($"{whole} has bits of a cache or a head, which a matmul has not: give {whole.Layer}");
+        }
+
         Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
         if (parsed.GetValue(_best) && where is not VulkanDevice)
         {

@@ -6,6 +6,7 @@ using Portable.Cli.Output;
 using Portable.Cli.Verbs;
 using Portable.Models;
 using Portable.Models.Architectures;
+using Portable.Reference.Quantization;
 using Portable.Vulkan;
 using Portable.Vulkan.Benchmarking;
 using Portable.Vulkan.Devices;
@@ -31,7 +32,8 @@ internal sealed class BenchPipelinesVerb : Verb
         : base(
             "pipelines",
             "Builds every kernel that models of a shape take on a Vulkan device, without running any: registers, spills and scratch memory as the driver tells them.",
-            new Example("portable bench pipelines", "a table"))
+            new Example("portable bench pipelines", "the kernels of two models, under five schemes"),
+            new Example("portable bench pipelines --shapes qwen3-8b --schemes W4A8KV8 --json", "of one model, with every constant that each kernel was built with"))
     {
         Options.Add(_shapes);
         Options.Add(_schemes);
@@ -49,10 +51,12 @@ internal sealed class BenchPipelinesVerb : Verb
             throw new UsageException("bench pipelines works on Vulkan devices: leave --device out, or give vulkan[:N|:NAME]");
         }
 
+        ModelConfig[] shapes = [.. OptionValues.List(parsed.GetValue(_shapes)!).Select(OptionValues.Shape)];
+        QuantizationScheme[] schemes = [.. OptionValues.List(parsed.GetValue(_schemes)!).Select(OptionValues.Scheme)];
+
         // Not checked before: nothing runs here, and a driver whose device is not there would fail every check.
         VulkanDeviceFacts facts = VulkanDevices.Select(where.Selector);
-        ModelConfig[] shapes = [.. parsed.GetValue(_shapes)!.Split(',').Select(OptionValues.Shape)];
-        IReadOnlyList<PipelineRow> rows = PipelineSurvey.Run(facts, shapes, parsed.GetValue(_schemes)!.Split(','), cancellation);
+        IReadOnlyList<PipelineRow> rows = PipelineSurvey.Run(facts, shapes, schemes, cancellation);
         if (VulkanInstance.ValidationMessages is { Count: > 0 } said)
         {
             throw new InvalidOperationException($"the validation layer has {said.Count} messages: {said.First()}");
@@ -60,9 +64,16 @@ internal sealed class BenchPipelinesVerb : Verb
 
         BenchPipelinesReport report = new(facts.Name, facts.Driver, rows);
         terminal.Result(report, BenchReports.Default.BenchPipelinesReport, r =>
-            terminal.Table(["shader", "constants", ">registers", ">spills", ">scratch", ">seconds"], r.Rows.Select(p => (string[])
-                [p.Shader, p.Constants, Text(p.Registers), Text(p.Spills), Text(p.ScratchBytes), p.Seconds.ToString("F2", CultureInfo.InvariantCulture)])));
+            terminal.Table(["shader", ">registers", ">spills", ">scratch", ">seconds", "constants"], r.Rows.Select(p => (string[])
+                [p.Shader, Text(p.Registers), Text(p.Spills), Text(p.ScratchBytes), p.Seconds.ToString("F2", CultureInfo.InvariantCulture), Short(p.Constants)])));
         return ExitCode.Done;
+    }
+
+    // Of the longest lists the rest is left to --json.
+    private static string Short(string constants)
+    {
+        const int Most = 60;
+        return constants.Length <= Most ? constants : constants[..(constants.LastIndexOf(' ', Most) is > 0 and int end ? end : Most)] + " …";
     }
 
     private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);

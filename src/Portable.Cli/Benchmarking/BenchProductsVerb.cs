@@ -57,7 +57,7 @@ internal sealed class BenchProductsVerb : Verb
             {
                 terminal.Line(r.Device);
                 terminal.Table(["product", ">MxNxK", ">µs", ">TFLOPS", ">of the fused peak"], r.Cpu!.Select(p => (string[])
-                    [p.Product, Shape(p.M, p.N, p.K), Text(p.Microseconds, "F0"), Text(p.Tflops, "F3"), Text(100 * p.Fraction, "F0") + " %"]));
+                    [p.Product, Shape(p.M, p.N, p.K), Text(p.Microseconds, "F0"), Text(p.Tflops, "G3"), Text(100 * p.Fraction, "F0") + " %"]));
             });
             return ExitCode.Done;
         }
@@ -69,7 +69,7 @@ internal sealed class BenchProductsVerb : Verb
         {
             terminal.Line(r.Device);
             terminal.Table(["product", ">MxNxK", "tile", ">registers", ">spills", ">µs", ">TFLOPS", "taken"], r.Rows!.Select(p => (string[])
-                [p.Product, Shape(p.M, p.N, p.K), p.Tile, Text(p.Registers, "D"), Text(p.Spills, "D"), Text(p.Microseconds, "F0"), Text(p.Tflops, "F1"), p.Taken ? "yes" : ""]));
+                [p.Product, Shape(p.M, p.N, p.K), p.Tile, Text(p.Registers, "D"), Text(p.Spills, "D"), Text(p.Microseconds, "F0"), Text(p.Tflops, "G3"), p.Taken ? "yes" : ""]));
         });
         return ExitCode.Done;
     }

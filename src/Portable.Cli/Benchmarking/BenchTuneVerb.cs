@@ -63,6 +63,11 @@ internal sealed class BenchTuneVerb : Verb
         IReadOnlyList<(int N, int K, string Scheme, int[] Tokens)>? model = parsed.GetValue(_shape) is { } shape
             ? [.. OptionValues.List(parsed.GetValue(_scheme)!).SelectMany(scheme => MatmulTuner.Problems(OptionValues.Shape(shape), OptionValues.Scheme(scheme)))]
             : null;
+        if (model is null && parsed.GetResult(_scheme) is { Implicit: false })
+        {
+            throw new UsageException("--scheme says what the linears of a model have: give --shape NAME with it");
+        }
+
         int seconds = parsed.GetValue(_seconds) is { } given ? given >= 1 ? given : throw new UsageException($"--seconds must be at least 1, not {given}") : model is null ? Everything : OneModel;
         using VulkanContext gpu = where.OpenContext(terminal.Warning);
         IReadOnlyList<(int N, int K, string Scheme, int[] Tokens)> problems = model ?? [.. MatmulTuner.Problems(gpu.Facts)];
@@ -74,7 +79,7 @@ internal sealed class BenchTuneVerb : Verb
             MatmulMeasurement m = problem.Measurement;
             rows.Add(m);
             wrong.AddRange(problem.Wrong);
-            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{m.M}x{m.N}x{m.K} {m.Scheme}: {m.Microseconds:F2} µs, {m.Tops:F0} TOPS, {m.Gbps:F0} GB/s, {m.Fraction:P0} with {m.Kernel} of {problem.Candidates}{(problem.Wrong.Count > 0 ? $", {problem.Wrong.Count} wrong" : "")}"));
+            terminal.Message(string.Create(CultureInfo.InvariantCulture, $"{m.M}x{m.N}x{m.K} {m.Scheme}: {m.Microseconds:F2} µs, {m.Tops:G3} TOPS, {m.Gbps:G4} GB/s, {m.Fraction:P0} with {m.Kernel} of {problem.Candidates}{(problem.Wrong.Count > 0 ? $", {problem.Wrong.Count} wrong" : "")}"));
         }, cancellation);
         if (parsed.GetValue(_export) is { } file)
         {
@@ -83,7 +88,7 @@ internal sealed class BenchTuneVerb : Verb
 
         terminal.Result(new BenchTuneReport(gpu.Facts.Name, path, rows, wrong, MatmulTuner.Missing(problems, TunedChoices.Load(gpu.Facts))), BenchReports.Default.BenchTuneReport, r =>
         {
-            terminal.Line($"{r.Rows.Count} problems measured on {r.Device}{(r.Table is null ? "" : $", kept in {r.Table}")}; {(r.Missing == 0 ? "none is left" : $"{r.Missing} are left: run again to go on")}");
+            terminal.Line($"{r.Rows.Count} {(r.Rows.Count == 1 ? "problem" : "problems")} measured on {r.Device}{(r.Table is null ? "" : $", kept in {r.Table}")}; {(r.Missing == 0 ? "none is left" : $"{r.Missing} are left: run again to go on")}");
             foreach (string line in r.Wrong.Take(10))
             {
                 terminal.Line($"wrong: {line}");

@@ -32,40 +32,48 @@ internal static class PipelineSurvey
     /// <param name="shapes">The shapes; one block of each stands for the others.</param>
     /// <param name="schemes">Schemes.</param>
     /// <param name="cancellation">Stops between models.</param>
-    public static IReadOnlyList<PipelineRow> Run(VulkanDeviceFacts device, IReadOnlyList<ModelConfig> shapes, IReadOnlyList<string> schemes, CancellationToken cancellation)
+    public static IReadOnlyList<PipelineRow> Run(VulkanDeviceFacts device, IReadOnlyList<ModelConfig> shapes, IReadOnlyList<QuantizationScheme> schemes, CancellationToken cancellation)
     {
         using VulkanContext gpu = VulkanContext.Open(device);
         gpu.Faults = new FaultInjection { RunsNothing = true };
         foreach (ModelConfig shape in shapes)
         {
-            foreach (string scheme in schemes)
+            foreach (QuantizationScheme scheme in schemes)
             {
                 cancellation.ThrowIfCancellationRequested();
 
                 // The size of the vocabulary changes no kernel.
-                Build(gpu, new SyntheticModel(shape with { Blocks = [shape.Blocks[0]], VocabularySize = 1024 }, QuantizationScheme.Parse(scheme)));
+                Build(gpu, new SyntheticModel(shape with { Blocks = [shape.Blocks[0]], VocabularySize = 1024 }, scheme));
             }
         }
 
         return [.. gpu.Pipelines.Where(p => p.Pipeline.Recorded).Select(p => Row(p.Shader, p.Pipeline.Statistics)).OrderBy(r => r.Shader, StringComparer.Ordinal).ThenBy(r => r.Constants, StringComparer.Ordinal)];
     }
 
+    /// <summary>A long and a short context of a shape, which may have few positions.</summary>
+    public static (int Long, int Short) Contexts(ModelConfig shape)
+    {
+        int most = Math.Min(2048, shape.MaximumPositions);
+        return (most, Math.Min(512, most / 2));
+    }
+
     private static void Build(VulkanContext gpu, SyntheticModel source)
     {
-        const int Context = 2048, Short = 512, Prompt = 256, Sequences = 8;
+        const int Prompt = 256, Sequences = 8;
+        (int context, int middle) = Contexts(source.Config);
         SelfCheckResult nothingKnown = new(new Dictionary<string, string>());
-        using (Transformer model = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { FusesProducts = false }, Sequences, Context))
+        using (Transformer model = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { FusesProducts = false }, Sequences, context))
         {
-            Forward(model, Batch.Consecutive([.. Enumerable.Range(0, Prompt)], 0, false));
+            Forward(model, Batch.Consecutive([.. Enumerable.Range(0, Math.Min(Prompt, context))], 0, false));
             Forward(model, Batch.Consecutive([.. Enumerable.Range(0, 16)], 0, false));
-            Forward(model, Batch.Consecutive([1], Short, false));
-            Forward(model, Batch.Consecutive([1], Context - 1, false));
+            Forward(model, Batch.Consecutive([1], middle, false));
+            Forward(model, Batch.Consecutive([1], context - 1, false));
             int[] all = [.. Enumerable.Range(0, Sequences)];
             Forward(model, new Batch(all, all, [.. all.Select(_ => 5)], all));
         }
 
-        using Transformer fused = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { FusesProducts = true }, 1, Context);
-        Forward(fused, Batch.Consecutive([1], Short, false));
+        using Transformer fused = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { FusesProducts = true }, 1, context);
+        Forward(fused, Batch.Consecutive([1], middle, false));
     }
 
     private static void Forward(Transformer model, Batch batch)
@@ -82,7 +90,7 @@ internal static class PipelineSurvey
 
     private static PipelineRow Row(Shader shader, PipelineStatistics statistics) => new(
         shader.Name,
-        string.Join(' ', SpecializationConstants.Of(shader).Select(c => $"{c.Name[(Math.Max(c.Name.LastIndexOf('.'), c.Name.LastIndexOf(')')) + 1)..]}={c.Bits}")),
+        string.Join(' ', SpecializationConstants.Of(shader).Select(c => $"{c.Name[(Math.Max(c.Name.LastIndexOf('.'), c.Name.LastIndexOf(')')) + 1)..]}={c.Text}")),
         statistics.Registers,
         statistics.Spills,
         statistics.ScratchBytes,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 
 namespace Portable.Vulkan.Engine;
@@ -7,7 +8,11 @@ namespace Portable.Vulkan.Engine;
 /// <param name="Bits">The value's 32 bits; a boolean is 0 or 1.</param>
 /// <param name="Type">Type of the property that it came from.</param>
 /// <param name="Name">The property, as written where it was set: the shader's name in other letters.</param>
-internal readonly record struct SpecializationConstant(uint Id, uint Bits, Type Type, string Name);
+internal readonly record struct SpecializationConstant(uint Id, uint Bits, Type Type, string Name)
+{
+    /// <summary>The value as its type has it.</summary>
+    public string Text => Type == typeof(float) ? BitConverter.UInt32BitsToSingle(Bits).ToString(CultureInfo.InvariantCulture) : Bits.ToString(CultureInfo.InvariantCulture);
+}
 
 /// <summary>The specialization constants of a pipeline, as its <see cref="Shader"/> writes them.</summary>
 internal sealed class SpecializationConstants
