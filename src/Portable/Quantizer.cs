@@ -71,30 +71,9 @@ public sealed record Quantizer
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public QuantizationResult Run(IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
     {
-        Validate();
+        Check(CalibrationText is not null);
         using OpenedDevice? device = Device == Device.Cpu ? null : Device.Open(line => progress?.Report(new QuantizationProgress("device", 0, 0, line, Warning: true)));
-        return QuantizationRun.Run(
-            new QuantizationRequest
-            {
-                Model = Source,
-                Method = Method.Name,
-                Scheme = Scheme,
-                Output = Output,
-                Format = Format,
-                Overwrite = Overwrite,
-                StreamBudget = CalibrationMemory,
-                Device = (device as ICalibrationSource)?.CreateCalibration(),
-                Options = new MethodOptions
-                {
-                    CalibrationText = CalibrationText,
-                    Samples = CalibrationWindows,
-                    Context = CalibrationContext,
-                    Seed = Seed,
-                    Named = Method.Settings,
-                },
-            },
-            progress,
-            cancellation);
+        return QuantizationRun.Run(Request((device as ICalibrationSource)?.CreateCalibration()), progress, cancellation);
     }
 
     /// <summary>Quantizes without holding up the caller; see <see cref="Run"/>.</summary>
@@ -111,6 +90,34 @@ public sealed record Quantizer
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public Task<QuantizationResult> RunAsync(IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default) =>
         Task.Run(() => Run(progress, cancellation), cancellation);
+
+    /// <summary>Checks method, scheme, format and options, before the calibration text is read.</summary>
+    /// <param name="calibrated">Whether there will be one.</param>
+    internal void Check(bool calibrated)
+    {
+        Validate();
+        QuantizationRun.Check(Request(null), calibrated);
+    }
+
+    private QuantizationRequest Request(ICalibrationDevice? device) => new()
+    {
+        Model = Source,
+        Method = Method.Name,
+        Scheme = Scheme,
+        Output = Output,
+        Format = Format,
+        Overwrite = Overwrite,
+        StreamBudget = CalibrationMemory,
+        Device = device,
+        Options = new MethodOptions
+        {
+            CalibrationText = CalibrationText,
+            Samples = CalibrationWindows,
+            Context = CalibrationContext,
+            Seed = Seed,
+            Named = Method.Settings,
+        },
+    };
 
     private void Validate()
     {

@@ -66,8 +66,8 @@ internal sealed class QuantizeVerb : Verb
         {
             QuantizationScheme widths = OptionValues.Scheme(parsed.GetValue(_scheme)!);
             RequireCalibration(chosen, text);
-            NameUnused(parsed, text, terminal);
-            QuantizationMethod how = _named.Apply(parsed, chosen, option => terminal.Warning($"{option} is not used by --method {chosen.Name}"));
+            List<string> unused = [];
+            QuantizationMethod how = _named.Apply(parsed, chosen, unused.Add);
             var quantizer = new Quantizer
             {
                 Source = parsed.GetValue(_model)!,
@@ -78,11 +78,16 @@ internal sealed class QuantizeVerb : Verb
                 Overwrite = parsed.GetValue(_overwrite),
                 Device = DeviceOption.Parse(parsed.GetValue(_device)!),
                 CalibrationMemory = (long)OptionValues.AtLeast(parsed, _memory, 0) << 20,
-                CalibrationText = text is null ? null : ModelFiles.ReadText(text, terminal.Input, cancellation),
                 CalibrationWindows = OptionValues.AtLeast(parsed, _samples, 1),
                 CalibrationContext = OptionValues.AtLeast(parsed, _context, 2),
                 Seed = parsed.GetValue(_seed),
             };
+
+            // A text may be long, or be typed: what is wrong with the options is said before it is asked for.
+            quantizer.Check(calibrated: text is not null);
+            NameUnused(parsed, text, terminal);
+            unused.ForEach(option => terminal.Warning($"{option} is not used by --method {chosen.Name}"));
+            quantizer = quantizer with { CalibrationText = text is null ? null : ModelFiles.ReadText(text, terminal.Input, cancellation) };
             QuantizationResult result = terminal.Track("quantizing", tracker => quantizer.Run(new Steps(tracker), cancellation));
             if (terminal.Json)
             {

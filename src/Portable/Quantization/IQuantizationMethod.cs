@@ -31,9 +31,15 @@ internal interface IQuantizationMethod
     /// <exception cref="MethodUsageException">An option is out of range, or the device cannot serve it.</exception>
     MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device, Action<string> say) => options;
 
-    /// <summary>Checks scheme and options, and does what must be done before the first block (an analysis of the whole model).</summary>
+    /// <summary>Checks scheme and options; asked before anything is read.</summary>
+    /// <param name="options">The options; their calibration text is not looked at.</param>
+    /// <param name="scheme">The scheme.</param>
+    /// <param name="calibrated">Whether there is a calibration text.</param>
     /// <exception cref="MethodUsageException">The method cannot serve the scheme or an option.</exception>
     /// <exception cref="FormatException">The scheme is refused by a quantizer.</exception>
+    void Check(MethodOptions options, QuantizationScheme scheme, bool calibrated);
+
+    /// <summary>Does what must be done before the first block (an analysis of the whole model), with what <see cref="Check"/> has taken.</summary>
     IBlockQuantizer Prepare(QuantizationContext context);
 }
 

@@ -55,9 +55,14 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
         return named.WithoutDefaults(Options, o => (Read(o, scheme), o.Text(Arithmetic)));
     }
 
+    public void Check(MethodOptions options, QuantizationScheme scheme, bool calibrated)
+    {
+        scheme.RequireSymmetric(weights: false, activations: false);
+        _ = (Read(options, scheme), Asked(options));
+    }
+
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
-        context.Scheme.RequireSymmetric(weights: false, activations: false);
         AbqOptions recipe = Read(context.Options, context.Scheme);
         foreach ((MethodOption option, string why) in Idle(recipe).Where(i => context.Options.Text(i.Option).Length > 0))
         {
@@ -67,10 +72,12 @@ internal sealed class ReconstructionMethod(string name, string summary, params (
         return new BlockReconstruction(context, recipe, ArithmeticOn(context.Options, context.Device, context.Say));
     }
 
+    private static string Asked(MethodOptions options) => options.Choice(Arithmetic, "f32", "f16x3", "auto");
+
     private static string ArithmeticOn(MethodOptions options, ICalibrationDevice? device, Action<string> say)
     {
         IReadOnlyList<string> known = device?.TrainingArithmetics is { Count: > 0 } own ? own : CpuCalibration.Arithmetics;
-        string asked = options.Choice(Arithmetic, "f32", "f16x3", "auto");
+        string asked = Asked(options);
         if (asked == "auto")
         {
             say($"{Arithmetic.Name}: {known[0]}, {(known.Count > 1 ? $"the fastest that the device has of {string.Join(", ", known)}" : "the only one that the device has")}");

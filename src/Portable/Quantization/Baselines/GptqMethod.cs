@@ -21,11 +21,13 @@ internal sealed class GptqMethod : IQuantizationMethod
 
     public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device, Action<string> say) => options.WithoutDefaults(Options, CompensationOptions.Read);
 
-    public IBlockQuantizer Prepare(QuantizationContext context)
+    public void Check(MethodOptions options, QuantizationScheme scheme, bool calibrated)
     {
-        context.Scheme.RequireSymmetric(weights: false, activations: true);
-        return new Quantizer(context, CompensationOptions.Read(context.Options));
+        scheme.RequireSymmetric(weights: false, activations: true);
+        _ = CompensationOptions.Read(options);
     }
+
+    public IBlockQuantizer Prepare(QuantizationContext context) => new Quantizer(context, CompensationOptions.Read(context.Options));
 
     private sealed class Quantizer : IBlockQuantizer, IDisposable
     {

@@ -21,11 +21,14 @@ internal sealed class RoundToNearestMethod : IQuantizationMethod
 
     public IReadOnlyList<MethodOption> Options => [GridOption.Option];
 
-    public IBlockQuantizer Prepare(QuantizationContext context)
+    public void Check(MethodOptions options, QuantizationScheme scheme, bool calibrated)
     {
-        context.Scheme.RequireSymmetric(weights: false, activations: true);
-        return new Quantizer(context.Device ?? new CpuCalibration(), context.Scheme.Layer, context.Scales, GridOption.Searches(context.Options));
+        scheme.RequireSymmetric(weights: false, activations: true);
+        _ = GridOption.Searches(options);
     }
+
+    public IBlockQuantizer Prepare(QuantizationContext context) =>
+        new Quantizer(context.Device ?? new CpuCalibration(), context.Scheme.Layer, context.Scales, GridOption.Searches(context.Options));
 
     private sealed class Quantizer(ICalibrationDevice device, QuantizationScheme scheme, ScaleFormat scales, bool searches) : IBlockQuantizer
     {

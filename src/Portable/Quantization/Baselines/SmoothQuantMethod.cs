@@ -30,37 +30,45 @@ internal sealed class SmoothQuantMethod : IQuantizationMethod
 
     public IReadOnlyList<MethodOption> Options => [Alpha, Level, Granularity];
 
-    public IBlockQuantizer Prepare(QuantizationContext context)
+    public void Check(MethodOptions options, QuantizationScheme scheme, bool calibrated)
     {
-        QuantizationScheme scheme = context.Scheme.Layer;
-        scheme.RequireSymmetric(weights: true, activations: true);
-        if (scheme.Balanced)
+        QuantizationScheme layer = scheme.Layer;
+        layer.RequireSymmetric(weights: true, activations: true);
+        if (layer.Balanced)
         {
-            throw new FormatException($"Scheme '{scheme}': SmoothQuant's weights are symmetric; W2* belongs to asymmetric methods.");
+            throw new FormatException($"Scheme '{layer}': SmoothQuant's weights are symmetric; W2* belongs to asymmetric methods.");
         }
 
-        if (context.Options.Text(Level) == "O2")
+        if (options.Text(Level) == "O2")
         {
             throw new MethodUsageException("level O2 would give a token a scale that depends on the tokens beside it, so decoding could not equal the whole prompt; use O1 or O3.", Level.Name);
         }
 
-        bool isStatic = context.Options.Choice(Level, "O1", "O3") == "O3";
-        if (isStatic && scheme.ActivationBits == 16)
+        bool isStatic = options.Choice(Level, "O1", "O3") == "O3";
+        if (isStatic && layer.ActivationBits == 16)
         {
             throw new MethodUsageException("level O3 has static scales for 2 to 8 bits; A16 needs O1.", Level.Name);
         }
 
-        if (isStatic && scheme.ActivationGroupSize != 0)
+        if (isStatic && layer.ActivationGroupSize != 0)
         {
             throw new MethodUsageException("level O3 has one static scale a tensor; groups of activations (a) need O1.", Level.Name);
         }
 
-        bool auto = context.Options.Text(Alpha) == "auto";
-        double alpha = auto ? context.Source.Config.Blocks[0].Gated ? 0.8 : 0.5 : context.Options.Number(Alpha, 0, 1);
-        WeightGranularity granularity = scheme.GroupSize != 0 ? WeightGranularity.Group
-            : context.Options.Choice(Granularity, "tensor", "channel") == "tensor" ? WeightGranularity.Tensor : WeightGranularity.Channel;
-        return new Quantizer(scheme, context.Scales, alpha, isStatic, granularity);
+        _ = (Strength(options), options.Choice(Granularity, "tensor", "channel"));
     }
+
+    public IBlockQuantizer Prepare(QuantizationContext context)
+    {
+        QuantizationScheme scheme = context.Scheme.Layer;
+        double alpha = Strength(context.Options) ?? (context.Source.Config.Blocks[0].Gated ? 0.8 : 0.5);
+        WeightGranularity granularity = scheme.GroupSize != 0 ? WeightGranularity.Group
+            : context.Options.Text(Granularity) == "tensor" ? WeightGranularity.Tensor : WeightGranularity.Channel;
+        return new Quantizer(scheme, context.Scales, alpha, context.Options.Text(Level) == "O3", granularity);
+    }
+
+    /// <summary>The migration strength; null = by the model.</summary>
+    private static double? Strength(MethodOptions options) => options.Text(Alpha) == "auto" ? null : options.Number(Alpha, 0, 1);
 
     private sealed class Quantizer(QuantizationScheme scheme, ScaleFormat scales, double alpha, bool isStatic, WeightGranularity granularity) : IBlockQuantizer
     {

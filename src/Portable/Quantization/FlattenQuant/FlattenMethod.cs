@@ -25,9 +25,11 @@ internal sealed class FlattenMethod : IQuantizationMethod
 
     public IReadOnlyList<MethodOption> Options => FlattenSettings.All;
 
+    public void Check(MethodOptions options, QuantizationScheme scheme, bool calibrated) => _ = FlattenSettings.Read(options, scheme);
+
     public IBlockQuantizer Prepare(QuantizationContext context)
     {
-        FlattenSettings settings = FlattenSettings.Read(context);
+        FlattenSettings settings = FlattenSettings.Read(context.Options, context.Scheme);
         IReadOnlyList<FlattenFinding> findings = FlattenAnalysis.Run(context, settings);
         WidthCandidate[] candidates = [.. findings.Select(f => new WidthCandidate(f.MultiplyAdds, settings.UsesModelDivergence ? f.ModelDivergence : f.LowDivergence, f.HighDivergence))];
         bool[] low = !settings.Mixed ? new bool[candidates.Length] : settings.Decision switch

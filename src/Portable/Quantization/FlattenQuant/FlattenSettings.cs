@@ -63,17 +63,16 @@ internal sealed record FlattenSettings
     /// <summary>The scheme of a layer at a width.</summary>
     public QuantizationScheme Scheme(int bits) => new(bits, bits, activationGroupSize: ActivationGroup);
 
-    public static FlattenSettings Read(QuantizationContext context)
+    /// <exception cref="MethodUsageException">An option is out of range, or the scheme is none of the method's.</exception>
+    public static FlattenSettings Read(MethodOptions options, QuantizationScheme scheme)
     {
-        QuantizationScheme layer = context.Scheme.Layer;
+        QuantizationScheme layer = scheme.Layer;
         if (layer is not ({ WeightBits: 4, ActivationBits: 4, GroupSize: 0 } or { WeightBits: 8, ActivationBits: 8, GroupSize: 0 }))
         {
             throw new MethodUsageException($"FlattenQuant serves W4A4 (a mix of INT4 and INT8 layers) and W8A8 (all INT8), either with groups of activations (W8A8a128) and none of weights, not {layer}.");
         }
 
         bool mixed = layer.WeightBits == 4;
-
-        MethodOptions options = context.Options;
         return new FlattenSettings
         {
             Search = options.Choice(RangesOption, "search", "boxplot") == "search",

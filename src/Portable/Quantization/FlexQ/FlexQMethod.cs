@@ -44,22 +44,26 @@ internal sealed class FlexQMethod : IQuantizationMethod
     public MethodOptions Settle(MethodOptions options, QuantizationScheme scheme, ICalibrationDevice? device, Action<string> say) =>
         options.WithoutDefaults(Options, o => (Sensitivity(o), Weights(o, o.CalibrationText is not null)));
 
-    public IBlockQuantizer Prepare(QuantizationContext context)
+    public void Check(MethodOptions options, QuantizationScheme scheme, bool calibrated)
     {
-        FlexQQuantizer.Check(context.Scheme);
-        MethodOptions options = context.Options;
+        FlexQQuantizer.Check(scheme);
         SensitivityOptions sensitivity = Sensitivity(options);
-        FlexQWeights weights = Weights(options, context.Calibration is not null);
-        if (weights.Compensates && context.Calibration is null)
+        if (Weights(options, calibrated).Compensates && !calibrated)
         {
             throw new MethodUsageException("refine gptq needs a calibration text.", "refine");
         }
 
-        if (sensitivity.Budget is not null && context.Calibration is null)
+        if (sensitivity.Budget is not null && !calibrated)
         {
             throw new MethodUsageException("a8-budget needs a calibration text: without one the authors' rule is used.", "a8-budget");
         }
+    }
 
+    public IBlockQuantizer Prepare(QuantizationContext context)
+    {
+        MethodOptions options = context.Options;
+        SensitivityOptions sensitivity = Sensitivity(options);
+        FlexQWeights weights = Weights(options, context.Calibration is not null);
         if (weights.Compensates && Work(context) > LongRun)
         {
             context.Say("weights are compensated as gptq does, which takes most of the time: the recipe paper leaves that out, and fewer samples shorten it");

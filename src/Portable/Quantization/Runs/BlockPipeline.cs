@@ -26,6 +26,7 @@ internal static class BlockPipeline
     public static System.Text.Json.Nodes.JsonObject? Run(IQuantizationMethod method, QuantizationContext context, Func<int, BlockWeights?> finished, Action<int, QuantizedBlock, IReadOnlyList<LayerReport>> done)
     {
         context.Scheme.RequireWholeBytes();
+        method.Check(context.Options, context.Scheme, context.Calibration is not null);
         RequireFinite(context);
         IBlockQuantizer quantizer = method.Prepare(context);
         using IDisposable? owned = quantizer as IDisposable;

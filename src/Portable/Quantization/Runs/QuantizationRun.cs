@@ -34,21 +34,7 @@ internal static class QuantizationRun
     {
         Stopwatch clock = Stopwatch.StartNew();
         IQuantizationMethod method = QuantizationMethods.Find(request.Method);
-        if (method.NeedsCalibration && request.Options.CalibrationText is null)
-        {
-            throw new MethodUsageException($"The method {method.Name} needs a calibration text.");
-        }
-
-        if (request.Format is < PortableFormat.OldestVersion or > PortableFormat.NewestVersion)
-        {
-            throw new MethodUsageException($"format {request.Format} is none that this program writes; {PortableFormat.OldestVersion} and {PortableFormat.NewestVersion} are.", "format");
-        }
-
-        if (request.Format == PortableFormat.OldestVersion && request.Scheme.ActivationGroupSize is not 0 and var group && group != request.Scheme.GroupSize)
-        {
-            throw new MethodUsageException($"format {request.Format} holds no groups of activations of their own (a{group}); format {PortableFormat.NewestVersion} does.", "format");
-        }
-
+        Check(request, request.Options.CalibrationText is not null);
         using IModelSource source = Checkpoint.Open(request.Model);
         if (source is PortableCheckpoint)
         {
@@ -101,6 +87,33 @@ internal static class QuantizationRun
             writer.Discard();
             throw;
         }
+    }
+
+    /// <summary>Checks method, scheme, format and options of a request before any file is looked at.</summary>
+    /// <param name="request">The request; neither its calibration text nor any path is looked at.</param>
+    /// <param name="calibrated">Whether there will be a calibration text.</param>
+    /// <exception cref="MethodUsageException">No such method, or it cannot serve the scheme or an option.</exception>
+    /// <exception cref="FormatException">A quantizer refuses the scheme.</exception>
+    public static void Check(QuantizationRequest request, bool calibrated)
+    {
+        IQuantizationMethod method = QuantizationMethods.Find(request.Method);
+        if (method.NeedsCalibration && !calibrated)
+        {
+            throw new MethodUsageException($"The method {method.Name} needs a calibration text.");
+        }
+
+        if (request.Format is < PortableFormat.OldestVersion or > PortableFormat.NewestVersion)
+        {
+            throw new MethodUsageException($"format {request.Format} is none that this program writes; {PortableFormat.OldestVersion} and {PortableFormat.NewestVersion} are.", "format");
+        }
+
+        if (request.Format == PortableFormat.OldestVersion && request.Scheme.ActivationGroupSize is not 0 and var group && group != request.Scheme.GroupSize)
+        {
+            throw new MethodUsageException($"format {request.Format} holds no groups of activations of their own (a{group}); format {PortableFormat.NewestVersion} does.", "format");
+        }
+
+        request.Scheme.RequireWholeBytes();
+        method.Check(request.Options, request.Scheme, calibrated);
     }
 
     private static void Warn(IProgress<QuantizationProgress>? progress, string message) => progress?.Report(new QuantizationProgress("warning", 0, 0, message, Warning: true));
