@@ -10,16 +10,19 @@ internal static class Complaint
 {
     /// <summary>The complaint of a command line that did not parse, or null where nothing is wrong with it.</summary>
     public static string? Of(ParseResult parsed) =>
-        parsed.UnmatchedTokens.Concat(Swallowed(parsed)).FirstOrDefault() is { } unknown ? Unknown(unknown, parsed.CommandResult.Command)
+        parsed.UnmatchedTokens.Concat(Swallowed(parsed)).FirstOrDefault() is { } unknown ? Unknown(unknown, parsed.CommandResult.Command, parsed)
         : Values(parsed).FirstOrDefault() ?? (parsed.Errors.Count == 0 ? PathOption.ComplaintOf(parsed) : Missing(parsed) ?? parsed.Errors[0].Message);
 
     /// <summary>A command's words from the root on.</summary>
     public static string PathOf(Command command) => string.Join(' ', Ancestry(command).Reverse().Select(c => c.Name));
 
     /// <summary>A word that the command does not know.</summary>
-    public static string Unknown(string word, Command command) =>
+    /// <param name="word">The word.</param>
+    /// <param name="command">The command.</param>
+    /// <param name="parsed">What else was typed: no option is suggested that a method does not have; null where nothing was.</param>
+    public static string Unknown(string word, Command command, ParseResult? parsed = null) =>
         word.StartsWith('-') && Options(command).Any(o => o.Name == word.Split('=')[0]) ? $"'{word}' is no option behind --, which ends options; leave -- out, or give it before the text that begins with -"
-        : word.StartsWith('-') ? $"unknown option '{word}'{Suggestions.DidYouMean(word.Split('=')[0], Options(command).Where(o => !o.Hidden || word.Length > 3).Select(o => o.Name))}"
+        : word.StartsWith('-') ? $"unknown option '{word}'{Suggestions.DidYouMean(word.Split('=')[0], Options(command).Where(o => (!o.Hidden || word.Length > 3) && (parsed is null || o is not MethodSetting own || own.MayBeMeant(parsed))).Select(o => o.Name))}"
         : command.Subcommands.Count > 0 ? $"unknown verb '{word}'{Suggestions.DidYouMean(word, command.Subcommands.Select(c => c.Name))}"
         : $"unknown argument '{word}'; a value of several words needs quotes";
 

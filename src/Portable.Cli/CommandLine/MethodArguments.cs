@@ -18,7 +18,7 @@ internal sealed class MethodArguments
             .. QuantizationMethod.All
                 .SelectMany(m => m.Options.Select(o => (Method: m, Option: o)))
                 .GroupBy(p => p.Option.Name)
-                .Select(g => new Option<string?>("--" + g.Key)
+                .Select(g => new MethodSetting("--" + g.Key, method, [.. g.Select(p => p.Method.Name)])
                 {
                     Description = string.Join("; ", g.Select(p => $"{p.Method.Name}: {p.Option.Help}{(p.Option.Default.Length > 0 ? $" [{p.Option.Default}]" : "")}")),
                     HelpName = "V",
