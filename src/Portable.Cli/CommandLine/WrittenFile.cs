@@ -30,7 +30,8 @@ internal static class WrittenFile
         }
         catch (DirectoryNotFoundException e)
         {
-            throw new IOException($"{file}: cannot be written: its directory does not exist", e);
+            string? above = Path.GetDirectoryName(Path.GetFullPath(file));
+            throw new IOException($"{file}: cannot be written: {(File.Exists(above) ? $"{above} is a file" : "its directory does not exist")}", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -39,7 +39,8 @@ internal static class ErrorLine
                 .Replace("lower Context, Sequences or CacheTokens, or use the device cpu", "a shorter context or fewer texts at once, or --device cpu", StringComparison.Ordinal)
                 .Replace("lower Context, Sequences or CacheTokens", "use a shorter context or fewer texts at once", StringComparison.Ordinal),
             DeviceException when cpu => message.Replace("the device cpu", "--device cpu", StringComparison.Ordinal).Replace("The device cpu", "--device cpu", StringComparison.Ordinal),
-            CheckpointException => message.Replace("(overwrite replaces it)", "(--overwrite replaces it)", StringComparison.Ordinal).Replace("or overwrite it", "or discard it with --overwrite", StringComparison.Ordinal),
+            CheckpointException => message.Replace("(overwrite replaces it)", "(--overwrite replaces it)", StringComparison.Ordinal).Replace("or overwrite it", "or discard it with --overwrite", StringComparison.Ordinal)
+                .Replace("run the same quantization again", "run the quantize command again", StringComparison.Ordinal),
             // A template's own words do not say whose they are.
             TemplateException { IsRaised: true } => "the model's chat template refuses these messages: " + message,
             TemplateException => "the model's chat template cannot be rendered: " + message,

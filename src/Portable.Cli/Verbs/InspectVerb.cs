@@ -77,6 +77,7 @@ internal sealed class InspectVerb : Verb
     private static int VerifyFiles(string directory, Terminal terminal, CancellationToken cancellation)
     {
         string path = Path.Combine(directory, PortableFormat.ManifestName);
+        UnfinishedCheckpoint.Refuse(directory);
         if (!File.Exists(path))
         {
             throw new CheckpointException(path, "no such file; it holds the hashes to verify, and only quantized checkpoints have one");

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Portable.Chat.Templates;
 using Portable.Checkpoints;
+using Portable.Checkpoints.Format;
 using Portable.Checkpoints.HuggingFace;
 using Portable.Cli.CommandLine;
 using Portable.Cli.Output;
@@ -60,6 +61,7 @@ internal sealed class RenderVerb : Verb
             throw new UsageException(one is null ? "render needs --messages FILE.json or --chats FILE.json" : "render takes --messages FILE.json or --chats FILE.json, not both");
         }
 
+        UnfinishedCheckpoint.Refuse(directory);
         if (!Directory.Exists(directory))
         {
             throw new CheckpointException(directory, ForeignLayout.OfPath(directory));

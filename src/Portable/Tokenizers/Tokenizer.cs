@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Portable.Checkpoints;
 using Portable.Checkpoints.Files;
+using Portable.Checkpoints.Format;
 using Portable.Tokenizers.Files;
 using Portable.Tokenizers.Pipeline;
 using Portable.Tokenizers.SentencePieces;
@@ -38,9 +39,13 @@ internal static class Tokenizer
             return Read(model, file => FileBytes.Read(file, int.MaxValue), bytes => SentencePiece(directory, bytes));
         }
 
-        return File.Exists(vocabulary)
-            ? ByteLevel(directory, ReadText(vocabulary, text => ByteLevelFiles.Vocabulary(text.Span)))
-            : throw new CheckpointException(json, "no tokenizer found: tokenizer.json, tokenizer.model, or vocab.json with merges.txt is needed");
+        if (File.Exists(vocabulary))
+        {
+            return ByteLevel(directory, ReadText(vocabulary, text => ByteLevelFiles.Vocabulary(text.Span)));
+        }
+
+        UnfinishedCheckpoint.Refuse(directory);
+        throw new CheckpointException(json, "no tokenizer found: tokenizer.json, tokenizer.model, or vocab.json with merges.txt is needed");
     }
 
     /// <summary>Whether a directory holds a tokenizer, whatever it is.</summary>

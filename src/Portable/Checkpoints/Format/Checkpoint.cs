@@ -11,6 +11,7 @@ internal static class Checkpoint
     /// <exception cref="CheckpointException">The directory or a file of it is missing, damaged, or of a kind that Portable does not run.</exception>
     public static IModelSource Open(string directory)
     {
+        UnfinishedCheckpoint.Refuse(directory);
         if (!Directory.Exists(directory))
         {
             throw new CheckpointException(directory, ForeignLayout.OfPath(directory));

@@ -11,7 +11,13 @@ namespace Portable.Checkpoints.Format;
 /// <remarks>A directory that is there already and empty is filled (<see cref="FilledDirectory"/>). Every step is a rename, so that a kill at any moment leaves a state from which the same command goes on.</remarks>
 internal sealed class OutputDirectory : IDisposable
 {
-    private const string RunName = "run.json", StateName = "state";
+    /// <summary>What the name of the directory where the files gather ends in.</summary>
+    public const string PartialEnding = ".partial";
+
+    /// <summary>The file that says what is being made.</summary>
+    public const string RunName = "run.json";
+
+    private const string StateName = "state";
 
     private readonly byte[] _identity;
     private FileStream? _lock;
@@ -22,7 +28,7 @@ internal sealed class OutputDirectory : IDisposable
     public string Target { get; }
 
     /// <summary>Where its files are until then.</summary>
-    public string Partial => Target + ".partial";
+    public string Partial => Target + PartialEnding;
 
     private string Replaced => Target + ".replaced";
 
@@ -44,7 +50,7 @@ internal sealed class OutputDirectory : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             output.Dispose();
-            throw new CheckpointException(output.Target, $"cannot be written: {e.Message}", inner: e);
+            throw new CheckpointException(output.Target, $"cannot be written: {output.Obstacle(e)}", inner: e);
         }
         catch
         {
@@ -55,6 +61,11 @@ internal sealed class OutputDirectory : IDisposable
 
     /// <summary>Path of a file while the directory is unfinished.</summary>
     public string PathOf(string name) => Path.Combine(Partial, name);
+
+    /// <summary>Names of all files that gather, with '/', but for what <see cref="Complete"/> leaves out.</summary>
+    public IEnumerable<string> Files() => Directory.EnumerateFiles(Partial, "*", SearchOption.AllDirectories)
+        .Select(f => Path.GetRelativePath(Partial, f).Replace(Path.DirectorySeparatorChar, '/'))
+        .Where(n => n != RunName && !n.StartsWith(StateName + "/", StringComparison.Ordinal) && !n.EndsWith(AtomicFile.Unfinished, StringComparison.Ordinal));
 
     /// <summary>What an interrupted run kept under a name, or null.</summary>
     public byte[]? TryReadState(string name)
@@ -80,7 +91,7 @@ internal sealed class OutputDirectory : IDisposable
                 Directory.Delete(StateDirectory, recursive: true);
             }
 
-            foreach (string leftover in Directory.EnumerateFiles(Partial, "*" + AtomicFile.Unfinished))
+            foreach (string leftover in Directory.EnumerateFiles(Partial, "*" + AtomicFile.Unfinished, SearchOption.AllDirectories).ToArray())
             {
                 File.Delete(leftover);
             }
@@ -167,6 +178,26 @@ internal sealed class OutputDirectory : IDisposable
         }
     }
 
+    /// <summary>What is in the way, in words: the system names the directory beside, which nobody asked for, and seldom the cause.</summary>
+    private string Obstacle(Exception e)
+    {
+        if (Path.Exists(Partial))
+        {
+            return e.Message;
+        }
+
+        string? above = Path.GetDirectoryName(Target);
+        while (above is not null && !Path.Exists(above))
+        {
+            above = Path.GetDirectoryName(above);
+        }
+
+        return File.Exists(above) ? $"{above} is a file"
+            : e is UnauthorizedAccessException ? $"this user may make no directory in {above}"
+            : e is FileNotFoundException or DirectoryNotFoundException ? $"no directory can be made in {above}"
+            : $"no directory can be made in {above}: {e.Message}";
+    }
+
     private bool HoldsWorkingDirectory()
     {
         try
@@ -195,7 +226,7 @@ internal sealed class OutputDirectory : IDisposable
         {
             if (!overwrite)
             {
-                throw new CheckpointException(Partial, $"holds an unfinished checkpoint that another command began{other}; run that command again, remove it, or overwrite it");
+                throw new CheckpointException(Partial, $"holds an unfinished checkpoint {other}, or overwrite it");
             }
 
             TakeLock(); // Not while that other command is at work.
@@ -224,7 +255,7 @@ internal sealed class OutputDirectory : IDisposable
         Withdraw();
     }
 
-    /// <summary>What the run that began this directory was told otherwise, in words that follow "another command began"; null where it is this run.</summary>
+    /// <summary>Why what is in this directory is not this run's, and what to do, in words between "an unfinished checkpoint" and "or overwrite it"; null where it is this run's.</summary>
     private string? OtherRun()
     {
         string run = PathOf(RunName), manifest = PathOf(PortableFormat.ManifestName);
@@ -236,17 +267,40 @@ internal sealed class OutputDirectory : IDisposable
         else if (File.Exists(manifest))
         {
             // Killed between the last steps: run.json is gone, and the manifest says the same.
-            using JsonDocument document = JsonFile.Read(manifest);
-            JsonObject whole = JsonObject.Create(document.RootElement.Clone())!;
+            if (Parse(ReadShared(manifest)) is not { } whole)
+            {
+                return Damaged(PortableFormat.ManifestName);
+            }
+
             begun = PortableFormat.ToBytes(new JsonObject(JsonNode.Parse(_identity)!.AsObject().Select(e => KeyValuePair.Create(e.Key, whole[e.Key]?.DeepClone()))));
         }
         else
         {
             // Killed before run.json was there: nothing was written yet.
-            return Directory.EnumerateFileSystemEntries(Partial).Any(e => !e.EndsWith(AtomicFile.Unfinished, StringComparison.Ordinal)) ? "" : null;
+            return Directory.EnumerateFileSystemEntries(Partial).Any(e => !e.EndsWith(AtomicFile.Unfinished, StringComparison.Ordinal)) ? Another("") : null;
         }
 
-        return begun.AsSpan().SequenceEqual(_identity) ? null : RunDifference.Describe(begun, _identity);
+        return begun.AsSpan().SequenceEqual(_identity) ? null
+            : Parse(begun) is null ? Damaged(RunName)
+            : Another(RunDifference.Describe(begun, _identity));
+
+        static string Another(string otherwise) => $"that another command began{otherwise}; run that command again, remove it";
+
+        // Not even the command that began it would be known again.
+        static string Damaged(string name) => $"whose {name} is damaged, so that nothing says which command began it; remove it";
+    }
+
+    /// <summary>The object that a run wrote, or null where bytes are not, or no longer, one.</summary>
+    private static JsonObject? Parse(byte[] bytes)
+    {
+        try
+        {
+            return JsonNode.Parse(bytes) is JsonObject whole && whole.ContainsKey("format") ? whole : null;
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            return null; // A key that is there twice is an argument's fault there.
+        }
     }
 
     private byte[] ReadShared(string path)

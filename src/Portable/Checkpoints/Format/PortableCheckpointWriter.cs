@@ -59,7 +59,9 @@ internal sealed class PortableCheckpointWriter : IDisposable
         OutputDirectory output = OutputDirectory.Open(directory, identity, overwrite);
         try
         {
-            return new PortableCheckpointWriter(output, header, identity);
+            PortableCheckpointWriter writer = new(output, header, identity);
+            writer.RefuseStrays();
+            return writer;
         }
         catch
         {
@@ -144,6 +146,7 @@ internal sealed class PortableCheckpointWriter : IDisposable
             files.Add(name);
         }
 
+        RefuseStrays();
         JsonObject manifest = _identity.DeepClone().AsObject();
         manifest["layers"] = new JsonArray([.. Enumerable.Range(0, _config.Layers).SelectMany(i => BlockShard.Check(ShardPath(i), _header.Version, _names, i)).Concat(ReadTableReports()).Select(LayerReports.ToJson)]);
         if (facts is not null)
@@ -154,6 +157,19 @@ internal sealed class PortableCheckpointWriter : IDisposable
         manifest["files"] = new JsonArray([.. files.Order(StringComparer.Ordinal).Select(Describe)]);
         AtomicFile.Write(_output.PathOf(PortableFormat.ManifestName), PortableFormat.ToBytes(manifest));
         _output.Complete();
+    }
+
+    /// <summary>Whoever put a file among the unfinished ones would find it in the finished checkpoint, which is no checkpoint as its manifest says then.</summary>
+    private void RefuseStrays()
+    {
+        HashSet<string> own = [ConfigFile.FileName, PortableFormat.ManifestName, .. Enumerable.Range(0, _config.Layers + 1).Select(ShardName), .. PortableFormat.CopiedFiles(_header.Source)];
+        string[] strays = [.. _output.Files().Where(n => n[0] != '.' && !own.Contains(n)).Order(StringComparer.Ordinal)];
+        if (strays.Length > 0)
+        {
+            // An inner exception of the file system: what is finished stays.
+            throw new CheckpointException(
+                _output.PathOf(strays[0]), $"no file of the checkpoint that gathers here{(strays.Length > 1 ? $", nor are {strays.Length - 1} more" : "")}; move it elsewhere and run the same command again", inner: new IOException("A file that no run wrote."));
+        }
     }
 
     /// <summary>Removes what was written so far, where a run cannot succeed by being resumed.</summary>
