@@ -50,10 +50,11 @@ internal sealed record InspectMemory(string? Scheme, int Context, int Batch, lon
 /// <param name="FileBytes">All files of the directory.</param>
 /// <param name="Tables">Embedding and head; a tied one is one.</param>
 /// <param name="Memory">What it takes on the CPU, where that was asked for.</param>
+/// <param name="MadeBy">How a quantized one was made, or null.</param>
 internal sealed record InspectReport(
     string ModelType, int Hidden, int Blocks, int Heads, int KeyValueHeads, int Vocabulary, int Positions, int KeyValueBits,
     string Method, string? Scheme, double BitsPerWeight, IReadOnlyList<InspectType> Types, IReadOnlyList<InspectLayer> Layers, long LinearBytes, long FileBytes,
-    IReadOnlyList<InspectLayer> Tables, InspectMemory? Memory);
+    IReadOnlyList<InspectLayer> Tables, InspectMemory? Memory, InspectOrigin? MadeBy);
 
 /// <summary>The answer of <c>portable inspect --verify</c>.</summary>
 /// <param name="Intact">Whether all files are as the manifest says, and no others are there.</param>

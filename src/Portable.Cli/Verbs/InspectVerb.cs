@@ -69,7 +69,8 @@ internal sealed class InspectVerb : Verb
         var report = new InspectReport(
             config.ModelType, config.HiddenSize, config.Layers, config.Blocks[0].Attention.Heads, config.Blocks[0].Attention.KeyValueHeads, config.VocabularySize, config.MaximumPositions, source.KeyValueBits,
             quantized?.Manifest.Method ?? "float", quantized?.Manifest.Scheme, MeanBits(layers), [.. layers.GroupBy(l => l.Name.Split('.')[^1]).Select(Summarize)],
-            layers, layers.Sum(l => l.Bytes), ModelFiles.DirectoryBytes(directory), [.. Tables(source, quantized, stored)], memory ? Memory(source, scheme, length, texts) : null);
+            layers, layers.Sum(l => l.Bytes), ModelFiles.DirectoryBytes(directory), [.. Tables(source, quantized, stored)], memory ? Memory(source, scheme, length, texts) : null,
+            quantized is null ? null : InspectOrigin.Of(Path.Combine(directory, PortableFormat.ManifestName), quantized.Manifest));
         terminal.Result(report, JsonReports.Default.InspectReport, r => Print(terminal, r, config.ContextText));
         return ExitCode.Done;
     }
@@ -159,6 +160,11 @@ internal sealed class InspectVerb : Verb
         terminal.Paragraph(0, $"{r.ModelType}: {r.Blocks} blocks of {r.Hidden}, {r.Heads} heads ({r.KeyValueHeads} of keys and values), vocabulary {r.Vocabulary}, {context}");
         string cache = r.KeyValueBits == 32 ? "float cache" : $"KV{r.KeyValueBits}";
         terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Method}{(r.Scheme is null ? "" : $" {r.Scheme}")}, {cache}, {r.BitsPerWeight:F2} bits per weight of the linears"));
+        foreach (string line in r.MadeBy?.Lines() ?? [])
+        {
+            terminal.Paragraph(0, Printable.Of(line));
+        }
+
         bool outputs = r.Types.Any(t => t.OutputError is not null), errors = r.Types.Any(t => t.Error is not null);
         terminal.Table(["type", ">layers", ">bits", .. errors ? (string[])[">error", ">worst"] : [], .. outputs ? (string[])[">output"] : []], r.Types.Select(t => (string[])
             [t.Type, t.Layers.ToString(CultureInfo.InvariantCulture), Text(t.BitsPerWeight, "F2"), .. errors ? (string[])[Text(t.Error, "F5"), Text(t.WorstError, "F5")] : [], .. outputs ? (string[])[Text(t.OutputError, "F5")] : []]));
