@@ -20,6 +20,15 @@ public class SensitivityAnalysisTests
         Assert.Contains(tables[0].Layers, row => row.Gain > 0);
     }
 
+    /// <summary>The linear that the authors retain is known by its place in the block: a model may name it anything.</summary>
+    [Fact]
+    public void TheAuthorsRuleGoesByTheLinearsPlace()
+    {
+        SensitivityTable table = Run(new SensitivityOptions(null, "type"));
+        Assert.Equal(table.Types.Single(row => row.Name == "down").Share, table.Budget, 12);
+        Assert.NotEmpty(table.Retained);
+    }
+
     private static SensitivityTable Run(SensitivityOptions options)
     {
         RandomModel model = new(RandomModel.Llama(layers: 3), 32, 8, null);

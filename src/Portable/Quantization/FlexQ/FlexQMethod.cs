@@ -145,17 +145,17 @@ internal sealed class FlexQMethod : IQuantizationMethod
         public QuantizedBlock Quantize(int index, BlockWeights block, BlockStream? stream)
         {
             Dictionary<string, WeightCodes> codes = _compensation?.Quantize(index, block, stream!) ?? Nearest(block, stream);
-            return new QuantizedBlock(block.MapLinears(linear =>
+            return new QuantizedBlock(block.MapLinears((slot, linear) =>
             {
-                QuantizationScheme own = Retains(linear) ? _scheme.WithActivationBits(_highBits) : _scheme;
+                QuantizationScheme own = Retains(slot, linear) ? _scheme.WithActivationBits(_highBits) : _scheme;
                 return linear.WithQuantized(codes[linear.Name].ToLinear(linear.Bias, FlexQQuantizer.Input(own.ActivationBits, own.GroupSize)), own);
             }));
         }
 
         public void Dispose() => _compensation?.Dispose();
 
-        private bool Retains(LinearWeights linear) =>
-            _scheme.ActivationBits < _highBits && (_retained?.Contains(linear.Name) ?? SensitivityAnalysis.AuthorsRule(linear.TypeName()));
+        private bool Retains(BlockSlot slot, LinearWeights linear) =>
+            _scheme.ActivationBits < _highBits && (_retained?.Contains(linear.Name) ?? SensitivityAnalysis.AuthorsRule(slot));
 
         private Dictionary<string, WeightCodes> Nearest(BlockWeights block, BlockStream? stream)
         {

@@ -1,6 +1,7 @@
 using Portable.Calibration;
 using Portable.Models;
 using Portable.Reference.Algorithms.FlexQ;
+using Portable.Reference.Blocks;
 using Portable.Reference.Quantization;
 
 namespace Portable.Quantization.FlexQ;
@@ -66,7 +67,7 @@ internal sealed class SensitivityAnalysis : IDisposable
         SensitivityRow[] byType = rows[..types.Length], byLayer = rows[types.Length..];
         HashSet<string> Members(string type) => [.. linears.Where(l => l.TypeName() == type).Select(l => l.Name)];
         SensitivityRow Row(string name, long work, double gain) => new(name, work, work / total, gain);
-        HashSet<string> rule = [.. linears.Where(l => AuthorsRule(l.TypeName())).Select(l => l.Name)];
+        HashSet<string> rule = [.. _high.SelectMany(b => b.Layout.Slots.Where(AuthorsRule).Select(s => b[s].Name))];
         double ruleShare = linears.Where(l => rule.Contains(l.Name)).Sum(MultiplyAdds) / total;
         double budget = _options.Budget ?? ruleShare;
 
@@ -179,7 +180,7 @@ internal sealed class SensitivityAnalysis : IDisposable
     }
 
     /// <summary>The authors' outcome: 8-bit activations for the K-long linear (down_proj; fc2 in OPT).</summary>
-    public static bool AuthorsRule(string type) => type is "down_proj" or "fc2";
+    public static bool AuthorsRule(BlockSlot slot) => slot == BlockSlot.Down;
 
     private static long MultiplyAdds(LinearWeights linear) => (long)linear.OutputFeatures * linear.Quantized!.Weights.Columns;
 

@@ -1,11 +1,13 @@
 using Portable.Reference.Blocks;
 
-namespace Portable.Models;
+namespace Portable.Models.Architectures;
 
-/// <summary>A float model of a given shape with random halves: as large as a real one, for benchmarks of what makes quantized ones.</summary>
+/// <summary>A float model of a given shape with random halves: as large as a real one and named like one, for benchmarks of what makes quantized ones.</summary>
 /// <param name="config">The shape.</param>
 internal sealed class SyntheticFloats(ModelConfig config) : IModelSource
 {
+    private readonly ModelNames _names = new(config);
+
     /// <inheritdoc/>
     public ModelConfig Config => config;
 
@@ -34,7 +36,7 @@ internal sealed class SyntheticFloats(ModelConfig config) : IModelSource
             (int rows, int columns) = layout.SizeOf(slot);
             return new LinearWeights
             {
-                Name = FormattableString.Invariant($"model.layers.{index}.{slot}"),
+                Name = _names.Linear(index, slot).Name,
                 Float = CreateTable(rows, columns, (ulong)index + 1, part++),
                 Bias = layout.HasBias(slot) ? new float[rows] : null,
             };
