@@ -42,7 +42,7 @@ internal sealed class QuantizationContext
     public required Action<string> Warn { get; init; }
 
     /// <summary>Reports progress of the preparation: what, done, total.</summary>
-    public required Action<string, int, int> Progress { get; init; }
+    public required Action<string, int, int> Progress { get; set; }
 
     /// <summary>Told what a method begins to do with a block, for blocks that take long; cancels there, too.</summary>
     public Action<string> Step { get; set; } = _ => { };

@@ -1,5 +1,6 @@
 using Portable.Quantization;
 using Portable.Quantization.Runs;
+using Portable.Tests.Support;
 using Xunit;
 
 namespace Portable.Tests.Quantization;
@@ -8,37 +9,64 @@ namespace Portable.Tests.Quantization;
 public class BlockPaceTests
 {
     [Fact]
-    public void BlocksAreToldButTheLastAndWhatTheMethodToldItself()
+    public void BlocksAreToldEveryTenSecondsButTheLastAndWhatTheMethodToldItself()
     {
         List<string> said = [];
-        BlockPace pace = new(3, 1000, TimeSpan.Zero, said.Add);
-        for (int index = 0; index < 3; index++)
+        HandClock clock = new();
+        BlockPace pace = new(9, said.Add, clock);
+        for (int index = 0; index < 9; index++)
         {
             pace.Begin(index);
-            pace.End(index, told: index == 0);
+            clock.Seconds += 4;
+            pace.End(index, 1000, told: index == 3);
         }
 
-        Assert.Matches(@"^block 2 of 3: 0 s a block, [\d,∞]+ tokens/s, 0 s left$", Assert.Single(said));
+        Assert.Equal(["block 3 of 9: 4 s a block, 250 tokens/s, 24 s left", "block 7 of 9: 4 s a block, 250 tokens/s, 8 s left"], said);
     }
 
     [Fact]
     public void StepsOfABlockThatTakesLongAreTold()
     {
         List<string> said = [];
-        BlockPace pace = new(80, 0, TimeSpan.Zero, said.Add);
+        HandClock clock = new();
+        BlockPace pace = new(80, said.Add, clock);
         pace.Begin(4);
+        clock.Seconds = 59;
         pace.Step("columns of q");
-        Assert.Equal("block 5 of 80, 0 s so far: columns of q", Assert.Single(said));
+        clock.Seconds = 60;
+        pace.Step("columns of k");
+        Assert.Equal("block 5 of 80, 60 s so far: columns of k", Assert.Single(said));
+    }
+
+    [Fact]
+    public void APreparationThatTakesLongIsToldAndNoPartOfTheBlocksPace()
+    {
+        List<string> said = [];
+        HandClock clock = new();
+        BlockPace pace = new(3, said.Add, clock);
+        for (int step = 1; step <= 4; step++)
+        {
+            clock.Seconds += 4;
+            pace.Prepare("sensitivity analysis", step, 4);
+        }
+
+        pace.Begin(0);
+        clock.Seconds += 11;
+        pace.End(0, 0, told: false);
+        Assert.Equal(["sensitivity analysis: 3 of 4, 3 s left", "block 1 of 3: 11 s a block, 22 s left"], said);
     }
 
     [Fact]
     public void ShortRunsAreSilent()
     {
         List<string> said = [];
-        BlockPace pace = new(2, 0, TimeSpan.FromHours(1), said.Add);
+        HandClock clock = new();
+        BlockPace pace = new(2, said.Add, clock);
+        pace.Prepare("checking the model", 1, 2);
         pace.Begin(0);
+        clock.Seconds = 9;
         pace.Step("columns of q");
-        pace.End(0, told: false);
+        pace.End(0, 0, told: false);
         Assert.Empty(said);
     }
 

@@ -52,6 +52,18 @@ public class BlockPipelineTests
         }
     }
 
+    /// <summary>Whatever the method, a run that takes long says so as it goes: before its blocks, and behind those that are done.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(Methods))]
+    public void EveryMethodShowsSignsOfLifeWithoutATerminal(string name, bool opt)
+    {
+        RequireTimeFor(name);
+        MethodRun run = MethodRun.Quantize(name, new RandomModel(opt ? RandomModel.Opt() : RandomModel.Llama(), 32, 5, null), clock: new HandClock { Each = 11 });
+        Assert.Contains(run.Said, line => line.StartsWith("checking the model: 1 of 2, ", StringComparison.Ordinal));
+        Assert.Contains(run.Said, line => line.StartsWith("block 1 of 2: ", StringComparison.Ordinal) || line.Contains(": loss ", StringComparison.Ordinal));
+        Assert.DoesNotContain(MethodRun.Quantize(name, new RandomModel(RandomModel.Llama(), 32, 5, null), clock: new HandClock()).Said, line => line.StartsWith("block 1 of 2", StringComparison.Ordinal) || line.StartsWith("checking the model", StringComparison.Ordinal));
+    }
+
     /// <summary>Blocks that are fitted to quantized inputs see the embedding as an H part stores it; methods that look at the float model do not.</summary>
     [Theory]
     [InlineData("gptq", true)]
@@ -172,7 +184,7 @@ internal sealed class MethodRun
         _ => "W4A8",
     };
 
-    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null, long memory = StreamStorage.DefaultBudget, ICalibrationDevice? device = null, ScaleFormat scales = ScaleFormat.Half)
+    public static MethodRun Quantize(string method, IModelSource model, Dictionary<string, JsonNode>? kept = null, IReadOnlyList<BlockWeights>? finished = null, string? scheme = null, Dictionary<string, string>? named = null, CalibrationSet? calibration = null, long memory = StreamStorage.DefaultBudget, ICalibrationDevice? device = null, ScaleFormat scales = ScaleFormat.Half, TimeProvider? clock = null)
     {
         MethodRun run = new(model);
         Random random = new(3);
@@ -199,7 +211,7 @@ internal sealed class MethodRun
             run.Blocks.Add(block.Weights);
             run.Trained.Add(block.Training);
             run.Reports.Add(reports);
-        });
+        }, clock);
         run.Source = new QuantizedSource(model, [.. finished ?? [], .. run.Blocks], context.Scheme.KeyValueBits);
         return run;
     }

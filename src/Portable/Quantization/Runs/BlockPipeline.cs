@@ -13,22 +13,30 @@ internal static class BlockPipeline
     /// <summary>Progress of whole blocks.</summary>
     public const string Stage = "blocks";
 
-    private static readonly TimeSpan BetweenLines = TimeSpan.FromMinutes(1);
-
     /// <summary>Runs it.</summary>
     /// <param name="method">The method.</param>
     /// <param name="context">Model, scheme, options, calibration.</param>
     /// <param name="finished">A block finished earlier, read back, or null.</param>
     /// <param name="done">Receives each newly quantized block and its reports.</param>
+    /// <param name="clock">Tells how long what is said now and then has taken; null = the system's.</param>
     /// <returns>The method's facts for the manifest, or null.</returns>
     /// <exception cref="MethodUsageException">The method declines the scheme or an option.</exception>
     /// <exception cref="NonFiniteModelException">The float model does not compute finite values; the message names the layer.</exception>
-    public static System.Text.Json.Nodes.JsonObject? Run(IQuantizationMethod method, QuantizationContext context, Func<int, BlockWeights?> finished, Action<int, QuantizedBlock, IReadOnlyList<LayerReport>> done)
+    public static System.Text.Json.Nodes.JsonObject? Run(IQuantizationMethod method, QuantizationContext context, Func<int, BlockWeights?> finished, Action<int, QuantizedBlock, IReadOnlyList<LayerReport>> done, TimeProvider? clock = null)
     {
         context.Scheme.RequireWholeBytes();
         method.Check(context.Options, context.Scheme, context.Calibration is not null);
+        int layers = context.Source.Config.Layers;
+        BlockPace pace = new(layers, context.Say, clock ?? TimeProvider.System);
+        Action<string, int, int> progress = context.Progress;
+        context.Progress = (stage, step, steps) =>
+        {
+            progress(stage, step, steps);
+            pace.Prepare(stage, step, steps);
+        };
         RequireFinite(context);
         IBlockQuantizer quantizer = method.Prepare(context);
+        context.Progress = progress;
         using IDisposable? owned = quantizer as IDisposable;
         CalibrationSet? calibration = context.Calibration;
         using BlockStream? stream = calibration is not null && quantizer.Inputs != CalibrationInputs.None
@@ -41,12 +49,11 @@ internal static class BlockPipeline
         }
 
         LayerReporter reporter = new(floats);
-        int layers = context.Source.Config.Layers;
         using BlockReader reader = new(context.Source, ahead: context.Device is not null);
 
         // Where a device computes, blocks are reported and written by the host while the next one is under way.
         using OrderedWork aside = new(concurrent: context.Device is not null);
-        BlockPace pace = new(layers, stream is null ? 0 : calibration!.Windows.Sum(w => (long)w.Length), BetweenLines, context.Say);
+        long tokens = stream is null ? 0 : calibration!.Windows.Sum(w => (long)w.Length);
         context.Step = what =>
         {
             context.Cancellation.ThrowIfCancellationRequested();
@@ -79,7 +86,7 @@ internal static class BlockPipeline
 
             if (fresh)
             {
-                pace.End(index, told);
+                pace.End(index, tokens, told);
             }
         }
 
