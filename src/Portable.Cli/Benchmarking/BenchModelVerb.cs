@@ -92,7 +92,7 @@ internal sealed class BenchModelVerb : Verb
 
         Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
         HostRoom.Require(where, config, widths, sequences, length + count);
-        using OpenedDevice opened = where.Open(terminal.Message);
+        using OpenedDevice opened = where.Open(terminal);
         Executor executor = opened.CreateExecutor();
         var gpu = executor as VulkanExecutor;
         ProfilingExecutor? profiler = parsed.GetValue(_profile) && gpu is null ? new ProfilingExecutor(executor) : null;

@@ -7,7 +7,6 @@ using Portable.Cli.Verbs;
 using Portable.Reference.Benchmarking;
 using Portable.Vulkan;
 using Portable.Vulkan.Benchmarking;
-using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 
 namespace Portable.Cli.Benchmarking;
@@ -62,7 +61,7 @@ internal sealed class BenchProductsVerb : Verb
             return ExitCode.Done;
         }
 
-        using VulkanContext gpu = VulkanContext.Open(VulkanDevices.Select(where.Selector));
+        using VulkanContext gpu = where.OpenContext(terminal);
         using FloatProductBenchmark bench = new(gpu, shapes);
         BenchProductsReport report = new(gpu.Facts.Name, bench.Run(cancellation));
         terminal.Result(report, BenchReports.Default.BenchProductsReport, r =>

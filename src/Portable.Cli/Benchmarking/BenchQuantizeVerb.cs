@@ -98,7 +98,7 @@ internal sealed class BenchQuantizeVerb : Verb
         QuantizationScheme scheme = OptionValues.Scheme(parsed.GetValue(_scheme)!);
         ModelConfig whole = OptionValues.Shape(name);
         int samples = OptionValues.AtLeast(parsed, _samples, 1), context = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 2) : Math.Min(UsualContext, whole.MaximumPositions), blocks = OptionValues.AtLeast(parsed, _blocks, 1);
-        using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(_device)!).Open(terminal.Message);
+        using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(_device)!).Open(terminal);
         using SyntheticFloats source = new(whole with { Blocks = [.. whole.Blocks.Take(blocks)] });
         Random random = new(1);
         int[] tokens = [.. Enumerable.Range(0, checked(samples * context)).Select(_ => random.Next(whole.VocabularySize))];

@@ -75,7 +75,7 @@ internal sealed class BenchServeVerb : Verb
         int context = Math.Max(prompt + tokens, prompt + MeasuredSteps);
         Device where = DeviceOption.Parse(parsed.GetValue(_device)!);
         HostRoom.Require(where, config, scheme, streams, context);
-        using OpenedDevice opened = where.Open(terminal.Message);
+        using OpenedDevice opened = where.Open(terminal);
         using Transformer model = terminal.Track("making weights", bar => new Transformer(
             new SyntheticModel(config, scheme), opened.CreateExecutor(), streams, context, new Fraction(bar, config.Layers), cancellation, streams * PageTable.ChunksOf(context)));
         BenchServeReport report = Measure(model, streams, prompt, tokens, cancellation) with { Shape = name, Scheme = scheme.ToString() };

@@ -69,7 +69,7 @@ internal sealed class BenchTuneVerb : Verb
         }
 
         int seconds = parsed.GetValue(_seconds) is { } given ? given >= 1 ? given : throw new UsageException($"--seconds must be at least 1, not {given}") : model is null ? Everything : OneModel;
-        using VulkanContext gpu = where.OpenContext(terminal.Warning);
+        using VulkanContext gpu = where.OpenContext(terminal);
         IReadOnlyList<(int N, int K, string Scheme, int[] Tokens)> problems = model ?? [.. MatmulTuner.Problems(gpu.Facts)];
         Rooflines rooflines = Rooflines.Measure(gpu);
         List<MatmulMeasurement> rows = [];

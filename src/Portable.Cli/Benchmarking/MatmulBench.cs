@@ -1,4 +1,5 @@
 using Portable.Benchmarking;
+using Portable.Cli.Devices;
 using Portable.Cli.Output;
 using Portable.Reference.Benchmarking;
 using Portable.Reference.Quantization;
@@ -17,7 +18,7 @@ internal abstract class MatmulBench : IDisposable
     /// <summary>Opens the chosen device.</summary>
     /// <param name="device">What was asked for.</param>
     /// <param name="terminal">Told what to know of the device.</param>
-    public static MatmulBench Open(Device device, Terminal terminal) => device is VulkanDevice gpu ? new Gpu(gpu.OpenContext(terminal.Warning)) : new Cpu();
+    public static MatmulBench Open(Device device, Terminal terminal) => device is VulkanDevice gpu ? new Gpu(gpu.OpenContext(terminal)) : new Cpu();
 
     /// <summary>Measures what the device reaches at most; first.</summary>
     public abstract RooflineReport MeasureRoofline();

@@ -20,5 +20,5 @@ internal static class VerificationTargets
         : [new CpuVerificationTarget(), .. CheckedDevices.List(out _).Where(d => d.Facts.Usable).Select(d => Of(new VulkanDevice(d.Facts.Index.ToString(CultureInfo.InvariantCulture)), terminal))];
 
     private static IVerificationTarget Of(Device device, Terminal terminal) =>
-        device is VulkanDevice vulkan ? VulkanVerificationTarget.Owning(vulkan.OpenContext(terminal.Warning)) : new CpuVerificationTarget();
+        device is VulkanDevice vulkan ? VulkanVerificationTarget.Owning(vulkan.OpenContext(terminal)) : new CpuVerificationTarget();
 }

@@ -24,6 +24,20 @@ public sealed class CautionTests(VulkanFixture vulkan) : IDisposable
         Assert.Contains("software", run.ErrorLines[0], StringComparison.Ordinal);
     }
 
+    /// <summary>The same of every verb that opens a device, and a warning.</summary>
+    [SkippableTheory]
+    [InlineData("bench", "products", "--shapes", "8x64x64")]
+    [InlineData("bench", "model", "--shape", "small-llama", "--scheme", "W4A8", "--blocks", "1", "--context", "8", "--tokens", "1")]
+    [InlineData("bench", "quantize", "--shape", "small-llama", "--method", "rtn", "--scheme", "W4A8", "--blocks", "1")]
+    [InlineData("bench", "serve", "--shape", "small-llama", "--scheme", "W4A8", "--streams", "1", "--prompt", "8", "--tokens", "1")]
+    public void ABenchmarkNamesASoftwareDeviceAsTheOthersDo(params string[] verb)
+    {
+        Skip.If(vulkan.Context.Facts.Kind != VulkanDeviceKind.Cpu, "the device is not software");
+        ToolRun run = ToolRun.Here([.. verb, "--device", Device]);
+        Assert.Equal(0, run.Code);
+        Assert.Contains($"warning: {vulkan.Context.Facts.Caution}", run.ErrorLines);
+    }
+
     /// <summary>Heads of 256, whole and token by token.</summary>
     [SkippableTheory]
     [InlineData("W8A8")]
