@@ -24,8 +24,9 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="Shape">Name of the shape.</param>
 /// <param name="Method">The method.</param>
 /// <param name="Scheme">The scheme.</param>
-/// <param name="Windows">Calibration windows.</param>
-/// <param name="Context">Tokens of each.</param>
+/// <param name="Options">The method's own options in force, as a checkpoint's manifest would have them; the others have their defaults.</param>
+/// <param name="Windows">Calibration windows; 0 = without calibration, as a method that needs none runs without a text.</param>
+/// <param name="Context">Tokens of each; 0 without.</param>
 /// <param name="BlocksOfShape">Blocks of the whole shape.</param>
 /// <param name="PreparationSeconds">Before the first block: the check of the model, and what the method analyses of it.</param>
 /// <param name="PreparationStages">Of these, by what progress called it; what came before the first report of progress is called starting.</param>
@@ -34,9 +35,19 @@ namespace Portable.Cli.Benchmarking;
 /// <param name="HostSeconds">Of these, by what the host waited for.</param>
 /// <param name="Operations">Milliseconds of each operation of the passes on a GPU, over all blocks.</param>
 internal sealed record BenchQuantizeReport(
-    string Device, string Shape, string Method, string Scheme, int Windows, int Context, int BlocksOfShape, double PreparationSeconds, IReadOnlyDictionary<string, double> PreparationStages,
+    string Device, string Shape, string Method, string Scheme, IReadOnlyDictionary<string, string> Options, int Windows, int Context, int BlocksOfShape, double PreparationSeconds, IReadOnlyDictionary<string, double> PreparationStages,
     IReadOnlyList<double> BlockSeconds, long? PeakDeviceBytes,
-    IReadOnlyDictionary<string, double> HostSeconds, IReadOnlyDictionary<string, double> Operations);
+    IReadOnlyDictionary<string, double> HostSeconds, IReadOnlyDictionary<string, double> Operations)
+{
+    /// <summary>Seconds of the whole shape's blocks, were all as the first.</summary>
+    public double WholeSecondsAsFirst => BlockSeconds[0] * BlocksOfShape;
+
+    /// <summary>Seconds of this preparation and the whole shape's blocks, one as the first and the others as <see cref="LaterBlock"/>.</summary>
+    public double WholeSecondsAsLater => PreparationSeconds + BlockSeconds[0] + (BlockSeconds[LaterBlock] * (BlocksOfShape - 1));
+
+    /// <summary>Index of the block that stands for later ones: the first builds kernels; the last is not passed by the windows, and waits for its own report.</summary>
+    public int LaterBlock => BlockSeconds.Count > 2 ? 1 : BlockSeconds.Count - 1;
+}
 
 /// <summary>Measures how long a method takes for a block of a well-known shape with synthetic weights.</summary>
 internal sealed class BenchQuantizeVerb : Verb
@@ -46,8 +57,13 @@ internal sealed class BenchQuantizeVerb : Verb
     private readonly Option<string> _shape = new("--shape") { Description = $"One of {string.Join(", ", ModelShapes.Names)}.", HelpName = "NAME", Required = true };
     private readonly Option<string> _method = new("--method") { Description = $"One of {string.Join(", ", QuantizationMethod.All.Select(m => m.Name))}.", HelpName = "NAME", Required = true };
     private readonly Option<string> _scheme = new("--scheme") { Description = "The scheme, for example W4A16g128.", HelpName = "S", Required = true };
-    private readonly Option<int> _samples = new("--samples") { Description = "Calibration windows.", HelpName = "N", DefaultValueFactory = _ => new MethodOptions().Samples };
-    private readonly Option<int> _context = new("--context") { Description = "Tokens per calibration window (default: 2048, or the shape's context where that is less).", HelpName = "N" };
+    private readonly Option<int> _samples = new("--samples")
+    {
+        Description = $"Calibration windows (default: {new MethodOptions().Samples}; with {string.Join(" and ", QuantizationMethod.All.Where(m => !m.NeedsCalibration).Select(m => m.Name))} none unless this or --context is given, as quantize has none without --calibration).",
+        HelpName = "N",
+    };
+
+    private readonly Option<int> _context = new("--context") { Description = $"Tokens per calibration window (default: {UsualContext}, or the shape's context where that is less).", HelpName = "N" };
     private readonly Option<int> _blocks = new("--blocks") { Description = "Blocks to run; the last is not passed by the windows.", HelpName = "N", DefaultValueFactory = _ => 2 };
     private readonly Option<int> _memory = new("--memory") { Description = "Memory for calibration, MiB; the rest goes to a file.", HelpName = "MIB", DefaultValueFactory = _ => (int)(StreamStorage.DefaultBudget >> 20) };
     private readonly Option<string> _device = DeviceOption.Create("Where calibration computes");
@@ -59,7 +75,7 @@ internal sealed class BenchQuantizeVerb : Verb
             "quantize",
             "Measures how long a method takes for a block of a well-known shape with synthetic weights; nothing is written.",
             new Example("portable bench quantize --shape llama-7b --method gptq --scheme W4A16g128 --device vulkan", "two blocks on the best GPU"),
-            new Example("portable bench quantize --shape llama-7b --method flexq --scheme W6A6g128 --recipe paper --device vulkan", "with an option of the method"))
+            new Example("portable bench quantize --shape llama-7b --method flexq --scheme W6A6g128 --recipe paper --samples 128 --device vulkan", "with an option of the method, and calibration, which flexq has only where it is asked for"))
     {
         _named = new MethodArguments(_method);
         foreach (Option option in (Option[])[_shape, _method, _scheme, _samples, _context, _blocks, _memory, _device, .. _named.Options])
@@ -74,12 +90,11 @@ internal sealed class BenchQuantizeVerb : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
-        // What is timed must be what was asked for: an option that does nothing is no part of that.
-        QuantizationMethod chosen = OptionValues.Method(parsed.GetValue(_method)!);
-        chosen = _named.Apply(parsed, chosen, option => throw new UsageException($"{option} is not an option of --method {chosen.Name}", $"portable bench quantize --method {chosen.Name} --help"));
+        List<string> unused = [];
+        QuantizationMethod chosen = _named.Apply(parsed, OptionValues.Method(parsed.GetValue(_method)!), unused.Add);
         try
         {
-            return Measure(parsed, chosen, terminal, cancellation);
+            return Measure(parsed, chosen, unused, terminal, cancellation);
         }
         catch (MethodUsageException e)
         {
@@ -91,17 +106,27 @@ internal sealed class BenchQuantizeVerb : Verb
         }
     }
 
-    private int Measure(ParseResult parsed, QuantizationMethod chosen, Terminal terminal, CancellationToken cancellation)
+    private int Measure(ParseResult parsed, QuantizationMethod chosen, List<string> unused, Terminal terminal, CancellationToken cancellation)
     {
         string name = parsed.GetValue(_shape)!;
         IQuantizationMethod method = QuantizationMethods.Find(chosen.Name);
         QuantizationScheme scheme = OptionValues.Scheme(parsed.GetValue(_scheme)!);
         ModelConfig whole = OptionValues.Shape(name);
-        int samples = OptionValues.AtLeast(parsed, _samples, 1), context = parsed.GetResult(_context) is { Implicit: false } ? OptionValues.AtLeast(parsed, _context, 2) : Math.Min(UsualContext, whole.MaximumPositions), blocks = OptionValues.AtLeast(parsed, _blocks, 1);
+        bool calibrated = chosen.NeedsCalibration || Given(_samples) || Given(_context);
+        int samples = Given(_samples) ? OptionValues.AtLeast(parsed, _samples, 1) : new MethodOptions().Samples, context = Given(_context) ? OptionValues.AtLeast(parsed, _context, 2) : Math.Min(UsualContext, whole.MaximumPositions), blocks = OptionValues.AtLeast(parsed, _blocks, 1);
+        // The text stands for one: windows are random tokens.
+        MethodOptions options = new() { Samples = samples, Context = context, Named = chosen.Settings, CalibrationText = calibrated ? "" : null };
+        method.Check(options, scheme, calibrated);
+        unused.ForEach(terminal.Warning);
+        if (!calibrated && Given(_memory))
+        {
+            terminal.Warning($"{_memory.Name} is not used without {_samples.Name} or {_context.Name}");
+        }
+
         using OpenedDevice opened = DeviceOption.Parse(parsed.GetValue(_device)!).Open(terminal);
         using SyntheticFloats source = new(whole with { Blocks = [.. whole.Blocks.Take(blocks)] });
         Random random = new(1);
-        int[] tokens = [.. Enumerable.Range(0, checked(samples * context)).Select(_ => random.Next(whole.VocabularySize))];
+        int[] tokens = [.. Enumerable.Range(0, calibrated ? checked(samples * context) : 0).Select(_ => random.Next(whole.VocabularySize))];
         Dictionary<string, double> operations = [];
         string device = "cpu";
         VulkanContext? used = null;
@@ -135,6 +160,7 @@ internal sealed class BenchQuantizeVerb : Verb
         }
 
         using StreamStorage storage = new(Path.Combine(Path.GetTempPath(), $"portable-bench-{Environment.ProcessId}"), (long)OptionValues.AtLeast(parsed, _memory, 0) << 20, timed);
+        options = method.Settle(options, scheme, timed, terminal.Message);
         List<double> times = [];
         Dictionary<string, double> stages = [];
         string doing = "starting";
@@ -161,8 +187,8 @@ internal sealed class BenchQuantizeVerb : Verb
             {
                 Source = source,
                 Scheme = scheme,
-                Options = new MethodOptions { Samples = samples, Context = context, Named = chosen.Settings },
-                Calibration = CalibrationSet.FromTokens(tokens, samples, context, 0),
+                Options = options,
+                Calibration = calibrated ? CalibrationSet.FromTokens(tokens, samples, context, 0) : null,
                 Storage = storage,
                 Device = timed,
                 Recall = _ => null,
@@ -194,18 +220,18 @@ internal sealed class BenchQuantizeVerb : Verb
             BlockPipeline.Run(method, run, _ => null, (_, _, _) => { });
             return 0;
         });
-        BenchQuantizeReport report = new(device, name, method.Name, scheme.ToString(), samples, context, whole.Layers, preparation, stages, times, used?.PeakDeviceBytes, timed?.Seconds ?? new Dictionary<string, double>(), operations);
+        BenchQuantizeReport report = new(device, name, method.Name, scheme.ToString(), options.Named, calibrated ? samples : 0, calibrated ? context : 0, whole.Layers, preparation, stages, times, used?.PeakDeviceBytes, timed?.Seconds ?? new Dictionary<string, double>(), operations);
         terminal.Result(report, BenchReports.Default.BenchQuantizeReport, r => Print(terminal, r));
         return ExitCode.Done;
+
+        bool Given(Option option) => parsed.GetResult(option) is { Implicit: false };
     }
 
     private static void Print(Terminal terminal, BenchQuantizeReport r)
     {
         string each = string.Join(", ", r.BlockSeconds.Select(s => s.ToString("F2", CultureInfo.InvariantCulture)));
-
-        // The first block builds kernels; the last is not passed by the windows, and waits for its own report.
-        (double later, string which) = r.BlockSeconds.Count > 2 ? (r.BlockSeconds[1], "second") : (r.BlockSeconds[^1], "last");
-        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Method} {r.Scheme} on {r.Device}, {r.Windows} × {r.Context} tokens: preparation {r.PreparationSeconds:F2} s, blocks {each} s; {r.BlocksOfShape} blocks as the first: {r.BlockSeconds[0] * r.BlocksOfShape / 60:F1} minutes, one first and later ones as the {which}, this preparation included: {(r.PreparationSeconds + r.BlockSeconds[0] + (later * (r.BlocksOfShape - 1))) / 60:F1}"));
+        string options = string.Concat(r.Options.Select(o => $" --{o.Key} {o.Value}")), calibration = string.Create(CultureInfo.InvariantCulture, $"{r.Windows} × {r.Context} tokens");
+        terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{r.Shape} {r.Method}{options} {r.Scheme} on {r.Device}, {(r.Windows > 0 ? calibration : "no calibration")}: preparation {r.PreparationSeconds:F2} s, blocks {each} s; {r.BlocksOfShape} blocks as the first: {r.WholeSecondsAsFirst / 60:F1} minutes, one first and later ones as the {(r.LaterBlock == r.BlockSeconds.Count - 1 ? "last" : "second")}, this preparation included: {r.WholeSecondsAsLater / 60:F1}"));
         terminal.Line($"preparation: {string.Join(", ", r.PreparationStages.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value:F2} s")))}");
         if (r.PeakDeviceBytes is { } peak)
         {

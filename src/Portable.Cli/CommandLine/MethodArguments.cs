@@ -57,8 +57,8 @@ internal sealed class MethodArguments
     /// <summary>A method with those of its options that were typed.</summary>
     /// <param name="parsed">What was typed.</param>
     /// <param name="method">The method.</param>
-    /// <param name="unused">Told of each option that was typed and is not the method's.</param>
-    public QuantizationMethod Apply(ParseResult parsed, QuantizationMethod method, Action<string> unused)
+    /// <param name="warn">Told of each option that was typed and is not the method's, a line each.</param>
+    public QuantizationMethod Apply(ParseResult parsed, QuantizationMethod method, Action<string> warn)
     {
         QuantizationMethod chosen = method;
         foreach (Option<string?> option in Options)
@@ -72,7 +72,7 @@ internal sealed class MethodArguments
                 }
                 else
                 {
-                    unused(option.Name);
+                    warn($"{option.Name} is not used by --method {method.Name}");
                 }
             }
         }

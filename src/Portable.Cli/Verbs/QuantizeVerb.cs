@@ -86,7 +86,7 @@ internal sealed class QuantizeVerb : Verb
             // A text may be long, or be typed: what is wrong with the options is said before it is asked for.
             quantizer.Check(calibrated: text is not null);
             NameUnused(parsed, text, terminal);
-            unused.ForEach(option => terminal.Warning($"{option} is not used by --method {chosen.Name}"));
+            unused.ForEach(terminal.Warning);
             quantizer = quantizer with { CalibrationText = text is null ? null : ModelFiles.ReadText(text, terminal.Input, cancellation) };
             QuantizationResult result = terminal.Track("quantizing", tracker => quantizer.Run(new Steps(tracker), cancellation));
             if (terminal.Json)

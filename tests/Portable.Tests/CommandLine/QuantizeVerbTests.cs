@@ -244,12 +244,57 @@ public sealed class QuantizeVerbTests : IDisposable
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder));
     }
 
-    [Fact]
-    public void ABenchmarkRefusesAnArithmeticThatTheMethodDoesNotUse()
+    /// <summary>A benchmark takes what the method does not use as the real command does.</summary>
+    [Theory]
+    [InlineData("--arithmetic", "auto")]
+    [InlineData("--damping", "3")]
+    public void AnOptionThatTheMethodDoesNotUseIsNamed(string option, string value)
     {
-        ToolRun run = ToolRun.Here("bench", "quantize", "--shape", "small-llama", "--method", "rtn", "--scheme", "W4A8", "--arithmetic", "auto", "--samples", "1", "--context", "8", "--blocks", "1");
-        Assert.Equal(2, run.Code);
-        Assert.Contains("--arithmetic is not an option of --method rtn", run.Error, StringComparison.Ordinal);
+        ToolRun[] runs = [Quantize("rtn", "W4A8", option, value), ToolRun.Here("bench", "quantize", "--shape", "small-llama", "--method", "rtn", "--scheme", "W4A8", option, value, "--blocks", "1")];
+        Assert.All(runs, run =>
+        {
+            Assert.Equal(0, run.Code);
+            Assert.Contains($"warning: {option} is not used by --method rtn", run.ErrorLines);
+        });
+    }
+
+    /// <summary>What needs no text is timed without one, as the real command runs, unless windows are asked for.</summary>
+    [Theory]
+    [InlineData(0, 0, "rtn", "W4A8")]
+    [InlineData(0, 0, "flexq", "W6A8g128")]
+    [InlineData(2, 8, "rtn", "W4A8", "--samples", "2", "--context", "8")]
+    [InlineData(128, 8, "rtn", "W4A8", "--context", "8")]
+    [InlineData(128, 8, "smoothquant", "W4A8", "--context", "8")]
+    public void ABenchmarkCalibratesWhereTheRealCommandDoes(int windows, int context, string method, string scheme, params string[] options)
+    {
+        ToolRun run = ToolRun.Here(["bench", "quantize", "--shape", "small-llama", "--method", method, "--scheme", scheme, "--blocks", "1", "--json", .. options]);
+        Assert.Equal(0, run.Code);
+        Assert.Equal((windows, context), (run.Json().GetProperty("windows").GetInt32(), run.Json().GetProperty("context").GetInt32()));
+    }
+
+    /// <summary>The JSON of a benchmark says what its text says: what was asked of the method, and how long the whole shape would take.</summary>
+    [Theory]
+    [InlineData("""{"recipe":"paper"}""", "--recipe", "paper")]
+    [InlineData("{}", "--recipe", "default")]
+    public void ABenchmarksJsonHasTheOptionsAndTheWholeShapesTimes(string options, params string[] typed)
+    {
+        JsonElement json = ToolRun.Here(["bench", "quantize", "--shape", "small-llama", "--method", "flexq", "--scheme", "W6A8g128", "--blocks", "2", "--json", .. typed]).Json();
+        Assert.Equal(options, json.GetProperty("options").GetRawText());
+        double[] blocks = [.. json.GetProperty("block_seconds").EnumerateArray().Select(s => s.GetDouble())];
+        Assert.Equal(6 * blocks[0], json.GetProperty("whole_seconds_as_first").GetDouble(), 9);
+        Assert.Equal(json.GetProperty("preparation_seconds").GetDouble() + blocks[0] + (5 * blocks[1]), json.GetProperty("whole_seconds_as_later").GetDouble(), 9);
+    }
+
+    /// <summary>What a benchmark times is what the model of that shape gets: down_proj is 24.44 % of its multiply-adds.</summary>
+    [Theory]
+    [InlineData("default")]
+    [InlineData("paper")]
+    public void ABenchmarkOfFlexQHasTheBudgetOfTheShape(string recipe)
+    {
+        ToolRun run = ToolRun.Here("bench", "quantize", "--shape", "small-llama", "--method", "flexq", "--scheme", "W6A6g128", "--recipe", recipe, "--samples", "1", "--context", "16", "--blocks", "1", "--json");
+        Assert.Equal(0, run.Code);
+        Assert.Contains("budget 24.44 %", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain(" 0 layers", run.Error, StringComparison.Ordinal);
     }
 
     /// <summary>Windows of a benchmark fit the shape by themselves.</summary>

@@ -35,7 +35,6 @@ public sealed class UsageTests
     [InlineData("bench", "model", "--shape", "no-such-shape", "--scheme", "W4A8")]
     [InlineData("bench", "model", "--shape", "llama-7b", "--scheme", "W9A8")]
     [InlineData("bench", "quantize", "--shape", "small-llama", "--method", "abq", "--scheme", "W4A8", "--arithmetic", "f8", "--samples", "1", "--context", "8", "--blocks", "1")]
-    [InlineData("bench", "quantize", "--shape", "small-llama", "--method", "gptq", "--scheme", "W4A16g32", "--arithmetic", "f32", "--samples", "1", "--context", "8", "--blocks", "1")]
     [InlineData("bench", "quantize", "--shape", "small-llama", "--method", "gptq", "--scheme", "W4A16g32", "--grid", "no-such-grid", "--samples", "1", "--context", "8", "--blocks", "1")]
     [InlineData("bench", "quantize", "--shape", "small-llama", "--method", "flexq", "--scheme", "W4A8", "--samples", "1", "--context", "8", "--blocks", "1")]
     public void BadUsageIsTwoAndOneLine(params string[] args)
