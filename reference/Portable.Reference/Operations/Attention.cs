@@ -54,19 +54,16 @@ internal static class Attention
             }
 
             float* all = q;
-            int[] positions = positionOfRow.ToArray();
-            if (alone && cache.Bits == 16)
+            bool digits = alone && cache.Bits == 16;
+            int parts = digits ? 1 : Parts(layout, rows);
+            AttentionCall call = new(q, stride, o, cache, positionOfRow.ToArray(), layout, layout.GroupHeads / parts);
+            int stretches = digits ? ContextStretches.Count(pieces.Length, ContextStretches.Longest(call, pieces), WorkerPool.Threads) : 1;
+            if (stretches > 1)
             {
-                AttentionCall whole = new(q, stride, o, cache, positions, layout, layout.GroupHeads);
-                int stretches = ContextStretches.Count(pieces.Length, ContextStretches.Longest(whole, pieces), WorkerPool.Threads);
-                if (stretches > 1)
-                {
-                    ContextStretches.Run(whole, pieces, stretches, tokens);
-                    return;
-                }
+                ContextStretches.Run(call, pieces, stretches, tokens);
+                return;
             }
 
-            int parts = cache.Bits == 16 && alone ? 1 : Parts(layout, rows);
             if (parts > 1)
             {
                 pieces = Cut(cache, sequenceOfRow, positionOfRow, layout, parts);
@@ -78,7 +75,6 @@ internal static class Attention
                 }
             }
 
-            AttentionCall call = new(q, stride, o, cache, positions, layout, layout.GroupHeads / parts);
             bool beside = parts == 1 && tokens is not null;
             WorkerPool.Run(pieces.Length, i =>
             {
