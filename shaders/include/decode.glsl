@@ -17,13 +17,17 @@ layout(constant_id = 12) const uint GROUP_WORDS = 1;
 layout(constant_id = 13) const bool QUADS = false;
 layout(constant_id = 14) const uint HELD = 1;
 layout(constant_id = 15) const uint PART = 0;
+layout(constant_id = 28) const uint LEAVES = 0;                 // with LINKED: where what is attended goes
 
+const uint LEAVES_LINKED = 1u;
+const uint LEAVES_PLAIN = 2u;
 const uint PART_ALL = 0u;
 const uint PART_SCORES = 1u;
 const uint PART_SUMS = 2u;
 
 #include "prepare_push.glsl"
 #include "handshake.glsl"
+#include "links.glsl"
 
 // How the row is quantized: what does not fit into the push constants that every device has, and is needed last.
 layout(buffer_reference, std430, buffer_reference_align = 16) readonly restrict buffer InRowQuantizer
@@ -53,6 +57,66 @@ layout(push_constant) uniform Push
 
 #include "pages.glsl"
 
+// A linked dispatch is of one row and quantizes none: the row that it leaves stands in the place of `finished`, and who is told of waits in vain
+// in that of `rowQuantizer`.
+uint linkedToken(uint at)
+{
+    return linkedPlace(at, (shape.heads + 2u * shape.kvHeads) * HEAD_SIZE);
+}
+
+// Values that the dispatch before has made of the token; linked: that have been waited for.
+float newValue(uint at)
+{
+    return LINKED ? uintBitsToFloat(lookAt(LinkedRow(qkv), linkedToken(at))) : qkv.v[at];
+}
+
+// Two of them; linked: waits.
+vec2 newPair(uint atA, uint atB)
+{
+    if (!LINKED)
+    {
+        return vec2(qkv.v[atA], qkv.v[atB]);
+    }
+
+    uvec2 words;
+    do
+    {
+        words = uvec2(lookAt(LinkedRow(qkv), linkedToken(atA)), lookAt(LinkedRow(qkv), linkedToken(atB)));
+    }
+    while (any(equal(words, uvec2(ABSENT))) && looksOn(Undone(rowQuantizer)));
+    return uintBitsToFloat(words);
+}
+
+// Waits for some of them. What one invocation has seen the others see after a barrier: a word keeps its value.
+void awaitNew(uint first, uint count)
+{
+    for (uint i = gl_LocalInvocationIndex; LINKED && i < count; i += WORKGROUP)
+    {
+        awaitValue(LinkedRow(qkv), linkedToken(first + i), Undone(rowQuantizer));
+    }
+}
+
+void awaitedBarrier()
+{
+    if (LINKED)
+    {
+        bufferBarrier();
+    }
+}
+
+void leaveAttended(uint at, float v)
+{
+    if (LINKED && (LEAVES & LEAVES_LINKED) != 0u)
+    {
+        leaveValue(LinkedRow(finished), linkedPlace(at, shape.heads * HEAD_SIZE), v);
+    }
+
+    if (!LINKED || (LEAVES & LEAVES_PLAIN) != 0u)
+    {
+        attended.v[at] = v;
+    }
+}
+
 InMap map;
 Prepared prepared;
 
@@ -62,6 +126,14 @@ uint origin;            // the first token of the chunk in which the row begins 
 uint seen;              // the first token that the row sees
 uint begin, end;        // the tokens of this workgroup, from the beginning of a chunk on
 uint scratchBase;
+
+// Which of the keys, WORKGROUP at a time, an invocation takes: those that turn the token's own heads the last, so that what they wait for does not
+// come behind keys.
+uint keyLane()
+{
+    const uint HEAD_LANES = 3u * HEAD_SIZE / 2u;
+    return WORKGROUP > HEAD_LANES ? (gl_LocalInvocationIndex + WORKGROUP - HEAD_LANES) % WORKGROUP : gl_LocalInvocationIndex;
+}
 
 uint loadScore(uint t)
 {

@@ -1,6 +1,6 @@
 // One head's query, key or value: norm, rotary and ranges; head_codes.glsl and head_digits.glsl quantize.
 // HEADS_AT_ONCE heads (3 or 4) go through together, queries first, then keys, then values. Needs contract.glsl, WORKGROUP threads, HEAD_SIZE,
-// `qkv`, `rotary` (per position cosines and sines, then those of queries where they have their own), `queryGain`, `keyGain`, `shape`.
+// queries, keys and values (`newValue`, `newPair`, `awaitNew`), `rotary` (per position cosines and sines, then those of queries where they have their own), `queryGain`, `keyGain`, `shape`.
 #ifndef HEADS_GLSL
 #define HEADS_GLSL
 #include "partials.glsl"
@@ -50,7 +50,7 @@ float addSquares(uint first, uint count, uint p)
         for (uint j = 0u; j < NORM_AHEAD; j++)
         {
             uint at = k + j * 64u;
-            v[j] = at < count ? vec2(qkv.v[first + at], qkv.v[first + at + 1u]) : vec2(0.0);
+            v[j] = at < count ? vec2(newValue(first + at), newValue(first + at + 1u)) : vec2(0.0);
         }
 
         for (uint j = 0u; j < NORM_AHEAD; j++)
@@ -67,6 +67,19 @@ float addSquares(uint first, uint count, uint p)
 // 1/√(mean x² + ε) of each run.
 void findNormFactors(uint first[HEADS_AT_ONCE], HeadKinds kinds)
 {
+    if (QUERY_KEY_NORM == NORM_HEADS)
+    {
+        for (uint i = 0u; i < kinds.keys; i++)
+        {
+            awaitNew(first[i], HEAD_SIZE);
+        }
+    }
+    else
+    {
+        awaitNew(kinds.firstQuery, (shape.heads + shape.kvHeads) * HEAD_SIZE);
+    }
+
+    awaitedBarrier();
     uint runs = QUERY_KEY_NORM == NORM_HEADS ? kinds.keys : 2u;
     for (uint i = gl_LocalInvocationIndex; i < runs * 32u; i += WORKGROUP)
     {
@@ -130,17 +143,21 @@ void loadHeads(uint first[HEADS_AT_ONCE], uint position, HeadKinds kinds)
         uint head = j / PAIRS, i = j % PAIRS;
         bool turns = i < ROTARY_PAIRS;
         uint atA = turns ? i : i + ROTARY_PAIRS, atB = turns ? i + ROTARY_PAIRS : i + PAIRS;
-        float a = qkv.v[first[head] + atA], b = qkv.v[first[head] + atB];
+
+        // Asked for before what may have to be waited for.
+        uint angle = position * ROTARY_STRIDE + (QUERY_ROTARY && head < kinds.queries ? 2u * ROTARY_PAIRS : 0u) + i;
+        bool rotates = turns && head < kinds.keys;
+        float c = rotates ? rotary.v[angle] : 1.0, s = rotates ? rotary.v[angle + ROTARY_PAIRS] : 0.0;
+        vec2 pair = newPair(first[head] + atA, first[head] + atB);
+        float a = pair.x, b = pair.y;
         if (QUERY_KEY_NORM != NORM_NONE && head < kinds.keys)
         {
             a = normalizedHead(a, head, first[head] + atA, kinds);
             b = normalizedHead(b, head, first[head] + atB, kinds);
         }
 
-        if (turns && head < kinds.keys)
+        if (rotates)
         {
-            uint at = position * ROTARY_STRIDE + (QUERY_ROTARY && head < kinds.queries ? 2u * ROTARY_PAIRS : 0u) + i;
-            float c = rotary.v[at], s = rotary.v[at + ROTARY_PAIRS];
             precise float ac = a * c;
             precise float bs = b * s;
             precise float bc = b * c;

@@ -16,11 +16,12 @@
 #include "matmul.glsl"
 #include "activation.glsl"
 #include "partials.glsl"
+#include "links.glsl"
 
 layout(local_size_x_id = 7) in; // 32 · SLICES
 layout(constant_id = 7) const uint INVOCATIONS = 1024;
 layout(constant_id = 8) const uint DEPTH = 1; // blocks of a tile in flight; with groups a multiple of GROUP_BLOCKS
-layout(constant_id = 9) const uint TILES = 1; // of a turn: 1, or 2 where it finishes with a gate: one of gate, one of up
+layout(constant_id = 9) const uint TILES = 1; // of a turn: 1, or 2 where it finishes with a gate: one of gate, one of up. With 1 they take turns
 layout(constant_id = 10) const uint COLUMNS = 64; // K
 layout(constant_id = 11) const uint ROW_BLOCKS = 1; // blocks of 64 codes of a row
 layout(constant_id = 12) const uint GROUP_COLUMNS = 64; // real columns of a scale group
@@ -35,13 +36,22 @@ layout(constant_id = 20) const uint STAGE = 64; // squares of a row in shared me
 layout(constant_id = 21) const uint FINISH = 0;
 layout(constant_id = 22) const uint ACTIVATION = 0;
 layout(constant_id = 23) const bool GATED = false; // the row is f(gate)·up of gate and up side by side
-layout(constant_id = 24) const uint UNITS = 1; // turns of all workgroups
+layout(constant_id = 24) const uint UNITS = 1; // tiles of all workgroups, or pairs of gate and up
 layout(constant_id = 25) const uint WORKGROUPS = 1;
 layout(constant_id = 26) const uint PLACES = 1; // fields of a byte that are multiplied where they lie: 8 / BITS of 2 and 4 bits, else 1
 
 const uint FINISH_STORE = 0u; // bias, residual
 const uint FINISH_ACTIVATION = 1u; // bias, f
 const uint FINISH_GATE = 2u; // biases, f(gate)·up: channel n and n + N/2
+
+layout(constant_id = 28) const uint EARLY = 0; // with LINKED: blocks asked for before the row
+
+// With LINKED in arg.flags: which rows other dispatches of the step leave, and where this one leaves its own. arg.x and arg.xHighSums are then
+// the row and the residual, arg.xScales is what is left and arg.xSums who is told of waits in vain.
+const uint LINKED_ROW = 16u;
+const uint LINKED_RESIDUAL = 32u;
+const uint LEAVES_LINKED = 64u;
+const uint LEAVES_PLAIN = 128u;
 
 #include "row_codes.glsl"
 
@@ -60,8 +70,11 @@ const uint GROUP_WORDS = GROUP_BLOCKS == 0 ? ROW_WORDS : GROUP_BLOCKS * 16;
 const uint HELD = (ROW_WORDS + INVOCATIONS - 1) / INVOCATIONS; // words of an invocation
 const uint PARTS = GROUP_BLOCKS == 0 ? SLICES : GROUPS; // what is added up for an output
 const uint SUMS_AHEAD = SLICES < 8 ? SLICES : 8; // slices are a power of two
-const uint TURNS = (UNITS + WORKGROUPS - 1) / WORKGROUPS; // the most of a workgroup
+const bool ALTERNATE = FINISH == FINISH_GATE && TILES == 1;
+const uint UNIT_TURNS = ALTERNATE ? 2 : 1;
+const uint TURNS = (UNITS + WORKGROUPS - 1) / WORKGROUPS * UNIT_TURNS; // the most of a workgroup
 const uint SQUARES_AHEAD = 4;
+const uint MOST_SUBGROUPS = INVOCATIONS / 4;
 const uint RAGGED_SQUARES = COLUMNS % (64 * SQUARES_AHEAD) + STAGE % (64 * SQUARES_AHEAD);
 const uint NO_COLUMN = 0xFFFFFFFFu;
 
@@ -70,7 +83,9 @@ shared int sharedSums[2 * PARTS * TILES * 32];
 shared vec2 stage[NORMALIZED ? STAGE / 2 : 1];
 shared vec4 partials[8];
 shared float normFactor;
-shared uint low[SCALES], high[SCALES]; // ranges: magnitudes
+shared uint never; // 0, once the row is here
+shared uint low[SCALES], high[SCALES]; // ranges of groups: magnitudes
+shared uvec2 ranges[GROUP_SCALES ? 1 : MOST_SUBGROUPS]; // of a row: of each subgroup
 shared float tokenScale[SCALES];
 shared int tokenZeroPoint[SCALES];
 shared int tokenSum[GROUPS];
@@ -88,11 +103,16 @@ Channel channelNow[TILES]; // of the group whose blocks are being summed
 int acc[TILES * PLACES];
 Channel ends[TILES];
 float bias[TILES], residual[TILES];
+float gate; // of the turn before
 vec4 held[HELD];
 vec4 gain[HELD]; // the norm's, or what gates are multiplied with
 
+uint unitOf(uint turn) {
+    return turn / UNIT_TURNS * WORKGROUPS + gl_WorkGroupID.x;
+}
+
 uint tileOf(uint turn, uint r) {
-    return turn * WORKGROUPS + gl_WorkGroupID.x + r * UNITS;
+    return unitOf(turn) + (ALTERNATE ? turn & 1 : r) * UNITS;
 }
 
 uint groupAt(uint step) {
@@ -117,7 +137,7 @@ Channel loadChannel(uint g, uint n) {
 // block its codes are 0.
 void fetch(uint turn, uint step, uint i, uint row) {
     uint b = blockAt(step);
-    if (GROUP_BLOCKS == 0 ? ROW_BLOCKS % SLICES == 0 || b < ROW_BLOCKS : groupAt(step) < GROUPS && b < ROW_BLOCKS) {
+    if (GROUP_BLOCKS == 0 ? STEPS * SLICES == ROW_BLOCKS || b < ROW_BLOCKS : groupAt(step) < GROUPS && b < ROW_BLOCKS) {
         [[unroll]] for (uint r = 0; r < TILES; r++) {
             ring[i * TILES + r] = loadBlock(arg.w, tileOf(turn, r) * ROW_BLOCKS + b, row);
         }
@@ -198,7 +218,22 @@ uint scaleOf(uint word) {
     return GROUP_SCALES ? min(word, ROW_WORDS - 1) / GROUP_WORDS : 0;
 }
 
-// What the turn that this slice finishes next needs: slice s finishes turns s, s + SLICES, …
+// A linked residual has long been there when it is needed; it is looked at then.
+float residualAt(uint n) {
+    if (LINKED && (arg.flags & LINKED_RESIDUAL) != 0) {
+        return uintBitsToFloat(lookAt(LinkedRow(arg.xHighSums), linkedPlace(n, arg.n)));
+    }
+    return residualOf(0, n);
+}
+
+float residualOnceThere(uint n, float seen) {
+    if (LINKED && (arg.flags & LINKED_RESIDUAL) != 0 && floatBitsToUint(seen) == ABSENT) {
+        return awaitValue(LinkedRow(arg.xHighSums), linkedPlace(n, arg.n), Undone(arg.xSums));
+    }
+    return seen;
+}
+
+// What the turn that this slice finishes next needs: slice s finishes units s, s + SLICES, …
 void loadEnds(uint turn) {
     [[unroll]] for (uint r = 0; r < TILES; r++) {
         uint n = tileOf(turn, r) * 32 + lane;
@@ -206,23 +241,27 @@ void loadEnds(uint turn) {
             ends[r] = loadChannel(0, n);
         }
         bias[r] = biasOf(min(n, arg.n - 1));
-        residual[r] = FINISH == FINISH_STORE ? residualOf(0, min(n, arg.n - 1)) : 0.0;
+        residual[r] = FINISH != FINISH_STORE ? 0.0 : residualAt(min(n, arg.n - 1));
     }
 }
 
-// The first weights, once the row is here: in front of it, or beside it, they would hold it up, and everything waits for the row. Compilers
-// load as early as they can: what they cannot know is that no row holds this bit pattern alone, on which the addresses depend.
+// The first weights, behind the barrier that tells that the row is here: in front of it, or beside it, they would hold it up, and everything
+// waits for the row. Compilers load as early as they can: what they cannot know is that this word of shared memory is 0.
 void fetchFirst() {
-    uint bits = 0xFFFFFFFFu;
-    [[unroll]] for (uint i = 0; i < HELD; i++) {
-        bits &= floatBitsToUint(held[i].x) & floatBitsToUint(held[i].w);
-    }
-    uint row = bits == 0xFFFFFFFFu ? 0 : lane;
+    uint row = lane + never;
     [[unroll]] for (uint i = 0; i < DEPTH; i++) {
-        fetch(0, i, i, row);
+        if (!LINKED || i >= EARLY) {
+            fetch(0, i, i, row);
+        }
     }
-    if (slice < turns) {
-        loadEnds(slice);
+    if (slice * UNIT_TURNS < turns) {
+        loadEnds(slice * UNIT_TURNS);
+    }
+}
+
+void rowIsHere() {
+    if (gl_LocalInvocationID.x == 0) {
+        never = (floatBitsToUint(held[0].x) & floatBitsToUint(held[0].w)) == 0xFFFFFFFFu ? 1 : 0;
     }
 }
 
@@ -247,9 +286,12 @@ float sumOfSquares() {
             }
         }
         if (first == 0) {
-            fetchFirst();
+            rowIsHere();
         }
         barrier();
+        if (first == 0) {
+            fetchFirst();
+        }
         if (gl_LocalInvocationID.x < 32) {
             vec2 next[SQUARES_AHEAD];
             [[unroll]] for (uint j = 0; j < SQUARES_AHEAD; j++) {
@@ -292,10 +334,19 @@ float inverseDeviation() {
     return normFactor;
 }
 
-// Both are ≥ +0, where float order is integer order. A subgroup inside one range gives one.
+// Both are ≥ +0, where float order is integer order. A subgroup inside one range gives one; where there is one of all, to a place of its own:
+// atomics to one word wait for each other.
 void shareRange(uint s, float below, float above) {
     uint b = floatBitsToUint(below), a = floatBitsToUint(above);
-    if (!GROUP_SCALES || subgroupAllEqual(s)) {
+    if (!GROUP_SCALES) {
+        b = subgroupMax(b);
+        a = subgroupMax(a);
+        if (subgroupElect()) {
+            ranges[gl_SubgroupID] = uvec2(b, a);
+        }
+        return;
+    }
+    if (subgroupAllEqual(s)) {
         b = subgroupMax(b);
         a = subgroupMax(a);
         if (!subgroupElect()) {
@@ -304,6 +355,14 @@ void shareRange(uint s, float below, float above) {
     }
     atomicMax(low[s], b);
     atomicMax(high[s], a);
+}
+
+uvec2 wholeRange() {
+    uvec2 range = uvec2(0);
+    for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize) {
+        range = max(range, ranges[i]);
+    }
+    return uvec2(subgroupMax(range.x), subgroupMax(range.y));
 }
 
 void shareSum(uint g, int sum) {
@@ -316,69 +375,62 @@ void shareSum(uint g, int sum) {
     atomicAdd(tokenSum[g], sum);
 }
 
+void loadGain() {
+    [[unroll]] for (uint i = 0; i < HELD; i++) {
+        uint column = columnOf(gl_LocalInvocationID.x + i * INVOCATIONS);
+        if (NORMALIZED) {
+            gain[i] = column != NO_COLUMN ? Quads(arg.xHigh).v[column >> 2] : vec4(0.0);
+        }
+    }
+}
+
 void loadRow() {
     [[unroll]] for (uint i = 0; i < HELD; i++) {
         uint column = columnOf(gl_LocalInvocationID.x + i * INVOCATIONS);
         held[i] = column != NO_COLUMN ? Quads(arg.x).v[column >> 2] : vec4(0.0);
         if (GATED) {
             gain[i] = column != NO_COLUMN ? Quads(arg.x).v[(column + COLUMNS) >> 2] : vec4(0.0);
-        } else if (NORMALIZED) {
-            gain[i] = column != NO_COLUMN ? Quads(arg.xHigh).v[column >> 2] : vec4(0.0);
         }
     }
 }
 
-// The row, normalised and quantized, in shared memory.
-void prepareRow() {
-    for (uint g = gl_LocalInvocationID.x; g < GROUPS; g += INVOCATIONS) {
-        tokenSum[g] = 0;
-        if (g < SCALES) {
-            low[g] = 0;
-            high[g] = 0;
-        }
-    }
-    if (GATED) {
-        [[unroll]] for (uint i = 0; i < HELD; i++) {
-            [[unroll]] for (uint j = 0; j < 4; j++) {
-                precise float v = activated(ACTIVATION, held[i][j]) * gain[i][j];
-                held[i][j] = canonical(v);
-            }
-        }
-    }
-    if (NORMALIZED) {
-        float factor = inverseDeviation();
-        [[unroll]] for (uint i = 0; i < HELD; i++) {
-            precise vec4 v = held[i] * factor;
-            v = v * gain[i];
-            held[i] = vec4(canonical(v.x), canonical(v.y), canonical(v.z), canonical(v.w));
-        }
-    } else {
-        barrier();
-    }
-
-    float below = 0.0, above = 0.0;
+// The same of a row that is on its way: all of it asked for at once, then again what was not there.
+void awaitRow() {
+    const uint WIDTH = GATED ? 2 * COLUMNS : COLUMNS;
+    uvec4 row[HELD], up[GATED ? HELD : 1];
     [[unroll]] for (uint i = 0; i < HELD; i++) {
-        widen(held[i], below, above);
-        if (GROUP_SCALES) {
-            shareRange(scaleOf(gl_LocalInvocationID.x + i * INVOCATIONS), below, above);
-            below = 0.0;
-            above = 0.0;
+        // Where there is no column, the first: its codes are not written.
+        uint column = columnOf(gl_LocalInvocationID.x + i * INVOCATIONS), quad = column != NO_COLUMN ? column >> 2 : 0;
+        row[i] = lookAtQuad(LinkedRow(arg.x), quad, WIDTH);
+        if (GATED) {
+            up[i] = lookAtQuad(LinkedRow(arg.x), quad + COLUMNS / 4, WIDTH);
         }
     }
-    if (!GROUP_SCALES) {
-        shareRange(0, below, above);
+    [[unroll]] for (uint i = 0; i < HELD; i++) {
+        uint column = columnOf(gl_LocalInvocationID.x + i * INVOCATIONS), quad = column != NO_COLUMN ? column >> 2 : 0;
+        while (any(equal(row[i], uvec4(ABSENT))) && looksOn(Undone(arg.xSums))) {
+            row[i] = lookAtQuad(LinkedRow(arg.x), quad, WIDTH);
+        }
+        held[i] = column != NO_COLUMN ? uintBitsToFloat(row[i]) : vec4(0.0);
+        if (GATED) {
+            while (any(equal(up[i], uvec4(ABSENT))) && looksOn(Undone(arg.xSums))) {
+                up[i] = lookAtQuad(LinkedRow(arg.x), quad + COLUMNS / 4, WIDTH);
+            }
+            gain[i] = column != NO_COLUMN ? uintBitsToFloat(up[i]) : vec4(0.0);
+        }
     }
-    if (!NORMALIZED) {
-        fetchFirst();
-    }
-    barrier();
+}
 
+void storeCodes() {
     int sum = 0;
     float scale, inverse, zero;
     [[unroll]] for (uint i = 0; i < HELD; i++) {
         uint word = gl_LocalInvocationID.x + i * INVOCATIONS, s = scaleOf(word);
-        if (GROUP_SCALES || i == 0) {
+        if (GROUP_SCALES) {
             findScale(uintBitsToFloat(low[s]), uintBitsToFloat(high[s]), INVERSE_LEVELS, scale, inverse, zero);
+        } else if (i == 0) {
+            uvec2 range = wholeRange();
+            findScale(uintBitsToFloat(range.x), uintBitsToFloat(range.y), INVERSE_LEVELS, scale, inverse, zero);
         }
         if (word < ROW_WORDS) {
             uint packed = 0;
@@ -403,6 +455,54 @@ void prepareRow() {
     if (GROUP_BLOCKS == 0) {
         shareSum(0, sum);
     }
+}
+
+// The row, normalised and quantized, in shared memory.
+void prepareRow() {
+    for (uint g = gl_LocalInvocationID.x; g < GROUPS; g += INVOCATIONS) {
+        tokenSum[g] = 0;
+        if (g < SCALES) {
+            low[g] = 0;
+            high[g] = 0;
+        }
+    }
+    if (GATED) {
+        [[unroll]] for (uint i = 0; i < HELD; i++) {
+            [[unroll]] for (uint j = 0; j < 4; j++) {
+                precise float v = activated(ACTIVATION, held[i][j]) * gain[i][j];
+                held[i][j] = canonical(v);
+            }
+        }
+    }
+    float factor = NORMALIZED ? inverseDeviation() : 1.0;
+    if (!NORMALIZED && GROUP_SCALES) {
+        barrier();
+    }
+    float below = 0.0, above = 0.0;
+    [[unroll]] for (uint i = 0; i < HELD; i++) {
+        if (NORMALIZED) {
+            precise vec4 v = held[i] * factor;
+            v = v * gain[i];
+            held[i] = vec4(canonical(v.x), canonical(v.y), canonical(v.z), canonical(v.w));
+        }
+        widen(held[i], below, above);
+        if (GROUP_SCALES) {
+            shareRange(scaleOf(gl_LocalInvocationID.x + i * INVOCATIONS), below, above);
+            below = 0.0;
+            above = 0.0;
+        }
+    }
+    if (!GROUP_SCALES) {
+        shareRange(0, below, above);
+    }
+    if (!NORMALIZED) {
+        rowIsHere();
+    }
+    barrier();
+    if (!NORMALIZED) {
+        fetchFirst();
+    }
+    storeCodes();
     barrier();
 }
 
@@ -448,22 +548,37 @@ float withBias(float sum, float bias) {
     return canonical(v);
 }
 
+void put(uint n, float v) {
+    if (LINKED && (arg.flags & LEAVES_LINKED) != 0) {
+        leaveValue(LinkedRow(arg.xScales), linkedPlace(n, FINISH == FINISH_GATE ? arg.n / 2 : arg.n), v);
+    }
+    if (!LINKED || (arg.flags & LEAVES_PLAIN) != 0) {
+        arg.y.v[n] = v;
+    }
+}
+
 void finish(uint turn) {
     float y[TILES];
     [[unroll]] for (uint r = 0; r < TILES; r++) {
         y[r] = finished(turn, r, ends[r]);
     }
-    uint unit = turn * WORKGROUPS + gl_WorkGroupID.x;
+    uint unit = unitOf(turn);
+    if (ALTERNATE && (turn & 1) == 0) {
+        gate = withBias(y[0], bias[0]);
+        return;
+    }
     if (FINISH == FINISH_GATE) {
-        precise float v = activated(ACTIVATION, withBias(y[0], bias[0])) * withBias(y[TILES - 1], bias[TILES - 1]);
-        arg.y.v[unit * 32 + lane] = canonical(v);
+        precise float v = activated(ACTIVATION, ALTERNATE ? gate : withBias(y[0], bias[0])) * withBias(y[TILES - 1], bias[TILES - 1]);
+        put(unit * 32 + lane, canonical(v));
         return;
     }
     [[unroll]] for (uint r = 0; r < TILES; r++) {
         uint n = (unit + r * UNITS) * 32 + lane;
         if (n < arg.n) {
             if (FINISH == FINISH_ACTIVATION) {
-                arg.y.v[n] = canonical(activated(ACTIVATION, withBias(y[r], bias[r])));
+                put(n, canonical(activated(ACTIVATION, withBias(y[r], bias[r]))));
+            } else if (LINKED) {
+                put(n, finished(y[r], bias[r], residualOnceThere(n, residual[r])));
             } else {
                 storeFinished(0, n, y[r], bias[r], residual[r]);
             }
@@ -474,8 +589,21 @@ void finish(uint turn) {
 void main() {
     lane = gl_LocalInvocationID.x & 31;
     slice = gl_LocalInvocationID.x >> 5;
-    turns = TURNS == 1 ? 1 : (UNITS - gl_WorkGroupID.x + WORKGROUPS - 1) / WORKGROUPS;
-    loadRow();
+    turns = TURNS == UNIT_TURNS ? TURNS : (UNITS - gl_WorkGroupID.x + WORKGROUPS - 1) / WORKGROUPS * UNIT_TURNS;
+    if (LINKED) {
+        loadGain();
+        [[unroll]] for (uint i = 0; i < min(EARLY, DEPTH); i++) {
+            fetch(0, i, i, lane);
+        }
+    }
+    if (LINKED && (arg.flags & LINKED_ROW) != 0) {
+        awaitRow();
+    } else {
+        loadRow();
+    }
+    if (!LINKED) {
+        loadGain();
+    }
     prepareRow();
 
     for (uint turn = 0; turn < turns; turn++) {
@@ -515,10 +643,12 @@ void main() {
             }
         }
         barrier();
-        if (slice == turn % SLICES) {
+        if (slice == turn / UNIT_TURNS % SLICES) {
             finish(turn);
-            if (TURNS > SLICES && turn + SLICES < turns) {
-                loadEnds(turn + SLICES);
+            if (ALTERNATE && (turn & 1) == 0) {
+                loadEnds(turn + 1);
+            } else if (TURNS > SLICES && turn + 1 + (SLICES - 1) * UNIT_TURNS < turns) {
+                loadEnds(turn + 1 + (SLICES - 1) * UNIT_TURNS);
             }
         }
     }

@@ -28,6 +28,7 @@ layout(push_constant) uniform Push
 };
 
 const uint HEADS_AT_ONCE = 4u;
+#include "new_heads.glsl"
 #include "fields.glsl"
 #include "heads.glsl"
 #include "head_codes.glsl"

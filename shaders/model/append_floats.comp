@@ -27,6 +27,7 @@ layout(push_constant) uniform Push
 };
 
 const uint HEADS_AT_ONCE = 4u;
+#include "new_heads.glsl"
 #include "heads.glsl"
 #include "pages.glsl"
 #include "append.glsl"

@@ -35,6 +35,7 @@ const uint STRETCH_WORDS = HEAD_SIZE + 3u;                      // of a stretch 
 shared uint queryWords[HEAD_WORDS], keyWords[HEAD_WORDS], valueWords[HEAD_WORDS];
 shared int stretchMaximum[SEGMENT_CHUNKS];                      // ordered
 shared uint stretchLargest[SEGMENT_CHUNKS], stretchMass[SEGMENT_CHUNKS];
+shared float headScale[3];                                      // of the token's query, key and value
 shared DigitRow stretches[SEGMENT_CHUNKS];
 shared uvec2 codeDigits[SCORE_CAPACITY / 4u];                   // high and low digits of four tokens' codes
 shared int highSums[SEGMENT_CHUNKS * HEAD_SIZE];                // Σ c·v = 256·high + low of [stretch][column]
@@ -42,7 +43,6 @@ shared int lowSums[SEGMENT_CHUNKS * HEAD_SIZE];
 
 uint lane = gl_LocalInvocationIndex;
 uint kvHead, now, pairBase;
-float queryScale, ownKeyScale, ownValueScale;
 uint keyHigh[BATCH], keyLow[BATCH];
 DigitRow carried;                                               // every invocation's own, all alike
 float column[COLUMN_STEPS];                                     // what this invocation's columns have attended
@@ -68,16 +68,21 @@ void prepareHeads(uint rowIndex, uint head)
     uint firstKey = first + shape.heads * HEAD_SIZE, firstValue = firstKey + shape.kvHeads * HEAD_SIZE;
     loadHeads(uint[3](first + head * HEAD_SIZE, firstKey + kvHead * HEAD_SIZE, firstValue + kvHead * HEAD_SIZE), now, HeadKinds(first, firstKey, 1u, 2u));
     findHeadRanges();
-    vec3 scale, inverse;
-    [[unroll]] for (uint i = 0u; i < 3u; i++)
-    {
-        digitQuantizer(i, scale[i], inverse[i]);
-    }
-
     for (uint i = lane; i < 3u * HEAD_WORDS; i += WORKGROUP)
     {
         uint which = i / HEAD_WORDS, word = i % HEAD_WORDS;
-        uint packed = digitWord(which, word, which == 0u ? inverse.x : which == 1u ? inverse.y : inverse.z);
+        float scale, inverse;
+        digitQuantizer(which, scale, inverse);
+        uint packed = digitWord(which, word, inverse);
+        if (word == 0u)
+        {
+            headScale[which] = scale;
+            if (which > 0u && appends)
+            {
+                storeScale(which == 1u, tokenPlace(kvHead, now), scale);
+            }
+        }
+
         if (which == 0u)
         {
             queryWords[word] = packed;
@@ -97,16 +102,6 @@ void prepareHeads(uint rowIndex, uint head)
         }
     }
 
-    if (appends && lane == 0u)
-    {
-        uint place = tokenPlace(kvHead, now);
-        storeScale(true, place, scale.y);
-        storeScale(false, place, scale.z);
-    }
-
-    queryScale = scale.x;
-    ownKeyScale = scale.y;
-    ownValueScale = scale.z;
 }
 
 // The token's own key is not read from the cache, where another workgroup may write it now: a neighbour in its place, which is replaced.
@@ -139,8 +134,8 @@ float scoreOf(uint t, bool loaded)
         }
     }
 
-    float keyScale = t == now ? ownKeyScale : uintBitsToFloat(parameters.v[tokenPlace(kvHead, t)]);
-    return digitScore(exactSum(hh, hl, ll), queryScale, keyScale);
+    float keyScale = t == now ? headScale[1] : uintBitsToFloat(parameters.v[tokenPlace(kvHead, t)]);
+    return digitScore(exactSum(hh, hl, ll), headScale[0], keyScale);
 }
 
 // Atomics of a stretch, one for all invocations of a subgroup that lies in it.
@@ -179,9 +174,9 @@ void addContribution(uint chunk, uint contribution, uint mass)
 // Scores and maxima of a segment, then contributions in place of the scores, then digits of their codes, 0 to the end of the last stretch.
 void findCodes(uint segment, uint last, bool firstLoaded)
 {
-    for (uint t = segment + lane; t <= last; t += WORKGROUP)
+    for (uint t = segment + keyLane(); t <= last; t += WORKGROUP)
     {
-        float score = scoreOf(t, firstLoaded && t == segment + lane);
+        float score = scoreOf(t, firstLoaded && t == segment + keyLane());
         uint chunk = (t - segment) / CHUNK;
         score = WINDOW == 0u || t >= seen ? score : BELOW_ALL_SCORES;
         scores[t - segment] = floatBitsToUint(score);
@@ -189,10 +184,10 @@ void findCodes(uint segment, uint last, bool firstLoaded)
     }
 
     barrier();
-    for (uint t = segment + lane; t <= last; t += WORKGROUP)
+    for (uint t = segment + keyLane(); t <= last; t += WORKGROUP)
     {
         uint chunk = (t - segment) / CHUNK, mass = 0u;
-        float valueScale = t == now ? ownValueScale : uintBitsToFloat(parameters.v[planeTokens() + tokenPlace(kvHead, t)]);
+        float valueScale = t == now ? headScale[2] : uintBitsToFloat(parameters.v[planeTokens() + tokenPlace(kvHead, t)]);
         float contribution = contributionOf(uintBitsToFloat(scores[t - segment]), unordered(stretchMaximum[chunk]), valueScale, mass);
         if (WINDOW > 0u && t < seen)
         {
@@ -440,9 +435,9 @@ void main()
     }
 
     // On its way while the token's own heads are rotated.
-    if (begin + lane < end)
+    if (begin + keyLane() < end)
     {
-        loadKey(cachedKey(begin + lane), 0u);
+        loadKey(cachedKey(begin + keyLane()), 0u);
     }
 
     prepareHeads(rowIndex, head);
@@ -482,7 +477,7 @@ void main()
         if (d < HEAD_SIZE)
         {
             precise float v = column[s] * inverse;
-            attended.v[(rowIndex * shape.heads + head) * HEAD_SIZE + d] = canonical(v);
+            leaveAttended((rowIndex * shape.heads + head) * HEAD_SIZE + d, canonical(v));
         }
     }
 

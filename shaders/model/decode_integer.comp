@@ -31,6 +31,7 @@ shared uint highSums[HEAD_WORDS * CODES_PER_WORD];              // code i of wor
 shared uint lowSums[HEAD_WORDS * CODES_PER_WORD];
 shared uint keySum;
 shared uint querySum;
+shared vec2 headScale[3];                                       // and zero point of the token's query, key and value
 
 const uint CODES = HEAD_WORDS * CODES_PER_WORD;
 const uint STRETCH_SUMS = 2u * CODES + 3u;                      // of a stretch: high digits, low digits, totals
@@ -125,16 +126,17 @@ void prepareHeads(uint rowIndex, uint head, out uvec4 query, out uvec4 own)
     uint firstKey = first + shape.heads * HEAD_SIZE, firstValue = firstKey + shape.kvHeads * HEAD_SIZE;
     loadHeads(uint[3](first + head * HEAD_SIZE, firstKey + kvHead * HEAD_SIZE, firstValue + kvHead * HEAD_SIZE), now, HeadKinds(first, firstKey, 1u, 2u));
     findHeadRanges();
-    vec3 scale, inverse, zero;
-    [[unroll]] for (uint i = 0u; i < 3u; i++)
-    {
-        headQuantizer(i, scale[i], inverse[i], zero[i]);
-    }
-
     for (uint i = lane; i < 3u * HEAD_WORDS; i += WORKGROUP)
     {
         uint which = i / HEAD_WORDS, word = i % HEAD_WORDS;
-        uint packed = headWord(which, word, which == 0u ? inverse.x : which == 1u ? inverse.y : inverse.z, which == 0u ? zero.x : which == 1u ? zero.y : zero.z);
+        float scale, inverse, zero;
+        headQuantizer(which, scale, inverse, zero);
+        uint packed = headWord(which, word, inverse, zero);
+        if (word == 0u)
+        {
+            headScale[which] = vec2(scale, zero);
+        }
+
         if (which == 0u)
         {
             atomicAdd(querySum, sumOfCodes(packed));
@@ -160,15 +162,16 @@ void prepareHeads(uint rowIndex, uint head, out uvec4 query, out uvec4 own)
     }
 
     barrier();
+    vec2 scale = vec2(headScale[1].x, headScale[2].x), zero = vec2(headScale[1].y, headScale[2].y);
     if (appends && lane == 0u)
     {
         uint place = tokenPlace(kvHead, now);
-        storeParameters(true, place, scale.y, uint(zero.y), keySum);
-        storeParameters(false, place, scale.z, uint(zero.z), 0u);
+        storeParameters(true, place, scale.x, uint(zero.x), keySum);
+        storeParameters(false, place, scale.y, uint(zero.y), 0u);
     }
 
-    query = uvec4(floatBitsToUint(scale.x), uint(zero.x), querySum, 0u);
-    own = uvec4(floatBitsToUint(scale.y), uint(zero.y) | keySum << 8, floatBitsToUint(scale.z), uint(zero.z));
+    query = uvec4(floatBitsToUint(headScale[0].x), uint(headScale[0].y), querySum, 0u);
+    own = uvec4(floatBitsToUint(scale.x), uint(zero.x) | keySum << 8, floatBitsToUint(scale.y), uint(zero.y));
 }
 
 // Leaves the stretch's sums; the last stretch of the head takes those of all, in shared memory and totals. Integers: in any order.
@@ -225,7 +228,7 @@ void main()
     findPages(row);
     now = row.position;
     findStretch(rowIndex, head, now, MOST_STRETCHES * STRETCH_SUMS);
-    uint first = begin + lane;
+    uint first = begin + keyLane();
     uvec4 firstParameters;
     if (first < end)
     {
@@ -354,8 +357,8 @@ void main()
     for (uint d = lane; d < HEAD_SIZE; d += WORKGROUP)
     {
         uint at = d % CODES_PER_WORD * HEAD_WORDS + d / CODES_PER_WORD;
-        attended.v[(rowIndex * shape.heads + head) * HEAD_SIZE + d] =
-            attendedValue(int(highSums[at] - totals.y), int(lowSums[at] - totals.z), maximum.y, reciprocal(float(totals.x)));
+        leaveAttended((rowIndex * shape.heads + head) * HEAD_SIZE + d,
+            attendedValue(int(highSums[at] - totals.y), int(lowSums[at] - totals.z), maximum.y, reciprocal(float(totals.x))));
     }
 
     finishRow();

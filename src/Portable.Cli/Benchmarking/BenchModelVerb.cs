@@ -58,7 +58,7 @@ internal sealed class BenchModelVerb : Verb
     private readonly Option<int> _batch = new("--batch") { Description = "Sequences that are decoded together.", HelpName = "B", DefaultValueFactory = _ => 1 };
     private readonly Option<int> _steps = new("--tokens") { Description = "Decode steps to measure.", HelpName = "N", DefaultValueFactory = _ => 16 };
     private readonly Option<int> _blocks = new("--blocks") { Description = "Run only the first N blocks (0 = all); the report says so.", HelpName = "N" };
-    private readonly Option<bool> _profile = new("--profile") { Description = "Also print the time of each operation (adds overhead)." };
+    private readonly Option<bool> _profile = new("--profile") { Description = "Also print the time of each operation (adds overhead; a GPU then waits between all of them)." };
     private readonly Option<int> _watchdog = new("--watchdog") { Description = "Milliseconds after which the system is taken to reset a GPU: passes are cut so that no submission takes as long (0: 2,000, and none on software devices).", HelpName = "MS" };
     private readonly Option<string> _device = DeviceOption.Create();
 

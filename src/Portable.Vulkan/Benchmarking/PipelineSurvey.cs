@@ -6,6 +6,7 @@ using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.Operations;
 
 namespace Portable.Vulkan.Benchmarking;
 
@@ -62,7 +63,7 @@ internal static class PipelineSurvey
         const int Prompt = 256, Sequences = 8;
         (int context, int middle) = Contexts(source.Config);
         SelfCheckResult nothingKnown = new(new Dictionary<string, string>());
-        using (Transformer model = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { FusesProducts = false }, Sequences, context))
+        using (Transformer model = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { DecodePlan = DecodePlan.Apart }, Sequences, context))
         {
             Forward(model, Batch.Consecutive([.. Enumerable.Range(0, Math.Min(Prompt, context))], 0, false));
             Forward(model, Batch.Consecutive([.. Enumerable.Range(0, 16)], 0, false));
@@ -72,8 +73,11 @@ internal static class PipelineSurvey
             Forward(model, new Batch(all, all, [.. all.Select(_ => 5)], all));
         }
 
-        using Transformer fused = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { FusesProducts = true }, 1, context);
-        Forward(fused, Batch.Consecutive([1], middle, false));
+        foreach (DecodePlan plan in (DecodePlan[])[DecodePlan.Fused, DecodePlan.Linked])
+        {
+            using Transformer single = new(source, new VulkanExecutor(gpu, nothingKnown, ownsContext: false) { DecodePlan = plan }, 1, context);
+            Forward(single, Batch.Consecutive([1], middle, false));
+        }
     }
 
     private static void Forward(Transformer model, Batch batch)

@@ -25,6 +25,9 @@ internal sealed class FaultInjection
         init => _slowWaits = value;
     }
 
+    /// <summary>So many workgroups of every linked dispatch never arrive.</summary>
+    internal int AbsentWorkgroups { get; init; }
+
     /// <summary>Submissions are dropped: kernels are built and nothing runs, for devices that are not really there.</summary>
     internal bool RunsNothing { get; init; }
 

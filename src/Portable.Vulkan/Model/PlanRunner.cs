@@ -27,6 +27,7 @@ internal sealed class PlanRunner(VulkanContext gpu, WorkEstimate estimate)
     public bool Run(Plan plan, HostTransfers transfers)
     {
         transfers.Upload(gpu);
+        plan.Rows?.Forget();
         plan.Timestamps?.Reset();
         plan.PartTimes?.Reset();
         using CommandList? loads = transfers.Loads(gpu);
@@ -50,7 +51,7 @@ internal sealed class PlanRunner(VulkanContext gpu, WorkEstimate estimate)
         long begun = Stopwatch.GetTimestamp(), ended = Wait(plan, begun);
         gpu.Wait(leaves?.LastTicket ?? 0);
         bool measured = ReadPartTimes(plan), healthy = Learn(plan) && measured;
-        DeviceWait = Stopwatch.GetElapsedTime(begun, ended);
+        DeviceWait = plan.Took = Stopwatch.GetElapsedTime(begun, ended);
         Submissions += plan.Parts.Count;
         return healthy;
     }
@@ -88,7 +89,7 @@ internal sealed class PlanRunner(VulkanContext gpu, WorkEstimate estimate)
         for (int i = 0; i < plan.Parts.Count; i++)
         {
             // All run by now: the waits only tell when each has ended.
-            gpu.Wait(plan.Parts[i].Commands.LastTicket);
+            gpu.Watch(plan.Parts[i].Commands.LastTicket, plan.Parts.Count == 1 ? plan.Took : TimeSpan.Zero);
             long now = Stopwatch.GetTimestamp();
             _waits[i] = Stopwatch.GetElapsedTime(start, now) + (gpu.Faults?.NextWait() ?? TimeSpan.Zero);
             start = now;

@@ -75,8 +75,11 @@ internal sealed partial class VulkanExecutor : Executor
     /// <summary>When which attention kernels are taken.</summary>
     public AttentionChoice Choice { get; init; } = new();
 
-    /// <summary>Whether a single row's products prepare it; null: where the device is known to gain.</summary>
-    public bool? FusesProducts { get; init; }
+    /// <summary>How a single row goes through the layers; null: as the device is known to be fastest.</summary>
+    public DecodePlan? DecodePlan { get; init; }
+
+    /// <summary>Whether dispatches waited for one another in vain, so that barriers order them from then on.</summary>
+    public bool GaveUpLinks { get; private set; }
 
     /// <summary>Dispatches of the last forward pass.</summary>
     public int Dispatches { get; private set; }
@@ -269,8 +272,13 @@ internal sealed partial class VulkanExecutor : Executor
             return [];
         }
 
-        for (int attempt = 0; !_runner.Run(plan, _transfers); attempt++)
+        for (int attempt = 0; !_runner.Run(plan, _transfers) || plan.Rows?.Undone == true; attempt++)
         {
+            if (plan.Rows?.Undone == true)
+            {
+                GiveUpLinks();
+            }
+
             // The device may have been reset in the middle of it: nothing that it has left is believed, and shorter submissions try again.
             _plans.Clear();
             if (attempt == MostRepeats)
@@ -342,6 +350,16 @@ internal sealed partial class VulkanExecutor : Executor
         }
     }
 
+    // Workgroups that are waited for did not run beside those that wait: this device is not to be asked for that again.
+    private void GiveUpLinks()
+    {
+        GaveUpLinks = true;
+        if (DecodePlan is null)
+        {
+            (Check with { DecodePlan = Operations.DecodePlan.Fused }).Save(_gpu.Facts);
+        }
+    }
+
     private Plan PlanFor(Batch batch, int logits)
     {
         // Bitwise or: both must grow.
@@ -355,7 +373,9 @@ internal sealed partial class VulkanExecutor : Executor
         PlanKey key = new(batch.Rows, _memory.Batch.SingleTokens ? 0 : _memory.Batch.Tiles, matrices, batch.LogitRows.Length, _memory.Batch.SingleTokens, stretches);
         if (!_plans.TryFind(key, _operations.Noted, out Plan? plan))
         {
-            plan = PlanRecorder.Record(_matmul, _memory, key, _operations.Noted, Profiling, _estimate, FusesProducts ?? Check.FusesProducts, RecordsOnly || _rehearses);
+            DecodePlan decode = DecodePlan ?? Check.DecodePlan;
+            decode = decode == Operations.DecodePlan.Linked && GaveUpLinks ? Operations.DecodePlan.Fused : decode;
+            plan = PlanRecorder.Record(_matmul, _memory, key, _operations.Noted, Profiling, _estimate, decode, RecordsOnly || _rehearses);
             _plans.Add(key, plan);
         }
 

@@ -102,22 +102,36 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
         DecodePush push = DecodePush(plan, rowQuantizer);
         if (stretches == 1)
         {
-            plan.Order([QueryKeyValue, Rotary], [Cache, Attended, input, plan.Memory.Finished]);
-            plan.Dispatch(DecodeShader(plan, input, DecodePart.All), push, Heads, plan.Key.Rows);
+            Dispatch(plan, DecodeShader(plan, input, DecodePart.All), push, input is null ? [Cache] : [Cache, input, plan.Memory.Finished], 1);
             return;
         }
 
         if (Digits)
         {
-            plan.Order([QueryKeyValue, Rotary], [Cache, plan.Memory.Stretches, Attended, input, plan.Memory.Finished]);
-            plan.Dispatch(DecodeShader(plan, input, DecodePart.Sums), push, Heads, plan.Key.Rows, stretches);
+            Dispatch(plan, DecodeShader(plan, input, DecodePart.Sums), push, input is null ? [Cache, plan.Memory.Stretches] : [Cache, plan.Memory.Stretches, input, plan.Memory.Finished], stretches);
             return;
         }
 
-        plan.Order([QueryKeyValue, Rotary], [Cache, plan.Memory.Stretches]);
-        plan.Dispatch(DecodeShader(plan, input, DecodePart.Scores), push, Heads, plan.Key.Rows, stretches);
+        Dispatch(plan, DecodeShader(plan, input, DecodePart.Scores), push, [Cache, plan.Memory.Stretches], stretches);
         plan.Order([Cache], [plan.Memory.Stretches, Attended, input, plan.Memory.Finished]);
         plan.Dispatch(DecodeShader(plan, input, DecodePart.Sums), push, Heads, plan.Key.Rows, stretches);
+    }
+
+    // Linked where it reads a linked row and quantizes none: a dispatch that does needs the places of what linked ones are told for that.
+    private void Dispatch(PlanRecorder plan, DecodeShader shader, DecodePush push, ReadOnlySpan<IDeviceMemory?> writes, int stretches)
+    {
+        bool leaves = shader.Part != DecodePart.Scores;
+        if (shader.Quantizer != RowQuantizer.None || !plan.IsLinked(QueryKeyValue))
+        {
+            plan.Order([QueryKeyValue, Rotary], leaves ? [Attended, .. writes] : writes);
+        }
+        else if (plan.Link(QueryKeyValue, leaves ? Attended : null, Heads * Cache.Shape.HeadSize, false, [Rotary], writes) is { } places)
+        {
+            shader = shader with { Linked = true, Leaves = (places.Y is null ? 0u : 1) | (places.Plain ? 2u : 0) };
+            push = push with { Qkv = places.X!.Value, Finished = places.Y ?? push.Qkv, RowQuantizer = places.Undone };
+        }
+
+        plan.Dispatch(shader, push, Heads - (shader.Linked ? plan.Absent : 0), plan.Key.Rows, stretches);
     }
 
     private DecodeShader DecodeShader(PlanRecorder plan, VulkanInput? input, DecodePart part)

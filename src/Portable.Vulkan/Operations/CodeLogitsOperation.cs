@@ -14,8 +14,7 @@ internal readonly record struct CodeLogitsOperation(VulkanActivation X, VulkanNo
         ulong logits = Softcap == 0 ? plan.Memory.Logits.Target(plan.Key.LogitRows) : plan.Memory.Logits.Device;
         if (plan.FusesProducts && plan.Key.LogitRows == 1 && GemvPlan.For(plan.Gpu.Facts, Head.Matrix, Input, Norm, GemvFinish.Store) is { } product)
         {
-            plan.Order([X], [plan.Memory.Logits]);
-            plan.Dispatch(product.Shader, GemvPlan.Push(Head.Matrix, X.Address, Norm.Buffer.Address, logits, false), product.Workgroups);
+            product.Record(plan, GemvPlan.Push(Head.Matrix, X.Address, Norm.Buffer.Address, logits, false), X, plan.Memory.Logits);
         }
         else
         {

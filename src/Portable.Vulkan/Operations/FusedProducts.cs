@@ -21,7 +21,7 @@ internal static class FusedProducts
     /// <returns>How many of them are recorded; 0: nothing is, the preparation neither.</returns>
     public static int Record(PlanRecorder plan, VulkanActivation x, VulkanNorm? norm, VulkanInput input, ReadOnlySpan<IOperation> following)
     {
-        if (!plan.FusesProducts || Clean(plan.Gpu, Find(plan.Gpu.Facts, norm, input, following)) is not { } fusion)
+        if (!plan.FusesProducts || Clean(plan, Find(plan.Gpu.Facts, norm, input, following)) is not { } fusion)
         {
             return 0;
         }
@@ -30,17 +30,14 @@ internal static class FusedProducts
         ulong gain = norm?.Buffer.Address ?? 0;
         if (fusion.Then is not { } then)
         {
-            plan.Order([x], [first.Y]);
-            plan.Dispatch(fusion.Plan.Shader, GemvPlan.Push(first.Matrix, x.Address, gain, first.Address, first.Residual), fusion.Plan.Workgroups);
+            fusion.Plan.Record(plan, GemvPlan.Push(first.Matrix, x.Address, gain, first.Address, first.Residual), x, first.Y);
             return 1;
         }
 
         VulkanActivation activated = plan.Memory.Activated;
-        plan.Order([x], [activated]);
-        plan.Dispatch(fusion.Plan.Shader, GemvPlan.Push(first.Matrix, x.Address, gain, activated.Address, false), fusion.Plan.Workgroups);
+        fusion.Plan.Record(plan, GemvPlan.Push(first.Matrix, x.Address, gain, activated.Address, false), x, activated);
         plan.Stamp(following[1].Name, 3);
-        plan.Order([activated], [then.Second.Y]);
-        plan.Dispatch(then.Plan.Shader, GemvPlan.Push(then.Second.Matrix, activated.Address, 0, then.Second.Address, then.Second.Residual), then.Plan.Workgroups);
+        then.Plan.Record(plan, GemvPlan.Push(then.Second.Matrix, activated.Address, 0, then.Second.Address, then.Second.Residual), activated, then.Second.Y);
         return 3;
     }
 
@@ -51,23 +48,22 @@ internal static class FusedProducts
     /// <returns>Whether both are recorded; otherwise neither.</returns>
     public static bool Record(PlanRecorder plan, ActivateOperation gate, ReadOnlySpan<IOperation> following)
     {
-        if (!plan.FusesProducts || Clean(plan.Gpu, Find(plan.Gpu.Facts, gate, following)) is not { } fusion)
+        if (!plan.FusesProducts || Clean(plan, Find(plan.Gpu.Facts, gate, following)) is not { } fusion)
         {
             return false;
         }
 
         (Product product, GemvPlan whole) = (fusion.First, fusion.Plan);
-        plan.Order([gate.X], [product.Y]);
-        plan.Dispatch(whole.Shader, GemvPlan.Push(product.Matrix, gate.X.Address, 0, product.Address, product.Residual), whole.Workgroups);
+        whole.Record(plan, GemvPlan.Push(product.Matrix, gate.X.Address, 0, product.Address, product.Residual), gate.X, product.Y);
         return true;
     }
 
     /// <summary>Whether a row that is quantized as it is can be left to the product that reads it.</summary>
     public static bool CanPrepare(PlanRecorder plan, VulkanInput input, ReadOnlySpan<IOperation> products) =>
-        plan.FusesProducts && Clean(plan.Gpu, Find(plan.Gpu.Facts, null, input, products)) is not null;
+        plan.FusesProducts && Clean(plan, Find(plan.Gpu.Facts, null, input, products)) is not null;
 
     /// <summary>The kernels that a single row would take, to be built before there is one.</summary>
-    public static IEnumerable<GemvShader> Shaders(VulkanDeviceFacts device, IOperation[] operations)
+    public static IEnumerable<GemvShader> Shaders(VulkanDeviceFacts device, IOperation[] operations, bool linked)
     {
         for (int i = 0; i < operations.Length; i++)
         {
@@ -80,10 +76,10 @@ internal static class FusedProducts
             };
             if (found is { } fusion)
             {
-                yield return fusion.Plan.Shader;
+                yield return fusion.Plan.Shader with { Linked = linked };
                 if (fusion.Then is { } then)
                 {
-                    yield return then.Plan.Shader;
+                    yield return then.Plan.Shader with { Linked = linked };
                     i += 3;
                 }
             }
@@ -91,8 +87,8 @@ internal static class FusedProducts
     }
 
     // A kernel that a compiler cannot keep in registers is left to those apart, which it can.
-    private static Fusion? Clean(VulkanContext gpu, Fusion? fusion) =>
-        fusion is { } found && (!gpu.Facts.PipelineStatistics || found.Shaders.All(s => gpu.Pipeline(s).Statistics.Spills == 0)) ? found : null;
+    private static Fusion? Clean(PlanRecorder plan, Fusion? fusion) =>
+        fusion is { } found && (!plan.Gpu.Facts.PipelineStatistics || found.Shaders.All(s => plan.Gpu.Pipeline(s with { Linked = plan.LinksDispatches }).Statistics.Spills == 0)) ? found : null;
 
     private static Fusion? Find(VulkanDeviceFacts device, ActivateOperation gate, ReadOnlySpan<IOperation> following) =>
         gate.Gated && Product.Of(gate.Input, following) is { } product

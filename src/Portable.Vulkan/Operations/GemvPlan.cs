@@ -37,7 +37,8 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
         MatmulProblem problem = w.Problem(1);
         int[] slices = device.Kind == VulkanDeviceKind.Cpu ? [4] : problem.GroupBlocks != 0 ? [32] : problem.Weights.Bits > 6 ? [16, 8] : [32, 16, 8];
         return slices.Where(s => s * GpuLinear.TileRows <= DeviceBudget.For(device).DotInvocations)
-            .Select(s => Plan(device, problem, row, s, norm, finish, activation, gated)).FirstOrDefault(p => p is not null);
+            .SelectMany(s => finish == GemvFinish.Gate ? [(s, 2), (s, 1)] : new[] { (s, 1) })
+            .Select(s => Plan(device, problem, row, s.Item1, s.Item2, norm, finish, activation, gated)).FirstOrDefault(p => p is not null);
     }
 
     private static GemvRow? Row(GpuLinear w, VulkanInput input)
@@ -50,27 +51,28 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
             : null;
     }
 
-    private static GemvPlan? Plan(VulkanDeviceFacts device, MatmulProblem problem, GemvRow row, int slices, VulkanNorm? norm, GemvFinish finish, ActivationKind activation, bool gated)
+    private static GemvPlan? Plan(VulkanDeviceFacts device, MatmulProblem problem, GemvRow row, int slices, int tiles, VulkanNorm? norm, GemvFinish finish, ActivationKind activation, bool gated)
     {
         bool software = device.Kind == VulkanDeviceKind.Cpu;
-        int groupBlocks = problem.GroupBlocks, groups = problem.Layout.Groups, tiles = finish == GemvFinish.Gate ? 2 : 1;
+        int groupBlocks = problem.GroupBlocks, groups = problem.Layout.Groups;
         int steps = groupBlocks == 0 ? Ceiling(row.RowBlocks, slices) : Ceiling(groups, slices) * groupBlocks;
 
         // Registers of an invocation for blocks in flight, of the 64 K of a processor.
         int registers = slices > 16 ? 24 : 56, least = Math.Max(groupBlocks, 1), block = 2 * problem.Weights.Bits * tiles, depth = least;
         for (int d = least; d <= Math.Min(steps, MostDepth); d += least)
         {
-            depth = steps % d == 0 && d * block <= registers ? d : depth;
+            // Steps of some slices beyond the end cost no memory, but a turn of the loop each.
+            depth = Ceiling(steps, d) * d <= steps + (steps / 8) && d * block <= registers ? d : depth;
         }
 
         int stage = norm is null ? 64 : Math.Min(Ceiling(row.Columns, 64) * 64, slices > 16 ? 4096 : 2048), parts = groupBlocks == 0 ? slices : groups;
-        int shared = (row.RowBlocks * 64) + (2 * parts * tiles * 128) + (norm is null ? 8 : stage * 4) + 128 + (16 * (row.GroupScales ? groups : 1)) + (4 * groups);
+        int shared = (row.RowBlocks * 64) + (2 * parts * tiles * 128) + (norm is null ? 8 : stage * 4) + 128 + (16 * (row.GroupScales ? groups : 1)) + (4 * groups) + (row.GroupScales ? 8 : slices * GpuLinear.TileRows * 2);
         if (least * block > registers || shared > device.SharedMemoryBytes)
         {
             return null;
         }
 
-        int units = Ceiling(problem.N, GpuLinear.TileRows) / tiles;
+        int units = Ceiling(problem.N, GpuLinear.TileRows) / (finish == GemvFinish.Gate ? 2 : 1);
         int workgroups = Math.Min(units, software ? 2 : (device.Processors > 0 ? device.Processors : UnknownProcessors) * Math.Max(1, 32 / slices));
         GemvShader shader = new()
         {
@@ -87,9 +89,30 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
             Gated = gated,
             Units = units,
             Workgroups = workgroups,
+            Early = units <= workgroups ? depth : 0,
             Places = (device.MixedDotProductAccelerated || software) && problem.Weights.Bits is 2 or 4 ? 8 / problem.Weights.Bits : 1,
         };
         return new GemvPlan(shader, workgroups);
+    }
+
+    /// <summary>Runs it.</summary>
+    /// <param name="plan">Where to.</param>
+    /// <param name="push">Its push constants.</param>
+    /// <param name="x">What it reads.</param>
+    /// <param name="y">What it writes.</param>
+    public void Record(PlanRecorder plan, MatmulPush push, VulkanActivation x, IDeviceMemory y)
+    {
+        const uint Residual = 4, LinkedRow = 16, LinkedResidual = 32, LeavesLinked = 64, LeavesPlain = 128;
+        int columns = Shader.Finish == GemvFinish.Gate ? (int)push.N / 2 : (int)push.N;
+        if (plan.Link(x, y, columns, (push.Flags & Residual) != 0) is not { } places)
+        {
+            plan.Dispatch(Shader, push, Workgroups);
+            return;
+        }
+
+        MatmulPush linked = push with { X = places.X ?? push.X, XHighSums = places.Residual ?? push.X, XScales = places.Y ?? push.X, XSums = places.Undone };
+        linked.Flags |= (places.X is null ? 0 : LinkedRow) | (places.Residual is null ? 0 : LinkedResidual) | (places.Y is null ? 0 : LeavesLinked) | (places.Plain ? LeavesPlain : 0);
+        plan.Dispatch(Shader with { Linked = true }, linked, Workgroups - plan.Absent);
     }
 
     /// <summary>The push constants.</summary>

@@ -34,6 +34,12 @@ internal sealed record Plan(IOperation[] Operations, IReadOnlyList<PlanPart> Par
     /// <summary>When each part begins and ends, in turn; null where it is one submission that nobody measures, or the device has no timestamps.</summary>
     public TimestampPool? PartTimes { get; init; }
 
+    /// <summary>How long its last run was waited for.</summary>
+    public TimeSpan Took { get; set; }
+
+    /// <summary>What its dispatches leave for each other without barriers; null: nothing.</summary>
+    public LinkedRows? Rows { get; init; }
+
     public void Dispose()
     {
         foreach (PlanPart part in Parts)
@@ -43,6 +49,7 @@ internal sealed record Plan(IOperation[] Operations, IReadOnlyList<PlanPart> Par
 
         Timestamps?.Dispose();
         PartTimes?.Dispose();
+        Rows?.Dispose();
         foreach (GpuBuffer buffer in Arguments)
         {
             buffer.Dispose();

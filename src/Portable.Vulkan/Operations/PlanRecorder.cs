@@ -19,10 +19,11 @@ internal sealed class PlanRecorder
     private readonly TimestampPool? _timestamps, _partTimes;
     private readonly HashSet<Shader>? _rehearsal;
     private int _dispatches, _stamped;
+    private LinkedRows? _rows;
 
-    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps, int partTimes, WorkEstimate estimate, bool fuses, HashSet<Shader>? rehearsal = null)
+    private PlanRecorder(GpuMatmul matmul, ModelMemory memory, PlanKey key, int timestamps, int partTimes, WorkEstimate estimate, DecodePlan decode, HashSet<Shader>? rehearsal = null)
     {
-        (_matmul, Memory, Key, _estimate, FusesProducts) = (matmul, memory, key, estimate, fuses && key.Rows == 1);
+        (_matmul, Memory, Key, _estimate, FusesProducts) = (matmul, memory, key, estimate, decode != DecodePlan.Apart && key.Rows == 1);
         _timestamps = timestamps > 0 ? Gpu.CreateTimestamps(timestamps) : null;
         _partTimes = partTimes > 0 && Gpu.Facts.TimestampPeriod > 0 ? Gpu.CreateTimestamps(partTimes) : null;
         _rehearsal = rehearsal;
@@ -41,6 +42,15 @@ internal sealed class PlanRecorder
     /// <summary>Whether the kernels of products prepare their row and finish what follows them.</summary>
     public bool FusesProducts { get; }
 
+    /// <summary>Whether dispatches of a single row wait for one another's values without barriers; not where each is timed.</summary>
+    public bool LinksDispatches => _rows is not null;
+
+    /// <summary>Whether an activation's row is one that linked dispatches leave.</summary>
+    public bool IsLinked(VulkanActivation activation) => _rows?.Find(activation) is not null;
+
+    /// <summary>Workgroups that a test leaves out of every linked dispatch.</summary>
+    public int Absent => Gpu.Faults?.AbsentWorkgroups ?? 0;
+
     /// <summary>Records a forward pass.</summary>
     /// <param name="matmul">The device's matmuls.</param>
     /// <param name="memory">The model's working memory.</param>
@@ -48,13 +58,13 @@ internal sealed class PlanRecorder
     /// <param name="operations">What it does.</param>
     /// <param name="timed">Whether it takes timestamps after every operation and about every submission; about submissions also where there are several.</param>
     /// <param name="estimate">What cuts it into submissions.</param>
-    /// <param name="fuses">Whether a single row's products prepare it.</param>
+    /// <param name="decode">How a single row goes through the layers.</param>
     /// <param name="ahead">Whether its kernels are built on all cores before: worth it where none of them has been built.</param>
-    public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, bool timed, WorkEstimate estimate, bool fuses, bool ahead)
+    public static Plan Record(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, bool timed, WorkEstimate estimate, DecodePlan decode, bool ahead)
     {
         if (ahead && matmul.Gpu.Facts.Kind != VulkanDeviceKind.Cpu)
         {
-            BuildAhead(matmul, memory, key, operations, estimate, fuses);
+            BuildAhead(matmul, memory, key, operations, estimate, decode);
         }
 
         double work = 0;
@@ -64,14 +74,28 @@ internal sealed class PlanRecorder
         }
 
         bool measured = timed || work > estimate.PartNanoseconds;
-        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0, measured ? 2 * (operations.Length + 1) : 0, estimate, fuses);
+        LinkedRows? rows = null;
+        if (Links(key, decode, timed))
+        {
+            // A first time, to find out which rows stay among linked dispatches.
+            rows = new LinkedRows();
+            Rehearse(matmul, memory, key, operations, estimate, decode, [], rows);
+            if (rows.IsEmpty)
+            {
+                rows = null;
+            }
+
+            rows?.Begin(matmul.Gpu);
+        }
+
+        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0, measured ? 2 * (operations.Length + 1) : 0, estimate, decode) { _rows = rows };
         try
         {
             Plan plan = recorder.Run(operations);
-            if (fuses && key.Rows > 1 && recorder.Gpu.Facts.Kind != VulkanDeviceKind.Cpu)
+            if (decode != DecodePlan.Apart && key.Rows > 1 && recorder.Gpu.Facts.Kind != VulkanDeviceKind.Cpu)
             {
                 // What follows a prompt should not wait for its kernels.
-                matmul.Prepare(FusedProducts.Shaders(recorder.Gpu.Facts, plan.Operations));
+                matmul.Prepare(FusedProducts.Shaders(recorder.Gpu.Facts, plan.Operations, decode == DecodePlan.Linked));
             }
 
             return plan;
@@ -90,6 +114,38 @@ internal sealed class PlanRecorder
         {
             _recorder.Barrier();
         }
+
+        _rows?.Pass(reads, writes);
+    }
+
+    /// <summary>
+    /// The same for a dispatch that waits by itself for the values of a row that linked dispatches before it leave, and leaves one: barriers are for
+    /// what it reads and writes elsewhere.
+    /// </summary>
+    /// <param name="x">The row that it reads.</param>
+    /// <param name="y">The row that it writes; null: none.</param>
+    /// <param name="columns">Columns of that.</param>
+    /// <param name="residual">Whether it adds to it.</param>
+    /// <param name="reads">What else it reads.</param>
+    /// <param name="writes">What else it writes.</param>
+    /// <returns>What the dispatch is told; null where barriers order all of it.</returns>
+    public LinkedPlaces? Link(VulkanActivation x, IDeviceMemory? y, int columns, bool residual, ReadOnlySpan<IDeviceMemory?> reads = default, ReadOnlySpan<IDeviceMemory?> writes = default)
+    {
+        if (_rows is null || columns % 4 != 0 || x.Columns % 4 != 0)
+        {
+            Order([x, residual ? y : null, .. reads], [y, .. writes]);
+            return null;
+        }
+
+        ulong? from = _rows.Find(x), before = residual && y is not null ? _rows.Find(y) : null;
+        (ulong Address, bool Plain)? left = y is VulkanActivation activation ? _rows.Add(activation, columns) : null;
+        bool plain = left?.Plain ?? true;
+        if (_hazards.Next([from is null ? x : null, residual && before is null ? y : null, .. reads], [plain ? y : null, .. writes]))
+        {
+            _recorder.Barrier();
+        }
+
+        return new LinkedPlaces(from, before, left?.Address, plain && y is not null, _rows.UndoneAddress);
     }
 
     /// <summary>Runs a shader.</summary>
@@ -150,10 +206,20 @@ internal sealed class PlanRecorder
     }
 
     // One after the other the kernels of a prompt take most of a process's first one: they are noted, built on all cores, and then recorded.
-    private static void BuildAhead(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, WorkEstimate estimate, bool fuses)
+    private static void BuildAhead(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, WorkEstimate estimate, DecodePlan decode)
     {
         HashSet<Shader> shaders = [];
-        PlanRecorder rehearsal = new(matmul, memory, key, 0, 0, estimate, fuses, shaders);
+        using LinkedRows? rows = Links(key, decode, false) ? new LinkedRows() : null;
+        Rehearse(matmul, memory, key, operations, estimate, decode, shaders, rows);
+        matmul.Gpu.BuildAhead(shaders.Select(s => (Action)(() => matmul.Gpu.Pipeline(s))));
+    }
+
+    private static bool Links(PlanKey key, DecodePlan decode, bool timed) => decode == DecodePlan.Linked && key.Rows == 1 && !timed;
+
+    // Notes kernels and rows; nothing is kept of what is recorded.
+    private static void Rehearse(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, WorkEstimate estimate, DecodePlan decode, HashSet<Shader> shaders, LinkedRows? rows)
+    {
+        PlanRecorder rehearsal = new(matmul, memory, key, 0, 0, estimate, decode, shaders) { _rows = rows };
         try
         {
             rehearsal.Run(operations).Dispose();
@@ -163,8 +229,6 @@ internal sealed class PlanRecorder
             rehearsal.Release();
             throw;
         }
-
-        matmul.Gpu.BuildAhead(shaders.Select(s => (Action)(() => matmul.Gpu.Pipeline(s))));
     }
 
     private CommandRecorder NewRecorder() => _rehearsal is null ? Gpu.Record() : new CommandRecorder(Gpu) { Rehearsal = _rehearsal };
@@ -173,6 +237,7 @@ internal sealed class PlanRecorder
     {
         StampPart(begins: true);
         Memory.Batch.Record(_recorder);
+        _rows?.Record(_recorder);
         _recorder.Barrier();
         Stamp("batch", 0);
         double work = 0;
@@ -206,7 +271,7 @@ internal sealed class PlanRecorder
 
         StampPart(begins: false);
         _parts.Add(new PlanPart(_recorder.End(), operations.Length - begun, work));
-        return new Plan(operations.ToArray(), _parts, _arguments, _dispatches, _timestamps, _steps) { PartTimes = _partTimes };
+        return new Plan(operations.ToArray(), _parts, _arguments, _dispatches, _timestamps, _steps) { PartTimes = _partTimes, Rows = _rows };
     }
 
     private void StampPart(bool begins)
@@ -224,6 +289,7 @@ internal sealed class PlanRecorder
         _parts.ForEach(p => p.Commands.Dispose());
         _timestamps?.Dispose();
         _partTimes?.Dispose();
+        _rows?.Dispose();
         _arguments.ForEach(b => b.Dispose());
     }
 }

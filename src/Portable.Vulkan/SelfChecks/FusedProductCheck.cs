@@ -10,13 +10,15 @@ using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.Operations;
 using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.SelfChecks;
 
 /// <summary>
 /// Proves products that prepare their own row and finish with the activation (shaders/matmul/gemv.comp) against those that do not, on
-/// MLPs one behind the other, and times both: a device takes them where they are right and faster.
+/// MLPs one behind the other, and times both: a device takes them where they are right and faster. The same again for dispatches that wait for
+/// one another without barriers (shaders/include/links.glsl).
 /// </summary>
 internal static class FusedProductCheck
 {
@@ -35,7 +37,7 @@ internal static class FusedProductCheck
     /// <param name="gpu">The device.</param>
     /// <param name="check">What is known of it.</param>
     /// <param name="slow">Whether the device is too slow for layers of a large model: it is shown to be right on small ones.</param>
-    /// <returns>The same with <see cref="SelfCheckResult.FusesProducts"/>, or with one more failure.</returns>
+    /// <returns>The same with <see cref="SelfCheckResult.DecodePlan"/>, or with one more failure.</returns>
     public static SelfCheckResult Measure(VulkanContext gpu, SelfCheckResult check, bool slow)
     {
         // Every workgroup of a software device prepares the row on the same few cores.
@@ -47,24 +49,34 @@ internal static class FusedProductCheck
         try
         {
             int width = slow ? Small : Large;
-            using Chain apart = new(gpu, check, width, false), fused = new(gpu, check, width, true);
-            int wrong = apart.Run().Zip(fused.Run()).Count(v => BitConverter.SingleToInt32Bits(v.First) != BitConverter.SingleToInt32Bits(v.Second));
-            if (wrong > 0)
+            using Chain apart = new(gpu, check, width, DecodePlan.Apart), fused = new(gpu, check, width, DecodePlan.Fused), linked = new(gpu, check, width, DecodePlan.Linked);
+            float[] expected = apart.Run();
+            if (Wrong(expected, fused.Run()) is > 0 and var wrong)
             {
                 return Failed(check, $"{wrong} of {width} results are wrong");
             }
 
+            // Links that are wrong, or that were waited at in vain, are left alone: barriers do the same.
+            Chain[] plans = Wrong(expected, linked.Run()) == 0 && !linked.GaveUp ? [apart, fused, linked] : [apart, fused];
             long start = Stopwatch.GetTimestamp();
-            TimeSpan before = TimeSpan.MaxValue, after = TimeSpan.MaxValue;
+            TimeSpan[] times = [.. plans.Select(_ => TimeSpan.MaxValue)];
             TimeSpan took = TimeSpan.Zero;
             for (int round = 0; (round < Rounds || took < Least) && took < Most; round++, took = Stopwatch.GetElapsedTime(start))
             {
-                apart.Run();
-                fused.Run();
-                (before, after) = (Shorter(before, apart.Took), Shorter(after, fused.Took));
+                for (int i = 0; i < plans.Length; i++)
+                {
+                    plans[i].Run();
+                    times[i] = plans[i].Took < times[i] ? plans[i].Took : times[i];
+                }
             }
 
-            return check with { FusesProducts = after < Gain * before };
+            int best = 0;
+            for (int i = 1; i < plans.Length; i++)
+            {
+                best = times[i] < Gain * times[best] && !plans[i].GaveUp ? i : best;
+            }
+
+            return check with { DecodePlan = (DecodePlan)best };
         }
         catch (VulkanException e)
         {
@@ -72,12 +84,12 @@ internal static class FusedProductCheck
         }
     }
 
-    private static TimeSpan Shorter(TimeSpan a, TimeSpan b) => a < b ? a : b;
+    private static int Wrong(float[] expected, float[] actual) => expected.Zip(actual).Count(v => BitConverter.SingleToInt32Bits(v.First) != BitConverter.SingleToInt32Bits(v.Second));
 
     private static SelfCheckResult Failed(SelfCheckResult check, string reason) =>
         check with { Failures = new Dictionary<string, string>(check.Failures) { [ShaderName] = reason } };
 
-    /// <summary>MLPs one behind the other on one row, by one of the two plans.</summary>
+    /// <summary>MLPs one behind the other on one row, by one of the plans.</summary>
     private sealed class Chain : IDisposable
     {
         private readonly VulkanExecutor _executor;
@@ -88,9 +100,9 @@ internal static class FusedProductCheck
         private readonly DeviceLinear _up, _down;
         private readonly DeviceInput _normalized, _activated;
 
-        public Chain(VulkanContext gpu, SelfCheckResult check, int width, bool fuses)
+        public Chain(VulkanContext gpu, SelfCheckResult check, int width, DecodePlan plan)
         {
-            _executor = new VulkanExecutor(gpu, check, false) { FusesProducts = fuses };
+            _executor = new VulkanExecutor(gpu, check, false) { DecodePlan = plan };
             _row = new float[width];
             LinearWeights up = Layer("up", 2 * width, width, 1), down = Layer("down", width, width, 2);
             Random random = new(3);
@@ -101,6 +113,9 @@ internal static class FusedProductCheck
         }
 
         public TimeSpan Took => _executor.DeviceWait;
+
+        /// <summary>Whether links were waited at in vain.</summary>
+        public bool GaveUp => _executor.GaveUpLinks;
 
         public float[] Run()
         {

@@ -19,11 +19,19 @@ internal abstract record DecodeShader : AttentionShader<DecodePush>
     /// <summary>What the token's query and key go through.</summary>
     public required HeadPreparation Heads { get; init; }
 
+    /// <summary>Whether it waits for what the dispatch before it leaves without a barrier (shaders/include/links.glsl); then it quantizes no row.</summary>
+    public bool Linked { get; init; }
+
+    /// <summary>Where it leaves what is attended, if it is linked: 1 for linked dispatches, 2 where it belongs.</summary>
+    public uint Leaves { get; init; }
+
     /// <inheritdoc/>
     public override void Specialize(SpecializationConstants constants)
     {
         base.Specialize(constants);
         constants.Set(7, ScoreCapacity);
+        constants.Set(27, Linked);
+        constants.Set(28, Leaves);
         Quantizer.Specialize(constants, 8);
         constants.Set(15, (uint)Part);
         Heads.Specialize(constants);
@@ -52,7 +60,7 @@ internal sealed record DecodeDigitsShader : DecodeShader
     /// <param name="headSize">Width of a head.</param>
     /// <param name="groups">Groups of the quantizer of the attended row.</param>
     /// <param name="stretches">Stretches of 64 tokens at a time.</param>
-    public static int SharedBytes(int headSize, int groups, int stretches) => (18 * headSize) + (16 * groups) + 464 + (stretches * ((6 * Stretch) + (8 * headSize) + 28));
+    public static int SharedBytes(int headSize, int groups, int stretches) => (18 * headSize) + (16 * groups) + 476 + (stretches * ((6 * Stretch) + (8 * headSize) + 28));
 
     /// <summary>Tokens that it takes at a time: what shared memory holds, at most 1,024.</summary>
     /// <param name="device">The device.</param>

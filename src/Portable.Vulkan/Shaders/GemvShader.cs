@@ -12,7 +12,7 @@ internal sealed record GemvShader : MatmulShader
     /// <summary>Blocks of a tile in flight; with groups a multiple of a group's blocks.</summary>
     public required int Depth { get; init; }
 
-    /// <summary>Tiles of 32 channels that are finished together: one, or one of gate and one of up.</summary>
+    /// <summary>Tiles of 32 channels of a turn: one, or one of gate and one of up; with one these take turns.</summary>
     public required int Tiles { get; init; }
 
     /// <summary>How the row is quantized.</summary>
@@ -45,6 +45,15 @@ internal sealed record GemvShader : MatmulShader
     /// <summary>Fields of a byte that are multiplied where they lie, without being moved to its low bits; 1: none.</summary>
     public required int Places { get; init; }
 
+    /// <summary>Whether it waits for what the dispatch before it leaves without a barrier (shaders/include/links.glsl).</summary>
+    public bool Linked { get; init; }
+
+    /// <summary>
+    /// Blocks that are asked for before the row, where it is linked: all of them where a workgroup has one turn, so that processors which wait
+    /// have what they need; none where there are more, because the row comes behind them.
+    /// </summary>
+    public int Early { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "gemv";
 
@@ -75,6 +84,8 @@ internal sealed record GemvShader : MatmulShader
         constants.Set(24, Units);
         constants.Set(25, Workgroups);
         constants.Set(26, Places);
+        constants.Set(27, Linked);
+        constants.Set(28, Early);
     }
 }
 

@@ -5,6 +5,7 @@ using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Techniques;
+using Portable.Vulkan.Operations;
 
 namespace Portable.Vulkan.Matmul.Selection;
 
@@ -24,8 +25,8 @@ internal sealed record SelfCheckResult(IReadOnlyDictionary<string, string> Failu
     /// <summary>By class of M: the nanoseconds that the fastest technique takes for one of its estimate, on this device.</summary>
     public IReadOnlyDictionary<string, double> Pace { get; init; } = new Dictionary<string, double>();
 
-    /// <summary>Whether a single row's decode step is faster where its products prepare the row (shaders/matmul/gemv.comp).</summary>
-    public bool FusesProducts { get; init; }
+    /// <summary>How a single row's decode step is fastest.</summary>
+    public DecodePlan DecodePlan { get; init; }
 
     /// <summary>Why the device must not be used at all, or null.</summary>
     public string? Refusal { get; init; }

@@ -3,8 +3,11 @@ using Portable.Inference;
 using Portable.Models;
 using Portable.Tests.Support;
 using Portable.Vulkan.Contact;
+using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;
+using Portable.Vulkan.Operations;
 using Portable.Vulkan.SelfChecks;
+using Portable.Vulkan.Tensors;
 using Xunit;
 
 namespace Portable.Tests.Vulkan.Model;
@@ -24,7 +27,8 @@ public sealed class FusedProductsTests(VulkanFixture vulkan)
     public void EveryLayoutGivesTheCpusBits(string name)
     {
         (_, ModelConfig config, string scheme) = CheckedModels.All.First(m => m.Kind.Contains(name, StringComparison.Ordinal) || m.Config.ModelType == name);
-        Decode(config, scheme, 3);
+        Decode(config, scheme, 3, DecodePlan.Fused);
+        Decode(config, scheme, 3, DecodePlan.Linked);
     }
 
     /// <summary>Widths, signs and groups of codes, those multiplied where they lie (2 and 4 bits) and those moved before; rows that end inside a group and a block, slices without a block, workgroups with several turns.</summary>
@@ -36,28 +40,64 @@ public sealed class FusedProductsTests(VulkanFixture vulkan)
     [InlineData("W6A6g64")]
     [InlineData("W5A7g128KV8H8")]
     [InlineData("W8A8KV8H4")]
+    [InlineData("W8A8g128KV8")]
     [InlineData("W4A16KV8")]
     public void EverySchemeGivesTheCpusBits(string scheme)
     {
         ModelConfig llama = RandomModel.Llama(4, 2, 1, 352) with { VocabularySize = 150 };
-        int fused = Decode(llama, scheme, 5), apart = (8 * llama.Layers) + 3;
+        int fused = Decode(llama, scheme, 5, DecodePlan.Fused), linked = Decode(llama, scheme, 5, DecodePlan.Linked), apart = (8 * llama.Layers) + 3;
         Assert.Equal(scheme.Contains("A16", StringComparison.Ordinal) ? apart : (5 * llama.Layers) + (scheme.Contains('H', StringComparison.Ordinal) ? 2 : 3), fused);
+        Assert.Equal(fused, linked);
     }
 
-    private int Decode(ModelConfig config, string scheme, int seed)
+    /// <summary>Contexts that workgroups share: linked in one dispatch over a 16-bit cache, ordered by a barrier within the two of a quantized one.</summary>
+    [SkippableTheory]
+    [InlineData("W4A8")]
+    [InlineData("W4A8KV8")]
+    public void SharedContextsGiveTheCpusBits(string scheme) =>
+        Decode(RandomModel.Llama(4, 2, 1, 352) with { VocabularySize = 150 }, scheme, 7, DecodePlan.Linked, new AttentionChoice { SplitTokens = 1 }, 70);
+
+    /// <summary>A workgroup that never arrives: every wait ends, the step is run again with barriers, and so is what follows.</summary>
+    [SkippableTheory]
+    [InlineData("W4A8KV8")]
+    [InlineData("W4A8g64")]
+    [InlineData("W8A8KV8H8")]
+    public void AnAbsentWorkgroupIsDoneWithout(string scheme)
     {
-        RandomModel source = RandomModel.RoundToNearest(config, scheme, seed);
-        int[] tokens = [.. Enumerable.Range(0, Steps).Select(i => ((i * 31) + 5) % config.VocabularySize)];
+        using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
+        gpu.Faults = new FaultInjection { AbsentWorkgroups = 1 };
+        ModelConfig llama = RandomModel.Llama(4, 2, 1, 352) with { VocabularySize = 150 };
+        RandomModel source = RandomModel.RoundToNearest(llama, scheme, 9);
+        int[] tokens = [3, 1, 4];
         using Transformer cpu = new(source, new CpuExecutor());
         int[] expected = [.. cpu.Forward(Batch.Consecutive(tokens, 0, true)).ToArray().Select(BitConverter.SingleToInt32Bits)];
-        VulkanExecutor executor = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false) { FusesProducts = true };
+        VulkanExecutor executor = new(gpu, SelfCheck.Of(gpu), false) { DecodePlan = DecodePlan.Linked };
+        using Transformer model = new(source, executor);
+        Assert.False(executor.GaveUpLinks);
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            int[] actual = [.. model.Forward(Batch.Consecutive([tokens[i]], i, true)).ToArray().Select(BitConverter.SingleToInt32Bits)];
+            Assert.Equal(expected[(i * llama.VocabularySize)..((i + 1) * llama.VocabularySize)], actual);
+            Assert.True(executor.GaveUpLinks);
+            Assert.Equal(i + 2, executor.Submissions);
+        }
+    }
+
+    private int Decode(ModelConfig config, string scheme, int seed, DecodePlan plan, AttentionChoice? choice = null, int steps = Steps)
+    {
+        RandomModel source = RandomModel.RoundToNearest(config, scheme, seed);
+        int[] tokens = [.. Enumerable.Range(0, steps).Select(i => ((i * 31) + 5) % config.VocabularySize)];
+        using Transformer cpu = new(source, new CpuExecutor());
+        int[] expected = [.. cpu.Forward(Batch.Consecutive(tokens, 0, true)).ToArray().Select(BitConverter.SingleToInt32Bits)];
+        VulkanExecutor executor = new(vulkan.Context, SelfCheck.Of(vulkan.Context), false) { DecodePlan = plan, Choice = choice ?? new AttentionChoice() };
         using Transformer gpu = new(source, executor);
-        for (int position = 0; position < Steps; position++)
+        for (int position = 0; position < steps; position++)
         {
             int[] actual = [.. gpu.Forward(Batch.Consecutive([tokens[position]], position, true)).ToArray().Select(BitConverter.SingleToInt32Bits)];
             Assert.Equal(expected[(position * config.VocabularySize)..((position + 1) * config.VocabularySize)], actual);
         }
 
+        Assert.False(executor.GaveUpLinks);
         VulkanFixture.AssertNoValidationMessages();
         return executor.Dispatches;
     }
