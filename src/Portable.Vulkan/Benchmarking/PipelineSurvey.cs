@@ -6,7 +6,6 @@ using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
-using Portable.Vulkan.Operations;
 
 namespace Portable.Vulkan.Benchmarking;
 

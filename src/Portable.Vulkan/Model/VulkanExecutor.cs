@@ -356,7 +356,7 @@ internal sealed partial class VulkanExecutor : Executor
         GaveUpLinks = true;
         if (DecodePlan is null)
         {
-            (Check with { DecodePlan = Operations.DecodePlan.Fused }).Save(_gpu.Facts);
+            (Check with { DecodePlan = Matmul.Selection.DecodePlan.Fused }).Save(_gpu.Facts);
         }
     }
 
@@ -374,7 +374,7 @@ internal sealed partial class VulkanExecutor : Executor
         if (!_plans.TryFind(key, _operations.Noted, out Plan? plan))
         {
             DecodePlan decode = DecodePlan ?? Check.DecodePlan;
-            decode = decode == Operations.DecodePlan.Linked && GaveUpLinks ? Operations.DecodePlan.Fused : decode;
+            decode = decode == Matmul.Selection.DecodePlan.Linked && GaveUpLinks ? Matmul.Selection.DecodePlan.Fused : decode;
             plan = PlanRecorder.Record(_matmul, _memory, key, _operations.Noted, Profiling, _estimate, decode, RecordsOnly || _rehearses);
             _plans.Add(key, plan);
         }

@@ -10,7 +10,6 @@ using Portable.Vulkan.Instances;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.Model;
-using Portable.Vulkan.Operations;
 using Portable.Vulkan.Tensors;
 
 namespace Portable.Vulkan.SelfChecks;

@@ -5,7 +5,6 @@ using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Matmul.Operands;
 using Portable.Vulkan.Matmul.Techniques;
-using Portable.Vulkan.Operations;
 
 namespace Portable.Vulkan.Matmul.Selection;
 

@@ -5,7 +5,7 @@ using Portable.Tests.Support;
 using Portable.Vulkan.Contact;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Model;
-using Portable.Vulkan.Operations;
+using Portable.Vulkan.Matmul.Selection;
 using Portable.Vulkan.SelfChecks;
 using Portable.Vulkan.Tensors;
 using Xunit;

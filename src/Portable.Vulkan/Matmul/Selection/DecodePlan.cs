@@ -1,4 +1,4 @@
-namespace Portable.Vulkan.Operations;
+namespace Portable.Vulkan.Matmul.Selection;
 
 /// <summary>How a single row goes through the layers, where all of its operations can; each plan takes less time than the one before on devices that gain by it.</summary>
 internal enum DecodePlan
@@ -6,9 +6,9 @@ internal enum DecodePlan
     /// <summary>Preparations and products in dispatches of their own.</summary>
     Apart,
 
-    /// <summary>Products that prepare their rows (<see cref="FusedProducts"/>).</summary>
+    /// <summary>Products that prepare their rows (shaders/matmul/gemv.comp).</summary>
     Fused,
 
-    /// <summary>The same, each waiting for the one before without a barrier (<see cref="LinkedRows"/>).</summary>
+    /// <summary>The same, each waiting for the one before without a barrier (shaders/include/links.glsl).</summary>
     Linked,
 }
