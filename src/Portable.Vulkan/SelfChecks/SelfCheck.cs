@@ -39,7 +39,7 @@ internal static class SelfCheck
         return check;
     }
 
-    /// <summary>Takes the first times of a device whose kernels are proved: of its techniques, and of the two plans of a single row's decode step.</summary>
+    /// <summary>Takes the first times of a device whose kernels are proved: of its techniques, and of the plans of a single row's decode step.</summary>
     public static SelfCheckResult Timed(VulkanContext gpu, SelfCheckResult check)
     {
         SelfCheckResult timed = TechniqueTimes.Measure(gpu, check, out bool slow);

@@ -1,6 +1,7 @@
 using Portable.Reference.BitPlanes;
 using Portable.Reference.Matmul;
 using Portable.Verification;
+using Portable.Vulkan.Contact;
 using Portable.Vulkan.Devices;
 using Portable.Vulkan.Engine;
 using Portable.Vulkan.Instances;
@@ -28,6 +29,20 @@ public sealed class SelfCheckTests(VulkanFixture vulkan)
         var problem = new MatmulProblem(1, 512, new GroupLayout(1024), new CodeFormat(4, true), new CodeFormat(8, true));
         Assert.NotEqual("dot", MatmulDispatcher.For(gpu, check).Choose(problem).Technique);
         Assert.Empty(SelfCheck.Load(gpu).Failures);
+        VulkanFixture.AssertNoValidationMessages();
+    }
+
+    /// <summary>The plan that steps of one row would take is proved by whole models; one that is wrong gives way to the next, one that is right stays.</summary>
+    [SkippableTheory]
+    [InlineData(true, "linked rows", (int)DecodePlan.Fused)]
+    [InlineData(false, null, (int)DecodePlan.Linked)]
+    public void TheFastestPlanIsProvedByModels(bool planted, string? failure, int plan)
+    {
+        using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
+        gpu.Faults = new FaultInjection { Plant = shader => planted && shader is GemvShader { Linked: true, Normalized: true } wrong ? wrong with { Epsilon = 1 } : shader };
+        SelfCheckResult check = ContactProgram.ProveSteps(gpu, new SelfCheckResult(new Dictionary<string, string>()) { DecodePlan = DecodePlan.Linked }, _ => { });
+        Assert.Equal(failure is null ? [] : [failure], check.Failures.Keys);
+        Assert.Equal((DecodePlan)plan, check.DecodePlan);
         VulkanFixture.AssertNoValidationMessages();
     }
 
