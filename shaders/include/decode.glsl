@@ -131,7 +131,7 @@ uint scratchBase;
 // come behind keys.
 uint keyLane()
 {
-    const uint HEAD_LANES = 3u * HEAD_SIZE / 2u;
+    const uint HEAD_LANES = (3u * HEAD_SIZE / 2u + CHUNK - 1u) / CHUNK * CHUNK; // whole chunks of keys stay together
     return WORKGROUP > HEAD_LANES ? (gl_LocalInvocationIndex + WORKGROUP - HEAD_LANES) % WORKGROUP : gl_LocalInvocationIndex;
 }
 

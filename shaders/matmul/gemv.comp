@@ -2,9 +2,13 @@
 // itself, while its first weights are on their way behind it, and then stays for all of its tiles: so the row costs no dispatch, no
 // barrier of the device and no trip to memory of its own, and is paid for once a workgroup, of which there are few.
 //
+// LINKED (include/links.glsl): the row comes from a dispatch that may still run, and what is left is for one that may have started. Gains, and
+// the EARLY first blocks of weights, are asked for before it is waited for.
+//
 // As in dot.comp an invocation owns the same lane of TILES tiles for one slice of K; sums are exact integers, products of scale
 // groups are added in group order. A turn is TILES tiles: its sums go through one of two halves of shared memory, and one slice
-// finishes them while the others go on. Nothing here depends on the number of workgroups but who computes what.
+// finishes them while the others go on; a gate whose tiles take turns waits in a register for the turn behind it. Nothing here depends on
+// the number of workgroups but who computes what.
 //
 // A processor issues in order: what is loaded is looked at where it is needed and not before, and sizes are constants.
 #version 460
@@ -102,7 +106,8 @@ Channel channels[RECORDS * TILES];
 Channel channelNow[TILES]; // of the group whose blocks are being summed
 int acc[TILES * PLACES];
 Channel ends[TILES];
-float bias[TILES], residual[TILES];
+float bias[TILES];
+uint residual[TILES]; // bits: a float may lose which NaN it is
 float gate; // of the turn before
 vec4 held[HELD];
 vec4 gain[HELD]; // the norm's, or what gates are multiplied with
@@ -219,18 +224,18 @@ uint scaleOf(uint word) {
 }
 
 // A linked residual has long been there when it is needed; it is looked at then.
-float residualAt(uint n) {
+uint residualAt(uint n) {
     if (LINKED && (arg.flags & LINKED_RESIDUAL) != 0) {
-        return uintBitsToFloat(lookAt(LinkedRow(arg.xHighSums), linkedPlace(n, arg.n)));
+        return lookAt(LinkedRow(arg.xHighSums), linkedPlace(n, arg.n));
     }
-    return residualOf(0, n);
+    return floatBitsToUint(residualOf(0, n));
 }
 
-float residualOnceThere(uint n, float seen) {
-    if (LINKED && (arg.flags & LINKED_RESIDUAL) != 0 && floatBitsToUint(seen) == ABSENT) {
+float residualOnceThere(uint n, uint seen) {
+    if (LINKED && (arg.flags & LINKED_RESIDUAL) != 0 && seen == ABSENT) {
         return awaitValue(LinkedRow(arg.xHighSums), linkedPlace(n, arg.n), Undone(arg.xSums));
     }
-    return seen;
+    return uintBitsToFloat(seen);
 }
 
 // What the turn that this slice finishes next needs: slice s finishes units s, s + SLICES, …
@@ -241,14 +246,14 @@ void loadEnds(uint turn) {
             ends[r] = loadChannel(0, n);
         }
         bias[r] = biasOf(min(n, arg.n - 1));
-        residual[r] = FINISH != FINISH_STORE ? 0.0 : residualAt(min(n, arg.n - 1));
+        residual[r] = FINISH != FINISH_STORE ? 0 : residualAt(min(n, arg.n - 1));
     }
 }
 
 // The first weights, behind the barrier that tells that the row is here: in front of it, or beside it, they would hold it up, and everything
-// waits for the row. Compilers load as early as they can: what they cannot know is that this word of shared memory is 0.
+// waits for the row. Compilers load as early as they can: what they cannot know is that this word of shared memory is 0 (1 where the row was given up).
 void fetchFirst() {
-    uint row = lane + never;
+    uint row = lane ^ never;
     [[unroll]] for (uint i = 0; i < DEPTH; i++) {
         if (!LINKED || i >= EARLY) {
             fetch(0, i, i, row);
@@ -461,7 +466,7 @@ void storeCodes() {
 void prepareRow() {
     for (uint g = gl_LocalInvocationID.x; g < GROUPS; g += INVOCATIONS) {
         tokenSum[g] = 0;
-        if (g < SCALES) {
+        if (GROUP_SCALES) {
             low[g] = 0;
             high[g] = 0;
         }
@@ -580,7 +585,7 @@ void finish(uint turn) {
             } else if (LINKED) {
                 put(n, finished(y[r], bias[r], residualOnceThere(n, residual[r])));
             } else {
-                storeFinished(0, n, y[r], bias[r], residual[r]);
+                storeFinished(0, n, y[r], bias[r], uintBitsToFloat(residual[r]));
             }
         }
     }

@@ -101,7 +101,6 @@ void prepareHeads(uint rowIndex, uint head)
             storeCached(which == 1u, tokenPlace(kvHead, now), word, packed);
         }
     }
-
 }
 
 // The token's own key is not read from the cache, where another workgroup may write it now: a neighbour in its place, which is replaced.

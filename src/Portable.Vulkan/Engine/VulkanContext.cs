@@ -80,11 +80,14 @@ internal sealed unsafe class VulkanContext : IDisposable
 
     internal Vk Api { get; }
 
-    // Software devices build a kernel when it first runs, which can take long on a busy machine.
+    /// <summary>Executors that found workgroups waiting for others in vain.</summary>
+    internal int GivenUpLinks;
+
     // Of a wait that is watched.
     private const double SleptPart = 0.75;
     private static readonly TimeSpan LongestWatched = TimeSpan.FromMilliseconds(5);
 
+    // Software devices build a kernel when it first runs, which can take long on a busy machine.
     private ulong WaitNanoseconds => (Facts.CompiledForHost ? 900ul : 120ul) * 1_000_000_000;
 
     internal Device Device { get; }

@@ -84,6 +84,9 @@ internal sealed partial class VulkanExecutor : Executor
     /// <summary>Dispatches of the last forward pass.</summary>
     public int Dispatches { get; private set; }
 
+    /// <summary>Those of them that left rows for others without barriers.</summary>
+    public int LinkedDispatches { get; private set; }
+
     /// <summary>Submissions since the executor was made.</summary>
     public long Submissions => _runner.Submissions;
 
@@ -297,7 +300,7 @@ internal sealed partial class VulkanExecutor : Executor
         }
 
         _transfers.Clear();
-        Dispatches = plan.Dispatches;
+        (Dispatches, LinkedDispatches) = (plan.Dispatches, plan.Rows?.Count ?? 0);
         if (plan.Timestamps is { } timestamps)
         {
             Profile = PlanRunner.ReadProfile(timestamps, plan, batch);
@@ -353,10 +356,13 @@ internal sealed partial class VulkanExecutor : Executor
     // Workgroups that are waited for did not run beside those that wait: this device is not to be asked for that again.
     private void GiveUpLinks()
     {
+        // Once may be a long halt of the system; twice in a process is how the device is, and later processes need not find that out.
+        const int Enough = 2;
         GaveUpLinks = true;
-        if (DecodePlan is null)
+        if (Interlocked.Increment(ref _gpu.GivenUpLinks) == Enough && DecodePlan is null)
         {
-            (Check with { DecodePlan = Matmul.Selection.DecodePlan.Fused }).Save(_gpu.Facts);
+            const string Note = "orders the dispatches of a step by barriers: workgroups that others wait for did not run";
+            (Check with { DecodePlan = Matmul.Selection.DecodePlan.Fused, Note = Check.Note ?? Note }).Save(_gpu.Facts);
         }
     }
 

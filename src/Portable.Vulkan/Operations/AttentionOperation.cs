@@ -27,6 +27,9 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
     /// <summary>Chunks of the cache that a row sees at most.</summary>
     private int SeenChunks => VulkanCache.SeenChunks(Cache.Shape, Layout.Window);
 
+    /// <summary>Whether the scores of a context that is not shared lie in memory.</summary>
+    private bool ScoresInMemory => !Digits && SeenChunks * VulkanCache.ChunkTokens > ModelMemory.SharedScores;
+
     private AttentionSizes Sizes => new(
         (uint)Heads, (uint)Cache.Shape.KeyValueHeads, (uint)VulkanCache.Chunks(Cache.Shape), (uint)VulkanCache.Pages(Cache.Shape));
 
@@ -102,13 +105,13 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
         DecodePush push = DecodePush(plan, rowQuantizer);
         if (stretches == 1)
         {
-            Dispatch(plan, DecodeShader(plan, input, DecodePart.All), push, input is null ? [Cache] : [Cache, input, plan.Memory.Finished], 1);
+            Dispatch(plan, DecodeShader(plan, input, DecodePart.All), push, [Cache, ScoresInMemory ? plan.Memory.ScoreMemory : null, input, input is null ? null : plan.Memory.Finished], 1);
             return;
         }
 
         if (Digits)
         {
-            Dispatch(plan, DecodeShader(plan, input, DecodePart.Sums), push, input is null ? [Cache, plan.Memory.Stretches] : [Cache, plan.Memory.Stretches, input, plan.Memory.Finished], stretches);
+            Dispatch(plan, DecodeShader(plan, input, DecodePart.Sums), push, [Cache, plan.Memory.Stretches, input, input is null ? null : plan.Memory.Finished], stretches);
             return;
         }
 
@@ -156,7 +159,6 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
     {
         ModelMemory memory = plan.Memory;
         bool split = Stretches(plan) > 1;
-        int capacity = SeenChunks * VulkanCache.ChunkTokens;
         return new DecodePush
         {
             Rows = memory.Batch.Rows,
@@ -168,7 +170,7 @@ internal readonly record struct AttentionOperation(VulkanActivation QueryKeyValu
             Attended = Attended.Address,
             Finished = memory.Finished.Address,
             HeadFinished = split ? memory.Stretches.Finished : 0,
-            Scratch = split ? memory.Stretches.Scratch : Digits || capacity <= ModelMemory.SharedScores ? 0 : memory.Scores(plan.Key.Rows, Heads, capacity),
+            Scratch = split ? memory.Stretches.Scratch : ScoresInMemory ? memory.Scores(plan.Key.Rows, Heads, SeenChunks * VulkanCache.ChunkTokens) : 0,
             RowQuantizer = rowQuantizer,
             QueryGain = QueryGain,
             KeyGain = KeyGain,

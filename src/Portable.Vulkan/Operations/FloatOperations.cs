@@ -69,6 +69,8 @@ internal readonly record struct GramOperation(VulkanActivation X, VulkanActivati
 {
     public string Name => Upper ? "Gram" : "Cross";
 
+    public bool Accumulates => true;
+
     private bool Upper => ReferenceEquals(X, Y);
 
     public void Record(PlanRecorder plan)
@@ -91,6 +93,8 @@ internal readonly record struct ErrorsOperation(VulkanActivation Exact, VulkanAc
 {
     public string Name => "Errors";
 
+    public bool Accumulates => true;
+
     public void Record(PlanRecorder plan)
     {
         plan.Order([Exact, Approximate], [Errors]);
@@ -106,6 +110,8 @@ internal readonly record struct ErrorsOperation(VulkanActivation Exact, VulkanAc
 internal readonly record struct OutputCountsOperation(VulkanActivation Exact, VulkanActivation Approximate, VulkanOutputCounts Counts) : IOperation
 {
     public string Name => "OutputCounts";
+
+    public bool Accumulates => true;
 
     public void Record(PlanRecorder plan)
     {
@@ -144,6 +150,8 @@ internal readonly record struct SquaresOperation(VulkanActivation X, VulkanSums 
 {
     public string Name => "Squares";
 
+    public bool Accumulates => true;
+
     public void Record(PlanRecorder plan)
     {
         SquaresShader shader = new();
@@ -162,6 +170,8 @@ internal readonly record struct MaximaOperation(VulkanActivation X, VulkanMaxima
     private const int Stretch = 64;
 
     public string Name => "Maxima";
+
+    public bool Accumulates => true;
 
     public void Record(PlanRecorder plan)
     {
@@ -182,6 +192,8 @@ internal readonly record struct MagnitudesOperation(VulkanActivation X, VulkanCo
     private const int Stretch = 64;
 
     public string Name => "Magnitudes";
+
+    public bool Accumulates => true;
 
     public void Record(PlanRecorder plan)
     {

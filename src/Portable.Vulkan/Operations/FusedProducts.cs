@@ -30,14 +30,14 @@ internal static class FusedProducts
         ulong gain = norm?.Buffer.Address ?? 0;
         if (fusion.Then is not { } then)
         {
-            fusion.Plan.Record(plan, GemvPlan.Push(first.Matrix, x.Address, gain, first.Address, first.Residual), x, first.Y);
+            fusion.Plan.Record(plan, GemvPlan.Push(first.Matrix, x.Address, gain, first.Address, first.Residual), x, first.Y, first.IsWhole);
             return 1;
         }
 
         VulkanActivation activated = plan.Memory.Activated;
         fusion.Plan.Record(plan, GemvPlan.Push(first.Matrix, x.Address, gain, activated.Address, false), x, activated);
         plan.Stamp(following[1].Name, 3);
-        then.Plan.Record(plan, GemvPlan.Push(then.Second.Matrix, activated.Address, 0, then.Second.Address, then.Second.Residual), activated, then.Second.Y);
+        then.Plan.Record(plan, GemvPlan.Push(then.Second.Matrix, activated.Address, 0, then.Second.Address, then.Second.Residual), activated, then.Second.Y, then.Second.IsWhole);
         return 3;
     }
 
@@ -54,7 +54,7 @@ internal static class FusedProducts
         }
 
         (Product product, GemvPlan whole) = (fusion.First, fusion.Plan);
-        whole.Record(plan, GemvPlan.Push(product.Matrix, gate.X.Address, 0, product.Address, product.Residual), gate.X, product.Y);
+        whole.Record(plan, GemvPlan.Push(product.Matrix, gate.X.Address, 0, product.Address, product.Residual), gate.X, product.Y, product.IsWhole);
         return true;
     }
 

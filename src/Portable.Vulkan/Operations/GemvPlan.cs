@@ -37,8 +37,8 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
         MatmulProblem problem = w.Problem(1);
         int[] slices = device.Kind == VulkanDeviceKind.Cpu ? [4] : problem.GroupBlocks != 0 ? [32] : problem.Weights.Bits > 6 ? [16, 8] : [32, 16, 8];
         return slices.Where(s => s * GpuLinear.TileRows <= DeviceBudget.For(device).DotInvocations)
-            .SelectMany(s => finish == GemvFinish.Gate ? [(s, 2), (s, 1)] : new[] { (s, 1) })
-            .Select(s => Plan(device, problem, row, s.Item1, s.Item2, norm, finish, activation, gated)).FirstOrDefault(p => p is not null);
+            .SelectMany(s => finish == GemvFinish.Gate ? [(Slices: s, Tiles: 2), (s, 1)] : new[] { (Slices: s, Tiles: 1) })
+            .Select(s => Plan(device, problem, row, s.Slices, s.Tiles, norm, finish, activation, gated)).FirstOrDefault(p => p is not null);
     }
 
     private static GemvRow? Row(GpuLinear w, VulkanInput input)
@@ -66,7 +66,7 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
         }
 
         int stage = norm is null ? 64 : Math.Min(Ceiling(row.Columns, 64) * 64, slices > 16 ? 4096 : 2048), parts = groupBlocks == 0 ? slices : groups;
-        int shared = (row.RowBlocks * 64) + (2 * parts * tiles * 128) + (norm is null ? 8 : stage * 4) + 128 + (16 * (row.GroupScales ? groups : 1)) + (4 * groups) + (row.GroupScales ? 8 : slices * GpuLinear.TileRows * 2);
+        int shared = (row.RowBlocks * 64) + (2 * parts * tiles * 128) + (norm is null ? 8 : stage * 4) + 128 + (16 * (row.GroupScales ? groups : 1)) + (4 * groups) + (row.GroupScales ? 8 : slices * GpuLinear.TileRows * 2) + 8;
         if (least * block > registers || shared > device.SharedMemoryBytes)
         {
             return null;
@@ -100,11 +100,17 @@ internal sealed record GemvPlan(GemvShader Shader, int Workgroups)
     /// <param name="push">Its push constants.</param>
     /// <param name="x">What it reads.</param>
     /// <param name="y">What it writes.</param>
-    public void Record(PlanRecorder plan, MatmulPush push, VulkanActivation x, IDeviceMemory y)
+    /// <param name="whole">Whether that is all of it.</param>
+    public void Record(PlanRecorder plan, MatmulPush push, VulkanActivation x, IDeviceMemory y, bool whole = true)
     {
         const uint Residual = 4, LinkedRow = 16, LinkedResidual = 32, LeavesLinked = 64, LeavesPlain = 128;
         int columns = Shader.Finish == GemvFinish.Gate ? (int)push.N / 2 : (int)push.N;
-        if (plan.Link(x, y, columns, (push.Flags & Residual) != 0) is not { } places)
+        if (!whole)
+        {
+            plan.Order([x], [y]);
+        }
+
+        if (!whole || plan.Link(x, y, columns, (push.Flags & Residual) != 0) is not { } places)
         {
             plan.Dispatch(Shader, push, Workgroups);
             return;

@@ -26,15 +26,9 @@ internal sealed class Hazards
             Clear();
         }
 
-        Add(reads, writes);
-        return barrier;
-    }
-
-    /// <summary>Notes an operation that is ordered by other means.</summary>
-    public void Add(ReadOnlySpan<IDeviceMemory?> reads, ReadOnlySpan<IDeviceMemory?> writes)
-    {
         Add(_read, reads);
         Add(_written, writes);
+        return barrier;
     }
 
     /// <summary>Forgets everything: a barrier has been set.</summary>

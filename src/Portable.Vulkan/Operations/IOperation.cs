@@ -11,6 +11,9 @@ internal interface IOperation
     /// <summary>Name in profiles.</summary>
     string Name { get; }
 
+    /// <summary>Whether it adds to what earlier passes have left, so that a pass that came to nothing must not be run again.</summary>
+    bool Accumulates => false;
+
     /// <summary>Records its dispatches.</summary>
     void Record(PlanRecorder plan);
 

@@ -24,6 +24,9 @@ internal sealed class LinkedRows : IDisposable
     private int _next;
     private GpuBuffer? _rows, _undone;
 
+    /// <summary>Rows that dispatches leave for others.</summary>
+    public int Count { get; private set; }
+
     /// <summary>Whether a wait has come to nothing: what the last run left is worthless.</summary>
     public bool Undone => _undone!.AsSpan<uint>()[0] != 0;
 
@@ -36,11 +39,11 @@ internal sealed class LinkedRows : IDisposable
     /// <summary>Begins the second time, with memory.</summary>
     public void Begin(VulkanContext gpu)
     {
-        _rows = gpu.Allocate(_words * sizeof(uint));
         _undone = gpu.Allocate(sizeof(uint), MemoryKind.Readback);
+        _rows = gpu.Allocate(_words * sizeof(uint));
         Forget();
         _current.Clear();
-        (_words, _next) = (0, 0);
+        (_words, _next, Count) = (0, 0, 0);
     }
 
     /// <summary>Forgets what the last run has left.</summary>
@@ -65,6 +68,7 @@ internal sealed class LinkedRows : IDisposable
         long words = _words;
         _words += (columns + Alignment - 1) / Alignment * Alignment;
         _current[activation] = words;
+        Count++;
         return (Address(words), Visited(activation));
     }
 

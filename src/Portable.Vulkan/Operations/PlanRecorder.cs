@@ -64,7 +64,7 @@ internal sealed class PlanRecorder
     {
         if (ahead && matmul.Gpu.Facts.Kind != VulkanDeviceKind.Cpu)
         {
-            BuildAhead(matmul, memory, key, operations, estimate, decode);
+            BuildAhead(matmul, memory, key, operations, estimate, timed && decode == DecodePlan.Linked ? DecodePlan.Fused : decode);
         }
 
         double work = 0;
@@ -74,23 +74,21 @@ internal sealed class PlanRecorder
         }
 
         bool measured = timed || work > estimate.PartNanoseconds;
-        LinkedRows? rows = null;
-        if (Links(key, decode, timed))
-        {
-            // A first time, to find out which rows stay among linked dispatches.
-            rows = new LinkedRows();
-            Rehearse(matmul, memory, key, operations, estimate, decode, [], rows);
-            if (rows.IsEmpty)
-            {
-                rows = null;
-            }
-
-            rows?.Begin(matmul.Gpu);
-        }
-
-        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0, measured ? 2 * (operations.Length + 1) : 0, estimate, decode) { _rows = rows };
+        PlanRecorder recorder = new(matmul, memory, key, timed ? operations.Length + 2 : 0, measured ? 2 * (operations.Length + 1) : 0, estimate, decode);
         try
         {
+            if (!timed && Links(key, decode, operations))
+            {
+                // A first time, to find out which rows stay among linked dispatches.
+                LinkedRows rows = new();
+                Rehearse(matmul, memory, key, operations, estimate, decode, [], rows);
+                if (!rows.IsEmpty)
+                {
+                    recorder._rows = rows;
+                    rows.Begin(matmul.Gpu);
+                }
+            }
+
             Plan plan = recorder.Run(operations);
             if (decode != DecodePlan.Apart && key.Rows > 1 && recorder.Gpu.Facts.Kind != VulkanDeviceKind.Cpu)
             {
@@ -209,12 +207,21 @@ internal sealed class PlanRecorder
     private static void BuildAhead(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, WorkEstimate estimate, DecodePlan decode)
     {
         HashSet<Shader> shaders = [];
-        using LinkedRows? rows = Links(key, decode, false) ? new LinkedRows() : null;
+        LinkedRows? rows = Links(key, decode, operations) ? new LinkedRows() : null;
         Rehearse(matmul, memory, key, operations, estimate, decode, shaders, rows);
         matmul.Gpu.BuildAhead(shaders.Select(s => (Action)(() => matmul.Gpu.Pipeline(s))));
     }
 
-    private static bool Links(PlanKey key, DecodePlan decode, bool timed) => decode == DecodePlan.Linked && key.Rows == 1 && !timed;
+    private static bool Links(PlanKey key, DecodePlan decode, ReadOnlySpan<IOperation> operations)
+    {
+        bool links = decode == DecodePlan.Linked && key.Rows == 1;
+        for (int i = 0; links && i < operations.Length; i++)
+        {
+            links = !operations[i].Accumulates;
+        }
+
+        return links;
+    }
 
     // Notes kernels and rows; nothing is kept of what is recorded.
     private static void Rehearse(GpuMatmul matmul, ModelMemory memory, PlanKey key, ReadOnlySpan<IOperation> operations, WorkEstimate estimate, DecodePlan decode, HashSet<Shader> shaders, LinkedRows? rows)

@@ -49,7 +49,7 @@ internal sealed record GemvShader : MatmulShader
     public bool Linked { get; init; }
 
     /// <summary>
-    /// Blocks that are asked for before the row, where it is linked: all of them where a workgroup has one turn, so that processors which wait
+    /// Blocks that are asked for before the row, where it is linked: all of them where a workgroup has one turn (or one of gate and one of up), so that processors which wait
     /// have what they need; none where there are more, because the row comes behind them.
     /// </summary>
     public int Early { get; init; }

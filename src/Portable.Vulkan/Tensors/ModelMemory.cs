@@ -56,6 +56,9 @@ internal sealed class ModelMemory : IDisposable
 
     public StretchMemory Stretches { get; } = new();
 
+    /// <summary>The scores of decode steps that shared memory does not hold, of all layers in turn: <see cref="Scores"/>.</summary>
+    public IDeviceMemory ScoreMemory { get; } = new SharedScratch();
+
     public LogitMemory Logits { get; }
 
     /// <summary>Normalised logit rows.</summary>
@@ -240,6 +243,8 @@ internal sealed class ModelMemory : IDisposable
 
         return _scores[^1].Address;
     }
+
+    private sealed class SharedScratch : IDeviceMemory;
 
     public void Dispose()
     {

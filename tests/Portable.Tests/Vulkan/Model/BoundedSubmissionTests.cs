@@ -97,6 +97,30 @@ public sealed class BoundedSubmissionTests(VulkanFixture vulkan)
         Assert.Contains("not to be trusted", Assert.Throws<VulkanException>(() => Logits(gpu, Fast, out _)).Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Rows that linked dispatches leave for each other outlast the submission that they are cut into.</summary>
+    [SkippableFact]
+    public void AStepOfLinkedDispatchesIsCutToo()
+    {
+        using VulkanContext gpu = VulkanContext.Open(vulkan.Context.Facts);
+        RandomModel source = RandomModel.RoundToNearest(RandomModel.Llama(), "W4A8KV8", 3);
+        float[] whole = Steps(Fast, out long one);
+        gpu.Watchdog = TimeSpan.FromHours(1);
+        Assert.Equal(3, one);
+        Assert.Equal(whole, Steps(Paced(1e9), out long many));
+        Assert.InRange(many, 30, 100);
+        VulkanFixture.AssertNoValidationMessages();
+
+        float[] Steps(SelfCheckResult check, out long submissions)
+        {
+            VulkanExecutor executor = new(gpu, check, ownsContext: false) { DecodePlan = DecodePlan.Linked };
+            using Transformer model = new(source, executor);
+            float[] logits = [.. Enumerable.Range(0, 3).SelectMany(i => model.Forward(Batch.Consecutive([13 + i], i, true)).ToArray())];
+            Assert.False(executor.GaveUpLinks);
+            submissions = executor.Submissions;
+            return logits;
+        }
+    }
+
     private static float[] Logits(VulkanContext gpu, SelfCheckResult check, out long submissions)
     {
         VulkanExecutor executor = new(gpu, check, ownsContext: false);
