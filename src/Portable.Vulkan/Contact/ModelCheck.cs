@@ -55,7 +55,7 @@ internal static class ModelCheck
                     return $"a model of {kind} waits for rows that do not come";
                 }
 
-                int wrong = expected.Zip(actual).Count(v => BitConverter.SingleToInt32Bits(v.First) != BitConverter.SingleToInt32Bits(v.Second));
+                int wrong = ResultBits.Wrong(expected, actual);
                 if (wrong > 0)
                 {
                     return $"a model of {kind} has {wrong} of {expected.Length} logits that are not the CPU's ({(batch.Rows > 1 ? "prompt" : "token by token")})";

@@ -126,7 +126,7 @@ internal sealed class LinkedRows : IDisposable
     private readonly record struct Visit(IDeviceMemory Activation, bool Linked);
 }
 
-/// <summary>What a linked dispatch is told: addresses of rows, 0 for those that are where they belong.</summary>
+/// <summary>What a linked dispatch is told: addresses of rows, null for those that are where they belong.</summary>
 /// <param name="X">The row that it reads.</param>
 /// <param name="Residual">What it adds to.</param>
 /// <param name="Y">What it leaves.</param>

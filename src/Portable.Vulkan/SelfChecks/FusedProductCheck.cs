@@ -50,7 +50,7 @@ internal static class FusedProductCheck
             int width = slow ? Small : Large;
             using Chain apart = new(gpu, check, width, DecodePlan.Apart), fused = new(gpu, check, width, DecodePlan.Fused);
             float[] expected = apart.Run();
-            if (Wrong(expected, fused.Run()) is > 0 and var wrong)
+            if (ResultBits.Wrong(expected, fused.Run()) is > 0 and var wrong)
             {
                 return Failed(check, $"{wrong} of {width} results are wrong");
             }
@@ -90,7 +90,7 @@ internal static class FusedProductCheck
         try
         {
             linked = new Chain(gpu, check, width, DecodePlan.Linked);
-            if (Wrong(expected, linked.Run()) == 0 && !linked.GaveUp)
+            if (ResultBits.Wrong(expected, linked.Run()) == 0 && !linked.GaveUp)
             {
                 return linked;
             }
@@ -102,8 +102,6 @@ internal static class FusedProductCheck
         linked?.Dispose();
         return null;
     }
-
-    private static int Wrong(float[] expected, float[] actual) => expected.Zip(actual).Count(v => BitConverter.SingleToInt32Bits(v.First) != BitConverter.SingleToInt32Bits(v.Second));
 
     private static SelfCheckResult Failed(SelfCheckResult check, string reason) =>
         check with { Failures = new Dictionary<string, string>(check.Failures) { [ShaderName] = reason } };

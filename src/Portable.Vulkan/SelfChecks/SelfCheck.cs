@@ -86,7 +86,7 @@ internal static class SelfCheck
                     gpu.Run(r => kernel.Record(gpu, r, weights, problem, activations.Addresses, y.Address, p.N));
                     float[] got = new float[expected.Length];
                     gpu.Download<float>(y, got);
-                    int wrong = expected.Zip(got).Count(v => BitConverter.SingleToInt32Bits(v.First) != BitConverter.SingleToInt32Bits(v.Second));
+                    int wrong = ResultBits.Wrong(expected, got);
                     if (wrong > 0)
                     {
                         failures[kernel.Proof] = $"{wrong} of {got.Length} results of {kernel.Label} are wrong ({p.W} weights, {p.A} activations)";

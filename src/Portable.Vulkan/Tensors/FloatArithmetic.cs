@@ -145,7 +145,7 @@ internal sealed class FloatArithmetic
             shader = tile is { } own ? shader with { Gemm = FloatGemmConstants.For(TableType.Float32, own, columns, columns, M, N, K) } : shader;
             gpu.Run(r => Record(r, shader, new FloatGemmPush((columns ? leftColumns : left).Address, (columns ? rightColumns : right).Address, 0, y.Address, M, N, K, N)));
             gpu.Download<float>(y, got);
-            return expected.Zip(got).All(v => BitConverter.SingleToInt32Bits(v.First) == BitConverter.SingleToInt32Bits(v.Second));
+            return ResultBits.Wrong(expected, got) == 0;
         }
 
         foreach (bool emulated in (bool[])[false, true])

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Portable.Tests.Vulkan.Shaders;
 
 /// <summary>
@@ -19,15 +17,11 @@ internal sealed class ArrivalOrder
     /// <summary>Reads a module.</summary>
     public ArrivalOrder(byte[] code)
     {
-        ReadOnlySpan<uint> words = MemoryMarshal.Cast<byte, uint>(code);
         bool inside = false;
-        for (int i = 5; i < words.Length;)
+        foreach ((_, uint operation, uint[] operands) in SpirvModule.Instructions(code))
         {
-            int length = (int)(words[i] >> 16);
-            Instruction instruction = new(words[i] & 0xFFFF, words.Slice(i + 1, length - 1).ToArray());
-            inside |= instruction.Code == 54; // OpFunction
-            Read(instruction, inside);
-            i += length;
+            inside |= operation == 54; // OpFunction
+            Read(new Instruction(operation, operands), inside);
         }
 
         int[] arrivals = [.. Enumerable.Range(0, _body.Count).Where(IsArrival)];

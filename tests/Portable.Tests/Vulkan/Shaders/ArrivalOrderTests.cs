@@ -54,18 +54,5 @@ public sealed partial class ArrivalOrderTests
     [GeneratedRegex(@"memoryBarrier\w*\(|(=|return|\() *(uint\()?atomicAdd\(")]
     private static partial Regex Handmade();
 
-    private static List<int> Barriers(byte[] code)
-    {
-        ReadOnlySpan<uint> words = MemoryMarshal.Cast<byte, uint>(code);
-        List<int> found = [];
-        for (int i = 5; i < words.Length; i += (int)(words[i] >> 16))
-        {
-            if ((words[i] & 0xFFFF) is 224 or 225)
-            {
-                found.Add(i);
-            }
-        }
-
-        return found;
-    }
+    private static IEnumerable<int> Barriers(byte[] code) => SpirvModule.Instructions(code).Where(i => i.Code is 224 or 225).Select(i => i.At);
 }

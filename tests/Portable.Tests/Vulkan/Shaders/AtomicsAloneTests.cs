@@ -32,13 +32,8 @@ public sealed class AtomicsAloneTests
     {
         byte[] code = ShaderLibrary.Load(name);
         int tried = 0;
-        for (int at = 5; at < code.Length / 4; at += Length(code, at))
+        foreach ((int at, _, _) in SpirvModule.Instructions(code).Where(i => i.Code == OpAtomicLoad))
         {
-            if (Word(code, at) % 65536 != OpAtomicLoad)
-            {
-                continue;
-            }
-
             uint[] changed = MemoryMarshal.Cast<byte, uint>(code).ToArray();
             (changed[at], changed[at + 4], changed[at + 5]) = ((4 << 16) | OpLoad, 1 << 16, 1 << 16);
             Assert.True(Read(MemoryMarshal.AsBytes<uint>(changed).ToArray()).Faults > 0);
@@ -48,21 +43,14 @@ public sealed class AtomicsAloneTests
         Assert.True(tried > 1);
     }
 
-    private static uint Word(byte[] code, int at) => MemoryMarshal.Cast<byte, uint>(code)[at];
-
-    private static int Length(byte[] code, int at) => (int)(Word(code, at) >> 16);
-
     // Atomic loads of buffers, and: atomics that are not relaxed or not of the device's scope, and other accesses to what atomics load and store.
     private static (int Loads, int Faults) Read(byte[] code)
     {
         const uint Constant = 43, TypePointer = 32, Chain = 65, InBoundsChain = 66, Store = 62, AtomicStore = 228, Buffer = 5349, Device = 1;
         Dictionary<uint, uint> pointees = [], constants = [], structures = [], bases = [];
-        List<(uint Code, uint[] Words)> body = [];
-        for (int at = 5; at < code.Length / 4; at += Length(code, at))
+        (int At, uint Code, uint[] Operands)[] body = [.. SpirvModule.Instructions(code)];
+        foreach ((_, uint operation, uint[] words) in body)
         {
-            uint[] words = MemoryMarshal.Cast<byte, uint>(code).Slice(at + 1, Length(code, at) - 1).ToArray();
-            uint operation = Word(code, at) % 65536;
-            body.Add((operation, words));
             if (operation == TypePointer && words[1] == Buffer)
             {
                 pointees[words[0]] = words[2];
@@ -83,7 +71,7 @@ public sealed class AtomicsAloneTests
 
         int loads = 0, faults = 0;
         HashSet<uint> passed = [];
-        foreach ((uint operation, uint[] words) in body)
+        foreach ((_, uint operation, uint[] words) in body)
         {
             int pointer = operation == OpAtomicLoad ? 2 : 0;
             if (operation is OpAtomicLoad or AtomicStore && bases.TryGetValue(words[pointer], out uint of))
@@ -94,7 +82,7 @@ public sealed class AtomicsAloneTests
             }
         }
 
-        foreach ((uint operation, uint[] words) in body)
+        foreach ((_, uint operation, uint[] words) in body)
         {
             if (operation is OpLoad or Store && bases.TryGetValue(words[operation == OpLoad ? 2 : 0], out uint of) && passed.Contains(structures[of]))
             {

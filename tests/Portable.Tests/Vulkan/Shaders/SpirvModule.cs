@@ -15,12 +15,21 @@ internal sealed class SpirvModule
     /// <summary>Reads a module.</summary>
     public SpirvModule(byte[] code)
     {
-        ReadOnlySpan<uint> words = MemoryMarshal.Cast<byte, uint>(code);
+        foreach ((_, uint instruction, uint[] operands) in Instructions(code))
+        {
+            Read(instruction, operands);
+        }
+    }
+
+    /// <summary>The instructions of a module in order: the word that each begins at, its code, its operands.</summary>
+    public static IEnumerable<(int At, uint Code, uint[] Operands)> Instructions(byte[] code)
+    {
+        uint[] words = MemoryMarshal.Cast<byte, uint>(code).ToArray();
         Assert.Equal(0x07230203u, words[0]);
         for (int i = 5; i < words.Length;)
         {
             int length = (int)(words[i] >> 16);
-            Read(words[i] & 0xFFFF, words.Slice(i + 1, length - 1));
+            yield return (i, words[i] & 0xFFFF, words[(i + 1)..(i + length)]);
             i += length;
         }
     }
